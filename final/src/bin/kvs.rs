@@ -1,0 +1,5 @@
+//! Server and client in one program.
+
+fn main() -> std::process::ExitCode {
+    kvs_final::cli::kvs()
+}

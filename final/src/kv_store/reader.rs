@@ -1,0 +1,31 @@
+use super::index::Index;
+use crate::{Result, Stats};
+use std::sync::Arc;
+
+/// The reading side of a store. It takes no lock and never has to try again.
+#[derive(Clone)]
+pub(super) struct Reader {
+    index: Arc<Index>,
+}
+
+impl Reader {
+    pub(super) fn new(index: Arc<Index>) -> Reader {
+        Reader { index }
+    }
+
+    /// The value of `key`, if it has one.
+    ///
+    /// The pin keeps the entry, and with it the open log, until the value is read: an entry that is
+    /// replaced meanwhile is freed after its last reader has let go.
+    pub(super) fn get(&self, key: &str) -> Result<Option<String>> {
+        let entries = self.index.entries.pin();
+        match entries.get(key) {
+            None => Ok(None),
+            Some(entry) => entry.value(),
+        }
+    }
+
+    pub(super) fn stats(&self) -> Stats {
+        self.index.stats()
+    }
+}

@@ -1,0 +1,234 @@
+//! The format of the log: one record a line, in JSON, so that `cat` shows what happened.
+//!
+//! ```text
+//! {"Set":{"key":"k","value":"v"}}
+//! {"Remove":{"key":"k"}}
+//! ```
+//!
+//! A store has one log, `N.log`. Compaction writes the next one, `N+1.log`, under another name,
+//! renames it when it is complete, and deletes the old one; so the highest number counts.
+
+use crate::probe::{self, Point};
+use crate::{KvsError, Result};
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+/// One line of the log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Record {
+    /// From here on `key` has `value`.
+    Set {
+        /// The key.
+        key: String,
+        /// Its value.
+        value: String,
+    },
+    /// From here on `key` has no value.
+    Remove {
+        /// The key.
+        key: String,
+    },
+}
+
+/// Where a record stands in a log, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Position {
+    /// From the start of the file to the record's first byte.
+    pub(super) offset: u64,
+    /// From the record's first byte to its newline, that included.
+    pub(super) len: u64,
+}
+
+impl Position {
+    /// Where the next record starts.
+    pub(super) fn end(self) -> u64 {
+        self.offset + self.len
+    }
+
+    /// A buffer that the record just fits in.
+    pub(super) fn buffer(self) -> Vec<u8> {
+        // A record was in memory when it was written, so its length fits in a `usize`.
+        vec![0; self.len as usize]
+    }
+}
+
+impl Record {
+    /// The key, taken out.
+    pub(super) fn into_key(self) -> String {
+        match self {
+            Record::Set { key, .. } | Record::Remove { key } => key,
+        }
+    }
+
+    /// The value, taken out; none if the record is a removal.
+    pub(super) fn into_value(self) -> Option<String> {
+        match self {
+            Record::Set { value, .. } => Some(value),
+            Record::Remove { .. } => None,
+        }
+    }
+
+    /// Reads a record from its line.
+    ///
+    /// # Errors
+    /// In words, if the bytes are not one whole line that a store has written.
+    pub(super) fn decode(line: &[u8]) -> std::result::Result<Record, String> {
+        probe::hit(Point::Read);
+        let body = line.strip_suffix(b"\n").ok_or("the record is cut short")?;
+        serde_json::from_slice(body).map_err(|error| error.to_string())
+    }
+}
+
+/// The log number `generation` of the store in `dir`.
+pub(super) fn path(dir: &Path, generation: u64) -> PathBuf {
+    dir.join(format!("{generation}.log"))
+}
+
+/// The numbers of the logs in `dir`, lowest first. More than one if a compaction was interrupted.
+pub(super) fn generations(dir: &Path) -> Result<Vec<u64>> {
+    let mut numbers = Vec::new();
+    for entry in fs::read_dir(dir).map_err(KvsError::at(dir))? {
+        let path = entry.map_err(KvsError::at(dir))?.path();
+        if path.extension().is_some_and(|extension| extension == "log") {
+            let stem = path.file_stem().and_then(|stem| stem.to_str());
+            numbers.extend(stem.and_then(|stem| stem.parse::<u64>().ok()));
+        }
+    }
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+/// Appends a record to a log whose last record ends at `end`, with one write to the operating
+/// system: what was acknowledged survives the end of the process, if not of the machine.
+///
+/// # Errors
+/// If the write fails. Then nothing of the record stays behind: no half line for the next replay,
+/// and no buffer that would write it later. The same `end` serves the next attempt.
+pub(super) fn append(path: &Path, log: &File, end: u64, record: &Record) -> Result<Position> {
+    let mut line = serde_json::to_vec(record).map_err(|e| KvsError::Protocol(e.to_string()))?;
+    line.push(b'\n');
+    probe::hit(Point::Append);
+    if let Err(error) = log.write_all_at(&line, end) {
+        // If even this fails, the half line stays, and the next append writes over it.
+        let _ = log.set_len(end);
+        return Err(KvsError::at(path)(error));
+    }
+    Ok(Position {
+        offset: end,
+        len: line.len() as u64,
+    })
+}
+
+/// Reads a log from its start and hands every record to `apply`, in the order of the writes.
+/// Returns where the last one ends.
+///
+/// # Errors
+/// [`KvsError::Damaged`] at the first byte of a line that is no record.
+pub(super) fn replay(
+    path: &Path,
+    log: &File,
+    mut apply: impl FnMut(Record, Position),
+) -> Result<u64> {
+    let mut reader = BufReader::new(log);
+    let mut line = Vec::new();
+    let mut offset = 0;
+    loop {
+        line.clear();
+        let len = reader
+            .read_until(b'\n', &mut line)
+            .map_err(KvsError::at(path))? as u64;
+        if len == 0 {
+            return Ok(offset);
+        }
+        let damaged = |reason| KvsError::Damaged {
+            path: path.to_owned(),
+            offset,
+            reason,
+        };
+        apply(
+            Record::decode(&line).map_err(damaged)?,
+            Position { offset, len },
+        );
+        offset += len;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tempfile::TempDir;
+
+    fn set(key: &str, value: &str) -> Record {
+        Record::Set {
+            key: key.into(),
+            value: value.into(),
+        }
+    }
+
+    #[test]
+    fn replay_hands_back_what_was_appended_and_where() {
+        let dir = TempDir::new().unwrap();
+        let path = path(dir.path(), 1);
+        let log = File::create_new(&path).unwrap();
+        let records = [
+            set("a", "line\nbreak \"quote\" \u{1f980}"),
+            Record::Remove { key: "a".into() },
+        ];
+        let mut end = 0;
+        let mut written = Vec::new();
+        for record in &records {
+            let position = append(&path, &log, end, record).unwrap();
+            end = position.end();
+            written.push((record.clone(), position));
+        }
+        let mut read = Vec::new();
+        let replayed_to = replay(&path, &File::open(&path).unwrap(), |record, at| {
+            read.push((record, at))
+        });
+        assert_eq!(replayed_to.unwrap(), end);
+        assert_eq!(read, written);
+    }
+
+    #[test]
+    fn damage_is_refused_with_file_and_offset() {
+        let dir = TempDir::new().unwrap();
+        let path = path(dir.path(), 1);
+        let good = "{\"Set\":{\"key\":\"a\",\"value\":\"1\"}}\n";
+        for bad in ["{\"Set\":{\"key\":\"b\"", "{\"Set\":1}\n", "\u{0}\u{0}\n"] {
+            fs::write(&path, format!("{good}{bad}")).unwrap();
+            match replay(&path, &File::open(&path).unwrap(), |_, _| {}) {
+                Err(KvsError::Damaged {
+                    path: file, offset, ..
+                }) => {
+                    assert_eq!((file, offset), (path.clone(), good.len() as u64));
+                }
+                other => panic!("{bad:?} gave {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_failed_append_leaves_nothing_behind() {
+        let dir = TempDir::new().unwrap();
+        let path = path(dir.path(), 1);
+        let log = File::create_new(&path).unwrap();
+        let end = append(&path, &log, 0, &set("a", "1")).unwrap().end();
+        let read_only = File::open(&path).unwrap();
+        assert!(append(&path, &read_only, end, &set("b", "2")).is_err());
+        let mut count = 0;
+        replay(&path, &File::open(&path).unwrap(), |_, _| count += 1).unwrap();
+        assert_eq!(count, 1);
+    }
+
+    #[test]
+    fn generations_are_sorted_as_numbers_and_other_files_are_passed_over() {
+        let dir = TempDir::new().unwrap();
+        for name in ["10.log", "9.log", "11.log.tmp", "engine", "x.log"] {
+            fs::write(dir.path().join(name), "").unwrap();
+        }
+        assert_eq!(generations(dir.path()).unwrap(), [9, 10]);
+    }
+}

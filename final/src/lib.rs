@@ -1,0 +1,54 @@
+//! A key/value server whose readers take no lock, and its client.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | `kv_store` | our storage engine: a log on disk, an index in memory |
+//! | `sled_engine` | the same interface over sled |
+//! | [`thread_pool`] | three places to run jobs |
+//! | `server`, `client`, [`protocol`] | the two ends of a connection, and what goes over it |
+//! | [`cli`], `options` | the programs |
+//!
+//! ```
+//! # fn main() -> kvs_final::Result<()> {
+//! # let dir = tempfile::tempdir()?;
+//! use kvs_final::thread_pool::{SharedQueueThreadPool, ThreadPool};
+//! use kvs_final::{KvStore, KvsClient, KvsServer};
+//! use std::thread;
+//!
+//! let (store, pool) = (KvStore::open(dir.path())?, SharedQueueThreadPool::new(2)?);
+//! let server = KvsServer::bind(([127, 0, 0, 1], 0).into(), store, pool)?;
+//! let (addr, handle) = (server.local_addr()?, server.handle());
+//! let running = thread::spawn(|| server.run());
+//!
+//! let mut client = KvsClient::connect(addr)?;
+//! client.set("key".to_owned(), "value".to_owned())?;
+//! assert_eq!(client.get("key".to_owned())?, Some("value".to_owned()));
+//!
+//! handle.shutdown();
+//! running.join().unwrap()
+//! # }
+//! ```
+
+pub mod cli;
+mod client;
+mod data_dir;
+mod engine;
+mod error;
+mod kv_store;
+mod options;
+pub mod probe;
+pub mod protocol;
+mod server;
+mod signals;
+mod sled_engine;
+mod stats;
+pub mod thread_pool;
+
+pub use client::KvsClient;
+pub use data_dir::EngineKind;
+pub use engine::KvsEngine;
+pub use error::{KvsError, Result};
+pub use kv_store::KvStore;
+pub use server::{KvsServer, ServerHandle};
+pub use sled_engine::SledKvsEngine;
+pub use stats::Stats;

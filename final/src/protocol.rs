@@ -1,0 +1,145 @@
+//! The wire protocol: JSON, one message a line, so that `nc` is a client.
+//!
+//! ```text
+//! {"Get":{"key":"k"}}               {"Ok":"v"} or {"Ok":null}
+//! {"Set":{"key":"k","value":"v"}}   {"Ok":null}
+//! {"Remove":{"key":"k"}}            {"Ok":null} or {"Err":"Key not found"}
+//! anything else                     {"Err":"…"}
+//! ```
+//!
+//! Answers come in the order of the requests, and a client may send many before it reads.
+
+use crate::{KvsError, Result};
+use serde::{Deserialize, Serialize};
+use std::io::{self, BufRead, Read};
+
+/// The longest line, in bytes with its newline, that either side takes.
+pub const MAX_LINE: usize = 16 << 20;
+/// How much memory a buffer keeps once the message that needed more is gone, in bytes.
+pub(crate) const KEPT_BUFFER: usize = 64 << 10;
+
+/// What a client asks.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum Request {
+    /// The value of `key`.
+    Get {
+        /// The key.
+        key: String,
+    },
+    /// Give `key` this value.
+    Set {
+        /// The key.
+        key: String,
+        /// Its value.
+        value: String,
+    },
+    /// Take `key` and its value away.
+    Remove {
+        /// The key.
+        key: String,
+    },
+}
+
+/// What the server answers.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Response {
+    /// It is done; with the value if there is one to give.
+    Ok(Option<String>),
+    /// It is not done; in words.
+    Err(String),
+}
+
+impl From<Result<Option<String>>> for Response {
+    fn from(result: Result<Option<String>>) -> Response {
+        match result {
+            Ok(value) => Response::Ok(value),
+            Err(error) => Response::Err(error.to_string()),
+        }
+    }
+}
+
+/// A message as a line.
+pub fn encode(message: &impl Serialize) -> Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(message).map_err(|e| KvsError::Protocol(e.to_string()))?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+/// What came of reading a line.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Line {
+    /// A whole line; the buffer holds it without its newline.
+    Whole,
+    /// A line of more than [`MAX_LINE`] bytes. It was passed over.
+    TooLong,
+    /// The stream ended, after the last line or within one.
+    End,
+}
+
+/// Reads a line into `line`, which is emptied first. Holds at most [`MAX_LINE`] bytes in memory.
+pub fn read_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Line> {
+    line.clear();
+    line.shrink_to(KEPT_BUFFER);
+    reader
+        .by_ref()
+        .take(MAX_LINE as u64)
+        .read_until(b'\n', line)?;
+    if line.pop_if(|last| *last == b'\n').is_some() {
+        Ok(Line::Whole)
+    } else if line.len() < MAX_LINE {
+        Ok(Line::End)
+    } else {
+        reader.skip_until(b'\n')?;
+        Ok(Line::TooLong)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(message: &impl Serialize) -> String {
+        String::from_utf8(encode(message).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn messages_look_as_the_protocol_says() {
+        let key = || "k".to_owned();
+        assert_eq!(
+            text(&Request::Get { key: key() }),
+            "{\"Get\":{\"key\":\"k\"}}\n"
+        );
+        assert_eq!(
+            text(&Request::Set {
+                key: key(),
+                value: "v".into()
+            }),
+            "{\"Set\":{\"key\":\"k\",\"value\":\"v\"}}\n"
+        );
+        assert_eq!(
+            text(&Request::Remove { key: key() }),
+            "{\"Remove\":{\"key\":\"k\"}}\n"
+        );
+        assert_eq!(text(&Response::Ok(Some("v".into()))), "{\"Ok\":\"v\"}\n");
+        assert_eq!(text(&Response::Ok(None)), "{\"Ok\":null}\n");
+        let missing = Response::from(Err(KvsError::KeyNotFound));
+        assert_eq!(text(&missing), "{\"Err\":\"Key not found\"}\n");
+    }
+
+    #[test]
+    fn a_line_is_taken_up_to_the_limit_and_passed_over_beyond_it() {
+        let mut input = vec![b'a'; MAX_LINE - 1];
+        input.push(b'\n');
+        input.extend(vec![b'b'; MAX_LINE]);
+        input.extend(b"\nnext\ncut");
+        let mut reader = &input[..];
+        let mut line = Vec::new();
+        assert_eq!(read_line(&mut reader, &mut line).unwrap(), Line::Whole);
+        assert_eq!(line.len(), MAX_LINE - 1);
+        assert_eq!(read_line(&mut reader, &mut line).unwrap(), Line::TooLong);
+        assert_eq!(read_line(&mut reader, &mut line).unwrap(), Line::Whole);
+        assert_eq!(line, b"next");
+        assert_eq!(read_line(&mut reader, &mut line).unwrap(), Line::End);
+    }
+}

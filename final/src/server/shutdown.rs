@@ -1,0 +1,119 @@
+//! How a server that waits in `accept`, and workers that wait in `read`, are told to stop.
+
+use std::collections::HashMap;
+use std::net::{self, SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::{thread, time::Duration};
+
+/// What a server, its handles and its connections share.
+pub(crate) struct Shutdown {
+    addr: SocketAddr,
+    /// Set once, never cleared. `SeqCst`, with the lock of `open` between: a connection registers
+    /// before it looks, the shutdown sets the flag before it closes what is registered. So either
+    /// the connection sees the flag or the shutdown sees the connection.
+    begun: AtomicBool,
+    /// Only its own value matters, so `Relaxed`.
+    next_id: AtomicU64,
+    /// The connections that are not closed yet, queued or served. Locked for a look at the map,
+    /// never while anything waits.
+    open: Mutex<HashMap<u64, Arc<TcpStream>>>,
+    /// Told when the last one has closed.
+    all_closed: Condvar,
+}
+
+impl Shutdown {
+    pub(super) fn new(addr: SocketAddr) -> Shutdown {
+        Shutdown {
+            addr,
+            begun: AtomicBool::new(false),
+            next_id: AtomicU64::new(0),
+            open: Mutex::default(),
+            all_closed: Condvar::new(),
+        }
+    }
+
+    pub(super) fn has_begun(&self) -> bool {
+        self.begun.load(Ordering::SeqCst)
+    }
+
+    /// Counts a connection as open until the guard is dropped, with the job that owns it, whether
+    /// the job was run or not.
+    pub(super) fn register(self: &Arc<Self>, stream: TcpStream) -> Guard {
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let stream = Arc::new(stream);
+        self.open().insert(id, Arc::clone(&stream));
+        Guard {
+            id,
+            stream,
+            shutdown: Arc::clone(self),
+        }
+    }
+
+    /// Waits until every connection is closed.
+    pub(super) fn wait(&self) {
+        let open = self.open();
+        let wait = self.all_closed.wait_while(open, |open| !open.is_empty());
+        drop(wait.unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn open(&self) -> MutexGuard<'_, HashMap<u64, Arc<TcpStream>>> {
+        // Nothing that can panic runs under this lock.
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An open connection.
+pub(crate) struct Guard {
+    id: u64,
+    stream: Arc<TcpStream>,
+    shutdown: Arc<Shutdown>,
+}
+
+impl Guard {
+    pub(super) fn stream(&self) -> Arc<TcpStream> {
+        Arc::clone(&self.stream)
+    }
+
+    pub(super) fn shutdown_has_begun(&self) -> bool {
+        self.shutdown.has_begun()
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let mut open = self.shutdown.open();
+        open.remove(&self.id);
+        if open.is_empty() {
+            self.shutdown.all_closed.notify_all();
+        }
+    }
+}
+
+/// Stops a server. Clones stop the same server.
+#[derive(Clone)]
+pub struct ServerHandle(Arc<Shutdown>);
+
+impl ServerHandle {
+    pub(super) fn new(shutdown: &Arc<Shutdown>) -> ServerHandle {
+        ServerHandle(Arc::clone(shutdown))
+    }
+
+    /// Tells the server to stop and returns at once; its `run` returns when it has.
+    pub fn shutdown(&self) {
+        self.0.begun.store(true, Ordering::SeqCst);
+        for stream in self.0.open().values() {
+            // The reading side only: a worker that waits for a request sees the end of the stream,
+            // one that is at work can still send its answer.
+            let _ = stream.shutdown(net::Shutdown::Read);
+        }
+        // `accept` wakes up for a connection. If none can be made, because there is no descriptor
+        // left, the connections that were just closed free some.
+        for _ in 0..100 {
+            if TcpStream::connect(self.0.addr).is_ok() {
+                return;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+}

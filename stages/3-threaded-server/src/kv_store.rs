@@ -1,0 +1,234 @@
+use crate::KvsEngine;
+use kvs_common::log::{self, Position, Record};
+use kvs_common::{DataDir, EngineKind, KvsError, Result, Stats};
+use std::collections::HashMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::mem;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Compaction waits for this many stale bytes, and for half of the log to be stale.
+const MIN_STALE_BYTES: u64 = 1 << 20;
+
+/// A store whose values are in a log on disk and whose keys are in memory. Its clones are the same
+/// store.
+///
+/// The lock protects the whole store, for each operation from start to end: the log's cursor, its
+/// end, the index and the counters belong together.
+#[derive(Clone)]
+pub struct KvStore(Arc<Mutex<SharedKvStore>>);
+
+/// What the clones share.
+///
+/// A write appends a record to the log; the index says where the newest record of each key is.
+/// Records that no index entry points to are stale, and compaction drops them.
+struct SharedKvStore {
+    dir: DataDir,
+    generation: u64,
+    path: PathBuf,
+    log: File,
+    /// Where the last record ends; the next one is written here.
+    end: u64,
+    index: HashMap<String, Position>,
+    stats: Stats,
+}
+
+impl KvStore {
+    /// Opens the store in a directory, which is made if need be.
+    ///
+    /// # Errors
+    /// If the directory is in use or another engine's, if the log is damaged, if the disk fails.
+    pub fn open(dir: impl Into<PathBuf>) -> Result<KvStore> {
+        Ok(KvStore(Arc::new(Mutex::new(SharedKvStore::open(
+            dir.into(),
+        )?))))
+    }
+
+    /// What the store says about itself.
+    pub fn stats(&self) -> Stats {
+        self.lock().stats()
+    }
+
+    /// Takes the lock. A thread that panicked while it held it does no harm: each operation changes
+    /// memory last, after everything that can fail, so the store is as it was before.
+    fn lock(&self) -> MutexGuard<'_, SharedKvStore> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl KvsEngine for KvStore {
+    fn set(&self, key: String, value: String) -> Result<()> {
+        self.lock().set(key, value)
+    }
+
+    fn get(&self, key: String) -> Result<Option<String>> {
+        self.lock().get(key)
+    }
+
+    fn remove(&self, key: String) -> Result<()> {
+        self.lock().remove(key)
+    }
+}
+
+impl SharedKvStore {
+    fn open(dir: PathBuf) -> Result<SharedKvStore> {
+        let dir = DataDir::open(dir, EngineKind::Kvs)?;
+        let mut generations = log::generations(dir.path())?;
+        let generation = generations.pop().unwrap_or(1);
+        let path = log::path(dir.path(), generation);
+        let log = open_log(OpenOptions::new().create(true), &path)?;
+
+        let mut index = HashMap::new();
+        let mut stats = Stats::default();
+        let end = log::replay(&path, &log, |record, position| {
+            let replaced = match record {
+                Record::Set { key, .. } => index.insert(key, position),
+                Record::Remove { key } => {
+                    stats.stale_bytes += position.len;
+                    index.remove(&key)
+                }
+            };
+            stats.stale_bytes += replaced.map_or(0, |old| old.len);
+        })?;
+        // A compaction that was interrupted after its last write left the old log behind.
+        for replaced in generations {
+            delete(&log::path(dir.path(), replaced));
+        }
+        Ok(SharedKvStore {
+            dir,
+            generation,
+            path,
+            log,
+            end,
+            index,
+            stats,
+        })
+    }
+
+    fn stats(&self) -> Stats {
+        Stats {
+            keys: self.index.len() as u64,
+            ..self.stats
+        }
+    }
+
+    fn set(&mut self, key: String, value: String) -> Result<()> {
+        let record = Record::Set { key, value };
+        let position = self.append(&record)?;
+        if let Some(old) = self.index.insert(record.into_key(), position) {
+            self.stats.stale_bytes += old.len;
+        }
+        self.compact_if_due();
+        Ok(())
+    }
+
+    fn get(&mut self, key: String) -> Result<Option<String>> {
+        let Some(&position) = self.index.get(&key) else {
+            return Ok(None);
+        };
+        let line = read(&mut self.log, position).map_err(KvsError::at(&self.path))?;
+        let record = Record::decode(&line).map_err(|reason| KvsError::Damaged {
+            path: self.path.clone(),
+            offset: position.offset,
+            reason,
+        })?;
+        Ok(record.into_value())
+    }
+
+    fn remove(&mut self, key: String) -> Result<()> {
+        if !self.index.contains_key(&key) {
+            return Err(KvsError::KeyNotFound);
+        }
+        let record = Record::Remove { key };
+        let removal = self.append(&record)?;
+        let old = self.index.remove(&record.into_key());
+        self.stats.stale_bytes += removal.len + old.map_or(0, |old| old.len);
+        self.compact_if_due();
+        Ok(())
+    }
+
+    fn append(&mut self, record: &Record) -> Result<Position> {
+        let position = log::append(&self.path, &self.log, self.end, record)?;
+        self.end = position.end();
+        Ok(position)
+    }
+
+    /// Compacts if it pays. The write that came here has succeeded whatever happens now.
+    fn compact_if_due(&mut self) {
+        let stale = self.stats.stale_bytes;
+        if stale < MIN_STALE_BYTES || stale < self.end / 2 {
+            return;
+        }
+        if let Err(error) = self.compact() {
+            ::log::error!("compaction failed, the next write tries again: {error}");
+        }
+    }
+
+    /// Copies the live records into a new log and goes on with that.
+    fn compact(&mut self) -> Result<()> {
+        let generation = self.generation + 1;
+        let path = log::path(self.dir.path(), generation);
+        let unfinished = path.with_extension("log.tmp");
+        let copied = self.copy_live_records(&unfinished);
+        if copied.is_err() {
+            delete(&unfinished);
+        }
+        let (log, index, end) = copied?;
+        fs::rename(&unfinished, &path).map_err(KvsError::at(&path))?;
+
+        let replaced = mem::replace(&mut self.path, path);
+        (self.generation, self.log, self.index, self.end) = (generation, log, index, end);
+        self.stats.stale_bytes = 0;
+        self.stats.compactions += 1;
+        delete(&replaced);
+        Ok(())
+    }
+
+    fn copy_live_records(&mut self, to: &Path) -> Result<(File, HashMap<String, Position>, u64)> {
+        let copy = open_log(OpenOptions::new().create(true).truncate(true), to)?;
+        let mut writer = BufWriter::new(&copy);
+        let mut index = HashMap::with_capacity(self.index.len());
+        let mut end = 0;
+        for (key, &position) in &self.index {
+            let line = read(&mut self.log, position).map_err(KvsError::at(&self.path))?;
+            writer.write_all(&line).map_err(KvsError::at(to))?;
+            let position = Position {
+                offset: end,
+                ..position
+            };
+            end = position.end();
+            index.insert(key.clone(), position);
+        }
+        // The old log is deleted next, so the copy has to be on disk and not only on its way.
+        writer
+            .flush()
+            .and_then(|()| copy.sync_all())
+            .map_err(KvsError::at(to))?;
+        drop(writer);
+        Ok((copy, index, end))
+    }
+}
+
+fn open_log(options: &mut OpenOptions, path: &Path) -> Result<File> {
+    options
+        .read(true)
+        .write(true)
+        .open(path)
+        .map_err(KvsError::at(path))
+}
+
+/// Moves the log's cursor to a record and reads it.
+fn read(log: &mut File, position: Position) -> io::Result<Vec<u8>> {
+    let mut line = position.buffer();
+    log.seek(SeekFrom::Start(position.offset))?;
+    log.read_exact(&mut line)?;
+    Ok(line)
+}
+
+/// Deletes a file that counts for nothing. If that fails it costs space, nothing else.
+fn delete(path: &Path) {
+    if let Err(error) = fs::remove_file(path) {
+        ::log::warn!("{}: cannot be deleted: {error}", path.display());
+    }
+}

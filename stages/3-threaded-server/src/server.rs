@@ -1,0 +1,69 @@
+use crate::KvsEngine;
+use crate::thread_pool::{NaiveThreadPool, ThreadPool};
+use kvs_common::protocol::{Connection, Request};
+use kvs_common::{KvsError, Result};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::{thread, time::Duration};
+
+/// A server that serves its clients side by side, each connection as one job of a pool.
+pub struct KvsServer<E> {
+    listener: TcpListener,
+    engine: E,
+    pool: NaiveThreadPool,
+}
+
+impl<E: KvsEngine> KvsServer<E> {
+    /// Listens on `addr`; port 0 lets the system choose.
+    pub fn bind(addr: SocketAddr, engine: E) -> Result<Self> {
+        let listener =
+            TcpListener::bind(addr).map_err(|source| KvsError::Listen { addr, source })?;
+        Ok(KvsServer {
+            listener,
+            engine,
+            pool: NaiveThreadPool::new(1)?,
+        })
+    }
+
+    /// Where it listens.
+    pub fn local_addr(&self) -> Result<SocketAddr> {
+        Ok(self.listener.local_addr()?)
+    }
+
+    /// Serves until the process ends.
+    pub fn run(self) -> Result<()> {
+        for stream in self.listener.incoming() {
+            match stream {
+                Ok(stream) => {
+                    let engine = self.engine.clone();
+                    self.pool.spawn(move || {
+                        if let Err(error) = serve(&engine, stream) {
+                            log::debug!("connection lost: {error}");
+                        }
+                    });
+                }
+                Err(error) => {
+                    // Out of descriptors, most likely: trying again at once would only spin.
+                    log::warn!("cannot accept: {error}");
+                    thread::sleep(Duration::from_millis(50));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn serve(engine: &impl KvsEngine, stream: TcpStream) -> Result<()> {
+    let mut connection = Connection::new(stream)?;
+    while let Some(request) = connection.next_request()? {
+        connection.answer(execute(engine, request))?;
+    }
+    Ok(())
+}
+
+fn execute(engine: &impl KvsEngine, request: Request) -> Result<Option<String>> {
+    match request {
+        Request::Get { key } => engine.get(key),
+        Request::Set { key, value } => engine.set(key, value).map(|()| None),
+        Request::Remove { key } => engine.remove(key).map(|()| None),
+    }
+}

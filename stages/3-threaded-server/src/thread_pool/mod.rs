@@ -1,0 +1,44 @@
+//! Places to run jobs.
+
+mod naive;
+
+pub use naive::NaiveThreadPool;
+
+use kvs_common::Result;
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Something that runs jobs on threads.
+pub trait ThreadPool: Sized {
+    /// Makes a pool of so many threads.
+    ///
+    /// # Errors
+    /// [`KvsError::Pool`](kvs_common::KvsError::Pool) if it cannot have them.
+    fn new(threads: u32) -> Result<Self>;
+
+    /// Runs `job` on one of the pool's threads, soon. Does not wait for it. A job that panics harms
+    /// no other.
+    fn spawn<F>(&self, job: F)
+    where
+        F: FnOnce() + Send + 'static;
+}
+
+/// Runs a job on the calling thread; if it panics, that is the end of the job and of nothing else.
+///
+/// Nobody looks at what a job may have left half-done: it owns what it captured, and what it shares
+/// is behind locks that answer for themselves. Hence `AssertUnwindSafe`.
+fn run(job: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(job)) {
+        discard(payload);
+    }
+}
+
+/// Drops what a panic left, if that cannot panic again.
+///
+/// The payload of `panic!` is text. `panic_any` allows every type, also one whose own `Drop`
+/// panics, which here would end the thread or the process: such a payload is leaked.
+fn discard(payload: Box<dyn Any + Send>) {
+    if !payload.is::<&str>() && !payload.is::<String>() {
+        std::mem::forget(payload);
+    }
+}

@@ -1,0 +1,61 @@
+//! Places to run jobs.
+
+mod naive;
+mod rayon;
+mod shared_queue;
+
+pub use naive::NaiveThreadPool;
+pub use rayon::RayonThreadPool;
+pub use shared_queue::SharedQueueThreadPool;
+
+use kvs_common::Result;
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread::{self, JoinHandle};
+
+/// Something that runs jobs on threads.
+pub trait ThreadPool: Sized {
+    /// Makes a pool of so many threads.
+    ///
+    /// # Errors
+    /// [`KvsError::Pool`](kvs_common::KvsError::Pool) if it cannot have them.
+    fn new(threads: u32) -> Result<Self>;
+
+    /// Runs `job` on one of the pool's threads, soon. Does not wait for it. A job that panics harms
+    /// no other.
+    fn spawn<F>(&self, job: F)
+    where
+        F: FnOnce() + Send + 'static;
+}
+
+/// Runs a job on the calling thread; if it panics, that is the end of the job and of nothing else.
+///
+/// Nobody looks at what a job may have left half-done: it owns what it captured, and what it shares
+/// is behind locks that answer for themselves. Hence `AssertUnwindSafe`.
+fn run(job: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(job)) {
+        discard(payload);
+    }
+}
+
+/// Drops what a panic left, if that cannot panic again.
+///
+/// The payload of `panic!` is text. `panic_any` allows every type, also one whose own `Drop`
+/// panics, which here would end the thread or the process: such a payload is leaked.
+fn discard(payload: Box<dyn Any + Send>) {
+    if !payload.is::<&str>() && !payload.is::<String>() {
+        std::mem::forget(payload);
+    }
+}
+
+/// Waits until a pool's threads have ended, unless one of them is the caller.
+fn join(threads: &mut Vec<JoinHandle<()>>) {
+    let caller = thread::current().id();
+    if threads.iter().any(|thread| thread.thread().id() == caller) {
+        return;
+    }
+    for thread in threads.drain(..) {
+        // An error would be a panic of the thread's own code, which the hook has reported.
+        let _ = thread.join();
+    }
+}

@@ -1,0 +1,5 @@
+//! The client of the stage that the feature picks.
+
+fn main() -> std::process::ExitCode {
+    kvs::cli::client()
+}

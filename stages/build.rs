@@ -1,0 +1,25 @@
+//! Turns the feature that picks a stage into two `cfg`s, so that the choice is made in one place:
+//! `stage = "N"` for the stage that was picked, and `from_stage = "M"` for every stage up to it.
+//! `#[cfg(from_stage = "4")]` reads "from stage 4 on". `final` comes after all stages. The same name
+//! stands in the environment variable `KVS_STAGE` while the tests are compiled.
+
+const STAGES: [&str; 8] = ["1", "2", "3", "4", "5", "6", "7", "final"];
+
+fn main() {
+    let names = STAGES.map(|stage| format!("{stage:?}")).join(", ");
+    println!("cargo::rustc-check-cfg=cfg(stage, values({names}))");
+    println!("cargo::rustc-check-cfg=cfg(from_stage, values({names}))");
+    println!("cargo::rerun-if-changed=stages/build.rs");
+
+    let is_picked =
+        |stage: &&str| std::env::var_os(format!("CARGO_FEATURE_STAGE_{stage}")).is_some();
+    let picked = STAGES.into_iter().rfind(is_picked).unwrap_or("final");
+    println!("cargo::rustc-env=KVS_STAGE={picked}");
+    println!("cargo::rustc-cfg=stage={picked:?}");
+    for stage in STAGES {
+        println!("cargo::rustc-cfg=from_stage={stage:?}");
+        if stage == picked {
+            break;
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! What no stage of the tutorial is about, and what therefore stands once: the error type, the wire
+//! protocol, the client, the format of the log, the data directory and the command line.
+
+pub mod cli;
+mod client;
+mod data_dir;
+mod error;
+pub mod log;
+pub mod options;
+pub mod probe;
+pub mod protocol;
+pub mod signals;
+mod stats;
+
+pub use client::KvsClient;
+pub use data_dir::{DataDir, EngineKind};
+pub use error::{KvsError, Result};
+pub use stats::Stats;

@@ -1,0 +1,335 @@
+//! What every store must do, run against the stage that the feature picks.
+// Stage 1 changes its store through `&mut`, the others do not.
+#![cfg_attr(from_stage = "2", allow(unused_mut))]
+
+use kvs::{KvStore, KvsEngine, KvsError, Result};
+use std::fs;
+use std::path::Path;
+use tempfile::TempDir;
+
+fn key(number: usize) -> String {
+    format!("key{number}")
+}
+
+fn value(number: usize) -> String {
+    format!("value{number}")
+}
+
+#[test]
+fn get_stored_value() -> Result<()> {
+    let dir = TempDir::new()?;
+    let mut store = KvStore::open(dir.path())?;
+    store.set(key(1), value(1))?;
+    store.set(key(2), value(2))?;
+    assert_eq!(store.get(key(1))?, Some(value(1)));
+    assert_eq!(store.get(key(2))?, Some(value(2)));
+
+    drop(store);
+    let mut store = KvStore::open(dir.path())?;
+    assert_eq!(store.get(key(1))?, Some(value(1)));
+    assert_eq!(store.get(key(2))?, Some(value(2)));
+    Ok(())
+}
+
+#[test]
+fn overwrite_value() -> Result<()> {
+    let dir = TempDir::new()?;
+    let mut store = KvStore::open(dir.path())?;
+    store.set(key(1), value(1))?;
+    store.set(key(1), value(2))?;
+    assert_eq!(store.get(key(1))?, Some(value(2)));
+
+    drop(store);
+    let mut store = KvStore::open(dir.path())?;
+    assert_eq!(store.get(key(1))?, Some(value(2)));
+    store.set(key(1), value(3))?;
+    assert_eq!(store.get(key(1))?, Some(value(3)));
+    Ok(())
+}
+
+#[test]
+fn get_non_existent_value() -> Result<()> {
+    let dir = TempDir::new()?;
+    let mut store = KvStore::open(dir.path())?;
+    store.set(key(1), value(1))?;
+    assert_eq!(store.get(key(2))?, None);
+
+    drop(store);
+    let mut store = KvStore::open(dir.path())?;
+    assert_eq!(store.get(key(2))?, None);
+    Ok(())
+}
+
+#[test]
+fn remove_non_existent_key() -> Result<()> {
+    let dir = TempDir::new()?;
+    let mut store = KvStore::open(dir.path())?;
+    assert!(matches!(store.remove(key(1)), Err(KvsError::KeyNotFound)));
+    Ok(())
+}
+
+#[test]
+fn remove_key() -> Result<()> {
+    let dir = TempDir::new()?;
+    let mut store = KvStore::open(dir.path())?;
+    store.set(key(1), value(1))?;
+    store.remove(key(1))?;
+    assert_eq!(store.get(key(1))?, None);
+    assert!(matches!(store.remove(key(1)), Err(KvsError::KeyNotFound)));
+
+    drop(store);
+    let mut store = KvStore::open(dir.path())?;
+    assert_eq!(store.get(key(1))?, None);
+    Ok(())
+}
+
+#[test]
+fn any_text_is_a_key_and_a_value() -> Result<()> {
+    let dir = TempDir::new()?;
+    let mut store = KvStore::open(dir.path())?;
+    let texts = [
+        "",
+        "\n",
+        "\u{0}",
+        "\"quoted\\\"",
+        "\u{1f980} ü",
+        &"long ".repeat(100_000),
+    ];
+    for text in texts {
+        store.set(text.to_owned(), format!("<{text}>"))?;
+    }
+    drop(store);
+    let mut store = KvStore::open(dir.path())?;
+    for text in texts {
+        assert_eq!(store.get(text.to_owned())?, Some(format!("<{text}>")));
+    }
+    Ok(())
+}
+
+fn bytes_in(dir: &Path) -> u64 {
+    let files = fs::read_dir(dir).unwrap();
+    files
+        .map(|file| file.unwrap().metadata().unwrap().len())
+        .sum()
+}
+
+/// Overwrites and removes keys until the store has compacted, and looks at every key after that.
+#[test]
+fn compaction() -> Result<()> {
+    let dir = TempDir::new()?;
+    let mut store = KvStore::open(dir.path())?;
+    let mut largest = 0;
+    for round in 0.. {
+        for number in 0..1000 {
+            let before = bytes_in(dir.path());
+            largest = largest.max(before);
+            store.set(key(number), value(round))?;
+            if number % 10 == 0 {
+                store.remove(key(number))?;
+            }
+        }
+        if store.stats().compactions == 2 {
+            let after = bytes_in(dir.path());
+            assert!(
+                after < largest / 2,
+                "{largest} bytes shrank to {after} only"
+            );
+            for _ in 0..2 {
+                assert_eq!(store.stats().keys, 900);
+                for number in 0..1000 {
+                    let expected = (number % 10 != 0).then(|| value(round));
+                    assert_eq!(store.get(key(number))?, expected, "key {number}");
+                }
+                drop(store);
+                store = KvStore::open(dir.path())?;
+            }
+            return Ok(());
+        }
+        assert!(round < 1000, "no compaction after {round} rounds");
+    }
+    unreachable!()
+}
+
+/// What a crash leaves behind between the last two steps of a compaction.
+#[cfg(not(from_stage = "final"))]
+#[test]
+fn a_log_that_compaction_had_replaced_does_not_come_back() -> Result<()> {
+    let dir = TempDir::new()?;
+    fs::write(
+        dir.path().join("7.log"),
+        "{\"Set\":{\"key\":\"key1\",\"value\":\"old\"}}\n",
+    )?;
+    fs::write(
+        dir.path().join("8.log"),
+        "{\"Set\":{\"key\":\"key2\",\"value\":\"new\"}}\n",
+    )?;
+    fs::write(
+        dir.path().join("9.log.tmp"),
+        "{\"Set\":{\"key\":\"key2\",\"val",
+    )?;
+    let mut store = KvStore::open(dir.path())?;
+    assert_eq!(store.get(key(1))?, None);
+    assert_eq!(store.get(key(2))?, Some("new".to_owned()));
+    assert!(!dir.path().join("7.log").exists());
+    Ok(())
+}
+
+#[test]
+fn a_second_open_is_refused_and_harms_nothing() -> Result<()> {
+    let dir = TempDir::new()?;
+    let mut store = KvStore::open(dir.path())?;
+    store.set(key(1), value(1))?;
+    assert!(matches!(
+        KvStore::open(dir.path()),
+        Err(KvsError::InUse { .. })
+    ));
+    store.set(key(2), value(2))?;
+    drop(store);
+    let mut store = KvStore::open(dir.path())?;
+    assert_eq!(store.get(key(1))?, Some(value(1)));
+    assert_eq!(store.get(key(2))?, Some(value(2)));
+    Ok(())
+}
+
+#[test]
+fn an_open_waits_for_an_owner_that_is_letting_go() -> Result<()> {
+    let dir = TempDir::new()?;
+    let store = KvStore::open(dir.path())?;
+    std::thread::scope(|scope| {
+        let (opening, opens) = std::sync::mpsc::channel();
+        let next = scope.spawn(move || {
+            opening.send(()).unwrap();
+            KvStore::open(dir.path()).map(drop)
+        });
+        opens.recv().unwrap();
+        drop(store);
+        next.join().unwrap()
+    })
+}
+
+#[cfg(not(from_stage = "final"))]
+#[test]
+fn a_damaged_log_is_refused_with_file_and_offset() -> Result<()> {
+    let dir = TempDir::new()?;
+    let mut store = KvStore::open(dir.path())?;
+    store.set(key(1), value(1))?;
+    store.set(key(2), value(2))?;
+    drop(store);
+    let path = dir.path().join("1.log");
+    let whole = fs::read_to_string(&path)?;
+    fs::write(&path, whole.replacen("key2", "key2\"", 1))?;
+    match KvStore::open(dir.path()) {
+        Err(KvsError::Damaged {
+            path: file, offset, ..
+        }) => {
+            assert_eq!((file, offset), (path, whole.find('\n').unwrap() as u64 + 1));
+        }
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("damage was not noticed"),
+    }
+    Ok(())
+}
+
+/// Everything that the binaries report goes through `failure`.
+#[test]
+fn the_error_type_is_a_std_error_and_can_cross_threads() {
+    fn check<E: std::error::Error + Send + Sync + 'static>() {}
+    check::<KvsError>();
+}
+
+#[cfg(from_stage = "2")]
+mod shared {
+    use super::*;
+    use std::sync::Barrier;
+    use std::thread;
+
+    #[test]
+    fn concurrent_set() -> Result<()> {
+        let dir = TempDir::new()?;
+        let store = KvStore::open(dir.path())?;
+        let start = Barrier::new(8);
+        thread::scope(|scope| {
+            for thread in 0..8 {
+                let (store, start) = (store.clone(), &start);
+                scope.spawn(move || {
+                    start.wait();
+                    for number in (thread..1000).step_by(8) {
+                        store.set(key(number), value(number)).unwrap();
+                    }
+                });
+            }
+        });
+        drop(store);
+        let store = KvStore::open(dir.path())?;
+        for number in 0..1000 {
+            assert_eq!(store.get(key(number))?, Some(value(number)));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn concurrent_get() -> Result<()> {
+        let dir = TempDir::new()?;
+        let store = KvStore::open(dir.path())?;
+        for number in 0..100 {
+            store.set(key(number), value(number))?;
+        }
+        for _ in 0..2 {
+            thread::scope(|scope| {
+                for thread in 0..8 {
+                    let store = store.clone();
+                    scope.spawn(move || {
+                        for turn in 0..1000 {
+                            let number = (thread * 13 + turn) % 100;
+                            assert_eq!(store.get(key(number)).unwrap(), Some(value(number)));
+                        }
+                    });
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// Readers look at keys that are always there while a writer overwrites them and the log is
+    /// compacted under them. They must find every key, and never go back to an older value.
+    #[test]
+    fn get_during_overwrites_and_compaction_never_answers_none() -> Result<()> {
+        use std::sync::atomic::{AtomicBool, Ordering};
+        let dir = TempDir::new()?;
+        let store = KvStore::open(dir.path())?;
+        let padding = "x".repeat(1000);
+        let versioned = |version: usize| format!("{version}:{padding}");
+        for number in 0..10 {
+            store.set(key(number), versioned(0))?;
+        }
+        let done = AtomicBool::new(false);
+        thread::scope(|scope| {
+            for reader in 0..3 {
+                let (store, done) = (store.clone(), &done);
+                scope.spawn(move || {
+                    let mut newest = [0; 10];
+                    let mut turn = reader;
+                    while !done.load(Ordering::Relaxed) {
+                        turn = (turn + 1) % 10;
+                        let found = store
+                            .get(key(turn))
+                            .unwrap()
+                            .expect("a key that is always there");
+                        let version: usize = found.split(':').next().unwrap().parse().unwrap();
+                        assert!(version >= newest[turn], "{version} after {}", newest[turn]);
+                        newest[turn] = version;
+                    }
+                });
+            }
+            let mut version = 0;
+            while store.stats().compactions < 10 {
+                version += 1;
+                for number in 0..10 {
+                    store.set(key(number), versioned(version)).unwrap();
+                }
+            }
+            done.store(true, Ordering::Relaxed);
+        });
+        Ok(())
+    }
+}

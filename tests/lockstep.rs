@@ -1,0 +1,270 @@
+//! Keeps the stages from drifting apart.
+//!
+//! Each stage repeats the code of the one before, but for what the step is about. What that is, its
+//! Cargo.toml declares (`package.metadata.lockstep`). A file that is not declared must be the same,
+//! byte for byte; a declared one must differ in more than comments. `Cargo.toml` in the list stands
+//! for the dependencies. And no stage's code may speak of steps: the walkthrough tells the history.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+/// A stage as this test sees it.
+#[derive(Clone, Default)]
+struct Stage {
+    /// Below `src`; the text by the path. The dependencies are listed as `Cargo.toml`.
+    files: BTreeMap<String, String>,
+    /// What it declares to differ from the stage before.
+    declared: BTreeSet<String>,
+}
+
+impl Stage {
+    fn read(dir: &Path) -> Stage {
+        let mut files = BTreeMap::new();
+        read_files(&dir.join("src"), "", &mut files);
+        let manifest = fs::read_to_string(dir.join("Cargo.toml")).unwrap();
+        let manifest: toml::Table = manifest.parse().unwrap();
+        files.insert(
+            "Cargo.toml".to_owned(),
+            manifest["dependencies"].to_string(),
+        );
+        let declared = manifest["package"]
+            .get("metadata")
+            .map(|metadata| {
+                metadata["lockstep"]["changed"]
+                    .as_array()
+                    .unwrap()
+                    .as_slice()
+            })
+            .unwrap_or_default();
+        let declared = declared
+            .iter()
+            .map(|file| file.as_str().unwrap().to_owned())
+            .collect();
+        Stage { files, declared }
+    }
+}
+
+fn read_files(dir: &Path, prefix: &str, files: &mut BTreeMap<String, String>) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        let name = format!("{prefix}{}", path.file_name().unwrap().to_str().unwrap());
+        if path.is_dir() {
+            read_files(&path, &format!("{name}/"), files);
+        } else {
+            files.insert(name, fs::read_to_string(path).unwrap());
+        }
+    }
+}
+
+fn stages() -> Vec<Stage> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("stages");
+    let mut dirs: Vec<_> = fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| {
+            path.file_name()
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .starts_with(char::is_numeric)
+        })
+        .collect();
+    dirs.sort();
+    assert_eq!(dirs.len(), 7);
+    dirs.iter().map(|dir| Stage::read(dir)).collect()
+}
+
+/// All that is wrong with `stage` as the successor of `before`.
+fn drift(before: &Stage, stage: &Stage) -> Vec<String> {
+    let mut found = Vec::new();
+    let names: BTreeSet<&String> = before.files.keys().chain(stage.files.keys()).collect();
+    for name in &names {
+        let (old, new) = (before.files.get(*name), stage.files.get(*name));
+        let declared = stage.declared.contains(*name);
+        let same_code = old.map(|text| code(text)) == new.map(|text| code(text));
+        if !declared && old != new {
+            found.push(format!("{name} differs and is not declared"));
+        } else if declared && same_code {
+            found.push(format!(
+                "{name} is declared and differs in comments at most"
+            ));
+        }
+    }
+    let unknown = stage.declared.iter().filter(|name| !names.contains(name));
+    found.extend(unknown.map(|name| format!("{name} is declared and does not exist")));
+    found
+}
+
+/// What a stage's code must not say: it does not know that there are others, nor who owns it.
+const FORBIDDEN: [&str; 8] = [
+    "stage",
+    "step ",
+    "previous",
+    "no longer",
+    "not yet",
+    "changed",
+    "chapter",
+    "copyright",
+];
+
+fn gossip(stage: &Stage) -> Vec<String> {
+    let mut found = Vec::new();
+    for (name, text) in stage.files.iter().filter(|(name, _)| name.ends_with(".rs")) {
+        for (number, line) in text.lines().enumerate() {
+            let line = line
+                .to_lowercase()
+                .replace("as one step of `walkthrough.md`", "");
+            for word in FORBIDDEN.iter().filter(|word| line.contains(**word)) {
+                found.push(format!("{name}:{}: `{word}`", number + 1));
+            }
+        }
+    }
+    found
+}
+
+/// A file without its comments and white space. Knows strings, raw strings and character literals,
+/// so that a `//` in one of them is no comment.
+fn code(text: &str) -> String {
+    let mut code = String::new();
+    let mut rest = text;
+    while let Some(next) = rest.chars().next() {
+        let skipped = if rest.starts_with("//") {
+            rest.find('\n').unwrap_or(rest.len())
+        } else if next.is_whitespace() {
+            next.len_utf8()
+        } else {
+            let length = token(rest, next);
+            code += &rest[..length];
+            length
+        };
+        rest = &rest[skipped..];
+    }
+    code
+}
+
+/// The length of what starts here: a literal as a whole, else one character.
+fn token(rest: &str, next: char) -> usize {
+    let raw = rest
+        .strip_prefix('r')
+        .map(|after| after.trim_start_matches('#'));
+    if let Some(hashes) = raw
+        .filter(|raw| raw.starts_with('"'))
+        .map(|raw| rest.len() - raw.len() - 1)
+    {
+        let end = format!("\"{}", "#".repeat(hashes));
+        let start = 1 + hashes + 1;
+        return rest[start..]
+            .find(&end)
+            .map_or(rest.len(), |at| start + at + end.len());
+    }
+    if rest.starts_with("'\"'") || rest.starts_with("'/'") {
+        return 3;
+    }
+    if next != '"' {
+        return next.len_utf8();
+    }
+    let mut escaped = false;
+    let closing = rest[1..].find(|c| {
+        let closes = c == '"' && !escaped;
+        escaped = c == '\\' && !escaped;
+        closes
+    });
+    closing.map_or(rest.len(), |at| at + 2)
+}
+
+#[test]
+fn each_stage_differs_from_the_one_before_only_as_declared() {
+    let stages = stages();
+    let mut compared = 0;
+    for (number, pair) in stages.windows(2).enumerate() {
+        assert_eq!(
+            drift(&pair[0], &pair[1]),
+            Vec::<String>::new(),
+            "stage {}",
+            number + 2
+        );
+        compared += pair[1].files.len();
+    }
+    assert!(compared > 50, "only {compared} files were compared");
+}
+
+#[test]
+fn no_stage_speaks_of_the_others() {
+    for (number, stage) in stages().iter().enumerate() {
+        assert_eq!(gossip(stage), Vec::<String>::new(), "stage {}", number + 1);
+    }
+}
+
+/// Plants a fault into a good pair of stages and expects it, and nothing else, to be found.
+#[track_caller]
+fn assert_caught(plant: impl FnOnce(&mut Stage), expected: &str) {
+    let stages = stages();
+    let (before, mut stage) = (&stages[2], stages[3].clone());
+    assert_eq!(drift(before, &stage), Vec::<String>::new());
+    plant(&mut stage);
+    assert_eq!(drift(before, &stage), [expected]);
+}
+
+#[test]
+fn a_planted_space_in_an_undeclared_file_is_caught() {
+    let plant = |stage: &mut Stage| *stage.files.get_mut("kv_store.rs").unwrap() += " ";
+    assert_caught(plant, "kv_store.rs differs and is not declared");
+}
+
+#[test]
+fn a_planted_undeclared_file_is_caught() {
+    let plant = |stage: &mut Stage| drop(stage.files.insert("new.rs".into(), String::new()));
+    assert_caught(plant, "new.rs differs and is not declared");
+}
+
+#[test]
+fn a_planted_removal_is_caught() {
+    let plant = |stage: &mut Stage| drop(stage.files.remove("engine.rs"));
+    assert_caught(plant, "engine.rs differs and is not declared");
+}
+
+#[test]
+fn a_planted_dependency_is_caught() {
+    let plant = |stage: &mut Stage| assert!(stage.declared.remove("Cargo.toml"));
+    assert_caught(plant, "Cargo.toml differs and is not declared");
+}
+
+#[test]
+fn a_planted_declaration_of_a_file_that_differs_in_comments_only_is_caught() {
+    let before = stages()[2].files["server.rs"].clone();
+    let plant = |stage: &mut Stage| {
+        let text = format!(
+            "// \"A comment.\"\n{}",
+            before.replace(" = ", "  =  // \"why\n")
+        );
+        stage.files.insert("server.rs".into(), text);
+    };
+    assert_caught(
+        plant,
+        "server.rs is declared and differs in comments at most",
+    );
+}
+
+#[test]
+fn a_planted_declaration_of_a_file_that_does_not_exist_is_caught() {
+    let plant = |stage: &mut Stage| assert!(stage.declared.insert("ghost.rs".into()));
+    assert_caught(plant, "ghost.rs is declared and does not exist");
+}
+
+#[test]
+fn a_planted_look_into_the_future_is_caught() {
+    let mut stage = stages()[2].clone();
+    *stage.files.get_mut("server.rs").unwrap() = "fn f() {} // a later stage mends this".to_owned();
+    assert_eq!(gossip(&stage), ["server.rs:1: `stage`"]);
+}
+
+#[test]
+fn comments_are_told_from_strings() {
+    let text =
+        "let a = \"//\\\" x\"; // y\nlet b = r#\"/\"/ \"#; let c = '\"'; // \"z\nlet d = '/';";
+    assert_eq!(
+        code(text),
+        "leta=\"//\\\" x\";letb=r#\"/\"/ \"#;letc='\"';letd='/';"
+    );
+}

@@ -1,0 +1,255 @@
+//! The columns of the matrix, each with the experiment that decides it.
+
+use crate::server::Raw;
+use crate::stage_process::Stage;
+use std::fs;
+use tempfile::TempDir;
+
+/// A column.
+pub struct Property {
+    /// As part of a test's name.
+    pub name: &'static str,
+    /// As the head of the column.
+    pub words: &'static str,
+    /// The experiment.
+    pub holds: fn(&str) -> bool,
+}
+
+/// All columns, in the order in which the stages gain them.
+pub const PROPERTIES: &[Property] = &[
+    Property {
+        name: "second_client_is_answered_while_the_first_one_is_idle",
+        words: "a second client is answered while the first one is idle",
+        holds: second_client_is_answered,
+    },
+    Property {
+        name: "threads_stay_bounded_under_100_connections",
+        words: "threads stay bounded under 100 connections",
+        holds: threads_stay_bounded,
+    },
+    Property {
+        name: "a_panic_costs_no_thread_and_no_other_client",
+        words: "a panic in one request costs no thread and no other client",
+        holds: a_panic_costs_no_thread,
+    },
+    Property {
+        name: "two_slow_reads_overlap",
+        words: "two slow reads overlap",
+        holds: two_slow_reads_overlap,
+    },
+    Property {
+        name: "a_read_completes_while_a_writer_writes",
+        words: "a read completes while a writer is inside its critical section",
+        holds: a_read_completes_during_a_write,
+    },
+    Property {
+        name: "n_idle_clients_on_n_threads_leave_it_answering",
+        words: "N idle clients on N threads leave the server answering",
+        holds: idle_clients_leave_it_answering,
+    },
+    Property {
+        name: "n_waiting_writers_on_n_threads_leave_reads_answered",
+        words: "N waiting writers on N threads leave reads answered",
+        holds: waiting_writers_leave_reads_answered,
+    },
+    Property {
+        name: "sigterm_stops_it_with_exit_code_0",
+        words: "SIGTERM stops it with exit code 0",
+        holds: sigterm_stops_it,
+    },
+    Property {
+        name: "a_torn_tail_of_the_log_is_cut",
+        words: "a torn tail of the log is cut when it is opened",
+        holds: a_torn_tail_is_cut,
+    },
+];
+
+/// Threads in the pools of those stages that can be told.
+const THREADS: usize = 4;
+const SET: &str = r#"{"Set":{"key":"k","value":"v"}}"#;
+const GET: &str = r#"{"Get":{"key":"k"}}"#;
+const FOUND: &str = r#"{"Ok":"v"}"#;
+const DONE: &str = r#"{"Ok":null}"#;
+
+/// A server of the stage, with one key in it and no client.
+fn start(stage: &str) -> (Stage, TempDir) {
+    let dir = TempDir::new().unwrap();
+    let server = Stage::start(stage, dir.path(), THREADS).unwrap();
+    assert_eq!(server.connect().ask(SET), DONE);
+    server.settle();
+    (server, dir)
+}
+
+/// How many workers a pool of the stage has.
+fn workers(stage: &str) -> usize {
+    if stage == "4" {
+        num_cpus::get()
+    } else {
+        THREADS
+    }
+}
+
+fn second_client_is_answered(stage: &str) -> bool {
+    let (server, _dir) = start(stage);
+    let mut first = server.connect();
+    assert_eq!(first.ask(GET), FOUND);
+    let mut second = server.connect();
+    second.send(format!("{GET}\n"));
+    let answered = server.answers(&second);
+    drop(first);
+    assert_eq!(
+        second.line(),
+        FOUND,
+        "at the latest when the first one has gone"
+    );
+    answered
+}
+
+fn threads_stay_bounded(stage: &str) -> bool {
+    let (server, _dir) = start(stage);
+    let before = server.threads();
+    let clients: Vec<Raw> = (0..100)
+        .map(|_| {
+            let mut client = server.connect();
+            client.send(format!("{GET}\n"));
+            client
+        })
+        .collect();
+    server.settle();
+    let growth = server.threads() - before;
+    drop(clients);
+    growth < 10
+}
+
+fn a_panic_costs_no_thread(stage: &str) -> bool {
+    let (mut server, _dir) = start(stage);
+    let before = server.threads();
+    server.order("panic read");
+    let mut unlucky = server.connect();
+    unlucky.send(format!("{GET}\n"));
+    assert_eq!(unlucky.line(), "", "the panic closes the connection");
+    server.settle();
+    if server.threads() != before {
+        return false;
+    }
+    let mut next = server.connect();
+    next.send(format!("{GET}\n"));
+    server.answers(&next) && next.line() == FOUND
+}
+
+fn two_slow_reads_overlap(stage: &str) -> bool {
+    let (mut server, _dir) = start(stage);
+    server.order("hold read");
+    let mut clients = [server.connect(), server.connect()];
+    for client in &mut clients {
+        client.send(format!("{GET}\n"));
+    }
+    assert!(server.holds_one_more());
+    let overlap = server.holds_one_more();
+    server.order("release");
+    for client in &mut clients {
+        assert_eq!(client.line(), FOUND);
+        client.stream().shutdown(std::net::Shutdown::Both).unwrap();
+    }
+    overlap
+}
+
+fn a_read_completes_during_a_write(stage: &str) -> bool {
+    let (mut server, _dir) = start(stage);
+    server.order("hold append");
+    let mut writer = server.connect();
+    writer.send(format!("{}\n", SET.replace("\"v\"", "\"w\"")));
+    assert!(server.holds_one_more());
+    let mut reader = server.connect();
+    reader.send(format!("{GET}\n"));
+    let answered = server.answers(&reader);
+    if answered {
+        assert_eq!(reader.line(), FOUND, "the write is not done yet");
+    }
+    server.order("release");
+    assert_eq!(writer.line(), DONE);
+    answered
+}
+
+fn idle_clients_leave_it_answering(stage: &str) -> bool {
+    let (server, _dir) = start(stage);
+    let idle: Vec<Raw> = (0..workers(stage)).map(|_| server.connect()).collect();
+    server.settle();
+    let mut client = server.connect();
+    client.send(format!("{GET}\n"));
+    let answered = server.answers(&client);
+    drop(idle);
+    assert_eq!(
+        client.line(),
+        FOUND,
+        "at the latest when the idle ones have gone"
+    );
+    answered
+}
+
+fn waiting_writers_leave_reads_answered(stage: &str) -> bool {
+    let (mut server, _dir) = start(stage);
+    server.order("hold append");
+    let mut writers: Vec<Raw> = (0..workers(stage)).map(|_| server.connect()).collect();
+    for writer in &mut writers {
+        writer.send(format!("{SET}\n"));
+    }
+    assert!(server.holds_one_more());
+    server.settle();
+    let mut reader = server.connect();
+    reader.send(format!("{GET}\n"));
+    let answered = server.answers(&reader);
+    server.order("release");
+    drop(writers);
+    assert_eq!(
+        reader.line(),
+        FOUND,
+        "at the latest when the writers are done"
+    );
+    answered
+}
+
+fn sigterm_stops_it(stage: &str) -> bool {
+    let (server, dir) = start(stage);
+    let idle = server.connect();
+    let exit_code = server.terminate();
+    drop(idle);
+    // Stopped one way or the other, the data is there.
+    let again = Stage::start(stage, dir.path(), THREADS).unwrap();
+    assert_eq!(again.connect().ask(GET), FOUND);
+    exit_code == Some(0)
+}
+
+fn a_torn_tail_is_cut(stage: &str) -> bool {
+    let (server, dir) = start(stage);
+    assert_eq!(
+        server.connect().ask(&SET.replace("\"k\"", "\"torn\"")),
+        DONE
+    );
+    drop(server);
+    let logs = fs::read_dir(dir.path())
+        .unwrap()
+        .map(|file| file.unwrap().path());
+    let log = logs
+        .max_by_key(|path| path.metadata().unwrap().len())
+        .unwrap();
+    let length = log.metadata().unwrap().len();
+    let file = fs::OpenOptions::new().write(true).open(&log).unwrap();
+    file.set_len(length - 5).unwrap();
+    match Stage::start(stage, dir.path(), THREADS) {
+        Ok(server) => {
+            let mut client = server.connect();
+            assert_eq!(
+                client.ask(GET),
+                FOUND,
+                "the record before the tail is whole"
+            );
+            assert_eq!(client.ask(&GET.replace("\"k\"", "\"torn\"")), DONE);
+            true
+        }
+        Err(log) => {
+            assert!(log.contains("damaged at byte"), "{log}");
+            false
+        }
+    }
+}

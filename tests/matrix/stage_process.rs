@@ -1,0 +1,224 @@
+//! The server of any stage, in a process that can be told to stop its readers or writers.
+
+use crate::server::{Raw, Server};
+use std::env;
+use std::io::{BufRead, BufReader, Write, stdin};
+use std::ops::Deref;
+use std::path::Path;
+use std::process::{ChildStdin, Command, ExitCode, Stdio};
+use std::sync::{Arc, Condvar, Mutex, mpsc};
+use std::thread;
+use std::time::Duration;
+
+/// Names the stage in the environment of a process that is to be its server.
+const ROLE: &str = "KVS_MATRIX_STAGE";
+/// How often in a row a server has to be found asleep. Data that was sent over loopback is there
+/// before the sender goes on, so a server that will act on it is awake by then; the repetition
+/// covers a machine that is late.
+const ASLEEP: usize = 20;
+
+// ---- inside the process ------------------------------------------------------------------------
+
+/// What the probe does with a thread that comes by.
+#[derive(Default)]
+struct Gate {
+    order: Mutex<String>,
+    changed: Condvar,
+}
+
+impl Gate {
+    fn pass(&self, point: &str) {
+        let mut order = self.order.lock().unwrap();
+        if *order == format!("panic {point}") {
+            order.clear();
+            drop(order);
+            panic!("the panic that the matrix asked for");
+        }
+        let hold = format!("hold {point}");
+        if *order == hold {
+            println!("held");
+            drop(
+                self.changed
+                    .wait_while(order, |order| *order == hold)
+                    .unwrap(),
+            );
+        }
+    }
+
+    /// Takes orders from standard input: `hold read`, `hold append`, `panic read`, `release`.
+    fn take_orders(&self) {
+        for line in stdin().lines().map_while(Result::ok) {
+            *self.order.lock().unwrap() = line;
+            self.changed.notify_all();
+            println!("done");
+        }
+    }
+}
+
+/// In a process that was started to be a stage's server, is that server.
+pub fn run_if_asked() -> Option<ExitCode> {
+    let stage = env::var(ROLE).ok()?;
+    let gate = Arc::new(Gate::default());
+    let orders = Arc::clone(&gate);
+    thread::spawn(move || orders.take_orders());
+    macro_rules! server_of {
+        ($library:ident, $probe:path) => {{
+            use $probe as probe;
+            let installed = probe::install(move |point| match point {
+                probe::Point::Read => gate.pass("read"),
+                probe::Point::Append => gate.pass("append"),
+            });
+            assert!(installed, "the probe is not compiled in");
+            $library::cli::server()
+        }};
+    }
+    Some(match stage.as_str() {
+        "1" => server_of!(naive_pool, kvs_common::probe),
+        "2" => server_of!(shared_engine, kvs_common::probe),
+        "3" => server_of!(threaded_server, kvs_common::probe),
+        "4" => server_of!(shared_queue, kvs_common::probe),
+        "5" => server_of!(rayon_pool, kvs_common::probe),
+        "6" => server_of!(rwlock, kvs_common::probe),
+        "7" => server_of!(lock_free, kvs_common::probe),
+        _ => server_of!(kvs_final, kvs_final::probe),
+    })
+}
+
+// ---- outside -----------------------------------------------------------------------------------
+
+/// The process, seen from the test.
+pub struct Stage {
+    server: Server,
+    orders: ChildStdin,
+    said: mpsc::Receiver<String>,
+}
+
+impl Deref for Stage {
+    type Target = Server;
+
+    fn deref(&self) -> &Server {
+        &self.server
+    }
+}
+
+impl Stage {
+    /// Starts the server of `stage`. From stage 5 on it has `threads` threads in its pool.
+    pub fn start(stage: &str, dir: &Path, threads: usize) -> Result<Stage, String> {
+        let mut command = Command::new(env::current_exe().unwrap());
+        command
+            .env(ROLE, stage)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        if !["1", "2", "3", "4"].contains(&stage) {
+            command.args(["--threads", &threads.to_string()]);
+        }
+        let mut server = Server::start(&mut command, dir)?;
+        let orders = server.child.stdin.take().unwrap();
+        let lines = BufReader::new(server.child.stdout.take().unwrap()).lines();
+        let (say, said) = mpsc::channel();
+        thread::spawn(move || {
+            lines
+                .map_while(Result::ok)
+                .try_for_each(|line| say.send(line))
+        });
+        Ok(Stage {
+            server,
+            orders,
+            said,
+        })
+    }
+
+    /// Gives the probe an order; it is in force when this returns.
+    pub fn order(&mut self, order: &str) {
+        writeln!(self.orders, "{order}").unwrap();
+        while self.said.recv().unwrap() != "done" {}
+    }
+
+    /// Waits until a thread is held by the probe, or cannot be because the server sleeps.
+    pub fn holds_one_more(&self) -> bool {
+        let mut sleep = Sleep::default();
+        loop {
+            match self.said.try_recv() {
+                Ok(line) => return line == "held",
+                Err(_) if sleep.is_deep(self) => return self.said.try_recv().is_ok(),
+                Err(_) => thread::sleep(Duration::from_millis(2)),
+            }
+        }
+    }
+
+    /// Waits until `client` has an answer, or cannot get one because the server sleeps or is gone.
+    pub fn answers(&self, client: &Raw) -> bool {
+        let has_answer = || {
+            client.stream().set_nonblocking(true).unwrap();
+            let peeked = client.stream().peek(&mut [0]);
+            client.stream().set_nonblocking(false).unwrap();
+            matches!(peeked, Ok(1))
+        };
+        let mut sleep = Sleep::default();
+        while !has_answer() {
+            if sleep.is_deep(self) {
+                return has_answer();
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+        true
+    }
+
+    /// Waits until the server has done all that it can do for now.
+    pub fn settle(&self) {
+        let mut sleep = Sleep::default();
+        while !sleep.is_deep(self) {
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// How many threads the process has.
+    pub fn threads(&self) -> usize {
+        self.tasks().len()
+    }
+
+    /// For each thread its state and how often it was switched to. None if the process is gone.
+    fn tasks(&self) -> Vec<(char, u64)> {
+        let Ok(tasks) = std::fs::read_dir(format!("/proc/{}/task", self.child.id())) else {
+            return Vec::new();
+        };
+        let status = |task: std::io::Result<std::fs::DirEntry>| {
+            let text = std::fs::read_to_string(task.ok()?.path().join("status")).ok()?;
+            let field = |name: &str| Some(text.split_once(name)?.1.split_whitespace().next()?);
+            let state = field("State:")?.chars().next()?;
+            let switches = ["\nvoluntary_ctxt_switches:", "nonvoluntary_ctxt_switches:"];
+            let counts = switches.map(|name| field(name).and_then(|n| n.parse::<u64>().ok()));
+            Some((state, counts[0]? + counts[1]?))
+        };
+        tasks
+            .filter_map(status)
+            .filter(|(state, _)| *state != 'Z')
+            .collect()
+    }
+
+    /// Sends SIGTERM; returns the exit code, if the process ended with one.
+    pub fn terminate(self) -> Option<i32> {
+        self.server.terminate().0.code()
+    }
+}
+
+/// Watches whether all threads of a server sleep and none has run between two looks.
+#[derive(Default)]
+struct Sleep {
+    last: Vec<(char, u64)>,
+    looks: usize,
+}
+
+impl Sleep {
+    fn is_deep(&mut self, stage: &Stage) -> bool {
+        let tasks = stage.tasks();
+        let asleep = tasks.iter().all(|(state, _)| *state == 'S');
+        self.looks = if asleep && tasks == self.last {
+            self.looks + 1
+        } else {
+            0
+        };
+        self.last = tasks;
+        self.looks >= ASLEEP
+    }
+}

@@ -1,0 +1,259 @@
+//! What a server does with good, bad and strange clients, in the stage that the feature picks.
+
+mod support {
+    pub mod server;
+}
+
+use std::net::Shutdown;
+use std::process::Command;
+use support::server::{Raw, Server};
+use tempfile::TempDir;
+
+fn start(dir: &TempDir) -> Server {
+    Server::start(
+        &mut Command::new(env!("CARGO_BIN_EXE_kvs-server")),
+        dir.path(),
+    )
+    .unwrap()
+}
+
+const SET: &str = r#"{"Set":{"key":"k","value":"v"}}"#;
+const GET: &str = r#"{"Get":{"key":"k"}}"#;
+const REMOVE: &str = r#"{"Remove":{"key":"k"}}"#;
+
+#[test]
+fn the_protocol_is_as_documented() {
+    let dir = TempDir::new().unwrap();
+    let server = start(&dir);
+    let mut client = server.connect();
+    assert_eq!(client.ask(GET), r#"{"Ok":null}"#);
+    assert_eq!(client.ask(SET), r#"{"Ok":null}"#);
+    assert_eq!(client.ask(GET), r#"{"Ok":"v"}"#);
+    assert_eq!(client.ask(REMOVE), r#"{"Ok":null}"#);
+    assert_eq!(client.ask(REMOVE), r#"{"Err":"Key not found"}"#);
+}
+
+#[test]
+fn a_malformed_line_is_answered_in_words_and_the_connection_goes_on() {
+    let dir = TempDir::new().unwrap();
+    let server = start(&dir);
+    let mut client = server.connect();
+    let deep = "[".repeat(100_000);
+    let lines: [&[u8]; 9] = [
+        b"",
+        b"hello",
+        b"{\"Get\":{}}",
+        b"{\"Get\":{\"key\":1}}",
+        b"{\"Get\":{\"key\":\"k\",\"more\":1}}",
+        b"{\"Fly\":{\"key\":\"k\"}}",
+        b"{\"Get\":{\"key\":\"k\"}} {\"Get\":{\"key\":\"k\"}}",
+        b"{\"Get\":{\"key\":\"\xff\xfe\"}}",
+        deep.as_bytes(),
+    ];
+    for line in lines {
+        client.send([line, b"\n"].concat());
+        let answer = client.line();
+        assert!(
+            answer.starts_with(r#"{"Err":"not a request: "#),
+            "{line:?} gave {answer}"
+        );
+        assert_eq!(client.ask(GET), r#"{"Ok":null}"#);
+    }
+}
+
+#[test]
+fn a_line_beyond_the_limit_is_refused_and_the_connection_goes_on() {
+    let dir = TempDir::new().unwrap();
+    let server = start(&dir);
+    let mut client = server.connect();
+    let limit = kvs::protocol::MAX_LINE;
+    client.send(vec![b'x'; limit + limit / 2]);
+    let answer = client.ask("");
+    assert!(answer.contains("longer than"), "{answer}");
+    assert_eq!(client.ask(GET), r#"{"Ok":null}"#);
+
+    let frame = r#"{"Set":{"key":"k","value":""}}"#.len() + 1;
+    let value = "y".repeat(limit - frame);
+    assert_eq!(
+        client.ask(&SET.replace("\"v\"", &format!("\"{value}\""))),
+        r#"{"Ok":null}"#
+    );
+    assert_eq!(client.ask(GET), format!(r#"{{"Ok":"{value}"}}"#));
+}
+
+#[test]
+fn several_requests_in_one_packet_are_answered_in_order() {
+    let dir = TempDir::new().unwrap();
+    let server = start(&dir);
+    let mut client = server.connect();
+    client.send([SET, GET, "nonsense", REMOVE, GET, ""].join("\n"));
+    assert_eq!(client.line(), r#"{"Ok":null}"#);
+    assert_eq!(client.line(), r#"{"Ok":"v"}"#);
+    assert!(client.line().starts_with(r#"{"Err":"#));
+    assert_eq!(client.line(), r#"{"Ok":null}"#);
+    assert_eq!(client.line(), r#"{"Ok":null}"#);
+}
+
+#[test]
+fn a_whole_request_is_answered_while_the_next_one_is_half_there() {
+    let dir = TempDir::new().unwrap();
+    let server = start(&dir);
+    let mut client = server.connect();
+    let (half, rest) = GET.split_at(10);
+    client.send(format!("{SET}\n{half}"));
+    assert_eq!(client.line(), r#"{"Ok":null}"#);
+    assert_eq!(client.ask(rest), r#"{"Ok":"v"}"#);
+}
+
+#[test]
+fn one_request_in_many_packets_is_answered_once() {
+    let dir = TempDir::new().unwrap();
+    let server = start(&dir);
+    let mut client = server.connect();
+    for byte in format!("{SET}\n{GET}\n").bytes() {
+        client.send([byte]);
+    }
+    assert_eq!(client.line(), r#"{"Ok":null}"#);
+    assert_eq!(client.line(), r#"{"Ok":"v"}"#);
+}
+
+#[test]
+fn a_client_that_ends_its_side_still_gets_its_answers() {
+    let dir = TempDir::new().unwrap();
+    let server = start(&dir);
+    let mut client = server.connect();
+    client.send(format!("{SET}\n{GET}\n"));
+    client.stream().shutdown(Shutdown::Write).unwrap();
+    assert_eq!(client.line(), r#"{"Ok":null}"#);
+    assert_eq!(client.line(), r#"{"Ok":"v"}"#);
+    assert_eq!(
+        client.line(),
+        "",
+        "the server closes when the client is done"
+    );
+}
+
+#[test]
+fn clients_that_vanish_do_not_disturb_the_next_one() {
+    let dir = TempDir::new().unwrap();
+    let server = start(&dir);
+    let mut first = server.connect();
+    assert_eq!(first.ask(SET), r#"{"Ok":null}"#);
+    drop(first);
+    for end in ["", "{\"Get\"", "\u{0}\u{1}\u{2}"] {
+        server.connect().send(end);
+        // Closed with answers on their way: the server's next write fails.
+        server.connect().send(format!("{GET}\n{end}").repeat(1000));
+    }
+    assert_eq!(server.connect().ask(GET), r#"{"Ok":"v"}"#);
+}
+
+#[cfg(from_stage = "5")]
+mod shutdown {
+    use super::*;
+    use kvs::thread_pool::{NaiveThreadPool, RayonThreadPool, SharedQueueThreadPool, ThreadPool};
+    use kvs::{KvStore, KvsClient, KvsEngine, KvsServer, Result, ServerHandle};
+    use std::net::SocketAddr;
+    use std::thread::{self, JoinHandle};
+
+    type Running = (SocketAddr, ServerHandle, JoinHandle<Result<()>>);
+
+    fn run<P: ThreadPool + Send + 'static>(dir: &TempDir) -> Running {
+        let store = KvStore::open(dir.path()).unwrap();
+        let addr = ([127, 0, 0, 1], 0).into();
+        let server = KvsServer::bind(addr, store, P::new(2).unwrap()).unwrap();
+        let (addr, handle) = (server.local_addr().unwrap(), server.handle());
+        (addr, handle, thread::spawn(move || server.run()))
+    }
+
+    fn a_handle_stops_the_server<P: ThreadPool + Send + 'static>() {
+        let dir = TempDir::new().unwrap();
+        let (addr, handle, running) = run::<P>(&dir);
+        let mut client = KvsClient::connect(addr).unwrap();
+        client.set("k".to_owned(), "v".to_owned()).unwrap();
+        // Served or waiting for a worker, idle or half-way through a request.
+        let mut idle: Vec<Raw> = (0..6).map(|_| Raw::connect(addr)).collect();
+        idle[0].send("{\"Get\"");
+        idle[5].send("{\"Get\"");
+
+        handle.shutdown();
+        running.join().unwrap().unwrap();
+        for client in &mut idle {
+            assert_eq!(client.line(), "", "the connection is closed");
+        }
+        assert!(client.get("k".to_owned()).is_err());
+        assert!(KvsClient::connect(addr).is_err(), "nobody listens");
+        let store = KvStore::open(dir.path()).unwrap();
+        assert_eq!(store.get("k".to_owned()).unwrap(), Some("v".to_owned()));
+    }
+
+    #[test]
+    fn a_handle_stops_a_server_on_the_naive_pool() {
+        a_handle_stops_the_server::<NaiveThreadPool>();
+    }
+
+    #[test]
+    fn a_handle_stops_a_server_on_the_shared_queue() {
+        a_handle_stops_the_server::<SharedQueueThreadPool>();
+    }
+
+    #[test]
+    fn a_handle_stops_a_server_on_rayon() {
+        a_handle_stops_the_server::<RayonThreadPool>();
+    }
+
+    #[test]
+    fn a_server_that_was_stopped_before_it_ran_returns_at_once() {
+        let dir = TempDir::new().unwrap();
+        let store = KvStore::open(dir.path()).unwrap();
+        let pool = SharedQueueThreadPool::new(1).unwrap();
+        let server = KvsServer::bind(([127, 0, 0, 1], 0).into(), store, pool).unwrap();
+        server.handle().shutdown();
+        server.run().unwrap();
+    }
+
+    /// Writers count what was acknowledged until the server goes away under them.
+    #[test]
+    fn after_sigterm_under_load_every_acknowledged_write_is_there() {
+        let dir = TempDir::new().unwrap();
+        let server = start(&dir);
+        let addr = server.addr;
+        let (started, starts) = std::sync::mpsc::channel();
+        let writers: Vec<JoinHandle<usize>> = (0..2)
+            .map(|writer| {
+                let started = started.clone();
+                thread::spawn(move || {
+                    let mut client = KvsClient::connect(addr).unwrap();
+                    let mut acknowledged = 0;
+                    while client
+                        .set(format!("{writer}-{acknowledged}"), "v".to_owned())
+                        .is_ok()
+                    {
+                        acknowledged += 1;
+                        if acknowledged == 100 {
+                            started.send(()).unwrap();
+                        }
+                    }
+                    acknowledged
+                })
+            })
+            .collect();
+        drop(started);
+        // One worker may serve both writers, one after the other: the first is enough.
+        starts.recv().unwrap();
+        let (status, log) = server.terminate();
+        assert_eq!(status.code(), Some(0), "{log}");
+        let store = KvStore::open(dir.path()).unwrap();
+        for (writer, acknowledged) in writers.into_iter().enumerate() {
+            let acknowledged = acknowledged.join().unwrap();
+            for number in 0..acknowledged {
+                let found = store.get(format!("{writer}-{number}")).unwrap();
+                assert_eq!(
+                    found,
+                    Some("v".to_owned()),
+                    "write {number} of {acknowledged}"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! A server in a process of its own, and a raw connection to one.
+#![allow(dead_code)] // compiled into several tests, none of which uses all of it
+
+use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// Long enough for any answer on a busy machine; reached only when something is broken.
+pub const WATCHDOG: Duration = Duration::from_secs(60);
+
+pub struct Server {
+    pub child: Child,
+    pub addr: SocketAddr,
+    log: Arc<Mutex<String>>,
+    log_reader: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Starts `command` as a server on a free port and waits until it listens.
+    pub fn start(command: &mut Command, dir: &Path) -> Result<Server, String> {
+        command.args(["--addr", "127.0.0.1:0", "--dir"]).arg(dir);
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let log = Arc::new(Mutex::new(String::new()));
+        let mut addr = None;
+        while addr.is_none() {
+            let Some(Ok(line)) = lines.next() else {
+                child.wait().unwrap();
+                return Err(log.lock().unwrap().clone());
+            };
+            addr = line
+                .split_once("listening on ")
+                .map(|(_, addr)| addr.parse().unwrap());
+            *log.lock().unwrap() += &(line + "\n");
+        }
+        let rest = Arc::clone(&log);
+        let log_reader = thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                *rest.lock().unwrap() += &(line + "\n");
+            }
+        });
+        Ok(Server {
+            child,
+            addr: addr.unwrap(),
+            log,
+            log_reader: Some(log_reader),
+        })
+    }
+
+    pub fn connect(&self) -> Raw {
+        Raw::connect(self.addr)
+    }
+
+    /// Sends SIGTERM and waits for the end. Returns how it ended and all that it logged.
+    pub fn terminate(mut self) -> (ExitStatus, String) {
+        let pid = self.child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-TERM", &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+        let status = self.child.wait().unwrap();
+        self.log_reader.take().unwrap().join().unwrap();
+        let log = self.log.lock().unwrap().clone();
+        (status, log)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A client that sends and reads lines as they are.
+pub struct Raw(BufReader<TcpStream>);
+
+impl Raw {
+    pub fn connect(addr: SocketAddr) -> Raw {
+        let stream = TcpStream::connect(addr).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(WATCHDOG)).unwrap();
+        Raw(BufReader::new(stream))
+    }
+
+    pub fn stream(&self) -> &TcpStream {
+        self.0.get_ref()
+    }
+
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.0.get_mut().write_all(bytes.as_ref()).unwrap();
+    }
+
+    /// The next line without its newline; empty when the server has closed the connection.
+    pub fn line(&mut self) -> String {
+        let mut line = String::new();
+        match self.0.read_line(&mut line) {
+            // What a server closes with bytes unread is reset; that is the end as well.
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
+            read => drop(read.unwrap()),
+        }
+        line.trim_end_matches('\n').to_owned()
+    }
+
+    pub fn ask(&mut self, request: &str) -> String {
+        self.send(format!("{request}\n"));
+        self.line()
+    }
+}

@@ -1,0 +1,349 @@
+//! What every thread pool must do, run against each pool that the stage has.
+
+#[cfg(from_stage = "5")]
+use kvs::thread_pool::RayonThreadPool;
+#[cfg(from_stage = "4")]
+use kvs::thread_pool::SharedQueueThreadPool;
+use kvs::thread_pool::{NaiveThreadPool, ThreadPool};
+use std::env;
+use std::panic::panic_any;
+use std::process::Command;
+use std::sync::mpsc::{self, Receiver, Sender, channel};
+use std::sync::{Arc, Barrier};
+use std::time::Duration;
+
+const THREADS: u32 = 4;
+/// Reached only when something is broken.
+const WATCHDOG: Duration = Duration::from_secs(60);
+
+/// 1000 jobs, each counted once.
+fn runs_every_job<P: ThreadPool>() {
+    let pool = P::new(THREADS).unwrap();
+    let (done, jobs) = channel();
+    for number in 0..1000 {
+        let done = done.clone();
+        pool.spawn(move || done.send(number).unwrap());
+    }
+    let mut seen: Vec<i32> = (0..1000)
+        .map(|_| jobs.recv_timeout(WATCHDOG).unwrap())
+        .collect();
+    seen.sort_unstable();
+    assert_eq!(seen, (0..1000).collect::<Vec<_>>());
+}
+
+/// Fails unless `THREADS` jobs can be under way at the same time.
+fn assert_has_all_threads<P: ThreadPool>(pool: &P) {
+    let (done, jobs) = channel();
+    let all = Arc::new(Barrier::new(THREADS as usize));
+    for _ in 0..THREADS {
+        let (all, done) = (Arc::clone(&all), done.clone());
+        pool.spawn(move || {
+            all.wait();
+            done.send(()).unwrap();
+        });
+    }
+    for _ in 0..THREADS {
+        jobs.recv_timeout(WATCHDOG)
+            .expect("too few threads for the jobs to meet");
+    }
+}
+
+/// A payload that panics again when it is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("the payload's own drop");
+    }
+}
+
+fn panicking_jobs_cost_no_thread<P: ThreadPool>() {
+    let pool = P::new(THREADS).unwrap();
+    let (done, jobs) = channel();
+    for number in 0..50 {
+        let done: Sender<()> = done.clone();
+        pool.spawn(move || {
+            let _dropped_when_the_job_ends = done;
+            match number % 3 {
+                0 => panic!("text"),
+                1 => panic!("text with {number}"),
+                _ => panic_any(Bomb),
+            }
+        });
+    }
+    drop(done);
+    assert_eq!(
+        jobs.recv_timeout(WATCHDOG),
+        Err(mpsc::RecvTimeoutError::Disconnected)
+    );
+    assert_has_all_threads(&pool);
+}
+
+/// Says so when the thread that owns it ends.
+struct AtThreadEnd(Sender<()>);
+
+impl Drop for AtThreadEnd {
+    fn drop(&mut self) {
+        let _ = self.0.send(());
+    }
+}
+
+thread_local!(static AT_THREAD_END: std::cell::OnceCell<AtThreadEnd> = const { std::cell::OnceCell::new() });
+
+/// Makes `THREADS` threads of the pool report their end.
+fn watch_threads<P: ThreadPool>(pool: &P) -> Receiver<()> {
+    let (ended, ends) = channel();
+    let all = Arc::new(Barrier::new(THREADS as usize));
+    for _ in 0..THREADS {
+        let (all, ended) = (Arc::clone(&all), ended.clone());
+        pool.spawn(move || {
+            AT_THREAD_END.with(|cell| assert!(cell.set(AtThreadEnd(ended)).is_ok()));
+            all.wait();
+        });
+    }
+    ends
+}
+
+/// A worker that spins or waits for ever after the drop would never report.
+fn threads_are_gone_after_drop<P: ThreadPool>() {
+    let pool = P::new(THREADS).unwrap();
+    let ends = watch_threads(&pool);
+    drop(pool);
+    for _ in 0..THREADS {
+        ends.recv_timeout(WATCHDOG)
+            .expect("a thread outlived its pool");
+    }
+}
+
+fn jobs_that_wait_are_run_before_drop_returns<P: ThreadPool>() {
+    let pool = P::new(THREADS).unwrap();
+    let (done, jobs) = channel();
+    for _ in 0..1000 {
+        let done = done.clone();
+        pool.spawn(move || done.send(()).unwrap());
+    }
+    drop(pool);
+    assert_eq!(jobs.try_iter().count(), 1000);
+}
+
+fn dropping_the_pool_inside_its_own_job_ends_its_threads<P: ThreadPool + Send + Sync + 'static>() {
+    let pool = Arc::new(P::new(THREADS).unwrap());
+    let ends = watch_threads(&*pool);
+    let (pass, passed) = channel::<Arc<P>>();
+    let (dropped, drops) = channel();
+    pool.spawn(move || {
+        let mut pool = passed.recv().unwrap();
+        // The test's own reference goes right after it was passed on.
+        let pool = loop {
+            match Arc::try_unwrap(pool) {
+                Ok(last) => break last,
+                Err(shared) => pool = shared,
+            }
+            std::thread::yield_now();
+        };
+        drop(pool);
+        dropped.send(()).unwrap();
+    });
+    pass.send(pool).unwrap();
+    drops
+        .recv_timeout(WATCHDOG)
+        .expect("the drop waits for its own job");
+    for _ in 0..THREADS {
+        ends.recv_timeout(WATCHDOG)
+            .expect("a thread outlived its pool");
+    }
+}
+
+fn zero_threads_are_refused<P: ThreadPool>() {
+    let Err(error) = P::new(0) else {
+        panic!("a pool without threads")
+    };
+    assert!(error.to_string().contains("at least one thread"), "{error}");
+}
+
+/// Runs `test` again in a process whose address space has room for a few hundred threads only.
+/// Returns true in that process.
+fn in_a_process_with_few_threads(test: &str) -> bool {
+    if env::var_os("KVS_FEW_THREADS").is_some() {
+        return true;
+    }
+    let output = Command::new("sh")
+        .args([
+            "-c",
+            "ulimit -v 1000000; exec \"$0\" --exact \"$1\" --nocapture",
+        ])
+        .arg(env::current_exe().unwrap())
+        .arg(test)
+        .env("KVS_FEW_THREADS", "1")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains("1 passed"), "no such test: {text}");
+    false
+}
+
+#[cfg(target_os = "linux")]
+fn own_threads() -> usize {
+    std::fs::read_dir("/proc/self/task").unwrap().count()
+}
+
+#[cfg(target_os = "linux")]
+fn new_that_fails_half_way_ends_what_it_had_started<P: ThreadPool>(test: &str) {
+    if !in_a_process_with_few_threads(test) {
+        return;
+    }
+    let before = own_threads();
+    let Err(error) = P::new(100_000) else {
+        panic!("100,000 threads in a gigabyte")
+    };
+    let words = error.to_string();
+    assert!(
+        words.contains("cannot start thread") && words.contains("of 100000"),
+        "{words}"
+    );
+    // A thread that was joined may stand in /proc for a moment longer.
+    while own_threads() > before {
+        std::thread::yield_now();
+    }
+    assert_has_all_threads(&P::new(THREADS).unwrap());
+}
+
+#[test]
+fn naive_thread_pool_spawn_counter() {
+    runs_every_job::<NaiveThreadPool>();
+}
+
+#[test]
+fn naive_thread_pool_panicking_jobs_cost_no_thread() {
+    panicking_jobs_cost_no_thread::<NaiveThreadPool>();
+}
+
+#[test]
+fn naive_thread_pool_threads_are_gone_after_drop() {
+    threads_are_gone_after_drop::<NaiveThreadPool>();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn naive_thread_pool_a_refused_thread_costs_only_its_job() {
+    if !in_a_process_with_few_threads("naive_thread_pool_a_refused_thread_costs_only_its_job") {
+        return;
+    }
+    let pool = NaiveThreadPool::new(THREADS).unwrap();
+    let (started, jobs) = channel();
+    let (release, released) = gate();
+    for _ in 0..5000 {
+        let (started, released) = (started.clone(), Arc::clone(&released));
+        pool.spawn(move || {
+            started.send(()).unwrap();
+            drop(released.read());
+        });
+    }
+    drop(started);
+    drop(release);
+    let ran = jobs.iter().count();
+    assert!(
+        0 < ran && ran < 5000,
+        "{ran} of 5000 jobs ran: the process had no limit"
+    );
+    assert_has_all_threads(&pool);
+}
+
+/// Who reads the second value waits until the first one is dropped.
+#[cfg(target_os = "linux")]
+fn gate() -> (
+    std::sync::RwLockWriteGuard<'static, ()>,
+    Arc<&'static std::sync::RwLock<()>>,
+) {
+    let gate: &'static std::sync::RwLock<()> = Box::leak(Box::default());
+    (gate.write().unwrap(), Arc::new(gate))
+}
+
+#[cfg(from_stage = "4")]
+#[test]
+fn shared_queue_thread_pool_spawn_counter() {
+    runs_every_job::<SharedQueueThreadPool>();
+}
+
+#[cfg(from_stage = "4")]
+#[test]
+fn shared_queue_thread_pool_panic_task() {
+    panicking_jobs_cost_no_thread::<SharedQueueThreadPool>();
+}
+
+#[cfg(from_stage = "4")]
+#[test]
+fn shared_queue_thread_pool_threads_are_gone_after_drop() {
+    threads_are_gone_after_drop::<SharedQueueThreadPool>();
+}
+
+#[cfg(from_stage = "4")]
+#[test]
+fn shared_queue_thread_pool_jobs_that_wait_are_run_before_drop_returns() {
+    jobs_that_wait_are_run_before_drop_returns::<SharedQueueThreadPool>();
+}
+
+#[cfg(from_stage = "4")]
+#[test]
+fn shared_queue_thread_pool_dropped_inside_its_own_job_ends_its_threads() {
+    dropping_the_pool_inside_its_own_job_ends_its_threads::<SharedQueueThreadPool>();
+}
+
+#[cfg(from_stage = "4")]
+#[test]
+fn shared_queue_thread_pool_zero_threads_are_refused() {
+    zero_threads_are_refused::<SharedQueueThreadPool>();
+}
+
+#[cfg(all(from_stage = "4", target_os = "linux"))]
+#[test]
+fn shared_queue_thread_pool_new_that_fails_half_way_ends_what_it_had_started() {
+    new_that_fails_half_way_ends_what_it_had_started::<SharedQueueThreadPool>(
+        "shared_queue_thread_pool_new_that_fails_half_way_ends_what_it_had_started",
+    );
+}
+
+#[cfg(from_stage = "5")]
+#[test]
+fn rayon_thread_pool_spawn_counter() {
+    runs_every_job::<RayonThreadPool>();
+}
+
+#[cfg(from_stage = "5")]
+#[test]
+fn rayon_thread_pool_panic_task() {
+    panicking_jobs_cost_no_thread::<RayonThreadPool>();
+}
+
+#[cfg(from_stage = "5")]
+#[test]
+fn rayon_thread_pool_threads_are_gone_after_drop() {
+    threads_are_gone_after_drop::<RayonThreadPool>();
+}
+
+#[cfg(from_stage = "5")]
+#[test]
+fn rayon_thread_pool_jobs_that_wait_are_run_before_drop_returns() {
+    jobs_that_wait_are_run_before_drop_returns::<RayonThreadPool>();
+}
+
+#[cfg(from_stage = "5")]
+#[test]
+fn rayon_thread_pool_dropped_inside_its_own_job_ends_its_threads() {
+    dropping_the_pool_inside_its_own_job_ends_its_threads::<RayonThreadPool>();
+}
+
+#[cfg(from_stage = "5")]
+#[test]
+fn rayon_thread_pool_zero_threads_are_refused() {
+    zero_threads_are_refused::<RayonThreadPool>();
+}
+
+#[cfg(all(from_stage = "5", target_os = "linux"))]
+#[test]
+fn rayon_thread_pool_new_that_fails_half_way_ends_what_it_had_started() {
+    new_that_fails_half_way_ends_what_it_had_started::<RayonThreadPool>(
+        "rayon_thread_pool_new_that_fails_half_way_ends_what_it_had_started",
+    );
+}
