@@ -184,7 +184,7 @@ impl Stage {
         };
         let status = |task: std::io::Result<std::fs::DirEntry>| {
             let text = std::fs::read_to_string(task.ok()?.path().join("status")).ok()?;
-            let field = |name: &str| Some(text.split_once(name)?.1.split_whitespace().next()?);
+            let field = |name: &str| text.split_once(name)?.1.split_whitespace().next();
             let state = field("State:")?.chars().next()?;
             let switches = ["\nvoluntary_ctxt_switches:", "nonvoluntary_ctxt_switches:"];
             let counts = switches.map(|name| field(name).and_then(|n| n.parse::<u64>().ok()));
