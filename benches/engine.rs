@@ -29,10 +29,7 @@ fn engine(c: &mut Criterion) {
     group.bench_function("get", |b| {
         b.iter(|| {
             let number = order.random_range(0..KEYS);
-            assert_eq!(
-                store.get(key(number)).unwrap(),
-                Some(format!("value{number:04}"))
-            );
+            assert_eq!(store.get(key(number)).unwrap(), Some(format!("value{number:04}")));
         });
     });
     group.bench_function("set", |b| {

@@ -22,11 +22,7 @@ fn client(args: &[&str]) -> Command {
 /// A server program that is expected to end by itself.
 fn server(args: &[&str], dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kvs-server"));
-    command
-        .args(args)
-        .arg("--dir")
-        .arg(dir)
-        .timeout(support::server::WATCHDOG);
+    command.args(args).arg("--dir").arg(dir).timeout(support::server::WATCHDOG);
     command
 }
 
@@ -36,11 +32,7 @@ fn start(args: &[&str], dir: &Path) -> Server {
 }
 
 fn refuses(args: &[&str]) {
-    client(args)
-        .assert()
-        .failure()
-        .stdout(is_empty())
-        .stderr(is_empty().not());
+    client(args).assert().failure().stdout(is_empty()).stderr(is_empty().not());
 }
 
 #[test]
@@ -89,10 +81,7 @@ fn client_without_a_server_says_where_it_looked() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap().to_string();
     drop(listener);
-    let refused = client(&["get", "key", "--addr", &addr])
-        .assert()
-        .failure()
-        .stdout(is_empty());
+    let refused = client(&["get", "key", "--addr", &addr]).assert().failure().stdout(is_empty());
     refused.stderr(contains("cannot connect to").and(contains(addr)));
 }
 
@@ -115,10 +104,7 @@ fn server_cli_invalid_arguments() {
         &["extra"],
         &["--unknown", "flag"],
     ] {
-        server(args, dir.path())
-            .assert()
-            .failure()
-            .stderr(is_empty().not());
+        server(args, dir.path()).assert().failure().stderr(is_empty().not());
     }
 }
 
@@ -133,10 +119,7 @@ fn server_cli_invalid_pool() {
         (["--threads", "many"], "`many`"),
     ];
     for (args, words) in cases {
-        server(&args, dir.path())
-            .assert()
-            .failure()
-            .stderr(contains(words));
+        server(&args, dir.path()).assert().failure().stderr(contains(words));
     }
 }
 
@@ -164,9 +147,7 @@ fn cli_log_configuration() {
 fn a_directory_that_is_in_use_is_refused() {
     let dir = TempDir::new().unwrap();
     let _owner = start(&[], dir.path());
-    let refused = server(&["--addr", "127.0.0.1:0"], dir.path())
-        .assert()
-        .failure();
+    let refused = server(&["--addr", "127.0.0.1:0"], dir.path()).assert().failure();
     refused.stderr(contains("in use by another store"));
 }
 
@@ -181,10 +162,7 @@ fn cli_wrong_engine() {
     #[cfg(not(from_stage = "5"))]
     {
         let args = ["--addr", "127.0.0.1:0", "--engine", "sled"];
-        server(&args, dir.path())
-            .assert()
-            .failure()
-            .stderr(contains("no `sled`"));
+        server(&args, dir.path()).assert().failure().stderr(contains("no `sled`"));
     }
 }
 
@@ -214,10 +192,7 @@ fn access_server(args: &[&str]) {
     ask(&["set", "key1", "value2"]).success().stdout(is_empty());
     ask(&["get", "key1"]).success().stdout("value2\n");
     ask(&["get", "key2"]).success().stdout("Key not found\n");
-    ask(&["rm", "key2"])
-        .failure()
-        .stdout(is_empty())
-        .stderr("Key not found\n");
+    ask(&["rm", "key2"]).failure().stdout(is_empty()).stderr("Key not found\n");
     ask(&["set", "key2", "value3"]).success().stdout(is_empty());
     ask(&["rm", "key1"]).success().stdout(is_empty());
 

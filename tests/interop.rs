@@ -14,13 +14,8 @@ macro_rules! talk_with_client_of {
         let name = stringify!($library).to_owned();
         let mut client = $library::KvsClient::connect($server.addr).unwrap();
         assert_eq!(client.get(name.clone()).unwrap(), None);
-        client
-            .set(name.clone(), "one line\nand \u{1f980}".to_owned())
-            .unwrap();
-        assert_eq!(
-            client.get(name.clone()).unwrap().unwrap(),
-            "one line\nand \u{1f980}"
-        );
+        client.set(name.clone(), "one line\nand \u{1f980}".to_owned()).unwrap();
+        assert_eq!(client.get(name.clone()).unwrap().unwrap(), "one line\nand \u{1f980}");
         client.remove(name.clone()).unwrap();
         let missing = client.remove(name);
         assert!(matches!(missing, Err($library::KvsError::KeyNotFound)));

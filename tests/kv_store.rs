@@ -87,14 +87,7 @@ fn remove_key() -> Result<()> {
 fn any_text_is_a_key_and_a_value() -> Result<()> {
     let dir = TempDir::new()?;
     let mut store = KvStore::open(dir.path())?;
-    let texts = [
-        "",
-        "\n",
-        "\u{0}",
-        "\"quoted\\\"",
-        "\u{1f980} ü",
-        &"long ".repeat(100_000),
-    ];
+    let texts = ["", "\n", "\u{0}", "\"quoted\\\"", "\u{1f980} ü", &"long ".repeat(100_000)];
     for text in texts {
         store.set(text.to_owned(), format!("<{text}>"))?;
     }
@@ -108,9 +101,7 @@ fn any_text_is_a_key_and_a_value() -> Result<()> {
 
 fn bytes_in(dir: &Path) -> u64 {
     let files = fs::read_dir(dir).unwrap();
-    files
-        .map(|file| file.unwrap().metadata().unwrap().len())
-        .sum()
+    files.map(|file| file.unwrap().metadata().unwrap().len()).sum()
 }
 
 /// Overwrites and removes keys until the store has compacted, and looks at every key after that.
@@ -130,10 +121,7 @@ fn compaction() -> Result<()> {
         }
         if store.stats().compactions == 2 {
             let after = bytes_in(dir.path());
-            assert!(
-                after < largest / 2,
-                "{largest} bytes shrank to {after} only"
-            );
+            assert!(after < largest / 2, "{largest} bytes shrank to {after} only");
             for _ in 0..2 {
                 assert_eq!(store.stats().keys, 900);
                 for number in 0..1000 {
@@ -155,18 +143,9 @@ fn compaction() -> Result<()> {
 #[test]
 fn a_log_that_compaction_had_replaced_does_not_come_back() -> Result<()> {
     let dir = TempDir::new()?;
-    fs::write(
-        dir.path().join("7.log"),
-        "{\"Set\":{\"key\":\"key1\",\"value\":\"old\"}}\n",
-    )?;
-    fs::write(
-        dir.path().join("8.log"),
-        "{\"Set\":{\"key\":\"key2\",\"value\":\"new\"}}\n",
-    )?;
-    fs::write(
-        dir.path().join("9.log.tmp"),
-        "{\"Set\":{\"key\":\"key2\",\"val",
-    )?;
+    fs::write(dir.path().join("7.log"), "{\"Set\":{\"key\":\"key1\",\"value\":\"old\"}}\n")?;
+    fs::write(dir.path().join("8.log"), "{\"Set\":{\"key\":\"key2\",\"value\":\"new\"}}\n")?;
+    fs::write(dir.path().join("9.log.tmp"), "{\"Set\":{\"key\":\"key2\",\"val")?;
     let mut store = KvStore::open(dir.path())?;
     assert_eq!(store.get(key(1))?, None);
     assert_eq!(store.get(key(2))?, Some("new".to_owned()));
@@ -179,10 +158,7 @@ fn a_second_open_is_refused_and_harms_nothing() -> Result<()> {
     let dir = TempDir::new()?;
     let mut store = KvStore::open(dir.path())?;
     store.set(key(1), value(1))?;
-    assert!(matches!(
-        KvStore::open(dir.path()),
-        Err(KvsError::InUse { .. })
-    ));
+    assert!(matches!(KvStore::open(dir.path()), Err(KvsError::InUse { .. })));
     store.set(key(2), value(2))?;
     drop(store);
     let mut store = KvStore::open(dir.path())?;
@@ -219,9 +195,7 @@ fn a_damaged_log_is_refused_with_file_and_offset() -> Result<()> {
     let whole = fs::read_to_string(&path)?;
     fs::write(&path, whole.replacen("key2", "key2\"", 1))?;
     match KvStore::open(dir.path()) {
-        Err(KvsError::Damaged {
-            path: file, offset, ..
-        }) => {
+        Err(KvsError::Damaged { path: file, offset, .. }) => {
             assert_eq!((file, offset), (path, whole.find('\n').unwrap() as u64 + 1));
         }
         Err(other) => panic!("{other}"),
@@ -311,10 +285,8 @@ mod shared {
                     let mut turn = reader;
                     while !done.load(Ordering::Relaxed) {
                         turn = (turn + 1) % 10;
-                        let found = store
-                            .get(key(turn))
-                            .unwrap()
-                            .expect("a key that is always there");
+                        let found =
+                            store.get(key(turn)).unwrap().expect("a key that is always there");
                         let version: usize = found.split(':').next().unwrap().parse().unwrap();
                         assert!(version >= newest[turn], "{version} after {}", newest[turn]);
                         newest[turn] = version;

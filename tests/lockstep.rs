@@ -24,23 +24,12 @@ impl Stage {
         read_files(&dir.join("src"), "", &mut files);
         let manifest = fs::read_to_string(dir.join("Cargo.toml")).unwrap();
         let manifest: toml::Table = manifest.parse().unwrap();
-        files.insert(
-            "Cargo.toml".to_owned(),
-            manifest["dependencies"].to_string(),
-        );
+        files.insert("Cargo.toml".to_owned(), manifest["dependencies"].to_string());
         let declared = manifest["package"]
             .get("metadata")
-            .map(|metadata| {
-                metadata["lockstep"]["changed"]
-                    .as_array()
-                    .unwrap()
-                    .as_slice()
-            })
+            .map(|metadata| metadata["lockstep"]["changed"].as_array().unwrap().as_slice())
             .unwrap_or_default();
-        let declared = declared
-            .iter()
-            .map(|file| file.as_str().unwrap().to_owned())
-            .collect();
+        let declared = declared.iter().map(|file| file.as_str().unwrap().to_owned()).collect();
         Stage { files, declared }
     }
 }
@@ -62,13 +51,7 @@ fn stages() -> Vec<Stage> {
     let mut dirs: Vec<_> = fs::read_dir(dir)
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| {
-            path.file_name()
-                .unwrap()
-                .to_str()
-                .unwrap()
-                .starts_with(char::is_numeric)
-        })
+        .filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with(char::is_numeric))
         .collect();
     dirs.sort();
     assert_eq!(dirs.len(), 7);
@@ -86,9 +69,7 @@ fn drift(before: &Stage, stage: &Stage) -> Vec<String> {
         if !declared && old != new {
             found.push(format!("{name} differs and is not declared"));
         } else if declared && same_code {
-            found.push(format!(
-                "{name} is declared and differs in comments at most"
-            ));
+            found.push(format!("{name} is declared and differs in comments at most"));
         }
     }
     let unknown = stage.declared.iter().filter(|name| !names.contains(name));
@@ -97,24 +78,14 @@ fn drift(before: &Stage, stage: &Stage) -> Vec<String> {
 }
 
 /// What a stage's code must not say: it does not know that there are others, nor who owns it.
-const FORBIDDEN: [&str; 8] = [
-    "stage",
-    "step ",
-    "previous",
-    "no longer",
-    "not yet",
-    "changed",
-    "chapter",
-    "copyright",
-];
+const FORBIDDEN: [&str; 8] =
+    ["stage", "step ", "previous", "no longer", "not yet", "changed", "chapter", "copyright"];
 
 fn gossip(stage: &Stage) -> Vec<String> {
     let mut found = Vec::new();
     for (name, text) in stage.files.iter().filter(|(name, _)| name.ends_with(".rs")) {
         for (number, line) in text.lines().enumerate() {
-            let line = line
-                .to_lowercase()
-                .replace("as one step of `walkthrough.md`", "");
+            let line = line.to_lowercase().replace("as one step of `walkthrough.md`", "");
             for word in FORBIDDEN.iter().filter(|word| line.contains(**word)) {
                 found.push(format!("{name}:{}: `{word}`", number + 1));
             }
@@ -145,18 +116,13 @@ fn code(text: &str) -> String {
 
 /// The length of what starts here: a literal as a whole, else one character.
 fn token(rest: &str, next: char) -> usize {
-    let raw = rest
-        .strip_prefix('r')
-        .map(|after| after.trim_start_matches('#'));
-    if let Some(hashes) = raw
-        .filter(|raw| raw.starts_with('"'))
-        .map(|raw| rest.len() - raw.len() - 1)
+    let raw = rest.strip_prefix('r').map(|after| after.trim_start_matches('#'));
+    if let Some(hashes) =
+        raw.filter(|raw| raw.starts_with('"')).map(|raw| rest.len() - raw.len() - 1)
     {
         let end = format!("\"{}", "#".repeat(hashes));
         let start = 1 + hashes + 1;
-        return rest[start..]
-            .find(&end)
-            .map_or(rest.len(), |at| start + at + end.len());
+        return rest[start..].find(&end).map_or(rest.len(), |at| start + at + end.len());
     }
     if rest.starts_with("'\"'") || rest.starts_with("'/'") {
         return 3;
@@ -178,12 +144,7 @@ fn each_stage_differs_from_the_one_before_only_as_declared() {
     let stages = stages();
     let mut compared = 0;
     for (number, pair) in stages.windows(2).enumerate() {
-        assert_eq!(
-            drift(&pair[0], &pair[1]),
-            Vec::<String>::new(),
-            "stage {}",
-            number + 2
-        );
+        assert_eq!(drift(&pair[0], &pair[1]), Vec::<String>::new(), "stage {}", number + 2);
         compared += pair[1].files.len();
     }
     assert!(compared > 50, "only {compared} files were compared");
@@ -234,16 +195,10 @@ fn a_planted_dependency_is_caught() {
 fn a_planted_declaration_of_a_file_that_differs_in_comments_only_is_caught() {
     let before = stages()[2].files["server.rs"].clone();
     let plant = |stage: &mut Stage| {
-        let text = format!(
-            "// \"A comment.\"\n{}",
-            before.replace(" = ", "  =  // \"why\n")
-        );
+        let text = format!("// \"A comment.\"\n{}", before.replace(" = ", "  =  // \"why\n"));
         stage.files.insert("server.rs".into(), text);
     };
-    assert_caught(
-        plant,
-        "server.rs is declared and differs in comments at most",
-    );
+    assert_caught(plant, "server.rs is declared and differs in comments at most");
 }
 
 #[test]
@@ -263,8 +218,5 @@ fn a_planted_look_into_the_future_is_caught() {
 fn comments_are_told_from_strings() {
     let text =
         "let a = \"//\\\" x\"; // y\nlet b = r#\"/\"/ \"#; let c = '\"'; // \"z\nlet d = '/';";
-    assert_eq!(
-        code(text),
-        "leta=\"//\\\" x\";letb=r#\"/\"/ \"#;letc='\"';letd='/';"
-    );
+    assert_eq!(code(text), "leta=\"//\\\" x\";letb=r#\"/\"/ \"#;letc='\"';letd='/';");
 }

@@ -6,15 +6,11 @@ mod support {
 
 use std::net::Shutdown;
 use std::process::Command;
-use support::server::{Raw, Server};
+use support::server::Server;
 use tempfile::TempDir;
 
 fn start(dir: &TempDir) -> Server {
-    Server::start(
-        &mut Command::new(env!("CARGO_BIN_EXE_kvs-server")),
-        dir.path(),
-    )
-    .unwrap()
+    Server::start(&mut Command::new(env!("CARGO_BIN_EXE_kvs-server")), dir.path()).unwrap()
 }
 
 const SET: &str = r#"{"Set":{"key":"k","value":"v"}}"#;
@@ -53,10 +49,7 @@ fn a_malformed_line_is_answered_in_words_and_the_connection_goes_on() {
     for line in lines {
         client.send([line, b"\n"].concat());
         let answer = client.line();
-        assert!(
-            answer.starts_with(r#"{"Err":"not a request: "#),
-            "{line:?} gave {answer}"
-        );
+        assert!(answer.starts_with(r#"{"Err":"not a request: "#), "{line:?} gave {answer}");
         assert_eq!(client.ask(GET), r#"{"Ok":null}"#);
     }
 }
@@ -74,10 +67,7 @@ fn a_line_beyond_the_limit_is_refused_and_the_connection_goes_on() {
 
     let frame = r#"{"Set":{"key":"k","value":""}}"#.len() + 1;
     let value = "y".repeat(limit - frame);
-    assert_eq!(
-        client.ask(&SET.replace("\"v\"", &format!("\"{value}\""))),
-        r#"{"Ok":null}"#
-    );
+    assert_eq!(client.ask(&SET.replace("\"v\"", &format!("\"{value}\""))), r#"{"Ok":null}"#);
     assert_eq!(client.ask(GET), format!(r#"{{"Ok":"{value}"}}"#));
 }
 
@@ -126,11 +116,7 @@ fn a_client_that_ends_its_side_still_gets_its_answers() {
     client.stream().shutdown(Shutdown::Write).unwrap();
     assert_eq!(client.line(), r#"{"Ok":null}"#);
     assert_eq!(client.line(), r#"{"Ok":"v"}"#);
-    assert_eq!(
-        client.line(),
-        "",
-        "the server closes when the client is done"
-    );
+    assert_eq!(client.line(), "", "the server closes when the client is done");
 }
 
 #[test]
@@ -155,6 +141,7 @@ mod shutdown {
     use kvs::{KvStore, KvsClient, KvsEngine, KvsServer, Result, ServerHandle};
     use std::net::SocketAddr;
     use std::thread::{self, JoinHandle};
+    use support::server::Raw;
 
     type Running = (SocketAddr, ServerHandle, JoinHandle<Result<()>>);
 
@@ -225,10 +212,7 @@ mod shutdown {
                 thread::spawn(move || {
                     let mut client = KvsClient::connect(addr).unwrap();
                     let mut acknowledged = 0;
-                    while client
-                        .set(format!("{writer}-{acknowledged}"), "v".to_owned())
-                        .is_ok()
-                    {
+                    while client.set(format!("{writer}-{acknowledged}"), "v".to_owned()).is_ok() {
                         acknowledged += 1;
                         if acknowledged == 100 {
                             started.send(()).unwrap();
@@ -248,11 +232,7 @@ mod shutdown {
             let acknowledged = acknowledged.join().unwrap();
             for number in 0..acknowledged {
                 let found = store.get(format!("{writer}-{number}")).unwrap();
-                assert_eq!(
-                    found,
-                    Some("v".to_owned()),
-                    "write {number} of {acknowledged}"
-                );
+                assert_eq!(found, Some("v".to_owned()), "write {number} of {acknowledged}");
             }
         }
     }

@@ -9,7 +9,7 @@ use std::env;
 use std::panic::panic_any;
 use std::process::Command;
 use std::sync::mpsc::{self, Receiver, Sender, channel};
-use std::sync::{Arc, Barrier};
+use std::sync::{Arc, Barrier, RwLock};
 use std::time::Duration;
 
 const THREADS: u32 = 4;
@@ -24,9 +24,7 @@ fn runs_every_job<P: ThreadPool>() {
         let done = done.clone();
         pool.spawn(move || done.send(number).unwrap());
     }
-    let mut seen: Vec<i32> = (0..1000)
-        .map(|_| jobs.recv_timeout(WATCHDOG).unwrap())
-        .collect();
+    let mut seen: Vec<i32> = (0..1000).map(|_| jobs.recv_timeout(WATCHDOG).unwrap()).collect();
     seen.sort_unstable();
     assert_eq!(seen, (0..1000).collect::<Vec<_>>());
 }
@@ -43,8 +41,7 @@ fn assert_has_all_threads<P: ThreadPool>(pool: &P) {
         });
     }
     for _ in 0..THREADS {
-        jobs.recv_timeout(WATCHDOG)
-            .expect("too few threads for the jobs to meet");
+        jobs.recv_timeout(WATCHDOG).expect("too few threads for the jobs to meet");
     }
 }
 
@@ -72,10 +69,7 @@ fn panicking_jobs_cost_no_thread<P: ThreadPool>() {
         });
     }
     drop(done);
-    assert_eq!(
-        jobs.recv_timeout(WATCHDOG),
-        Err(mpsc::RecvTimeoutError::Disconnected)
-    );
+    assert_eq!(jobs.recv_timeout(WATCHDOG), Err(mpsc::RecvTimeoutError::Disconnected));
     assert_has_all_threads(&pool);
 }
 
@@ -110,57 +104,11 @@ fn threads_are_gone_after_drop<P: ThreadPool>() {
     let ends = watch_threads(&pool);
     drop(pool);
     for _ in 0..THREADS {
-        ends.recv_timeout(WATCHDOG)
-            .expect("a thread outlived its pool");
+        ends.recv_timeout(WATCHDOG).expect("a thread outlived its pool");
     }
 }
 
-fn jobs_that_wait_are_run_before_drop_returns<P: ThreadPool>() {
-    let pool = P::new(THREADS).unwrap();
-    let (done, jobs) = channel();
-    for _ in 0..1000 {
-        let done = done.clone();
-        pool.spawn(move || done.send(()).unwrap());
-    }
-    drop(pool);
-    assert_eq!(jobs.try_iter().count(), 1000);
-}
-
-fn dropping_the_pool_inside_its_own_job_ends_its_threads<P: ThreadPool + Send + Sync + 'static>() {
-    let pool = Arc::new(P::new(THREADS).unwrap());
-    let ends = watch_threads(&*pool);
-    let (pass, passed) = channel::<Arc<P>>();
-    let (dropped, drops) = channel();
-    pool.spawn(move || {
-        let mut pool = passed.recv().unwrap();
-        // The test's own reference goes right after it was passed on.
-        let pool = loop {
-            match Arc::try_unwrap(pool) {
-                Ok(last) => break last,
-                Err(shared) => pool = shared,
-            }
-            std::thread::yield_now();
-        };
-        drop(pool);
-        dropped.send(()).unwrap();
-    });
-    pass.send(pool).unwrap();
-    drops
-        .recv_timeout(WATCHDOG)
-        .expect("the drop waits for its own job");
-    for _ in 0..THREADS {
-        ends.recv_timeout(WATCHDOG)
-            .expect("a thread outlived its pool");
-    }
-}
-
-fn zero_threads_are_refused<P: ThreadPool>() {
-    let Err(error) = P::new(0) else {
-        panic!("a pool without threads")
-    };
-    assert!(error.to_string().contains("at least one thread"), "{error}");
-}
-
+#[cfg(target_os = "linux")]
 /// Runs `test` again in a process whose address space has room for a few hundred threads only.
 /// Returns true in that process.
 fn in_a_process_with_few_threads(test: &str) -> bool {
@@ -168,10 +116,7 @@ fn in_a_process_with_few_threads(test: &str) -> bool {
         return true;
     }
     let output = Command::new("sh")
-        .args([
-            "-c",
-            "ulimit -v 1000000; exec \"$0\" --exact \"$1\" --nocapture",
-        ])
+        .args(["-c", "ulimit -v 1000000; exec \"$0\" --exact \"$1\" --nocapture"])
         .arg(env::current_exe().unwrap())
         .arg(test)
         .env("KVS_FEW_THREADS", "1")
@@ -183,30 +128,74 @@ fn in_a_process_with_few_threads(test: &str) -> bool {
     false
 }
 
-#[cfg(target_os = "linux")]
-fn own_threads() -> usize {
-    std::fs::read_dir("/proc/self/task").unwrap().count()
-}
+/// For the pools with a fixed number of threads.
+#[cfg(from_stage = "4")]
+mod bounded {
+    use super::*;
 
-#[cfg(target_os = "linux")]
-fn new_that_fails_half_way_ends_what_it_had_started<P: ThreadPool>(test: &str) {
-    if !in_a_process_with_few_threads(test) {
-        return;
+    pub fn jobs_that_wait_are_run_before_drop_returns<P: ThreadPool>() {
+        let pool = P::new(THREADS).unwrap();
+        let (done, jobs) = channel();
+        for _ in 0..1000 {
+            let done = done.clone();
+            pool.spawn(move || done.send(()).unwrap());
+        }
+        drop(pool);
+        assert_eq!(jobs.try_iter().count(), 1000);
     }
-    let before = own_threads();
-    let Err(error) = P::new(100_000) else {
-        panic!("100,000 threads in a gigabyte")
-    };
-    let words = error.to_string();
-    assert!(
-        words.contains("cannot start thread") && words.contains("of 100000"),
-        "{words}"
-    );
-    // A thread that was joined may stand in /proc for a moment longer.
-    while own_threads() > before {
-        std::thread::yield_now();
+
+    pub fn dropping_the_pool_inside_its_own_job_ends_its_threads<
+        P: ThreadPool + Send + Sync + 'static,
+    >() {
+        let pool = Arc::new(P::new(THREADS).unwrap());
+        let ends = watch_threads(&*pool);
+        let (pass, passed) = channel::<Arc<P>>();
+        let (dropped, drops) = channel();
+        pool.spawn(move || {
+            let mut pool = passed.recv().unwrap();
+            // The test's own reference goes right after it was passed on.
+            let pool = loop {
+                match Arc::try_unwrap(pool) {
+                    Ok(last) => break last,
+                    Err(shared) => pool = shared,
+                }
+                std::thread::yield_now();
+            };
+            drop(pool);
+            dropped.send(()).unwrap();
+        });
+        pass.send(pool).unwrap();
+        drops.recv_timeout(WATCHDOG).expect("the drop waits for its own job");
+        for _ in 0..THREADS {
+            ends.recv_timeout(WATCHDOG).expect("a thread outlived its pool");
+        }
     }
-    assert_has_all_threads(&P::new(THREADS).unwrap());
+
+    pub fn zero_threads_are_refused<P: ThreadPool>() {
+        let Err(error) = P::new(0) else { panic!("a pool without threads") };
+        assert!(error.to_string().contains("at least one thread"), "{error}");
+    }
+
+    #[cfg(target_os = "linux")]
+    fn own_threads() -> usize {
+        std::fs::read_dir("/proc/self/task").unwrap().count()
+    }
+
+    #[cfg(target_os = "linux")]
+    pub fn new_that_fails_half_way_ends_what_it_had_started<P: ThreadPool>(test: &str) {
+        if !in_a_process_with_few_threads(test) {
+            return;
+        }
+        let before = own_threads();
+        let Err(error) = P::new(100_000) else { panic!("100,000 threads in a gigabyte") };
+        let words = error.to_string();
+        assert!(words.contains("cannot start thread") && words.contains("of 100000"), "{words}");
+        // A thread that was joined may stand in /proc for a moment longer.
+        while own_threads() > before {
+            std::thread::yield_now();
+        }
+        assert_has_all_threads(&P::new(THREADS).unwrap());
+    }
 }
 
 #[test]
@@ -230,34 +219,23 @@ fn naive_thread_pool_a_refused_thread_costs_only_its_job() {
     if !in_a_process_with_few_threads("naive_thread_pool_a_refused_thread_costs_only_its_job") {
         return;
     }
+    /// Jobs wait here until all were spawned.
+    static GATE: RwLock<()> = RwLock::new(());
     let pool = NaiveThreadPool::new(THREADS).unwrap();
     let (started, jobs) = channel();
-    let (release, released) = gate();
+    let closed = GATE.write().unwrap();
     for _ in 0..5000 {
-        let (started, released) = (started.clone(), Arc::clone(&released));
+        let started = started.clone();
         pool.spawn(move || {
             started.send(()).unwrap();
-            drop(released.read());
+            drop(GATE.read());
         });
     }
     drop(started);
-    drop(release);
+    drop(closed);
     let ran = jobs.iter().count();
-    assert!(
-        0 < ran && ran < 5000,
-        "{ran} of 5000 jobs ran: the process had no limit"
-    );
+    assert!(0 < ran && ran < 5000, "{ran} of 5000 jobs ran: the process had no limit");
     assert_has_all_threads(&pool);
-}
-
-/// Who reads the second value waits until the first one is dropped.
-#[cfg(target_os = "linux")]
-fn gate() -> (
-    std::sync::RwLockWriteGuard<'static, ()>,
-    Arc<&'static std::sync::RwLock<()>>,
-) {
-    let gate: &'static std::sync::RwLock<()> = Box::leak(Box::default());
-    (gate.write().unwrap(), Arc::new(gate))
 }
 
 #[cfg(from_stage = "4")]
@@ -281,25 +259,25 @@ fn shared_queue_thread_pool_threads_are_gone_after_drop() {
 #[cfg(from_stage = "4")]
 #[test]
 fn shared_queue_thread_pool_jobs_that_wait_are_run_before_drop_returns() {
-    jobs_that_wait_are_run_before_drop_returns::<SharedQueueThreadPool>();
+    bounded::jobs_that_wait_are_run_before_drop_returns::<SharedQueueThreadPool>();
 }
 
 #[cfg(from_stage = "4")]
 #[test]
 fn shared_queue_thread_pool_dropped_inside_its_own_job_ends_its_threads() {
-    dropping_the_pool_inside_its_own_job_ends_its_threads::<SharedQueueThreadPool>();
+    bounded::dropping_the_pool_inside_its_own_job_ends_its_threads::<SharedQueueThreadPool>();
 }
 
 #[cfg(from_stage = "4")]
 #[test]
 fn shared_queue_thread_pool_zero_threads_are_refused() {
-    zero_threads_are_refused::<SharedQueueThreadPool>();
+    bounded::zero_threads_are_refused::<SharedQueueThreadPool>();
 }
 
 #[cfg(all(from_stage = "4", target_os = "linux"))]
 #[test]
 fn shared_queue_thread_pool_new_that_fails_half_way_ends_what_it_had_started() {
-    new_that_fails_half_way_ends_what_it_had_started::<SharedQueueThreadPool>(
+    bounded::new_that_fails_half_way_ends_what_it_had_started::<SharedQueueThreadPool>(
         "shared_queue_thread_pool_new_that_fails_half_way_ends_what_it_had_started",
     );
 }
@@ -325,25 +303,25 @@ fn rayon_thread_pool_threads_are_gone_after_drop() {
 #[cfg(from_stage = "5")]
 #[test]
 fn rayon_thread_pool_jobs_that_wait_are_run_before_drop_returns() {
-    jobs_that_wait_are_run_before_drop_returns::<RayonThreadPool>();
+    bounded::jobs_that_wait_are_run_before_drop_returns::<RayonThreadPool>();
 }
 
 #[cfg(from_stage = "5")]
 #[test]
 fn rayon_thread_pool_dropped_inside_its_own_job_ends_its_threads() {
-    dropping_the_pool_inside_its_own_job_ends_its_threads::<RayonThreadPool>();
+    bounded::dropping_the_pool_inside_its_own_job_ends_its_threads::<RayonThreadPool>();
 }
 
 #[cfg(from_stage = "5")]
 #[test]
 fn rayon_thread_pool_zero_threads_are_refused() {
-    zero_threads_are_refused::<RayonThreadPool>();
+    bounded::zero_threads_are_refused::<RayonThreadPool>();
 }
 
 #[cfg(all(from_stage = "5", target_os = "linux"))]
 #[test]
 fn rayon_thread_pool_new_that_fails_half_way_ends_what_it_had_started() {
-    new_that_fails_half_way_ends_what_it_had_started::<RayonThreadPool>(
+    bounded::new_that_fails_half_way_ends_what_it_had_started::<RayonThreadPool>(
         "rayon_thread_pool_new_that_fails_half_way_ends_what_it_had_started",
     );
 }

@@ -34,9 +34,7 @@ pub fn client() -> ExitCode {
 /// Runs a program with its log on stderr; an error goes there too, in words, with exit code 1.
 fn run(program: impl FnOnce() -> Outcome) -> ExitCode {
     let level = env_logger::Env::default().default_filter_or("info");
-    env_logger::Builder::from_env(level)
-        .format_target(false)
-        .init();
+    env_logger::Builder::from_env(level).format_target(false).init();
     match program() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -81,10 +81,7 @@ pub enum Line {
 pub fn read_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Line> {
     line.clear();
     line.shrink_to(KEPT_BUFFER);
-    reader
-        .by_ref()
-        .take(MAX_LINE as u64)
-        .read_until(b'\n', line)?;
+    reader.by_ref().take(MAX_LINE as u64).read_until(b'\n', line)?;
     if line.pop_if(|last| *last == b'\n').is_some() {
         Ok(Line::Whole)
     } else if line.len() < MAX_LINE {
@@ -106,21 +103,12 @@ mod tests {
     #[test]
     fn messages_look_as_the_protocol_says() {
         let key = || "k".to_owned();
+        assert_eq!(text(&Request::Get { key: key() }), "{\"Get\":{\"key\":\"k\"}}\n");
         assert_eq!(
-            text(&Request::Get { key: key() }),
-            "{\"Get\":{\"key\":\"k\"}}\n"
-        );
-        assert_eq!(
-            text(&Request::Set {
-                key: key(),
-                value: "v".into()
-            }),
+            text(&Request::Set { key: key(), value: "v".into() }),
             "{\"Set\":{\"key\":\"k\",\"value\":\"v\"}}\n"
         );
-        assert_eq!(
-            text(&Request::Remove { key: key() }),
-            "{\"Remove\":{\"key\":\"k\"}}\n"
-        );
+        assert_eq!(text(&Request::Remove { key: key() }), "{\"Remove\":{\"key\":\"k\"}}\n");
         assert_eq!(text(&Response::Ok(Some("v".into()))), "{\"Ok\":\"v\"}\n");
         assert_eq!(text(&Response::Ok(None)), "{\"Ok\":null}\n");
         let missing = Response::from(Err(KvsError::KeyNotFound));

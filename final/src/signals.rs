@@ -22,8 +22,6 @@ pub(crate) fn on_terminate(stop: impl FnOnce() + Send + 'static) -> Result<()> {
             process::exit(128 + signal);
         }
     };
-    thread::Builder::new()
-        .name("kvs-signals".into())
-        .spawn(wait)?;
+    thread::Builder::new().name("kvs-signals".into()).spawn(wait)?;
     Ok(())
 }

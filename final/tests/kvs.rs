@@ -15,31 +15,16 @@ fn kvs(args: &[&str]) -> Command {
 
 #[test]
 fn it_prints_the_version_that_all_programs_have() {
-    kvs(&["-V"])
-        .assert()
-        .success()
-        .stdout(concat!("kvs ", env!("CARGO_PKG_VERSION"), "\n"));
+    kvs(&["-V"]).assert().success().stdout(concat!("kvs ", env!("CARGO_PKG_VERSION"), "\n"));
 }
 
 #[test]
 fn its_help_names_server_and_client() {
-    kvs(&["--help"])
-        .assert()
-        .success()
-        .stdout(contains("server").and(contains("client")));
-    kvs(&[])
-        .assert()
-        .failure()
-        .stderr(contains("server").and(contains("client")));
+    kvs(&["--help"]).assert().success().stdout(contains("server").and(contains("client")));
+    kvs(&[]).assert().failure().stderr(contains("server").and(contains("client")));
     kvs(&["fly"]).assert().failure().stdout(is_empty());
-    kvs(&["server", "--help"])
-        .assert()
-        .success()
-        .stdout(contains("--engine"));
-    kvs(&["client", "--help"])
-        .assert()
-        .success()
-        .stdout(contains("Prints the value of a key"));
+    kvs(&["server", "--help"]).assert().success().stdout(contains("--engine"));
+    kvs(&["client", "--help"]).assert().success().stdout(contains("Prints the value of a key"));
 }
 
 #[test]
@@ -53,17 +38,10 @@ fn its_client_talks_to_its_server() {
         .unwrap();
     let log = BufReader::new(server.stderr.take().unwrap());
     let addr = log.lines().find_map(|line| {
-        line.unwrap()
-            .split_once("listening on ")
-            .map(|(_, addr)| addr.to_owned())
+        line.unwrap().split_once("listening on ").map(|(_, addr)| addr.to_owned())
     });
     let addr = addr.unwrap();
-    let client = |words: &[&str]| {
-        kvs(&["client"])
-            .args(words)
-            .args(["--addr", &addr])
-            .assert()
-    };
+    let client = |words: &[&str]| kvs(&["client"]).args(words).args(["--addr", &addr]).assert();
     client(&["set", "k", "v"]).success().stdout(is_empty());
     client(&["get", "k"]).success().stdout("v\n");
     client(&["rm", "k"]).success().stdout(is_empty());

@@ -47,9 +47,7 @@ fn main() -> ExitCode {
 
     let measured = Arc::new(Mutex::new(BTreeMap::new()));
     let mut trials = Vec::new();
-    for (stage, row) in EXPECTED
-        .into_iter()
-        .filter(|(stage, _)| [stage, "final"].contains(&PICKED))
+    for (stage, row) in EXPECTED.into_iter().filter(|(stage, _)| [stage, "final"].contains(&PICKED))
     {
         for (column, (property, expected)) in
             PROPERTIES.iter().zip(row.split_whitespace()).enumerate()

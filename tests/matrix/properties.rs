@@ -82,11 +82,7 @@ fn start(stage: &str) -> (Stage, TempDir) {
 
 /// How many workers a pool of the stage has.
 fn workers(stage: &str) -> usize {
-    if stage == "4" {
-        num_cpus::get()
-    } else {
-        THREADS
-    }
+    if stage == "4" { num_cpus::get() } else { THREADS }
 }
 
 fn second_client_is_answered(stage: &str) -> bool {
@@ -97,11 +93,7 @@ fn second_client_is_answered(stage: &str) -> bool {
     second.send(format!("{GET}\n"));
     let answered = server.answers(&second);
     drop(first);
-    assert_eq!(
-        second.line(),
-        FOUND,
-        "at the latest when the first one has gone"
-    );
+    assert_eq!(second.line(), FOUND, "at the latest when the first one has gone");
     answered
 }
 
@@ -179,11 +171,7 @@ fn idle_clients_leave_it_answering(stage: &str) -> bool {
     client.send(format!("{GET}\n"));
     let answered = server.answers(&client);
     drop(idle);
-    assert_eq!(
-        client.line(),
-        FOUND,
-        "at the latest when the idle ones have gone"
-    );
+    assert_eq!(client.line(), FOUND, "at the latest when the idle ones have gone");
     answered
 }
 
@@ -201,11 +189,7 @@ fn waiting_writers_leave_reads_answered(stage: &str) -> bool {
     let answered = server.answers(&reader);
     server.order("release");
     drop(writers);
-    assert_eq!(
-        reader.line(),
-        FOUND,
-        "at the latest when the writers are done"
-    );
+    assert_eq!(reader.line(), FOUND, "at the latest when the writers are done");
     answered
 }
 
@@ -222,28 +206,17 @@ fn sigterm_stops_it(stage: &str) -> bool {
 
 fn a_torn_tail_is_cut(stage: &str) -> bool {
     let (server, dir) = start(stage);
-    assert_eq!(
-        server.connect().ask(&SET.replace("\"k\"", "\"torn\"")),
-        DONE
-    );
+    assert_eq!(server.connect().ask(&SET.replace("\"k\"", "\"torn\"")), DONE);
     drop(server);
-    let logs = fs::read_dir(dir.path())
-        .unwrap()
-        .map(|file| file.unwrap().path());
-    let log = logs
-        .max_by_key(|path| path.metadata().unwrap().len())
-        .unwrap();
+    let logs = fs::read_dir(dir.path()).unwrap().map(|file| file.unwrap().path());
+    let log = logs.max_by_key(|path| path.metadata().unwrap().len()).unwrap();
     let length = log.metadata().unwrap().len();
     let file = fs::OpenOptions::new().write(true).open(&log).unwrap();
     file.set_len(length - 5).unwrap();
     match Stage::start(stage, dir.path(), THREADS) {
         Ok(server) => {
             let mut client = server.connect();
-            assert_eq!(
-                client.ask(GET),
-                FOUND,
-                "the record before the tail is whole"
-            );
+            assert_eq!(client.ask(GET), FOUND, "the record before the tail is whole");
             assert_eq!(client.ask(&GET.replace("\"k\"", "\"torn\"")), DONE);
             true
         }

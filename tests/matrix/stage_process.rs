@@ -37,11 +37,7 @@ impl Gate {
         let hold = format!("hold {point}");
         if *order == hold {
             println!("held");
-            drop(
-                self.changed
-                    .wait_while(order, |order| *order == hold)
-                    .unwrap(),
-            );
+            drop(self.changed.wait_while(order, |order| *order == hold).unwrap());
         }
     }
 
@@ -105,10 +101,7 @@ impl Stage {
     /// Starts the server of `stage`. From stage 5 on it has `threads` threads in its pool.
     pub fn start(stage: &str, dir: &Path, threads: usize) -> Result<Stage, String> {
         let mut command = Command::new(env::current_exe().unwrap());
-        command
-            .env(ROLE, stage)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped());
+        command.env(ROLE, stage).stdin(Stdio::piped()).stdout(Stdio::piped());
         if !["1", "2", "3", "4"].contains(&stage) {
             command.args(["--threads", &threads.to_string()]);
         }
@@ -116,16 +109,8 @@ impl Stage {
         let orders = server.child.stdin.take().unwrap();
         let lines = BufReader::new(server.child.stdout.take().unwrap()).lines();
         let (say, said) = mpsc::channel();
-        thread::spawn(move || {
-            lines
-                .map_while(Result::ok)
-                .try_for_each(|line| say.send(line))
-        });
-        Ok(Stage {
-            server,
-            orders,
-            said,
-        })
+        thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| say.send(line)));
+        Ok(Stage { server, orders, said })
     }
 
     /// Gives the probe an order; it is in force when this returns.
@@ -190,10 +175,7 @@ impl Stage {
             let counts = switches.map(|name| field(name).and_then(|n| n.parse::<u64>().ok()));
             Some((state, counts[0]? + counts[1]?))
         };
-        tasks
-            .filter_map(status)
-            .filter(|(state, _)| *state != 'Z')
-            .collect()
+        tasks.filter_map(status).filter(|(state, _)| *state != 'Z').collect()
     }
 
     /// Sends SIGTERM; returns the exit code, if the process ended with one.
@@ -213,11 +195,7 @@ impl Sleep {
     fn is_deep(&mut self, stage: &Stage) -> bool {
         let tasks = stage.tasks();
         let asleep = tasks.iter().all(|(state, _)| *state == 'S');
-        self.looks = if asleep && tasks == self.last {
-            self.looks + 1
-        } else {
-            0
-        };
+        self.looks = if asleep && tasks == self.last { self.looks + 1 } else { 0 };
         self.last = tasks;
         self.looks >= ASLEEP
     }

@@ -32,9 +32,7 @@ impl Server {
                 child.wait().unwrap();
                 return Err(log.lock().unwrap().clone());
             };
-            addr = line
-                .split_once("listening on ")
-                .map(|(_, addr)| addr.parse().unwrap());
+            addr = line.split_once("listening on ").map(|(_, addr)| addr.parse().unwrap());
             *log.lock().unwrap() += &(line + "\n");
         }
         let rest = Arc::clone(&log);
@@ -43,12 +41,7 @@ impl Server {
                 *rest.lock().unwrap() += &(line + "\n");
             }
         });
-        Ok(Server {
-            child,
-            addr: addr.unwrap(),
-            log,
-            log_reader: Some(log_reader),
-        })
+        Ok(Server { child, addr: addr.unwrap(), log, log_reader: Some(log_reader) })
     }
 
     pub fn connect(&self) -> Raw {
@@ -58,13 +51,7 @@ impl Server {
     /// Sends SIGTERM and waits for the end. Returns how it ended and all that it logged.
     pub fn terminate(mut self) -> (ExitStatus, String) {
         let pid = self.child.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args(["-TERM", &pid])
-                .status()
-                .unwrap()
-                .success()
-        );
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
         let status = self.child.wait().unwrap();
         self.log_reader.take().unwrap().join().unwrap();
         let log = self.log.lock().unwrap().clone();

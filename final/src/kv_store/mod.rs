@@ -34,10 +34,7 @@ impl KvStore {
     pub fn open(dir: impl Into<PathBuf>) -> Result<KvStore> {
         let index = Arc::new(Index::default());
         let writer = Writer::open(dir.into(), Arc::clone(&index))?;
-        Ok(KvStore {
-            reader: Reader::new(index),
-            writer: Arc::new(Mutex::new(writer)),
-        })
+        Ok(KvStore { reader: Reader::new(index), writer: Arc::new(Mutex::new(writer)) })
     }
 
     /// What the store says about itself. Does not wait for a writer.

@@ -116,10 +116,7 @@ pub(super) fn append(path: &Path, log: &File, end: u64, record: &Record) -> Resu
         let _ = log.set_len(end);
         return Err(KvsError::at(path)(error));
     }
-    Ok(Position {
-        offset: end,
-        len: line.len() as u64,
-    })
+    Ok(Position { offset: end, len: line.len() as u64 })
 }
 
 /// Reads a log from its start and hands every record to `apply`, in the order of the writes.
@@ -137,21 +134,12 @@ pub(super) fn replay(
     let mut offset = 0;
     loop {
         line.clear();
-        let len = reader
-            .read_until(b'\n', &mut line)
-            .map_err(KvsError::at(path))? as u64;
+        let len = reader.read_until(b'\n', &mut line).map_err(KvsError::at(path))? as u64;
         if len == 0 {
             return Ok(offset);
         }
-        let damaged = |reason| KvsError::Damaged {
-            path: path.to_owned(),
-            offset,
-            reason,
-        };
-        apply(
-            Record::decode(&line).map_err(damaged)?,
-            Position { offset, len },
-        );
+        let damaged = |reason| KvsError::Damaged { path: path.to_owned(), offset, reason };
+        apply(Record::decode(&line).map_err(damaged)?, Position { offset, len });
         offset += len;
     }
 }
@@ -162,10 +150,7 @@ mod tests {
     use tempfile::TempDir;
 
     fn set(key: &str, value: &str) -> Record {
-        Record::Set {
-            key: key.into(),
-            value: value.into(),
-        }
+        Record::Set { key: key.into(), value: value.into() }
     }
 
     #[test]
@@ -173,10 +158,8 @@ mod tests {
         let dir = TempDir::new().unwrap();
         let path = path(dir.path(), 1);
         let log = File::create_new(&path).unwrap();
-        let records = [
-            set("a", "line\nbreak \"quote\" \u{1f980}"),
-            Record::Remove { key: "a".into() },
-        ];
+        let records =
+            [set("a", "line\nbreak \"quote\" \u{1f980}"), Record::Remove { key: "a".into() }];
         let mut end = 0;
         let mut written = Vec::new();
         for record in &records {
@@ -185,9 +168,8 @@ mod tests {
             written.push((record.clone(), position));
         }
         let mut read = Vec::new();
-        let replayed_to = replay(&path, &File::open(&path).unwrap(), |record, at| {
-            read.push((record, at))
-        });
+        let replayed_to =
+            replay(&path, &File::open(&path).unwrap(), |record, at| read.push((record, at)));
         assert_eq!(replayed_to.unwrap(), end);
         assert_eq!(read, written);
     }
@@ -200,9 +182,7 @@ mod tests {
         for bad in ["{\"Set\":{\"key\":\"b\"", "{\"Set\":1}\n", "\u{0}\u{0}\n"] {
             fs::write(&path, format!("{good}{bad}")).unwrap();
             match replay(&path, &File::open(&path).unwrap(), |_, _| {}) {
-                Err(KvsError::Damaged {
-                    path: file, offset, ..
-                }) => {
+                Err(KvsError::Damaged { path: file, offset, .. }) => {
                     assert_eq!((file, offset), (path.clone(), good.len() as u64));
                 }
                 other => panic!("{bad:?} gave {other:?}"),

@@ -31,12 +31,7 @@ impl Connection {
         // An answer is sent whole; waiting for more to send with it would only delay it.
         stream.set_nodelay(true)?;
         let input = BufReader::new(Incoming(Arc::clone(&stream)));
-        Ok(Connection {
-            stream,
-            input,
-            line: Vec::new(),
-            output: Vec::new(),
-        })
+        Ok(Connection { stream, input, line: Vec::new(), output: Vec::new() })
     }
 
     /// Waits for the next request; `None` when the client is done. Lines that are no request are
@@ -63,11 +58,7 @@ impl Connection {
     /// [`Connection::next_request`] has to wait.
     pub(super) fn answer(&mut self, response: impl Into<Response>) -> Result<()> {
         self.output.extend(encode(&response.into())?);
-        if self.output.len() > MAX_OUTPUT {
-            self.flush()
-        } else {
-            Ok(())
-        }
+        if self.output.len() > MAX_OUTPUT { self.flush() } else { Ok(()) }
     }
 
     /// Sends the answers that were not sent yet.

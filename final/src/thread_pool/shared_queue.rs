@@ -29,18 +29,13 @@ impl ThreadPool for SharedQueueThreadPool {
             return Err(KvsError::Pool("a pool needs at least one thread".into()));
         }
         let (queue, jobs) = channel::unbounded();
-        let mut pool = SharedQueueThreadPool {
-            queue: Some(queue),
-            workers: Vec::new(),
-        };
+        let mut pool = SharedQueueThreadPool { queue: Some(queue), workers: Vec::new() };
         for number in 0..threads {
             let jobs = jobs.clone();
             let worker = thread::Builder::new().name(format!("kvs-queue-{number}"));
             // If this fails, the drop of `pool` ends and joins the workers that were started.
             let worker = worker.spawn(move || work(&jobs)).map_err(|error| {
-                KvsError::Pool(format!(
-                    "cannot start thread {number} of {threads}: {error}"
-                ))
+                KvsError::Pool(format!("cannot start thread {number} of {threads}: {error}"))
             })?;
             pool.workers.push(worker);
         }

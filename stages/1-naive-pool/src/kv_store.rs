@@ -53,23 +53,12 @@ impl KvStore {
         for replaced in generations {
             delete(&log::path(dir.path(), replaced));
         }
-        Ok(KvStore {
-            dir,
-            generation,
-            path,
-            log,
-            end,
-            index,
-            stats,
-        })
+        Ok(KvStore { dir, generation, path, log, end, index, stats })
     }
 
     /// What the store says about itself.
     pub fn stats(&self) -> Stats {
-        Stats {
-            keys: self.index.len() as u64,
-            ..self.stats
-        }
+        Stats { keys: self.index.len() as u64, ..self.stats }
     }
 
     fn append(&mut self, record: &Record) -> Result<Position> {
@@ -117,18 +106,12 @@ impl KvStore {
         for (key, &position) in &self.index {
             let line = read(&mut self.log, position).map_err(KvsError::at(&self.path))?;
             writer.write_all(&line).map_err(KvsError::at(to))?;
-            let position = Position {
-                offset: end,
-                ..position
-            };
+            let position = Position { offset: end, ..position };
             end = position.end();
             index.insert(key.clone(), position);
         }
         // The old log is deleted next, so the copy has to be on disk and not only on its way.
-        writer
-            .flush()
-            .and_then(|()| copy.sync_all())
-            .map_err(KvsError::at(to))?;
+        writer.flush().and_then(|()| copy.sync_all()).map_err(KvsError::at(to))?;
         drop(writer);
         Ok((copy, index, end))
     }
@@ -172,11 +155,7 @@ impl KvsEngine for KvStore {
 }
 
 fn open_log(options: &mut OpenOptions, path: &Path) -> Result<File> {
-    options
-        .read(true)
-        .write(true)
-        .open(path)
-        .map_err(KvsError::at(path))
+    options.read(true).write(true).open(path).map_err(KvsError::at(path))
 }
 
 /// Moves the log's cursor to a record and reads it.

@@ -40,9 +40,7 @@ impl KvStore {
     /// # Errors
     /// If the directory is in use or another engine's, if the log is damaged, if the disk fails.
     pub fn open(dir: impl Into<PathBuf>) -> Result<KvStore> {
-        Ok(KvStore(Arc::new(Mutex::new(SharedKvStore::open(
-            dir.into(),
-        )?))))
+        Ok(KvStore(Arc::new(Mutex::new(SharedKvStore::open(dir.into())?))))
     }
 
     /// What the store says about itself.
@@ -95,22 +93,11 @@ impl SharedKvStore {
         for replaced in generations {
             delete(&log::path(dir.path(), replaced));
         }
-        Ok(SharedKvStore {
-            dir,
-            generation,
-            path,
-            log,
-            end,
-            index,
-            stats,
-        })
+        Ok(SharedKvStore { dir, generation, path, log, end, index, stats })
     }
 
     fn stats(&self) -> Stats {
-        Stats {
-            keys: self.index.len() as u64,
-            ..self.stats
-        }
+        Stats { keys: self.index.len() as u64, ..self.stats }
     }
 
     fn set(&mut self, key: String, value: String) -> Result<()> {
@@ -193,29 +180,19 @@ impl SharedKvStore {
         for (key, &position) in &self.index {
             let line = read(&mut self.log, position).map_err(KvsError::at(&self.path))?;
             writer.write_all(&line).map_err(KvsError::at(to))?;
-            let position = Position {
-                offset: end,
-                ..position
-            };
+            let position = Position { offset: end, ..position };
             end = position.end();
             index.insert(key.clone(), position);
         }
         // The old log is deleted next, so the copy has to be on disk and not only on its way.
-        writer
-            .flush()
-            .and_then(|()| copy.sync_all())
-            .map_err(KvsError::at(to))?;
+        writer.flush().and_then(|()| copy.sync_all()).map_err(KvsError::at(to))?;
         drop(writer);
         Ok((copy, index, end))
     }
 }
 
 fn open_log(options: &mut OpenOptions, path: &Path) -> Result<File> {
-    options
-        .read(true)
-        .write(true)
-        .open(path)
-        .map_err(KvsError::at(path))
+    options.read(true).write(true).open(path).map_err(KvsError::at(path))
 }
 
 /// Moves the log's cursor to a record and reads it.

@@ -17,11 +17,7 @@ impl<E: KvsEngine> KvsServer<E> {
     pub fn bind(addr: SocketAddr, engine: E) -> Result<Self> {
         let listener =
             TcpListener::bind(addr).map_err(|source| KvsError::Listen { addr, source })?;
-        Ok(KvsServer {
-            listener,
-            engine,
-            pool: NaiveThreadPool::new(1)?,
-        })
+        Ok(KvsServer { listener, engine, pool: NaiveThreadPool::new(1)? })
     }
 
     /// Where it listens.

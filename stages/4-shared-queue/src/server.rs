@@ -19,11 +19,7 @@ impl<E: KvsEngine> KvsServer<E> {
         let listener =
             TcpListener::bind(addr).map_err(|source| KvsError::Listen { addr, source })?;
         let pool = SharedQueueThreadPool::new(num_cpus::get() as u32)?;
-        Ok(KvsServer {
-            listener,
-            engine,
-            pool,
-        })
+        Ok(KvsServer { listener, engine, pool })
     }
 
     /// Where it listens.

@@ -22,18 +22,13 @@ impl SledKvsEngine {
     pub fn open(dir: impl Into<PathBuf>) -> Result<SledKvsEngine> {
         let dir = DataDir::open(dir, EngineKind::Sled)?;
         let db = sled::open(dir.path().join("sled")).map_err(engine_error)?;
-        Ok(SledKvsEngine {
-            db,
-            _dir: Arc::new(dir),
-        })
+        Ok(SledKvsEngine { db, _dir: Arc::new(dir) })
     }
 }
 
 impl KvsEngine for SledKvsEngine {
     fn set(&self, key: String, value: String) -> Result<()> {
-        self.db
-            .insert(key, value.into_bytes())
-            .map_err(engine_error)?;
+        self.db.insert(key, value.into_bytes()).map_err(engine_error)?;
         self.db.flush().map_err(engine_error)?;
         Ok(())
     }
@@ -41,9 +36,7 @@ impl KvsEngine for SledKvsEngine {
     fn get(&self, key: String) -> Result<Option<String>> {
         match self.db.get(key).map_err(engine_error)? {
             None => Ok(None),
-            Some(value) => String::from_utf8(value.to_vec())
-                .map(Some)
-                .map_err(engine_error),
+            Some(value) => String::from_utf8(value.to_vec()).map(Some).map_err(engine_error),
         }
     }
 

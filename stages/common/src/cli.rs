@@ -14,9 +14,7 @@ pub type Outcome = std::result::Result<(), Error>;
 /// Runs a program with its log on stderr; an error goes there too, in words, with exit code 1.
 pub fn run(program: impl FnOnce() -> Outcome) -> ExitCode {
     let level = env_logger::Env::default().default_filter_or("info");
-    env_logger::Builder::from_env(level)
-        .format_target(false)
-        .init();
+    env_logger::Builder::from_env(level).format_target(false).init();
     match program() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

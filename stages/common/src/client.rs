@@ -14,10 +14,7 @@ impl KvsClient {
     pub fn connect(addr: impl ToSocketAddrs) -> Result<KvsClient> {
         let stream = TcpStream::connect(addr)?;
         stream.set_nodelay(true)?;
-        Ok(KvsClient {
-            stream: BufReader::new(stream),
-            line: Vec::new(),
-        })
+        Ok(KvsClient { stream: BufReader::new(stream), line: Vec::new() })
     }
 
     /// The value of `key`, if it has one.
@@ -39,9 +36,7 @@ impl KvsClient {
     }
 
     fn ask(&mut self, request: &Request) -> Result<Option<String>> {
-        self.stream
-            .get_mut()
-            .write_all(&protocol::encode(request)?)?;
+        self.stream.get_mut().write_all(&protocol::encode(request)?)?;
         match protocol::read_line(&mut self.stream, &mut self.line)? {
             Line::Whole => {}
             Line::End => return Err(KvsError::Server("the server closed the connection".into())),

@@ -35,9 +35,7 @@ impl FromStr for EngineKind {
         match name {
             "kvs" => Ok(EngineKind::Kvs),
             "sled" => Ok(EngineKind::Sled),
-            other => Err(format!(
-                "`{other}` is no engine; there are `kvs` and `sled`"
-            )),
+            other => Err(format!("`{other}` is no engine; there are `kvs` and `sled`")),
         }
     }
 }
@@ -102,19 +100,12 @@ impl DataDir {
         marker.read_to_string(&mut name).map_err(in_marker())?;
         match parse_marker(&marker_path, &name)? {
             Some(found) if found != engine => {
-                return Err(KvsError::WrongEngine {
-                    dir: path,
-                    found,
-                    asked: engine,
-                });
+                return Err(KvsError::WrongEngine { dir: path, found, asked: engine });
             }
             Some(_) => {}
             None => writeln!(marker, "{engine}").map_err(in_marker())?,
         }
-        Ok(DataDir {
-            path,
-            _marker: marker,
-        })
+        Ok(DataDir { path, _marker: marker })
     }
 
     /// Where it is.
@@ -154,9 +145,7 @@ mod tests {
     fn the_other_engines_directory_is_refused_and_named() {
         let dir = TempDir::new().unwrap();
         drop(DataDir::open(dir.path(), EngineKind::Sled).unwrap());
-        let error = DataDir::open(dir.path(), EngineKind::Kvs)
-            .unwrap_err()
-            .to_string();
+        let error = DataDir::open(dir.path(), EngineKind::Kvs).unwrap_err().to_string();
         assert!(error.contains("`sled`, not of `kvs`"), "{error}");
     }
 
@@ -176,9 +165,7 @@ mod tests {
         fs::write(dir.path().join(MARKER), "").unwrap();
         drop(DataDir::open(dir.path(), EngineKind::Sled).unwrap());
         fs::write(dir.path().join(MARKER), "granite\n").unwrap();
-        let error = DataDir::open(dir.path(), EngineKind::Kvs)
-            .unwrap_err()
-            .to_string();
+        let error = DataDir::open(dir.path(), EngineKind::Kvs).unwrap_err().to_string();
         assert!(error.contains("`granite` is no engine"), "{error}");
     }
 }

@@ -85,9 +85,6 @@ pub enum KvsError {
 impl KvsError {
     /// Says which file an I/O error is about: `File::open(&path).map_err(KvsError::at(&path))?`.
     pub fn at(path: &Path) -> impl FnOnce(io::Error) -> KvsError {
-        move |source| KvsError::File {
-            path: path.to_owned(),
-            source,
-        }
+        move |source| KvsError::File { path: path.to_owned(), source }
     }
 }

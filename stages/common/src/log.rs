@@ -116,10 +116,7 @@ pub fn append(path: &Path, log: &File, end: u64, record: &Record) -> Result<Posi
         let _ = log.set_len(end);
         return Err(KvsError::at(path)(error));
     }
-    Ok(Position {
-        offset: end,
-        len: line.len() as u64,
-    })
+    Ok(Position { offset: end, len: line.len() as u64 })
 }
 
 /// Reads a log from its start and hands every record to `apply`, in the order of the writes.
@@ -133,21 +130,12 @@ pub fn replay(path: &Path, log: &File, mut apply: impl FnMut(Record, Position)) 
     let mut offset = 0;
     loop {
         line.clear();
-        let len = reader
-            .read_until(b'\n', &mut line)
-            .map_err(KvsError::at(path))? as u64;
+        let len = reader.read_until(b'\n', &mut line).map_err(KvsError::at(path))? as u64;
         if len == 0 {
             return Ok(offset);
         }
-        let damaged = |reason| KvsError::Damaged {
-            path: path.to_owned(),
-            offset,
-            reason,
-        };
-        apply(
-            Record::decode(&line).map_err(damaged)?,
-            Position { offset, len },
-        );
+        let damaged = |reason| KvsError::Damaged { path: path.to_owned(), offset, reason };
+        apply(Record::decode(&line).map_err(damaged)?, Position { offset, len });
         offset += len;
     }
 }
@@ -158,10 +146,7 @@ mod tests {
     use tempfile::TempDir;
 
     fn set(key: &str, value: &str) -> Record {
-        Record::Set {
-            key: key.into(),
-            value: value.into(),
-        }
+        Record::Set { key: key.into(), value: value.into() }
     }
 
     #[test]
@@ -169,10 +154,8 @@ mod tests {
         let dir = TempDir::new().unwrap();
         let path = path(dir.path(), 1);
         let log = File::create_new(&path).unwrap();
-        let records = [
-            set("a", "line\nbreak \"quote\" \u{1f980}"),
-            Record::Remove { key: "a".into() },
-        ];
+        let records =
+            [set("a", "line\nbreak \"quote\" \u{1f980}"), Record::Remove { key: "a".into() }];
         let mut end = 0;
         let mut written = Vec::new();
         for record in &records {
@@ -181,9 +164,8 @@ mod tests {
             written.push((record.clone(), position));
         }
         let mut read = Vec::new();
-        let replayed_to = replay(&path, &File::open(&path).unwrap(), |record, at| {
-            read.push((record, at))
-        });
+        let replayed_to =
+            replay(&path, &File::open(&path).unwrap(), |record, at| read.push((record, at)));
         assert_eq!(replayed_to.unwrap(), end);
         assert_eq!(read, written);
     }
@@ -196,9 +178,7 @@ mod tests {
         for bad in ["{\"Set\":{\"key\":\"b\"", "{\"Set\":1}\n", "\u{0}\u{0}\n"] {
             fs::write(&path, format!("{good}{bad}")).unwrap();
             match replay(&path, &File::open(&path).unwrap(), |_, _| {}) {
-                Err(KvsError::Damaged {
-                    path: file, offset, ..
-                }) => {
+                Err(KvsError::Damaged { path: file, offset, .. }) => {
                     assert_eq!((file, offset), (path.clone(), good.len() as u64));
                 }
                 other => panic!("{bad:?} gave {other:?}"),

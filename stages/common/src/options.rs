@@ -73,9 +73,7 @@ impl FromStr for PoolKind {
             "naive" => Ok(PoolKind::Naive),
             "queue" => Ok(PoolKind::Queue),
             "rayon" => Ok(PoolKind::Rayon),
-            other => Err(format!(
-                "`{other}` is no pool; there are `naive`, `queue` and `rayon`"
-            )),
+            other => Err(format!("`{other}` is no pool; there are `naive`, `queue` and `rayon`")),
         }
     }
 }

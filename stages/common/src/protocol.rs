@@ -83,10 +83,7 @@ pub enum Line {
 pub fn read_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Line> {
     line.clear();
     line.shrink_to(MAX_OUTPUT);
-    reader
-        .by_ref()
-        .take(MAX_LINE as u64)
-        .read_until(b'\n', line)?;
+    reader.by_ref().take(MAX_LINE as u64).read_until(b'\n', line)?;
     if line.pop_if(|last| *last == b'\n').is_some() {
         Ok(Line::Whole)
     } else if line.len() < MAX_LINE {
@@ -121,12 +118,7 @@ impl Connection {
         // An answer is sent whole; waiting for more to send with it would only delay it.
         stream.set_nodelay(true)?;
         let input = BufReader::new(Incoming(Arc::clone(&stream)));
-        Ok(Connection {
-            stream,
-            input,
-            line: Vec::new(),
-            output: Vec::new(),
-        })
+        Ok(Connection { stream, input, line: Vec::new(), output: Vec::new() })
     }
 
     /// Waits for the next request; `None` when the client is done. Lines that are no request are
@@ -153,11 +145,7 @@ impl Connection {
     /// [`Connection::next_request`] has to wait.
     pub fn answer(&mut self, response: impl Into<Response>) -> Result<()> {
         self.output.extend(encode(&response.into())?);
-        if self.output.len() > MAX_OUTPUT {
-            self.flush()
-        } else {
-            Ok(())
-        }
+        if self.output.len() > MAX_OUTPUT { self.flush() } else { Ok(()) }
     }
 
     /// Sends the answers that were not sent yet.
@@ -182,21 +170,12 @@ mod tests {
     #[test]
     fn messages_look_as_the_protocol_says() {
         let key = || "k".to_owned();
+        assert_eq!(text(&Request::Get { key: key() }), "{\"Get\":{\"key\":\"k\"}}\n");
         assert_eq!(
-            text(&Request::Get { key: key() }),
-            "{\"Get\":{\"key\":\"k\"}}\n"
-        );
-        assert_eq!(
-            text(&Request::Set {
-                key: key(),
-                value: "v".into()
-            }),
+            text(&Request::Set { key: key(), value: "v".into() }),
             "{\"Set\":{\"key\":\"k\",\"value\":\"v\"}}\n"
         );
-        assert_eq!(
-            text(&Request::Remove { key: key() }),
-            "{\"Remove\":{\"key\":\"k\"}}\n"
-        );
+        assert_eq!(text(&Request::Remove { key: key() }), "{\"Remove\":{\"key\":\"k\"}}\n");
         assert_eq!(text(&Response::Ok(Some("v".into()))), "{\"Ok\":\"v\"}\n");
         assert_eq!(text(&Response::Ok(None)), "{\"Ok\":null}\n");
         let missing = Response::from(Err(KvsError::KeyNotFound));

@@ -30,16 +30,11 @@ impl ThreadPool for RayonThreadPool {
             })
             .build();
         match built {
-            Ok(pool) => Ok(RayonThreadPool {
-                pool: Some(pool),
-                threads: started,
-            }),
+            Ok(pool) => Ok(RayonThreadPool { pool: Some(pool), threads: started }),
             Err(error) => {
                 let number = started.len();
                 join(&mut started);
-                Err(KvsError::Pool(format!(
-                    "cannot start thread {number} of {threads}: {error}"
-                )))
+                Err(KvsError::Pool(format!("cannot start thread {number} of {threads}: {error}")))
             }
         }
     }

@@ -34,13 +34,7 @@ impl Writer {
         let file = open_file(OpenOptions::new().create(true), &path)?;
         let log = Arc::new(Log { path, file });
 
-        let mut writer = Writer {
-            dir,
-            generation,
-            log: Arc::clone(&log),
-            end: 0,
-            index,
-        };
+        let mut writer = Writer { dir, generation, log: Arc::clone(&log), end: 0, index };
         writer.end = log::replay(&log.path, &log.file, |record, position| match record {
             Record::Set { key, .. } => writer.publish(key, position),
             Record::Remove { key } => writer.withdraw(&key, position),
@@ -80,14 +74,9 @@ impl Writer {
     /// Lets readers find the record that `key` has from now on.
     fn publish(&self, key: String, position: Position) {
         let entries = self.index.entries.pin();
-        let entry = Entry {
-            log: Arc::clone(&self.log),
-            position,
-        };
+        let entry = Entry { log: Arc::clone(&self.log), position };
         if let Some(old) = entries.insert(key, entry) {
-            self.index
-                .stale_bytes
-                .fetch_add(old.position.len, Ordering::Relaxed);
+            self.index.stale_bytes.fetch_add(old.position.len, Ordering::Relaxed);
         }
     }
 
@@ -95,9 +84,7 @@ impl Writer {
     fn withdraw(&self, key: &str, removal: Position) {
         let entries = self.index.entries.pin();
         let old = entries.remove(key).map_or(0, |old| old.position.len);
-        self.index
-            .stale_bytes
-            .fetch_add(old + removal.len, Ordering::Relaxed);
+        self.index.stale_bytes.fetch_add(old + removal.len, Ordering::Relaxed);
     }
 
     /// Compacts if it pays. The write that came here has succeeded whatever happens now.
@@ -142,13 +129,8 @@ impl Writer {
         let mut moved = Vec::with_capacity(entries.len());
         let mut end = 0;
         for (key, entry) in &entries {
-            writer
-                .write_all(&entry.read()?)
-                .map_err(KvsError::at(unfinished))?;
-            let position = Position {
-                offset: end,
-                ..entry.position
-            };
+            writer.write_all(&entry.read()?).map_err(KvsError::at(unfinished))?;
+            let position = Position { offset: end, ..entry.position };
             end = position.end();
             moved.push((key.clone(), position));
         }
@@ -157,22 +139,12 @@ impl Writer {
         synced.map_err(KvsError::at(unfinished))?;
         drop(writer);
         fs::rename(unfinished, path).map_err(KvsError::at(path))?;
-        Ok((
-            Arc::new(Log {
-                path: path.to_owned(),
-                file: copy,
-            }),
-            moved,
-        ))
+        Ok((Arc::new(Log { path: path.to_owned(), file: copy }), moved))
     }
 }
 
 fn open_file(options: &mut OpenOptions, path: &Path) -> Result<File> {
-    options
-        .read(true)
-        .write(true)
-        .open(path)
-        .map_err(KvsError::at(path))
+    options.read(true).write(true).open(path).map_err(KvsError::at(path))
 }
 
 /// Deletes a file that counts for nothing. If that fails it costs space, nothing else.

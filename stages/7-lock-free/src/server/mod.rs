@@ -31,12 +31,7 @@ impl<E: KvsEngine, P: ThreadPool> KvsServer<E, P> {
         let listener =
             TcpListener::bind(addr).map_err(|source| KvsError::Listen { addr, source })?;
         let shutdown = Arc::new(Shutdown::new(listener.local_addr()?));
-        Ok(KvsServer {
-            listener,
-            engine,
-            pool,
-            shutdown,
-        })
+        Ok(KvsServer { listener, engine, pool, shutdown })
     }
 
     /// Where it listens.

@@ -43,11 +43,7 @@ impl Shutdown {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let stream = Arc::new(stream);
         self.open().insert(id, Arc::clone(&stream));
-        Guard {
-            id,
-            stream,
-            shutdown: Arc::clone(self),
-        }
+        Guard { id, stream, shutdown: Arc::clone(self) }
     }
 
     /// Waits until every connection is closed.
