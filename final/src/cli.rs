@@ -1,14 +1,15 @@
 //! The programs. The only file that knows `failure`: the outermost function of a program collects
 //! every error, with the context in which it happened.
 
+use crate::disk::RealDisk;
 use crate::options::{self, ClientOptions, DEFAULT_ADDR, KvsOptions, PoolKind, ServerOptions};
 use crate::thread_pool::{NaiveThreadPool, RayonThreadPool, SharedQueueThreadPool, ThreadPool};
-use crate::{
-    EngineKind, KvStore, KvsClient, KvsEngine, KvsError, KvsServer, SledKvsEngine, signals,
-};
+use crate::{CheckReport, EngineKind, KvStoreOptions, KvsClient, KvsEngine, KvsError, KvsServer};
+use crate::{SledKvsEngine, kv_store, signals};
 use failure::{Error, ResultExt};
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
 
 type Outcome = std::result::Result<(), Error>;
@@ -18,6 +19,7 @@ pub fn kvs() -> ExitCode {
     run(|| match options::parse() {
         KvsOptions::Server(options) => serve(&options),
         KvsOptions::Client(options) => ask(options),
+        KvsOptions::Check { dir } => check(&dir),
     })
 }
 
@@ -47,9 +49,13 @@ fn run(program: impl FnOnce() -> Outcome) -> ExitCode {
 
 fn serve(options: &ServerOptions) -> Outcome {
     let kind = EngineKind::choose(options.engine, options.dir())?;
+    let (dir, durability) = (options.dir(), options.durability.unwrap_or_default());
     match kind {
-        EngineKind::Kvs => with_engine(kind, KvStore::open(options.dir())?, options),
-        EngineKind::Sled => with_engine(kind, SledKvsEngine::open(options.dir())?, options),
+        EngineKind::Kvs => {
+            let store = KvStoreOptions::new().durability(durability).open(dir)?;
+            with_engine(kind, store, options)
+        }
+        EngineKind::Sled => with_engine(kind, SledKvsEngine::open_with(dir, durability)?, options),
     }
 }
 
@@ -72,9 +78,21 @@ fn with_pool<E: KvsEngine, P: ThreadPool>(
     signals::on_terminate(move || handle.shutdown())?;
     log::info!("kvs-server {}", env!("CARGO_PKG_VERSION"));
     log::info!("engine: {kind}");
+    let durability = options.durability.unwrap_or_default();
+    log::info!("durability: {durability}: {}", durability.promise());
     log::info!("listening on {}", server.local_addr()?);
     server.run()?;
     log::info!("stopped");
+    Ok(())
+}
+
+fn check(dir: &Path) -> Outcome {
+    let report = kv_store::check(&RealDisk, dir)?;
+    let CheckReport { segments, records, bytes, keys, torn_bytes } = report;
+    writeln!(io::stdout(), "{segments} segments, {records} records, {bytes} bytes, {keys} keys")?;
+    if torn_bytes > 0 {
+        writeln!(io::stdout(), "{torn_bytes} bytes of a torn tail; the next open cuts them")?;
+    }
     Ok(())
 }
 

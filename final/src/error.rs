@@ -36,7 +36,34 @@ pub enum KvsError {
         source: io::Error,
     },
 
-    /// A log holds something that no store has written.
+    /// The directory holds something that this program does not read.
+    #[error("{}: {found} is not what this program reads", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        found: String,
+    },
+
+    /// A key or value is longer than it may be.
+    #[error("the {what} is {len} bytes long; the limit is {limit}")]
+    TooLarge {
+        /// Which of them.
+        what: &'static str,
+        /// Its length in bytes.
+        len: usize,
+        /// The limit in bytes.
+        limit: usize,
+    },
+
+    /// The store takes no more writes; reads go on.
+    #[error("no more writes until the store is opened again: {reason}")]
+    Stopped {
+        /// Why.
+        reason: String,
+    },
+
+    /// A file of the store is not as it was written.
     #[error("{}: damaged at byte {offset}: {reason}", path.display())]
     Damaged {
         /// The log.

@@ -3,6 +3,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | `kv_store` | our storage engine: a log on disk, an index in memory |
+//! | [`disk`] | what that engine does with files, so that a test can take the disk's place |
 //! | `sled_engine` | the same interface over sled |
 //! | [`thread_pool`] | three places to run jobs |
 //! | `server`, `client`, [`protocol`] | the two ends of a connection, and what goes over it |
@@ -32,10 +33,12 @@
 pub mod cli;
 mod client;
 mod data_dir;
+pub mod disk;
 mod engine;
 mod error;
 mod kv_store;
 mod options;
+mod periodic;
 pub mod probe;
 pub mod protocol;
 mod server;
@@ -48,7 +51,7 @@ pub use client::KvsClient;
 pub use data_dir::EngineKind;
 pub use engine::KvsEngine;
 pub use error::{KvsError, Result};
-pub use kv_store::KvStore;
+pub use kv_store::{CheckReport, Durability, KvStore, KvStoreOptions, check};
 pub use server::{KvsServer, ServerHandle};
 pub use sled_engine::SledKvsEngine;
 pub use stats::Stats;

@@ -1,6 +1,6 @@
 //! What the command lines take. The only file here that knows `structopt`.
 
-use crate::EngineKind;
+use crate::{Durability, EngineKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::{path::Path, path::PathBuf, str::FromStr};
 use structopt::StructOpt;
@@ -22,6 +22,10 @@ pub(crate) struct ServerOptions {
     /// The storage engine, kvs or sled; by default the one whose data is there, else kvs
     #[structopt(long, value_name = "NAME")]
     pub(crate) engine: Option<EngineKind>,
+    /// What an acknowledged write survives: always (power cuts), interval or interval=MS (power
+    /// cuts, but for the last MS milliseconds), os (the end of the process); by default interval=100
+    #[structopt(long, value_name = "LEVEL")]
+    pub(crate) durability: Option<Durability>,
     /// The data directory, by default the current one
     #[structopt(long, value_name = "DIR", parse(from_os_str))]
     pub(crate) dir: Option<PathBuf>,
@@ -81,7 +85,7 @@ fn parse_threads(number: &str) -> Result<u32, String> {
 #[derive(Debug, StructOpt)]
 #[structopt(
     name = "kvs",
-    about = "A key/value server and its client",
+    about = "A key/value server, its client, and a check of its data",
     settings = &[AppSettings::SubcommandRequiredElseHelp, AppSettings::VersionlessSubcommands]
 )]
 pub(crate) enum KvsOptions {
@@ -89,6 +93,12 @@ pub(crate) enum KvsOptions {
     Server(ServerOptions),
     /// Talks to a server
     Client(ClientOptions),
+    /// Reads every record of a store that is not in use, and changes nothing
+    Check {
+        /// The data directory
+        #[structopt(parse(from_os_str))]
+        dir: PathBuf,
+    },
 }
 
 /// The command line of the client.

@@ -1,16 +1,64 @@
 //! The program `kvs`: server and client in one.
+#![allow(clippy::unwrap_used)] // helpers of tests are tests
 
 use assert_cmd::Command;
+use kvs_final::{KvStore, KvsClient, KvsEngine};
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::{contains, is_empty};
 use std::io::{BufRead, BufReader};
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 use tempfile::TempDir;
 
 fn kvs(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kvs"));
     command.args(args);
     command
+}
+
+/// A server in a process of its own.
+struct Server {
+    child: Child,
+    addr: String,
+    /// What it logged before it listened.
+    log: String,
+}
+
+impl Server {
+    fn start(args: &[&str], dir: &TempDir) -> Server {
+        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_kvs"))
+            .args(["server", "--addr", "127.0.0.1:0", "--dir"])
+            .arg(dir.path())
+            .args(args)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut log = String::new();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let addr = lines.find_map(|line| {
+            let line = line.unwrap();
+            log += &line;
+            line.split_once("listening on ").map(|(_, addr)| addr.to_owned())
+        });
+        // What it logs from now on nobody reads, but it must be able to.
+        std::thread::spawn(move || lines.for_each(drop));
+        Server { child, addr: addr.unwrap(), log }
+    }
+
+    fn connect(&self) -> KvsClient {
+        KvsClient::connect(&self.addr).unwrap()
+    }
+
+    fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 #[test]
@@ -30,23 +78,111 @@ fn its_help_names_server_and_client() {
 #[test]
 fn its_client_talks_to_its_server() {
     let dir = TempDir::new().unwrap();
-    let mut server = std::process::Command::new(env!("CARGO_BIN_EXE_kvs"))
-        .args(["server", "--addr", "127.0.0.1:0", "--dir"])
-        .arg(dir.path())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let log = BufReader::new(server.stderr.take().unwrap());
-    let addr = log.lines().find_map(|line| {
-        line.unwrap().split_once("listening on ").map(|(_, addr)| addr.to_owned())
-    });
-    let addr = addr.unwrap();
+    let mut server = Server::start(&[], &dir);
+    let addr = server.addr.clone();
     let client = |words: &[&str]| kvs(&["client"]).args(words).args(["--addr", &addr]).assert();
     client(&["set", "k", "v"]).success().stdout(is_empty());
     client(&["get", "k"]).success().stdout("v\n");
     client(&["rm", "k"]).success().stdout(is_empty());
     client(&["rm", "k"]).failure().stderr("Key not found\n");
     client(&["get", "k"]).success().stdout("Key not found\n");
-    server.kill().unwrap();
-    server.wait().unwrap();
+    server.kill();
+}
+
+/// Starts a server, sets a key, and kills it.
+fn a_store_that_was_killed(args: &[&str]) -> TempDir {
+    let dir = TempDir::new().unwrap();
+    let mut server = Server::start(args, &dir);
+    let mut client = server.connect();
+    for number in 0..10 {
+        client.set(format!("key{number}"), "value".to_owned()).unwrap();
+    }
+    server.kill();
+    dir
+}
+
+#[test]
+fn check_reports_and_changes_nothing_and_refuses_damage() {
+    let dir = a_store_that_was_killed(&["--durability", "always"]);
+    let check = || kvs(&["check"]).arg(dir.path()).assert();
+    check().success().stdout(contains("1 segments, 10 records").and(contains("10 keys")));
+    check().success().stdout(contains("10 keys"));
+    let path = dir.path().join("0000000001.seg");
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[50] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    check().failure().stderr(contains("0000000001.seg: damaged at byte 44"));
+    kvs(&["check", "/nowhere"]).assert().failure().stderr(contains("/nowhere"));
+}
+
+#[test]
+fn the_level_of_durability_is_said_at_start_and_a_wrong_one_refused() {
+    for (args, words) in [
+        (&[][..], "durability: interval=100: "),
+        (&["--durability", "always"], "durability: always: acknowledged writes survive power cuts"),
+        (&["--durability", "interval=5"], "durability: interval=5: "),
+        (&["--durability", "os", "--engine", "sled"], "durability: os: "),
+        (&["--durability", "always", "--engine", "sled"], "durability: always: "),
+    ] {
+        let dir = TempDir::new().unwrap();
+        let mut server = Server::start(args, &dir);
+        assert!(server.log.contains(words), "{}", server.log);
+        server.connect().set("k".to_owned(), "v".to_owned()).unwrap();
+        server.kill();
+        let mut server = Server::start(args, &dir);
+        assert_eq!(server.connect().get("k".to_owned()).unwrap().unwrap(), "v");
+        server.kill();
+    }
+    for level in ["sometimes", "interval=0", "interval=", "always=1"] {
+        kvs(&["server", "--durability", level]).assert().failure().stderr(contains("durability"));
+    }
+}
+
+/// Twenty rounds of `kill -9` under load, at the level that promises the most.
+#[test]
+fn every_acknowledged_write_survives_kill_9_under_load() {
+    let dir = TempDir::new().unwrap();
+    let mut acknowledged = [0; 4];
+    for round in 0..20 {
+        let mut server = Server::start(&["--durability", "always", "--threads", "4"], &dir);
+        let (progress, steps) = std::sync::mpsc::channel();
+        let writers: Vec<_> = (0..4)
+            .map(|writer| {
+                let mut client = server.connect();
+                let (start, progress) = (acknowledged[writer], progress.clone());
+                std::thread::spawn(move || {
+                    let mut next: usize = start;
+                    while client.set(format!("{writer}-{}", next % 50), next.to_string()).is_ok() {
+                        next += 1;
+                        let _ = progress.send(());
+                    }
+                    next
+                })
+            })
+            .collect();
+        // Some writes later, a different number each round.
+        for _ in 0..50 + round * 7 {
+            steps.recv().unwrap();
+        }
+        server.kill();
+        for (writer, next) in writers.into_iter().enumerate() {
+            acknowledged[writer] = next.join().unwrap();
+        }
+        let store = KvStore::open(dir.path()).unwrap();
+        for (writer, next) in acknowledged.iter_mut().enumerate() {
+            for number in next.saturating_sub(50)..*next {
+                let found = store.get(format!("{writer}-{}", number % 50)).unwrap();
+                let found: usize = found.unwrap().parse().unwrap();
+                // The write that was under way may have taken the place of the oldest one here.
+                let unsure = (number + 50 == *next).then_some(*next);
+                assert!(found == number || Some(found) == unsure, "{found}, not {number}");
+            }
+            // It may be there without having been acknowledged.
+            if store.get(format!("{writer}-{}", *next % 50)).unwrap() == Some(next.to_string()) {
+                *next += 1;
+            }
+        }
+    }
+    let total: usize = acknowledged.iter().sum();
+    println!("20 rounds of kill -9, {total} acknowledged writes, none lost");
 }

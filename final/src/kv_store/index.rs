@@ -1,64 +1,135 @@
-use super::record::{Position, Record};
-use crate::{KvsError, Result, Stats};
-use papaya::HashMap;
-use std::fs::File;
-use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use super::record::Record;
+use super::segment::Segment;
+use papaya::{Compute, Guard, HashMap, Operation};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What readers and the writer share: where the newest record of each key is.
+/// The longest value that is kept in its entry, in bytes: what fits beside the place without making
+/// the entry longer than 40 bytes.
+const INLINE: usize = 22;
+
+/// Where the newest record of each key is. Readers and writers share it without a lock.
 ///
 /// The map replaces an entry in one step, so a reader finds the old one or the new one, and never
-/// none. The counters have one writer at a time. `Relaxed` suffices for them: each is read for its
-/// own sake, nothing else is concluded from it.
+/// none. An entry that was replaced is freed after the last reader that found it has let go of its
+/// pin, and with the last entry of a segment goes the segment.
 #[derive(Default)]
 pub(super) struct Index {
-    pub(super) entries: HashMap<String, Entry>,
-    pub(super) stale_bytes: AtomicU64,
-    pub(super) compactions: AtomicU64,
+    pub(super) entries: HashMap<Box<str>, Entry>,
+    /// Bytes of records that no entry points to, in all segments. A hint for the compactor and a
+    /// figure for people; nothing else is concluded from it, so `Relaxed`.
+    dead: AtomicU64,
 }
 
-impl Index {
-    pub(super) fn stats(&self) -> Stats {
-        Stats {
-            keys: self.entries.len() as u64,
-            stale_bytes: self.stale_bytes.load(Ordering::Relaxed),
-            compactions: self.compactions.load(Ordering::Relaxed),
-        }
-    }
-}
-
-/// A log, open for as long as an entry points into it or a reader reads in it. Compaction deletes
-/// its name; the bytes stay readable for those who are in it already.
-#[derive(Debug)]
-pub(super) struct Log {
-    pub(super) path: PathBuf,
-    pub(super) file: File,
-}
-
-/// All that a read needs: it opens no file and looks nothing else up.
+/// All that a read needs.
 pub(super) struct Entry {
-    pub(super) log: Arc<Log>,
-    pub(super) position: Position,
+    segment: Arc<Segment>,
+    offset: u32,
+    len: u32,
+    small: SmallValue,
+}
+
+/// A value that is short enough to be kept in memory; `len` is above [`INLINE`] if it is not.
+struct SmallValue {
+    len: u8,
+    bytes: [u8; INLINE],
+}
+
+impl SmallValue {
+    fn new(value: &str) -> SmallValue {
+        let mut bytes = [0; INLINE];
+        match bytes.get_mut(..value.len()) {
+            Some(place) => place.copy_from_slice(value.as_bytes()),
+            None => return SmallValue { len: u8::MAX, bytes },
+        }
+        SmallValue { len: value.len() as u8, bytes }
+    }
+
+    fn get(&self) -> Option<&str> {
+        str::from_utf8(self.bytes.get(..self.len.into())?).ok()
+    }
 }
 
 impl Entry {
-    /// The record's line.
-    pub(super) fn read(&self) -> Result<Vec<u8>> {
-        let mut line = self.position.buffer();
-        let read = self.log.file.read_exact_at(&mut line, self.position.offset);
-        read.map_err(KvsError::at(&self.log.path))?;
-        Ok(line)
+    pub(super) fn new(segment: Arc<Segment>, offset: u32, len: u32, value: &str) -> Entry {
+        Entry { segment, offset, len, small: SmallValue::new(value) }
     }
 
-    /// The record's value.
-    pub(super) fn value(&self) -> Result<Option<String>> {
-        let record = Record::decode(&self.read()?).map_err(|reason| KvsError::Damaged {
-            path: self.log.path.clone(),
-            offset: self.position.offset,
-            reason,
-        })?;
-        Ok(record.into_value())
+    /// The value: from the entry if it is there, else from the segment.
+    pub(super) fn value(&self) -> crate::Result<Option<String>> {
+        if let Some(value) = self.small.get() {
+            return Ok(Some(value.to_owned()));
+        }
+        let take = |record: Record<'_>| record.value.map(str::to_owned);
+        self.segment.read_record(self.offset, self.len, take)
+    }
+
+    fn duplicate(&self) -> Entry {
+        let small = SmallValue { ..self.small };
+        Entry { segment: Arc::clone(&self.segment), small, ..*self }
+    }
+}
+
+impl Index {
+    /// Lets readers find this record from now on.
+    pub(super) fn insert(&self, key: Box<str>, entry: Entry) {
+        if let Some(old) = self.entries.pin().insert(key, entry) {
+            self.add_dead(&old.segment, old.len);
+        }
+    }
+
+    /// Lets readers find no record from now on. The removal's own record is dead from the start.
+    pub(super) fn remove(&self, key: &str, segment: &Segment, len: u32) {
+        if let Some(old) = self.entries.pin().remove(key) {
+            self.add_dead(&old.segment, old.len);
+        }
+        self.add_dead(segment, len);
+    }
+
+    /// Whether the newest record of `key` is the one at `offset` of this segment.
+    pub(super) fn is_at(&self, key: &str, segment: u64, offset: u32) -> bool {
+        let entries = self.entries.pin();
+        entries.get(key).is_some_and(|e| e.segment.number == segment && e.offset == offset)
+    }
+
+    pub(super) fn contains(&self, key: &str) -> bool {
+        self.entries.pin().contains_key(key)
+    }
+
+    /// Moves a key to a copy of its record, but only if its entry still points into one of the `old`
+    /// segments: a newer write wins, and a removed key stays removed.
+    pub(super) fn move_out_of(&self, old: &HashSet<u64>, key: &str, copy: &Entry) {
+        // The closure runs again if another thread changes the entry between look and swap.
+        let entries = self.entries.pin();
+        let outcome = entries.compute(key.into(), |current| match current {
+            Some((_, entry)) if old.contains(&entry.segment.number) => {
+                Operation::Insert(copy.duplicate())
+            }
+            _ => Operation::Abort(()),
+        });
+        if !matches!(outcome, Compute::Updated { .. }) {
+            self.add_dead(&copy.segment, copy.len);
+        }
+    }
+
+    /// Frees the entries that this thread has replaced as soon as their last reader lets go, not only
+    /// when there are more of them: each holds a segment open.
+    pub(super) fn free_replaced(&self) {
+        self.entries.guard().flush();
+    }
+
+    pub(super) fn add_dead(&self, segment: &Segment, len: u32) {
+        segment.add_dead(len);
+        self.dead.fetch_add(len.into(), Ordering::Relaxed);
+    }
+
+    /// Dead bytes that are gone for good.
+    pub(super) fn subtract_dead(&self, bytes: u64) {
+        self.dead.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn dead(&self) -> u64 {
+        self.dead.load(Ordering::Relaxed)
     }
 }

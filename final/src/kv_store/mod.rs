@@ -1,64 +1,172 @@
-//! The store, split by role: any number of readers, which take no lock, and one writer at a time.
+//! Our storage engine.
+//!
+//! A write appends a record to the log and then lets readers find it, in an index in memory that
+//! says for each key where its newest record is (the shape of Bitcask: Sheehy and Smith, 2010).
+//! The log is a row of segments. Compaction copies what is live out of the old ones.
+//!
+//! | file | what |
+//! |---|---|
+//! | `MANIFEST` | which segments are the store, and in which order (`manifest.rs`) |
+//! | `NNNNNNNNNN.seg` | a segment: a header and records (`segment.rs`, `record.rs`) |
+//! | `engine` | the name of the engine; its lock says who owns the directory |
+//!
+//! | role | threads | file |
+//! |---|---|---|
+//! | reader | any number, without a lock | `reader.rs`, `index.rs` |
+//! | writer | one at a time, for all that wait | `commit.rs`, `writer.rs` |
+//! | compactor | one of its own | `compactor.rs` |
+//! | recovery | the one that opens the store | `recovery.rs` |
+//!
+//! Simpler than the real thing: all keys are in memory; there are no ranges and no transactions;
+//! a compaction copies everything that is live, not only the worst segments.
 
+mod background;
+mod check;
+mod commit;
+mod compactor;
 mod index;
+mod manifest;
+mod options;
 mod reader;
 mod record;
+mod recovery;
+mod segment;
+#[cfg(test)]
+mod tests;
 mod writer;
 
-use crate::KvsEngine;
-use crate::{Result, Stats};
+pub use check::{CheckReport, check};
+pub use options::{Durability, KvStoreOptions};
+
+use crate::{KvsEngine, Result, Stats};
+use background::Background;
+use commit::Commit;
+use compactor::Compactor;
 use index::Index;
 use reader::Reader;
+use std::any::Any;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use writer::Writer;
+use std::sync::Arc;
+use writer::{Op, Writer};
 
 /// A store whose values are in a log on disk and whose keys are in memory. Its clones are the same
-/// store.
+/// store; the last one closes it.
 ///
-/// A write appends a record to the log; the index says where the newest record of each key is.
-/// Records that no index entry points to are stale, and compaction drops them.
+/// Single-key operations are linearizable. What a write survives, [`Durability`] says.
+///
+/// ```
+/// # fn main() -> kvs_final::Result<()> {
+/// # let dir = tempfile::tempdir()?;
+/// use kvs_final::{KvStore, KvsEngine};
+/// let store = KvStore::open(dir.path())?;
+/// let same = store.clone();
+/// store.set("key".to_owned(), "value".to_owned())?;
+/// assert_eq!(same.get("key".to_owned())?, Some("value".to_owned()));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
-pub struct KvStore {
+pub struct KvStore(Arc<Shared>);
+
+struct Shared {
+    index: Arc<Index>,
     reader: Reader,
-    /// The lock makes writes one after the other: the end of the log, and the order in which
-    /// records are appended and published, are the writer's alone. Readers do not know it.
-    writer: Arc<Mutex<Writer>>,
+    commit: Commit,
+    writer: Arc<Writer>,
+    compactor: Arc<Compactor>,
+    background: Background,
+    /// The directory is ours; given up last.
+    _claim: Box<dyn Any + Send + Sync>,
 }
 
 impl KvStore {
-    /// Opens the store in a directory, which is made if need be.
+    /// Opens the store in a directory, which is made if need be, with the default options.
     ///
     /// # Errors
-    /// If the directory is in use or another engine's, if the log is damaged, if the disk fails.
+    /// If the directory is in use, another engine's or of another format; if a segment is damaged;
+    /// if the disk fails.
     pub fn open(dir: impl Into<PathBuf>) -> Result<KvStore> {
+        KvStoreOptions::new().open(dir)
+    }
+
+    fn open_with(options: KvStoreOptions, dir: PathBuf) -> Result<KvStore> {
+        let claim = options.disk.claim(&dir)?;
         let index = Arc::new(Index::default());
-        let writer = Writer::open(dir.into(), Arc::clone(&index))?;
-        Ok(KvStore { reader: Reader::new(index), writer: Arc::new(Mutex::new(writer)) })
+        let files = recovery::open(&*options.disk, &dir, &index)?;
+        let writer = Arc::new(Writer::new(options, dir, Arc::clone(&index), files)?);
+        let compactor = Arc::new(Compactor::new(Arc::clone(&writer)));
+        let background = Background::start(&writer, &compactor)?;
+        Ok(KvStore(Arc::new(Shared {
+            reader: Reader::new(Arc::clone(&index)),
+            index,
+            commit: Commit::new(Arc::clone(&writer)),
+            writer,
+            compactor,
+            background,
+            _claim: claim,
+        })))
     }
 
-    /// What the store says about itself. Does not wait for a writer.
+    fn write(&self, key: String, value: Option<String>) -> Result<()> {
+        record::check_limits(&key, value.as_deref())?;
+        self.0.commit.commit(Op::new(key, value))?;
+        if self.0.compactor.is_due() {
+            self.0.background.wake_compactor();
+        }
+        Ok(())
+    }
+
+    /// What the store says about itself. Waits for nobody but for a manifest that is being written.
     pub fn stats(&self) -> Stats {
-        self.reader.stats()
+        let Shared { index, writer, compactor, .. } = &*self.0;
+        let bytes = writer.bytes.load(std::sync::atomic::Ordering::Relaxed);
+        Stats {
+            keys: index.entries.len() as u64,
+            live_bytes: bytes.saturating_sub(index.dead()),
+            stale_bytes: index.dead(),
+            segments: writer.catalog().sealed.len() as u64 + 1,
+            compactions: compactor.count(),
+            last_error: writer.stopped().cloned().or_else(|| compactor.last_error()),
+        }
     }
 
-    /// Waits for the other writers. A thread that panicked as a writer does no harm: each operation
-    /// changes memory last, after everything that can fail, so the store is as it was before.
-    fn writer(&self) -> MutexGuard<'_, Writer> {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Compacts now, on this thread, whether it pays or not.
+    ///
+    /// # Errors
+    /// If the disk fails. The store is as it was then.
+    pub fn compact(&self) -> Result<()> {
+        self.0.compactor.run()
+    }
+
+    /// Makes every write that was acknowledged so far survive a power cut.
+    ///
+    /// # Errors
+    /// If the disk fails; from then on no more is written until the store is opened again.
+    pub fn sync(&self) -> Result<()> {
+        self.0.writer.sync()
     }
 }
 
 impl KvsEngine for KvStore {
     fn set(&self, key: String, value: String) -> Result<()> {
-        self.writer().set(key, value)
+        self.write(key, Some(value))
     }
 
     fn get(&self, key: String) -> Result<Option<String>> {
-        self.reader.get(&key)
+        self.0.reader.get(&key)
     }
 
     fn remove(&self, key: String) -> Result<()> {
-        self.writer().remove(key)
+        self.write(key, None)
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.compactor.cancel();
+        self.background.stop();
+        if let Err(error) = self.writer.close() {
+            log::warn!("the store was not closed in good order; the next open checks it: {error}");
+        }
     }
 }

@@ -1,9 +1,9 @@
 use super::index::Index;
-use crate::{Result, Stats};
+use crate::Result;
+use crate::probe::{self, Point};
 use std::sync::Arc;
 
 /// The reading side of a store. It takes no lock and never has to try again.
-#[derive(Clone)]
 pub(super) struct Reader {
     index: Arc<Index>,
 }
@@ -15,17 +15,14 @@ impl Reader {
 
     /// The value of `key`, if it has one.
     ///
-    /// The pin keeps the entry, and with it the open log, until the value is read: an entry that is
-    /// replaced meanwhile is freed after its last reader has let go.
+    /// The pin keeps the entry, and with it the open segment, until the value is read: an entry that
+    /// is replaced meanwhile is freed after its last reader has let go.
     pub(super) fn get(&self, key: &str) -> Result<Option<String>> {
         let entries = self.index.entries.pin();
-        match entries.get(key) {
-            None => Ok(None),
-            Some(entry) => entry.value(),
-        }
-    }
-
-    pub(super) fn stats(&self) -> Stats {
-        self.index.stats()
+        let Some(entry) = entries.get(key) else {
+            return Ok(None);
+        };
+        probe::hit(Point::Read);
+        entry.value()
     }
 }

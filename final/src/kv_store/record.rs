@@ -1,214 +1,179 @@
-//! The format of the log: one record a line, in JSON, so that `cat` shows what happened.
+//! A record: what a `set` or a `remove` leaves in a segment.
 //!
-//! ```text
-//! {"Set":{"key":"k","value":"v"}}
-//! {"Remove":{"key":"k"}}
-//! ```
+//! | bytes | what |
+//! |---|---|
+//! | 0..4 | CRC-32 of the segment's number, the record's offset and all bytes from 4 on |
+//! | 4..8 | how far the segment was synced when the record was written, in bytes |
+//! | 8..12 | length of the value |
+//! | 12..14 | length of the key |
+//! | 14 | 1: the key has this value; 2: the key has no value |
+//! | 15.. | key, then value, both UTF-8 |
 //!
-//! A store has one log, `N.log`. Compaction writes the next one, `N+1.log`, under another name,
-//! renames it when it is complete, and deletes the old one; so the highest number counts.
+//! Numbers are little-endian. Number and offset are in the checksum so that a record is only valid
+//! where it was written: old bytes that turn up elsewhere, after a crash, are no record.
 
-use crate::probe::{self, Point};
 use crate::{KvsError, Result};
-use serde::{Deserialize, Serialize};
-use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
 
-/// One line of the log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Record {
-    /// From here on `key` has `value`.
-    Set {
-        /// The key.
-        key: String,
-        /// Its value.
-        value: String,
-    },
-    /// From here on `key` has no value.
-    Remove {
-        /// The key.
-        key: String,
-    },
-}
+/// Bytes before the key.
+pub(super) const HEADER: usize = 15;
+/// The longest key, in bytes.
+pub(super) const MAX_KEY: usize = u16::MAX as usize;
+/// The longest value, in bytes.
+pub(super) const MAX_VALUE: usize = 64 << 20;
 
-/// Where a record stands in a log, in bytes.
+const SET: u8 = 1;
+const REMOVE: u8 = 2;
+
+/// Where a record starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Position {
-    /// From the start of the file to the record's first byte.
-    pub(super) offset: u64,
-    /// From the record's first byte to its newline, that included.
-    pub(super) len: u64,
+pub(super) struct Place {
+    /// The number of the segment.
+    pub(super) segment: u64,
+    /// Bytes from the segment's start.
+    pub(super) offset: u32,
 }
 
-impl Position {
-    /// Where the next record starts.
-    pub(super) fn end(self) -> u64 {
-        self.offset + self.len
-    }
-
-    /// A buffer that the record just fits in.
-    pub(super) fn buffer(self) -> Vec<u8> {
-        // A record was in memory when it was written, so its length fits in a `usize`.
-        vec![0; self.len as usize]
-    }
+/// A record, in the bytes that it was read from.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Record<'a> {
+    /// Bytes below this offset of the segment were safe when the record was written.
+    pub(super) synced: u32,
+    pub(super) key: &'a str,
+    /// None for a removal.
+    pub(super) value: Option<&'a str>,
 }
 
-impl Record {
-    /// The key, taken out.
-    pub(super) fn into_key(self) -> String {
-        match self {
-            Record::Set { key, .. } | Record::Remove { key } => key,
-        }
-    }
+/// How long the record of a key and a value is, in bytes.
+pub(super) fn len(key: &str, value: Option<&str>) -> usize {
+    HEADER + key.len() + value.map_or(0, str::len)
+}
 
-    /// The value, taken out; none if the record is a removal.
-    pub(super) fn into_value(self) -> Option<String> {
-        match self {
-            Record::Set { value, .. } => Some(value),
-            Record::Remove { .. } => None,
-        }
-    }
-
-    /// Reads a record from its line.
-    ///
-    /// # Errors
-    /// In words, if the bytes are not one whole line that a store has written.
-    pub(super) fn decode(line: &[u8]) -> std::result::Result<Record, String> {
-        probe::hit(Point::Read);
-        let body = line.strip_suffix(b"\n").ok_or("the record is cut short")?;
-        serde_json::from_slice(body).map_err(|error| error.to_string())
+/// Refuses keys and values that are too long, before anything is done with them.
+pub(super) fn check_limits(key: &str, value: Option<&str>) -> Result<()> {
+    let too_large = |what, len, limit| Err(KvsError::TooLarge { what, len, limit });
+    match value {
+        _ if key.len() > MAX_KEY => too_large("key", key.len(), MAX_KEY),
+        Some(value) if value.len() > MAX_VALUE => too_large("value", value.len(), MAX_VALUE),
+        _ => Ok(()),
     }
 }
 
-/// The log number `generation` of the store in `dir`.
-pub(super) fn path(dir: &Path, generation: u64) -> PathBuf {
-    dir.join(format!("{generation}.log"))
+/// Appends a record to `bytes`. The limits were checked.
+pub(super) fn encode(bytes: &mut Vec<u8>, place: Place, record: &Record<'_>) {
+    let start = bytes.len();
+    let value = record.value.unwrap_or_default();
+    bytes.extend([0; 4]);
+    bytes.extend(record.synced.to_le_bytes());
+    bytes.extend((value.len() as u32).to_le_bytes());
+    bytes.extend((record.key.len() as u16).to_le_bytes());
+    bytes.push(if record.value.is_some() { SET } else { REMOVE });
+    bytes.extend(record.key.as_bytes());
+    bytes.extend(value.as_bytes());
+    let crc = checksum(place, &bytes[start + 4..]);
+    bytes[start..start + 4].copy_from_slice(&crc.to_le_bytes());
 }
 
-/// The numbers of the logs in `dir`, lowest first. More than one if a compaction was interrupted.
-pub(super) fn generations(dir: &Path) -> Result<Vec<u64>> {
-    let mut numbers = Vec::new();
-    for entry in fs::read_dir(dir).map_err(KvsError::at(dir))? {
-        let path = entry.map_err(KvsError::at(dir))?.path();
-        if path.extension().is_some_and(|extension| extension == "log") {
-            let stem = path.file_stem().and_then(|stem| stem.to_str());
-            numbers.extend(stem.and_then(|stem| stem.parse::<u64>().ok()));
-        }
-    }
-    numbers.sort_unstable();
-    Ok(numbers)
-}
-
-/// Appends a record to a log whose last record ends at `end`, with one write to the operating
-/// system: what was acknowledged survives the end of the process, if not of the machine.
+/// How long the record is whose header `bytes` starts with.
 ///
 /// # Errors
-/// If the write fails. Then nothing of the record stays behind: no half line for the next replay,
-/// and no buffer that would write it later. The same `end` serves the next attempt.
-pub(super) fn append(path: &Path, log: &File, end: u64, record: &Record) -> Result<Position> {
-    let mut line = serde_json::to_vec(record).map_err(|e| KvsError::Protocol(e.to_string()))?;
-    line.push(b'\n');
-    probe::hit(Point::Append);
-    if let Err(error) = log.write_all_at(&line, end) {
-        // If even this fails, the half line stays, and the next append writes over it.
-        let _ = log.set_len(end);
-        return Err(KvsError::at(path)(error));
+/// In words, if that is no header.
+pub(super) fn decode_len(bytes: &[u8]) -> std::result::Result<usize, &'static str> {
+    let header: &[u8; HEADER] = bytes.first_chunk().ok_or("the record's header is cut short")?;
+    let value_len = u32::from_le_bytes([header[8], header[9], header[10], header[11]]) as usize;
+    let key_len = u16::from_le_bytes([header[12], header[13]]) as usize;
+    match header[14] {
+        SET if value_len <= MAX_VALUE => Ok(HEADER + key_len + value_len),
+        REMOVE if value_len == 0 => Ok(HEADER + key_len),
+        _ => Err("this is no record's header"),
     }
-    Ok(Position { offset: end, len: line.len() as u64 })
 }
 
-/// Reads a log from its start and hands every record to `apply`, in the order of the writes.
-/// Returns where the last one ends.
+/// The record that `bytes` starts with, and its length.
 ///
 /// # Errors
-/// [`KvsError::Damaged`] at the first byte of a line that is no record.
-pub(super) fn replay(
-    path: &Path,
-    log: &File,
-    mut apply: impl FnMut(Record, Position),
-) -> Result<u64> {
-    let mut reader = BufReader::new(log);
-    let mut line = Vec::new();
-    let mut offset = 0;
-    loop {
-        line.clear();
-        let len = reader.read_until(b'\n', &mut line).map_err(KvsError::at(path))? as u64;
-        if len == 0 {
-            return Ok(offset);
-        }
-        let damaged = |reason| KvsError::Damaged { path: path.to_owned(), offset, reason };
-        apply(Record::decode(&line).map_err(damaged)?, Position { offset, len });
-        offset += len;
+/// In words, if there is no record, or not all of it, or not the one that was written here.
+pub(super) fn decode(
+    bytes: &[u8],
+    place: Place,
+) -> std::result::Result<(Record<'_>, usize), &'static str> {
+    let len = decode_len(bytes)?;
+    let bytes = bytes.get(..len).ok_or("the record is cut short")?;
+    let crc = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+    if crc != checksum(place, &bytes[4..]) {
+        return Err("the checksum does not match");
     }
+    let key_len = u16::from_le_bytes([bytes[12], bytes[13]]) as usize;
+    let text = |bytes| str::from_utf8(bytes).map_err(|_| "the text is not UTF-8");
+    let (key, value) = bytes[HEADER..].split_at(key_len);
+    let record = Record {
+        synced: u32::from_le_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]),
+        key: text(key)?,
+        value: if bytes[14] == SET { Some(text(value)?) } else { None },
+    };
+    Ok((record, len))
+}
+
+fn checksum(place: Place, bytes: &[u8]) -> u32 {
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(&place.segment.to_le_bytes());
+    crc.update(&place.offset.to_le_bytes());
+    crc.update(bytes);
+    crc.finalize()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tempfile::TempDir;
 
-    fn set(key: &str, value: &str) -> Record {
-        Record::Set { key: key.into(), value: value.into() }
+    const PLACE: Place = Place { segment: 3, offset: 1000 };
+    const RECORD: Record<'_> = Record { synced: 900, key: "key", value: Some("value") };
+
+    fn encoded() -> Vec<u8> {
+        let mut bytes = Vec::new();
+        encode(&mut bytes, PLACE, &RECORD);
+        bytes
     }
 
     #[test]
-    fn replay_hands_back_what_was_appended_and_where() {
-        let dir = TempDir::new().unwrap();
-        let path = path(dir.path(), 1);
-        let log = File::create_new(&path).unwrap();
-        let records =
-            [set("a", "line\nbreak \"quote\" \u{1f980}"), Record::Remove { key: "a".into() }];
-        let mut end = 0;
-        let mut written = Vec::new();
-        for record in &records {
-            let position = append(&path, &log, end, record).unwrap();
-            end = position.end();
-            written.push((record.clone(), position));
-        }
-        let mut read = Vec::new();
-        let replayed_to =
-            replay(&path, &File::open(&path).unwrap(), |record, at| read.push((record, at)));
-        assert_eq!(replayed_to.unwrap(), end);
-        assert_eq!(read, written);
-    }
-
-    #[test]
-    fn damage_is_refused_with_file_and_offset() {
-        let dir = TempDir::new().unwrap();
-        let path = path(dir.path(), 1);
-        let good = "{\"Set\":{\"key\":\"a\",\"value\":\"1\"}}\n";
-        for bad in ["{\"Set\":{\"key\":\"b\"", "{\"Set\":1}\n", "\u{0}\u{0}\n"] {
-            fs::write(&path, format!("{good}{bad}")).unwrap();
-            match replay(&path, &File::open(&path).unwrap(), |_, _| {}) {
-                Err(KvsError::Damaged { path: file, offset, .. }) => {
-                    assert_eq!((file, offset), (path.clone(), good.len() as u64));
-                }
-                other => panic!("{bad:?} gave {other:?}"),
-            }
+    fn a_record_is_read_as_it_was_written() {
+        for value in [Some("value"), Some(""), None] {
+            let record = Record { value, ..RECORD };
+            let mut bytes = Vec::new();
+            encode(&mut bytes, PLACE, &record);
+            assert_eq!(bytes.len(), len("key", value));
+            assert_eq!(decode_len(&bytes), Ok(bytes.len()));
+            let len = bytes.len();
+            bytes.extend(b"what comes after it");
+            assert_eq!(decode(&bytes, PLACE), Ok((record, len)));
         }
     }
 
     #[test]
-    fn a_failed_append_leaves_nothing_behind() {
-        let dir = TempDir::new().unwrap();
-        let path = path(dir.path(), 1);
-        let log = File::create_new(&path).unwrap();
-        let end = append(&path, &log, 0, &set("a", "1")).unwrap().end();
-        let read_only = File::open(&path).unwrap();
-        assert!(append(&path, &read_only, end, &set("b", "2")).is_err());
-        let mut count = 0;
-        replay(&path, &File::open(&path).unwrap(), |_, _| count += 1).unwrap();
-        assert_eq!(count, 1);
+    fn every_flipped_bit_and_every_missing_end_is_noticed() {
+        let good = encoded();
+        for bit in 0..good.len() * 8 {
+            let mut bad = good.clone();
+            bad[bit / 8] ^= 1 << (bit % 8);
+            assert!(decode(&bad, PLACE).is_err(), "bit {bit}");
+        }
+        for len in 0..good.len() {
+            assert!(decode(&good[..len], PLACE).is_err(), "{len} bytes");
+        }
     }
 
     #[test]
-    fn generations_are_sorted_as_numbers_and_other_files_are_passed_over() {
-        let dir = TempDir::new().unwrap();
-        for name in ["10.log", "9.log", "11.log.tmp", "engine", "x.log"] {
-            fs::write(dir.path().join(name), "").unwrap();
-        }
-        assert_eq!(generations(dir.path()).unwrap(), [9, 10]);
+    fn a_record_is_valid_only_where_it_was_written() {
+        let bytes = encoded();
+        assert!(decode(&bytes, Place { offset: 1001, ..PLACE }).is_err());
+        assert!(decode(&bytes, Place { segment: 4, ..PLACE }).is_err());
+    }
+
+    #[test]
+    fn limits_hold_on_both_sides() {
+        let key = "k".repeat(MAX_KEY + 1);
+        let value = "v".repeat(MAX_VALUE + 1);
+        check_limits(&key[1..], Some(&value[1..])).unwrap();
+        assert!(check_limits(&key, None).unwrap_err().to_string().contains("key"));
+        assert!(check_limits("k", Some(&value)).unwrap_err().to_string().contains("value"));
     }
 }

@@ -1,156 +1,342 @@
-use super::index::{Entry, Index, Log};
-use super::record::{self, Position, Record};
-use crate::data_dir::{DataDir, EngineKind};
+//! The writing side of a store: it appends, publishes, and begins new segments.
+
+use super::index::{Entry, Index};
+use super::manifest::{Manifest, WriteError};
+use super::options::{Durability, KvStoreOptions};
+use super::record::{self, Place, Record};
+use super::recovery::Files;
+use super::segment::{self, Segment};
+use crate::disk::Disk;
+use crate::probe::{self, Point};
 use crate::{KvsError, Result};
-use std::fs::{self, File, OpenOptions};
-use std::io::{BufWriter, Write};
+use std::collections::HashMap;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-/// Compaction waits for this many stale bytes, and for half of the log to be stale.
-const MIN_STALE_BYTES: u64 = 1 << 20;
+/// How much is reserved ahead of the log's end at level `always`, in bytes: a file that does not
+/// grow is cheaper to sync.
+const RESERVE: u64 = 4 << 20;
 
-/// Where each key stands in a log, in the order of the places.
-type Places = Vec<(String, Position)>;
+/// A write on its way.
+pub(super) struct Op {
+    pub(super) key: String,
+    /// None for a removal.
+    pub(super) value: Option<String>,
+    /// What came of it, once it was committed.
+    pub(super) result: Result<()>,
+}
 
-/// The writing side of a store. It alone appends to the log and changes the index, in this order:
-/// what a reader finds in the index is in the log already.
+impl Op {
+    pub(super) fn new(key: String, value: Option<String>) -> Op {
+        Op { key, value, result: Ok(()) }
+    }
+}
+
+/// The log: the segment that is written to, and the ones before it.
 pub(super) struct Writer {
-    dir: DataDir,
-    generation: u64,
-    log: Arc<Log>,
-    /// Where the last record ends; the next one is written here.
-    end: u64,
-    index: Arc<Index>,
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) dir: PathBuf,
+    pub(super) index: Arc<Index>,
+    pub(super) options: KvStoreOptions,
+    /// The end of the log. Held by whoever writes there: one batch of writes at a time, with its
+    /// sync at level `always`.
+    tail: Mutex<Tail>,
+    /// Which segments are the store. Held while the manifest is replaced, by a rotation (which has
+    /// `tail` already) or by the compactor (which has not).
+    pub(super) catalog: Mutex<Catalog>,
+    /// Why no more is written, once that is so. Set at most once, for good.
+    stopped: OnceLock<String>,
+    /// Bytes in all segments; for the compactor's decision and for people, hence `Relaxed`.
+    pub(super) bytes: AtomicU64,
+}
+
+struct Tail {
+    segment: Arc<Segment>,
+    /// Where the last record ends.
+    end: u32,
+    /// Bytes below this are safe from a power cut.
+    synced: u32,
+    /// How long the file is, reserved space included.
+    reserved: u64,
+    /// The batch as bytes; kept for its memory.
+    buffer: Vec<u8>,
+}
+
+pub(super) struct Catalog {
+    pub(super) manifest: Manifest,
+    /// All segments but the one that is written to, in the manifest's order, with their ends.
+    pub(super) sealed: Vec<(Arc<Segment>, u32)>,
 }
 
 impl Writer {
-    /// Takes the directory and replays its log into the index, which is empty.
-    pub(super) fn open(dir: PathBuf, index: Arc<Index>) -> Result<Writer> {
-        let dir = DataDir::open(dir, EngineKind::Kvs)?;
-        let mut generations = record::generations(dir.path())?;
-        let generation = generations.pop().unwrap_or(1);
-        let path = record::path(dir.path(), generation);
-        let file = open_file(OpenOptions::new().create(true), &path)?;
-        let log = Arc::new(Log { path, file });
-
-        let mut writer = Writer { dir, generation, log: Arc::clone(&log), end: 0, index };
-        writer.end = record::replay(&log.path, &log.file, |record, position| match record {
-            Record::Set { key, .. } => writer.publish(key, position),
-            Record::Remove { key } => writer.withdraw(&key, position),
-        })?;
-        // A compaction that was interrupted after its last write left the old log behind.
-        for replaced in generations {
-            delete(&record::path(writer.dir.path(), replaced));
-        }
-        Ok(writer)
+    /// Goes on where recovery ended.
+    pub(super) fn new(
+        options: KvStoreOptions,
+        dir: PathBuf,
+        index: Arc<Index>,
+        files: Files,
+    ) -> Result<Writer> {
+        let Files { manifest, mut segments, .. } = files;
+        let bytes = segments.iter().map(|(_, end)| u64::from(*end)).sum();
+        let Some((segment, end)) = segments.pop() else {
+            return Err(KvsError::Protocol("a manifest without segments".to_owned()));
+        };
+        let tail = Tail { segment, end, synced: end, reserved: end.into(), buffer: Vec::new() };
+        Ok(Writer {
+            disk: Arc::clone(&options.disk),
+            dir,
+            index,
+            options,
+            tail: Mutex::new(tail),
+            catalog: Mutex::new(Catalog { manifest, sealed: segments }),
+            stopped: OnceLock::new(),
+            bytes: AtomicU64::new(bytes),
+        })
     }
 
-    pub(super) fn set(&mut self, key: String, value: String) -> Result<()> {
-        let record = Record::Set { key, value };
-        let position = self.append(&record)?;
-        self.publish(record.into_key(), position);
-        self.compact_if_due();
+    /// A panic under this lock leaves the log as after a failed append: what is behind `end` is
+    /// written over, and what was not published is not there.
+    fn tail(&self) -> MutexGuard<'_, Tail> {
+        self.tail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Under this lock the manifest and the list change together, without a panic between.
+    pub(super) fn catalog(&self) -> MutexGuard<'_, Catalog> {
+        self.catalog.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes a batch: all its records with one write, and at level `always` one sync. Then readers
+    /// find them, and the results are in the ops.
+    pub(super) fn commit(&self, ops: &mut [Op]) {
+        let mut tail = self.tail();
+        let appended = self.check_running().and_then(|()| {
+            self.refuse_missing(ops);
+            self.append(&mut tail, ops)
+        });
+        match appended {
+            Ok(start) => self.publish(&tail, start, ops),
+            Err(error) => {
+                for op in ops.iter_mut().filter(|op| op.result.is_ok()) {
+                    op.result = Err(same_error(&error));
+                }
+            }
+        }
+    }
+
+    /// A removal of a key that is not there is an error and not a record. Ops before it in the batch
+    /// count, though no reader can see them yet; other batches are not under way, because only one
+    /// thread at a time commits.
+    fn refuse_missing(&self, ops: &mut [Op]) {
+        let mut before: HashMap<&str, bool> = HashMap::new();
+        let alone = ops.len() == 1;
+        for Op { key, value, result } in ops {
+            let exists = || match before.get(&**key) {
+                Some(exists) => *exists,
+                None => self.index.contains(key),
+            };
+            if value.is_none() && !exists() {
+                *result = Err(KvsError::KeyNotFound);
+            } else if !alone {
+                before.insert(key, value.is_some());
+            }
+        }
+    }
+
+    /// Returns where the batch starts. If it fails, nothing of the batch is in the log.
+    fn append(&self, tail: &mut Tail, ops: &[Op]) -> Result<u32> {
+        let live = || ops.iter().filter(|op| op.result.is_ok());
+        let len: usize = live().map(|op| record::len(&op.key, op.value.as_deref())).sum();
+        if len == 0 {
+            return Ok(tail.end);
+        }
+        if u64::from(tail.end) + len as u64 > self.options.segment_bytes.into() {
+            self.rotate(tail)?;
+        }
+        let start = tail.end;
+        let Some(end) = u32::try_from(len).ok().and_then(|len| start.checked_add(len)) else {
+            return Err(KvsError::TooLarge { what: "batch", len, limit: u32::MAX as usize });
+        };
+
+        tail.buffer.clear();
+        for op in live() {
+            let offset = start + tail.buffer.len() as u32;
+            let place = Place { segment: tail.segment.number, offset };
+            let value = op.value.as_deref();
+            let record = Record { synced: tail.synced, key: &op.key, value };
+            record::encode(&mut tail.buffer, place, &record);
+        }
+        probe::hit(Point::Append);
+        if self.options.durability == Durability::Always && u64::from(end) > tail.reserved {
+            // Without the reserve it is slower and just as right.
+            let full = u64::from(self.options.segment_bytes.max(end));
+            let reserved = full.min(u64::from(end) + RESERVE);
+            if tail.segment.file.allocate(reserved).is_ok() {
+                tail.reserved = reserved;
+            }
+        }
+        if let Err(error) = tail.segment.file.write_at(&tail.buffer, start.into()) {
+            self.take_back(tail);
+            return Err(KvsError::at(&tail.segment.path)(error));
+        }
+        tail.buffer.shrink_to(1 << 20);
+        if self.options.durability == Durability::Always {
+            let synced = tail.segment.file.sync().map_err(KvsError::at(&tail.segment.path));
+            if let Err(error) = synced {
+                let stopped = self.stop(format!("a sync failed ({error})"));
+                // So that the next open finds what readers saw, if the disk still takes that.
+                self.take_back(tail);
+                return Err(stopped);
+            }
+            tail.synced = end;
+        }
+        tail.end = end;
+        self.bytes.fetch_add(len as u64, Ordering::Relaxed);
+        Ok(start)
+    }
+
+    /// Removes what a failed write may have left behind the end.
+    fn take_back(&self, tail: &mut Tail) {
+        tail.reserved = tail.end.into();
+        if let Err(error) = tail.segment.file.set_len(tail.end.into()) {
+            self.stop(format!("a failed write cannot be taken back ({error})"));
+        }
+    }
+
+    fn publish(&self, tail: &Tail, start: u32, ops: &mut [Op]) {
+        let mut offset = start;
+        for op in ops.iter_mut().filter(|op| op.result.is_ok()) {
+            let len = record::len(&op.key, op.value.as_deref()) as u32;
+            match &op.value {
+                Some(value) => {
+                    let entry = Entry::new(Arc::clone(&tail.segment), offset, len, value);
+                    self.index.insert(std::mem::take(&mut op.key).into_boxed_str(), entry);
+                }
+                None => self.index.remove(&op.key, &tail.segment, len),
+            }
+            offset += len;
+        }
+    }
+
+    /// Seals the segment that is written to and begins the next. If it fails, the old one is still
+    /// the one that is written to, or nothing is written any more.
+    fn rotate(&self, tail: &mut Tail) -> Result<()> {
+        let old = &tail.segment;
+        if tail.reserved > tail.end.into() {
+            old.file.set_len(tail.end.into()).map_err(KvsError::at(&old.path))?;
+            tail.reserved = tail.end.into();
+        }
+        // A sealed segment is never torn, at no level: the manifest will vouch for it.
+        if let Err(error) = old.file.sync() {
+            return Err(self.stop(format!("a sync failed ({error})")));
+        }
+        tail.synced = tail.end;
+
+        let mut catalog = self.catalog();
+        let mut manifest = catalog.manifest.clone();
+        let new = Segment::create(&*self.disk, &self.dir, manifest.next)?;
+        manifest.next += 1;
+        if let Some((_, end)) = manifest.segments.last_mut() {
+            *end = Some(tail.end);
+        }
+        manifest.segments.push((new.number, None));
+        match manifest.write(&*self.disk, &self.dir) {
+            Ok(()) => {}
+            Err(WriteError::Unchanged(error)) => return Err(error),
+            // If the new manifest counts, a write to the old segment would be lost.
+            Err(WriteError::Unknown(error)) => {
+                return Err(self.stop(format!("the manifest could not be replaced ({error})")));
+            }
+        }
+        catalog.manifest = manifest;
+        catalog.sealed.push((Arc::clone(&tail.segment), tail.end));
+        self.bytes.fetch_add(segment::HEADER.into(), Ordering::Relaxed);
+        tail.segment = new;
+        (tail.end, tail.synced) = (segment::HEADER, segment::HEADER);
+        tail.reserved = segment::HEADER.into();
         Ok(())
     }
 
-    pub(super) fn remove(&mut self, key: String) -> Result<()> {
-        if !self.index.entries.pin().contains_key(&key) {
-            return Err(KvsError::KeyNotFound);
+    /// Seals what was written so far, if anything was.
+    pub(super) fn seal(&self) -> Result<()> {
+        self.check_running()?;
+        let mut tail = self.tail();
+        if tail.end > segment::HEADER { self.rotate(&mut tail) } else { Ok(()) }
+    }
+
+    /// Makes everything that was written so far survive a power cut. Writers go on meanwhile.
+    pub(super) fn sync(&self) -> Result<()> {
+        self.check_running()?;
+        let (segment, end) = {
+            let tail = self.tail();
+            if tail.synced == tail.end {
+                return Ok(());
+            }
+            (Arc::clone(&tail.segment), tail.end)
+        };
+        if let Err(error) = segment.file.sync() {
+            return Err(self.stop(format!("a sync failed ({error})")));
         }
-        let record = Record::Remove { key };
-        let position = self.append(&record)?;
-        self.withdraw(&record.into_key(), position);
-        self.compact_if_due();
+        let mut tail = self.tail();
+        if tail.segment.number == segment.number {
+            tail.synced = tail.synced.max(end);
+        }
         Ok(())
     }
 
-    fn append(&mut self, record: &Record) -> Result<Position> {
-        let position = record::append(&self.log.path, &self.log.file, self.end, record)?;
-        self.end = position.end();
-        Ok(position)
+    /// Cuts the reserved space, syncs, and writes down that the store was closed in good order.
+    pub(super) fn close(&self) -> Result<()> {
+        self.check_running()?;
+        let tail = self.tail();
+        let file = &tail.segment.file;
+        let cut =
+            if tail.reserved > tail.end.into() { file.set_len(tail.end.into()) } else { Ok(()) };
+        cut.and_then(|()| file.sync()).map_err(KvsError::at(&tail.segment.path))?;
+        let mut manifest = self.catalog().manifest.clone();
+        if let Some((_, end)) = manifest.segments.last_mut() {
+            *end = Some(tail.end);
+        }
+        manifest.write(&*self.disk, &self.dir).map_err(WriteError::into_inner)
     }
 
-    /// Lets readers find the record that `key` has from now on.
-    fn publish(&self, key: String, position: Position) {
-        let entries = self.index.entries.pin();
-        let entry = Entry { log: Arc::clone(&self.log), position };
-        if let Some(old) = entries.insert(key, entry) {
-            self.index.stale_bytes.fetch_add(old.position.len, Ordering::Relaxed);
+    /// Ends all writing, for good. A sync that failed is not tried again: the operating system may
+    /// have dropped the bytes and would report success.
+    pub(super) fn stop(&self, reason: String) -> KvsError {
+        let reason = self.stopped.get_or_init(|| {
+            log::error!("no more writes until the store is opened again: {reason}");
+            reason
+        });
+        KvsError::Stopped { reason: reason.clone() }
+    }
+
+    fn check_running(&self) -> Result<()> {
+        match self.stopped.get() {
+            None => Ok(()),
+            Some(reason) => Err(KvsError::Stopped { reason: reason.clone() }),
         }
     }
 
-    /// Lets readers find no record of `key`; the removal itself is stale at once.
-    fn withdraw(&self, key: &str, removal: Position) {
-        let entries = self.index.entries.pin();
-        let old = entries.remove(key).map_or(0, |old| old.position.len);
-        self.index.stale_bytes.fetch_add(old + removal.len, Ordering::Relaxed);
+    pub(super) fn stopped(&self) -> Option<&String> {
+        self.stopped.get()
     }
 
-    /// Compacts if it pays. The write that came here has succeeded whatever happens now.
-    fn compact_if_due(&mut self) {
-        let stale = self.index.stale_bytes.load(Ordering::Relaxed);
-        if stale < MIN_STALE_BYTES || stale < self.end / 2 {
-            return;
-        }
-        if let Err(error) = self.compact() {
-            log::error!("compaction failed, the next write tries again: {error}");
-        }
-    }
-
-    /// Copies the live records into a new log and goes on with that. Readers go on meanwhile.
-    fn compact(&mut self) -> Result<()> {
-        let generation = self.generation + 1;
-        let path = record::path(self.dir.path(), generation);
-        let unfinished = path.with_extension("log.tmp");
-        let copied = self.copy_live_records(&unfinished, &path);
-        if copied.is_err() {
-            delete(&unfinished);
-        }
-        let (log, moved) = copied?;
-
-        self.generation = generation;
-        self.end = moved.last().map_or(0, |(_, position)| position.end());
-        let replaced = std::mem::replace(&mut self.log, log);
-        for (key, position) in moved {
-            self.publish(key, position);
-        }
-        self.index.stale_bytes.store(0, Ordering::Relaxed);
-        self.index.compactions.fetch_add(1, Ordering::Relaxed);
-        delete(&replaced.path);
-        Ok(())
-    }
-
-    /// Writes the new log and gives it its name. Returns it with the place of each key in it.
-    fn copy_live_records(&self, unfinished: &Path, path: &Path) -> Result<(Arc<Log>, Places)> {
-        let copy = open_file(OpenOptions::new().create(true).truncate(true), unfinished)?;
-        let mut writer = BufWriter::new(&copy);
-        let entries = self.index.entries.pin();
-        let mut moved = Vec::with_capacity(entries.len());
-        let mut end = 0;
-        for (key, entry) in &entries {
-            writer.write_all(&entry.read()?).map_err(KvsError::at(unfinished))?;
-            let position = Position { offset: end, ..entry.position };
-            end = position.end();
-            moved.push((key.clone(), position));
-        }
-        // The old log is deleted next, so the copy has to be on disk and not only on its way.
-        let synced = writer.flush().and_then(|()| copy.sync_all());
-        synced.map_err(KvsError::at(unfinished))?;
-        drop(writer);
-        fs::rename(unfinished, path).map_err(KvsError::at(path))?;
-        Ok((Arc::new(Log { path: path.to_owned(), file: copy }), moved))
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
     }
 }
 
-fn open_file(options: &mut OpenOptions, path: &Path) -> Result<File> {
-    options.read(true).write(true).open(path).map_err(KvsError::at(path))
-}
-
-/// Deletes a file that counts for nothing. If that fails it costs space, nothing else.
-fn delete(path: &Path) {
-    if let Err(error) = fs::remove_file(path) {
-        log::warn!("{}: cannot be deleted: {error}", path.display());
+/// The same error once more: every write of a batch fails for the same reason.
+fn same_error(error: &KvsError) -> KvsError {
+    match error {
+        KvsError::File { path, source } => {
+            let source = match source.raw_os_error() {
+                Some(code) => io::Error::from_raw_os_error(code),
+                None => io::Error::new(source.kind(), source.to_string()),
+            };
+            KvsError::File { path: path.clone(), source }
+        }
+        KvsError::Stopped { reason } => KvsError::Stopped { reason: reason.clone() },
+        other => KvsError::Server(other.to_string()),
     }
 }

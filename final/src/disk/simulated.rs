@@ -1,0 +1,389 @@
+use super::{Disk, DiskFile};
+use crate::{KvsError, Result};
+use std::any::Any;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// A disk in memory that knows what a power cut may take.
+///
+/// It records every operation that changes something, in order. [`SimulatedDisk::after_crash`]
+/// makes a disk as it may look if the power had failed after the first so many of them: writes that
+/// were not synced may be there, or not, or in part; names whose directory was not synced likewise,
+/// each by itself. Clones are the same disk.
+#[derive(Clone, Default)]
+pub struct SimulatedDisk(Arc<Mutex<State>>);
+
+/// What goes wrong, from an operation on.
+#[derive(Clone, Copy, Debug)]
+pub struct Fault {
+    /// The number of the operation, counted from 0 since the disk was made; reads count too.
+    pub at: usize,
+    /// Only that operation, or every one from there on.
+    pub forever: bool,
+    /// What the operation answers.
+    pub error: io::ErrorKind,
+    /// Whether a write writes its first half before it fails.
+    pub short_write: bool,
+}
+
+/// Where the arbitrary choices of a crash come from: SplitMix64, after Steele, Lea and Flood (2014).
+#[derive(Clone, Debug)]
+pub struct CrashRng(pub u64);
+
+impl CrashRng {
+    /// A number below `bound`, which is not 0.
+    pub fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) % bound as u64) as usize
+    }
+}
+
+type FileId = usize;
+
+#[derive(Default)]
+struct State {
+    names: BTreeMap<PathBuf, FileId>,
+    files: Vec<Vec<u8>>,
+    claimed: BTreeSet<PathBuf>,
+    /// What was there at the start.
+    base: (BTreeMap<PathBuf, FileId>, Vec<Vec<u8>>),
+    changes: Vec<Change>,
+    operations: usize,
+    fault: Option<Fault>,
+}
+
+/// An operation that changed something.
+#[derive(Clone, Debug)]
+enum Change {
+    Write { file: FileId, offset: u64, bytes: Vec<u8> },
+    SetLen { file: FileId, len: u64 },
+    Sync { file: FileId },
+    Name { path: PathBuf, file: Option<FileId> },
+    Rename { from: PathBuf, to: PathBuf, file: FileId },
+    SyncDir { dir: PathBuf },
+}
+
+fn write(content: &mut Vec<u8>, offset: u64, bytes: &[u8]) {
+    let (start, end) = (offset as usize, offset as usize + bytes.len());
+    if content.len() < end {
+        content.resize(end, 0);
+    }
+    content[start..end].copy_from_slice(bytes);
+}
+
+impl SimulatedDisk {
+    /// An empty disk.
+    pub fn new() -> SimulatedDisk {
+        SimulatedDisk::default()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many operations that change something there were.
+    pub fn changes(&self) -> usize {
+        self.state().changes.len()
+    }
+
+    /// How many operations there were, reads included.
+    pub fn operations(&self) -> usize {
+        self.state().operations
+    }
+
+    /// From now on, does what `fault` says, or nothing of the kind.
+    pub fn set_fault(&self, fault: Option<Fault>) {
+        self.state().fault = fault;
+    }
+
+    /// The content of a file, if there is one of that name.
+    pub fn content(&self, path: &Path) -> Option<Vec<u8>> {
+        let state = self.state();
+        state.names.get(path).map(|file| state.files[*file].clone())
+    }
+
+    /// Replaces the content of a file, as damage would.
+    pub fn set_content(&self, path: &Path, content: Vec<u8>) {
+        let mut state = self.state();
+        if let Some(&file) = state.names.get(path) {
+            state.files[file] = content;
+        }
+    }
+
+    /// The names of all files.
+    pub fn files(&self) -> Vec<PathBuf> {
+        self.state().names.keys().cloned().collect()
+    }
+
+    /// A disk with the same content, all of it safe from power cuts.
+    pub fn snapshot(&self) -> SimulatedDisk {
+        let state = self.state();
+        SimulatedDisk::from_parts(state.names.clone(), state.files.clone())
+    }
+
+    fn from_parts(names: BTreeMap<PathBuf, FileId>, files: Vec<Vec<u8>>) -> SimulatedDisk {
+        let base = (names.clone(), files.clone());
+        SimulatedDisk(Arc::new(Mutex::new(State { names, files, base, ..State::default() })))
+    }
+
+    /// The disk after a crash that came when `changes` operations were done.
+    ///
+    /// With `choices`, whatever was not synced is kept, lost or torn as they say. Without, nothing
+    /// is lost: that is the end of the process and not of the power.
+    pub fn after_crash(&self, changes: usize, choices: Option<&mut CrashRng>) -> SimulatedDisk {
+        let state = self.state();
+        let (mut names, mut files) = state.base.clone();
+        files.resize(state.files.len(), Vec::new());
+        let done = &state.changes[..changes.min(state.changes.len())];
+        let mut keep = Keep::new(done, choices);
+        for (number, change) in done.iter().enumerate() {
+            match change {
+                Change::Write { file, offset, bytes } => {
+                    let kept = keep.bytes(number, *file, bytes);
+                    if !kept.is_empty() {
+                        write(&mut files[*file], *offset, kept);
+                    }
+                }
+                Change::SetLen { file, len } => {
+                    if keep.whole(number, *file) {
+                        files[*file].resize(*len as usize, 0);
+                    }
+                }
+                Change::Name { path, file } => {
+                    if keep.name(number, path) {
+                        match file {
+                            Some(file) => drop(names.insert(path.clone(), *file)),
+                            None => drop(names.remove(path)),
+                        }
+                    }
+                }
+                // A rename is one step: both names or none.
+                Change::Rename { from, to, file } => {
+                    if keep.name(number, to) {
+                        names.remove(from);
+                        names.insert(to.clone(), *file);
+                    }
+                }
+                Change::Sync { .. } | Change::SyncDir { .. } => {}
+            }
+        }
+        SimulatedDisk::from_parts(names, files)
+    }
+}
+
+/// Decides what survives.
+struct Keep<'a> {
+    /// For each file the number of its last sync; what came before it is safe.
+    file_syncs: HashMap<FileId, usize>,
+    /// For each directory likewise.
+    dir_syncs: HashMap<&'a Path, usize>,
+    choices: Option<&'a mut CrashRng>,
+}
+
+impl<'a> Keep<'a> {
+    fn new(done: &'a [Change], choices: Option<&'a mut CrashRng>) -> Keep<'a> {
+        let mut keep = Keep { file_syncs: HashMap::new(), dir_syncs: HashMap::new(), choices };
+        for (number, change) in done.iter().enumerate() {
+            match change {
+                Change::Sync { file } => drop(keep.file_syncs.insert(*file, number)),
+                Change::SyncDir { dir } => drop(keep.dir_syncs.insert(dir, number)),
+                _ => {}
+            }
+        }
+        keep
+    }
+
+    fn is_synced(&self, number: usize, file: FileId) -> bool {
+        self.file_syncs.get(&file).is_some_and(|sync| *sync > number)
+    }
+
+    /// One of `bound` choices; the first, which is to keep, if nothing is lost.
+    fn choose(&mut self, safe: bool, bound: usize) -> usize {
+        match &mut self.choices {
+            Some(choices) if !safe => choices.below(bound),
+            _ => 0,
+        }
+    }
+
+    fn whole(&mut self, number: usize, file: FileId) -> bool {
+        self.choose(self.is_synced(number, file), 2) == 0
+    }
+
+    /// What of a write is there: all, nothing, or its beginning.
+    fn bytes<'b>(&mut self, number: usize, file: FileId, bytes: &'b [u8]) -> &'b [u8] {
+        match self.choose(self.is_synced(number, file), 3) {
+            0 => bytes,
+            1 => &[],
+            _ => &bytes[..self.choose(false, bytes.len() + 1)],
+        }
+    }
+
+    fn name(&mut self, number: usize, path: &Path) -> bool {
+        let last = path.parent().and_then(|dir| self.dir_syncs.get(dir));
+        let safe = last.is_some_and(|sync| *sync > number);
+        self.choose(safe, 2) == 0
+    }
+}
+
+impl State {
+    /// Counts an operation. If it is one that fails: its error, and whether a write shall do half of
+    /// its work before.
+    fn begin(&mut self) -> std::result::Result<(), (io::Error, bool)> {
+        let number = self.operations;
+        self.operations += 1;
+        match self.fault {
+            Some(fault) if number == fault.at || fault.forever && number > fault.at => {
+                Err((io::Error::new(fault.error, "the simulated disk fails"), fault.short_write))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn begin_plain(&mut self) -> io::Result<()> {
+        self.begin().map_err(|(error, _)| error)
+    }
+
+    fn find(&self, path: &Path) -> io::Result<FileId> {
+        self.names.get(path).copied().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+}
+
+impl Disk for SimulatedDisk {
+    fn claim(&self, dir: &Path) -> Result<Box<dyn Any + Send + Sync>> {
+        let mut state = self.state();
+        state.begin_plain().map_err(KvsError::at(dir))?;
+        if !state.claimed.insert(dir.to_owned()) {
+            return Err(KvsError::InUse { dir: dir.to_owned() });
+        }
+        Ok(Box::new(Claim { disk: self.clone(), dir: dir.to_owned() }))
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        let mut state = self.state();
+        state.begin_plain()?;
+        let inside = state.names.keys().filter(|path| path.parent() == Some(dir));
+        Ok(inside.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect())
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        let mut state = self.state();
+        state.begin_plain()?;
+        let file = match state.find(path) {
+            Ok(file) => {
+                state.files[file].clear();
+                state.changes.push(Change::SetLen { file, len: 0 });
+                file
+            }
+            Err(_) => {
+                state.files.push(Vec::new());
+                let file = state.files.len() - 1;
+                state.names.insert(path.to_owned(), file);
+                state.changes.push(Change::Name { path: path.to_owned(), file: Some(file) });
+                file
+            }
+        };
+        Ok(Box::new(SimulatedFile { disk: self.clone(), file }))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        let mut state = self.state();
+        state.begin_plain()?;
+        let file = state.find(path)?;
+        Ok(Box::new(SimulatedFile { disk: self.clone(), file }))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut state = self.state();
+        state.begin_plain()?;
+        let file = state.find(from)?;
+        state.names.remove(from);
+        state.names.insert(to.to_owned(), file);
+        state.changes.push(Change::Rename { from: from.to_owned(), to: to.to_owned(), file });
+        Ok(())
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        let mut state = self.state();
+        state.begin_plain()?;
+        state.find(path)?;
+        state.names.remove(path);
+        state.changes.push(Change::Name { path: path.to_owned(), file: None });
+        Ok(())
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        let mut state = self.state();
+        state.begin_plain()?;
+        state.changes.push(Change::SyncDir { dir: dir.to_owned() });
+        Ok(())
+    }
+}
+
+struct Claim {
+    disk: SimulatedDisk,
+    dir: PathBuf,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.disk.state().claimed.remove(&self.dir);
+    }
+}
+
+struct SimulatedFile {
+    disk: SimulatedDisk,
+    file: FileId,
+}
+
+impl DiskFile for SimulatedFile {
+    fn len(&self) -> io::Result<u64> {
+        let mut state = self.disk.state();
+        state.begin_plain()?;
+        Ok(state.files[self.file].len() as u64)
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        let mut state = self.disk.state();
+        state.begin_plain()?;
+        let from = state.files[self.file].get(offset as usize..);
+        let from = from.and_then(|from| from.get(..buffer.len()));
+        buffer.copy_from_slice(from.ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let mut state = self.disk.state();
+        let (bytes, result) = match state.begin() {
+            Ok(()) => (bytes, Ok(())),
+            Err((error, true)) => (&bytes[..bytes.len() / 2], Err(error)),
+            Err((error, false)) => return Err(error),
+        };
+        write(&mut state.files[self.file], offset, bytes);
+        state.changes.push(Change::Write { file: self.file, offset, bytes: bytes.to_owned() });
+        result
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        let mut state = self.disk.state();
+        state.begin_plain()?;
+        state.files[self.file].resize(len as usize, 0);
+        state.changes.push(Change::SetLen { file: self.file, len });
+        Ok(())
+    }
+
+    fn allocate(&self, len: u64) -> io::Result<()> {
+        if self.len()? < len { self.set_len(len) } else { Ok(()) }
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let mut state = self.disk.state();
+        state.begin_plain()?;
+        state.changes.push(Change::Sync { file: self.file });
+        Ok(())
+    }
+}

@@ -1,0 +1,85 @@
+//! The store's own threads: one compacts, one syncs at level `interval`.
+
+use super::compactor::Compactor;
+use super::options::Durability;
+use super::writer::Writer;
+use crate::Result;
+use crate::periodic::Periodic;
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, select};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// How long the compactor waits after a failure before it tries again.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The threads, and how to talk to them.
+pub(super) struct Background {
+    wake: Sender<()>,
+    /// Nothing is ever sent; it is dropped to end the compactor.
+    stop: Option<Sender<Infallible>>,
+    compactor: Option<JoinHandle<()>>,
+    sync: Option<Periodic>,
+}
+
+impl Background {
+    pub(super) fn start(writer: &Arc<Writer>, compactor: &Arc<Compactor>) -> Result<Background> {
+        let (wake, wakes) = bounded(1);
+        let (stop, stopped) = bounded(0);
+        // If a thread is refused, the drop of this ends the one before.
+        let mut threads = Background { wake, stop: Some(stop), compactor: None, sync: None };
+        if !writer.options.background {
+            return Ok(threads);
+        }
+        let compactor = Arc::clone(compactor);
+        let compact = move || compact(&compactor, &wakes, &stopped);
+        threads.compactor =
+            Some(thread::Builder::new().name("kvs-compactor".into()).spawn(compact)?);
+        if let Durability::Interval(time) = writer.options.durability {
+            let writer = Arc::clone(writer);
+            // A failure has stopped all writing and is in the log; there is nothing left to sync.
+            threads.sync = Some(Periodic::start("kvs-sync", time, move || writer.sync().is_ok())?);
+        }
+        Ok(threads)
+    }
+
+    /// Tells the compactor that it would pay. Does not wait for it.
+    pub(super) fn wake_compactor(&self) {
+        // If it is full, the compactor was told already.
+        let _ = self.wake.try_send(());
+    }
+
+    /// Ends the threads and waits for them.
+    pub(super) fn stop(&mut self) {
+        self.stop = None;
+        self.sync = None;
+        if let Some(thread) = self.compactor.take() {
+            // An error is a panic of the thread, which its hook has reported.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn compact(compactor: &Compactor, wakes: &Receiver<()>, stopped: &Receiver<Infallible>) {
+    loop {
+        select! {
+            recv(wakes) -> _ => {}
+            recv(stopped) -> _ => return,
+        }
+        if compactor.is_due()
+            && let Err(error) = compactor.run()
+        {
+            log::error!("compaction failed, the store is as it was: {error}");
+            if stopped.recv_timeout(PATIENCE) != Err(RecvTimeoutError::Timeout) {
+                return;
+            }
+        }
+    }
+}

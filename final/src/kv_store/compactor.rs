@@ -1,0 +1,258 @@
+//! Compaction: copies the live records of all sealed segments into new ones, and deletes the old.
+//!
+//! It runs beside readers and writers. A writer waits only while the segment that is written to is
+//! sealed, at the start. The order of the steps makes a crash at any of them harmless:
+//!
+//! 1. the live records are copied, in their order, and the copies synced;
+//! 2. the log is synced: what made a record dead must not vanish once that record is gone;
+//! 3. the manifest names the copies instead of the old segments;
+//! 4. each index entry that still points into an old segment is moved to the copy, by
+//!    compare-and-swap: an entry that was overwritten or removed meanwhile is left alone;
+//! 5. the names of the old segments are removed. Readers that are in one of them stay there.
+//!
+//! Because the old segments are all there are before the one that is written to, a removal among
+//! them has nothing left to remove, and is dropped.
+
+use super::index::Entry;
+use super::manifest::WriteError;
+use super::record::{self, Place, Record};
+use super::segment::{self, Found, Scan, Segment};
+use super::writer::Writer;
+use crate::{KvsError, Result};
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Instant;
+
+/// How many bytes are copied before it looks up: at whether it shall stop, and at the clock.
+const CHUNK: usize = 1 << 20;
+
+pub(super) struct Compactor {
+    writer: Arc<Writer>,
+    /// One compaction at a time; holds the error of the last one, if it failed.
+    running: Mutex<Option<String>>,
+    /// Compactions that were completed. Written under `running`; `Release` and `Acquire`, so that
+    /// who sees it sees the directory without the old segments.
+    count: AtomicU64,
+    /// Set once, when the store is closed, or when no further compaction would be safe. Read at the
+    /// start of a compaction under `running`, and in its course only to end it sooner: `Relaxed`.
+    cancelled: AtomicBool,
+}
+
+impl Compactor {
+    pub(super) fn new(writer: Arc<Writer>) -> Compactor {
+        Compactor {
+            writer,
+            running: Mutex::default(),
+            count: AtomicU64::new(0),
+            cancelled: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether it would pay.
+    pub(super) fn is_due(&self) -> bool {
+        let dead = self.writer.index.dead();
+        let bytes = self.writer.bytes.load(Ordering::Relaxed);
+        dead >= self.writer.options.compact_at && dead >= bytes / 2
+    }
+
+    pub(super) fn count(&self) -> u64 {
+        self.count.load(Ordering::Acquire)
+    }
+
+    pub(super) fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn last_error(&self) -> Option<String> {
+        // Not while a compaction runs: people who ask for figures do not wait for it.
+        self.running.try_lock().ok().and_then(|last| last.clone())
+    }
+
+    /// Compacts. If it fails, the store is as it was.
+    pub(super) fn run(&self) -> Result<()> {
+        let mut last_error = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = self.compact();
+        *last_error = result.as_ref().err().map(ToString::to_string);
+        if result.is_ok() {
+            self.count.fetch_add(1, Ordering::Release);
+        }
+        result
+    }
+
+    fn compact(&self) -> Result<()> {
+        self.check_cancelled()?;
+        let writer = &*self.writer;
+        writer.seal()?;
+        let old = writer.catalog().sealed.clone();
+        let mut copies = Copies { writer, segments: Vec::new(), buffer: Vec::new() };
+        let installed = match self.copy(&old, &mut copies) {
+            Ok(()) => self.install(old.len(), &copies.segments),
+            Err(error) => Err(WriteError::Unchanged(error)),
+        };
+        match installed {
+            Ok(()) => {}
+            Err(WriteError::Unchanged(error)) => {
+                for (copy, _) in &copies.segments {
+                    self.delete(copy);
+                }
+                return Err(error);
+            }
+            // Both may be needed; the next open deletes those that are not.
+            Err(WriteError::Unknown(error)) => return Err(error),
+        }
+        let numbers = old.iter().map(|(segment, _)| segment.number).collect();
+        for (copy, end) in &copies.segments {
+            if let Err(error) = self.move_entries(copy, *end, &numbers) {
+                // Entries that were not moved are good for as long as the store is open. But the
+                // next compaction would take their copies for dead.
+                self.cancel();
+                return Err(error);
+            }
+        }
+        writer.index.free_replaced();
+        writer.index.subtract_dead(old.iter().map(|(segment, _)| segment.dead()).sum());
+        let bytes = |segments: &[(_, u32)]| segments.iter().map(|(_, end)| u64::from(*end)).sum();
+        writer.bytes.fetch_add(bytes(&copies.segments), Ordering::Relaxed);
+        writer.bytes.fetch_sub(bytes(&old), Ordering::Relaxed);
+        for (segment, _) in &old {
+            self.delete(segment);
+        }
+        Ok(())
+    }
+
+    fn check_cancelled(&self) -> Result<()> {
+        if self.cancelled.load(Ordering::Relaxed) {
+            let reason = "compaction has ended until the store is opened again".to_owned();
+            return Err(KvsError::Stopped { reason });
+        }
+        Ok(())
+    }
+
+    fn copy(&self, old: &[(Arc<Segment>, u32)], copies: &mut Copies<'_>) -> Result<()> {
+        let mut copied = 0;
+        let mut since = Instant::now();
+        for (segment, end) in old {
+            let mut scan = Scan::new(segment, *end);
+            loop {
+                let (record, offset, len) = match scan.next()? {
+                    Found::Record { record, offset, len } => (record, offset, len),
+                    Found::End => break,
+                    Found::Invalid { offset, reason } => {
+                        return Err(segment.damaged(offset, reason));
+                    }
+                };
+                copied += len as usize;
+                if self.writer.index.is_at(record.key, segment.number, offset) {
+                    copies.append(&record)?;
+                }
+                if copied >= CHUNK {
+                    self.check_cancelled()?;
+                    // Half of the time is for the requests.
+                    thread::sleep(since.elapsed());
+                    (copied, since) = (0, Instant::now());
+                }
+            }
+        }
+        copies.finish()?;
+        self.writer.sync()
+    }
+
+    /// Puts the copies in the manifest where the first `old` segments were.
+    fn install(
+        &self,
+        old: usize,
+        copies: &[(Arc<Segment>, u32)],
+    ) -> std::result::Result<(), WriteError> {
+        let writer = &*self.writer;
+        let mut catalog = writer.catalog();
+        let mut manifest = catalog.manifest.clone();
+        let named = copies.iter().map(|(segment, end)| (segment.number, Some(*end)));
+        manifest.segments.splice(..old, named);
+        manifest.write(&*writer.disk, writer.dir())?;
+        catalog.manifest = manifest;
+        catalog.sealed.splice(..old, copies.iter().cloned());
+        Ok(())
+    }
+
+    fn move_entries(&self, copy: &Arc<Segment>, end: u32, old: &HashSet<u64>) -> Result<()> {
+        let mut scan = Scan::new(copy, end);
+        loop {
+            match scan.next()? {
+                Found::Record { record, offset, len } => {
+                    let value = record.value.unwrap_or_default();
+                    let entry = Entry::new(Arc::clone(copy), offset, len, value);
+                    self.writer.index.move_out_of(old, record.key, &entry);
+                }
+                Found::End => return Ok(()),
+                Found::Invalid { offset, reason } => return Err(copy.damaged(offset, reason)),
+            }
+        }
+    }
+
+    /// A segment that cannot be deleted costs space, until the next open deletes it.
+    fn delete(&self, segment: &Segment) {
+        if let Err(error) = self.writer.disk.remove(&segment.path) {
+            log::warn!("{}: cannot be deleted: {error}", segment.path.display());
+        }
+    }
+}
+
+/// The new segments.
+struct Copies<'a> {
+    writer: &'a Writer,
+    /// With the end of each; of the last one, what was written already.
+    segments: Vec<(Arc<Segment>, u32)>,
+    /// What was not written yet, at the end of the last segment.
+    buffer: Vec<u8>,
+}
+
+impl Copies<'_> {
+    fn append(&mut self, record: &Record<'_>) -> Result<()> {
+        let len = record::len(record.key, record.value) as u64;
+        let room = u64::from(self.writer.options.segment_bytes);
+        match self.segments.last() {
+            Some((_, end)) if u64::from(*end) + self.buffer.len() as u64 + len <= room => {}
+            _ => self.begin()?,
+        }
+        let Some((segment, end)) = self.segments.last() else {
+            return Ok(());
+        };
+        let offset = *end + self.buffer.len() as u32;
+        let place = Place { segment: segment.number, offset };
+        record::encode(&mut self.buffer, place, &Record { synced: 0, ..*record });
+        if self.buffer.len() >= CHUNK { self.write() } else { Ok(()) }
+    }
+
+    fn begin(&mut self) -> Result<()> {
+        self.finish()?;
+        let number = {
+            let mut catalog = self.writer.catalog();
+            catalog.manifest.next += 1;
+            catalog.manifest.next - 1
+        };
+        let segment = Segment::create(&*self.writer.disk, self.writer.dir(), number)?;
+        self.segments.push((segment, segment::HEADER));
+        Ok(())
+    }
+
+    fn write(&mut self) -> Result<()> {
+        if let Some((segment, end)) = self.segments.last_mut() {
+            let written = segment.file.write_at(&self.buffer, (*end).into());
+            written.map_err(KvsError::at(&segment.path))?;
+            *end += self.buffer.len() as u32;
+            self.buffer.clear();
+        }
+        Ok(())
+    }
+
+    /// Writes what is left and makes the last segment safe.
+    fn finish(&mut self) -> Result<()> {
+        self.write()?;
+        match self.segments.last() {
+            Some((segment, _)) => segment.file.sync().map_err(KvsError::at(&segment.path)),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! The manifest: which segments are the store, and in which order.
+//!
+//! A text file of lines, replaced as a whole and never changed in place:
+//!
+//! ```text
+//! kvs manifest 1
+//! next 12
+//! segment 7 ends 67108801
+//! segment 11 open
+//! crc 8d3a1c02
+//! ```
+//!
+//! `next` is the number for the next new segment. Every segment but the last has an end, in bytes;
+//! the last has one if the store was closed in good order. The last line is the CRC-32 of those
+//! before it. A segment that is not named here does not belong to the store.
+
+use crate::disk::Disk;
+use crate::{KvsError, Result};
+use std::fmt::Write;
+use std::path::Path;
+
+/// The file's name.
+pub(super) const NAME: &str = "MANIFEST";
+/// The name while it is written.
+const UNFINISHED: &str = "MANIFEST.new";
+const VERSION: u32 = 1;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Manifest {
+    /// The number for the next new segment; numbers are never used again.
+    pub(super) next: u64,
+    /// The segments, oldest records first, each with its end if that is known.
+    pub(super) segments: Vec<(u64, Option<u32>)>,
+}
+
+/// Why the manifest could not be replaced.
+#[derive(Debug)]
+pub(super) enum WriteError {
+    /// The old one counts.
+    Unchanged(KvsError),
+    /// The old one or the new one counts; which, the next open will see.
+    Unknown(KvsError),
+}
+
+impl WriteError {
+    pub(super) fn into_inner(self) -> KvsError {
+        match self {
+            WriteError::Unchanged(error) | WriteError::Unknown(error) => error,
+        }
+    }
+}
+
+impl Manifest {
+    /// Reads the manifest in `dir`; none if there is no such file.
+    pub(super) fn read(disk: &dyn Disk, dir: &Path) -> Result<Option<Manifest>> {
+        let path = dir.join(NAME);
+        if !disk.list(dir).map_err(KvsError::at(dir))?.iter().any(|name| name == NAME) {
+            return Ok(None);
+        }
+        let read = disk.open(&path).and_then(|file| {
+            let mut bytes = vec![0; file.len()? as usize];
+            file.read_at(&mut bytes, 0)?;
+            Ok(bytes)
+        });
+        let bytes = read.map_err(KvsError::at(&path))?;
+        let text = String::from_utf8_lossy(&bytes);
+        if let Some(version) = later_version(&text) {
+            let found = format!("a store of format {version}");
+            return Err(KvsError::Format { path, found });
+        }
+        match parse(&text) {
+            Some(manifest) => Ok(Some(manifest)),
+            None => {
+                let reason = "the manifest is not as it was written".to_owned();
+                Err(KvsError::Damaged { path, offset: 0, reason })
+            }
+        }
+    }
+
+    /// Replaces the manifest in `dir`. It counts, and survives a power cut, once this returns.
+    pub(super) fn write(&self, disk: &dyn Disk, dir: &Path) -> std::result::Result<(), WriteError> {
+        let (unfinished, path) = (dir.join(UNFINISHED), dir.join(NAME));
+        let written = disk.create(&unfinished).and_then(|file| {
+            file.write_at(self.to_text().as_bytes(), 0)?;
+            file.sync()
+        });
+        written.map_err(KvsError::at(&unfinished)).map_err(WriteError::Unchanged)?;
+        let renamed = disk.rename(&unfinished, &path).and_then(|()| disk.sync_dir(dir));
+        renamed.map_err(KvsError::at(&path)).map_err(WriteError::Unknown)
+    }
+
+    fn to_text(&self) -> String {
+        let mut text = format!("kvs manifest {VERSION}\nnext {}\n", self.next);
+        for (number, end) in &self.segments {
+            // Writing to a string does not fail.
+            let _ = match end {
+                Some(end) => writeln!(text, "segment {number} ends {end}"),
+                None => writeln!(text, "segment {number} open"),
+            };
+        }
+        let crc = crc32fast::hash(text.as_bytes());
+        text + &format!("crc {crc:08x}\n")
+    }
+}
+
+/// The version in the first line, if it is later than ours and the checksum says it is no accident.
+fn later_version(text: &str) -> Option<u32> {
+    let version = text.lines().next()?.strip_prefix("kvs manifest ")?.parse().ok()?;
+    (version > VERSION && body(text).is_some()).then_some(version)
+}
+
+/// The lines before the checksum, if that matches.
+fn body(text: &str) -> Option<&str> {
+    let start = text.trim_end_matches('\n').rfind('\n')? + 1;
+    let (body, last) = text.split_at(start);
+    (last == format!("crc {:08x}\n", crc32fast::hash(body.as_bytes()))).then_some(body)
+}
+
+fn parse(text: &str) -> Option<Manifest> {
+    let mut lines = body(text)?.lines().skip(1);
+    let next = lines.next()?.strip_prefix("next ")?.parse().ok()?;
+    let mut segments = Vec::new();
+    for line in lines {
+        let words: Vec<&str> = line.split(' ').collect();
+        segments.push(match words[..] {
+            ["segment", number, "ends", end] => (number.parse().ok()?, Some(end.parse().ok()?)),
+            ["segment", number, "open"] => (number.parse().ok()?, None),
+            _ => return None,
+        });
+    }
+    let (_, all_but_last) = segments.split_last()?;
+    all_but_last.iter().all(|(_, end)| end.is_some()).then_some(Manifest { next, segments })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::SimulatedDisk;
+
+    fn manifest() -> Manifest {
+        Manifest { next: 12, segments: vec![(7, Some(67_108_801)), (11, None)] }
+    }
+
+    #[test]
+    fn it_is_read_as_it_was_written() {
+        let disk = SimulatedDisk::new();
+        let dir = Path::new("/store");
+        assert_eq!(Manifest::read(&disk, dir).unwrap(), None);
+        manifest().write(&disk, dir).unwrap();
+        assert_eq!(Manifest::read(&disk, dir).unwrap(), Some(manifest()));
+    }
+
+    #[test]
+    fn a_later_version_is_named_and_refused() {
+        let text = manifest().to_text();
+        let newer = body(&text).unwrap().replace("manifest 1", "manifest 2");
+        let newer = format!("{newer}crc {:08x}\n", crc32fast::hash(newer.as_bytes()));
+        let disk = SimulatedDisk::new();
+        manifest().write(&disk, Path::new("/")).unwrap();
+        disk.set_content(Path::new("/MANIFEST"), newer.into_bytes());
+        let error = Manifest::read(&disk, Path::new("/")).unwrap_err().to_string();
+        assert!(error.contains("a store of format 2"), "{error}");
+    }
+
+    #[test]
+    fn every_flipped_bit_and_every_missing_end_is_noticed() {
+        let good = manifest().to_text().into_bytes();
+        for bit in 0..good.len() * 8 {
+            let mut bad = good.clone();
+            bad[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(parse(&String::from_utf8_lossy(&bad)), None, "bit {bit}");
+        }
+        for len in 0..good.len() {
+            assert_eq!(parse(&String::from_utf8_lossy(&good[..len])), None, "{len} bytes");
+        }
+    }
+}

@@ -1,0 +1,154 @@
+use super::KvStore;
+use crate::Result;
+use crate::disk::{Disk, RealDisk};
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// When a write is safe from what.
+///
+/// At every level a write that was acknowledged survives the end of the process, `kill -9`
+/// included. The levels differ in what a power cut, or a crash of the operating system, may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Nothing: a write is acknowledged, and seen by readers, after it was synced. Writers that
+    /// wait at the same time share one sync.
+    Always,
+    /// The writes of the last so long: the log is synced that often. The default, with 100 ms.
+    Interval(Duration),
+    /// Whatever the operating system had not written by itself, usually some 30 seconds.
+    Os,
+}
+
+impl Durability {
+    /// What the level promises, in words for a log.
+    pub(crate) fn promise(self) -> &'static str {
+        match self {
+            Durability::Always => "acknowledged writes survive power cuts",
+            Durability::Interval(_) => {
+                "acknowledged writes survive the end of the process; a power cut takes the last ones"
+            }
+            Durability::Os => {
+                "acknowledged writes survive the end of the process; nothing is synced on purpose"
+            }
+        }
+    }
+}
+
+impl Default for Durability {
+    fn default() -> Self {
+        Durability::Interval(Duration::from_millis(100))
+    }
+}
+
+impl fmt::Display for Durability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Durability::Always => f.write_str("always"),
+            Durability::Interval(time) => write!(f, "interval={}", time.as_millis()),
+            Durability::Os => f.write_str("os"),
+        }
+    }
+}
+
+impl FromStr for Durability {
+    type Err = String;
+
+    /// `always`, `interval`, `interval=MILLISECONDS` or `os`.
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        match text.split_once('=') {
+            None if text == "always" => Ok(Durability::Always),
+            None if text == "interval" => Ok(Durability::default()),
+            None if text == "os" => Ok(Durability::Os),
+            Some(("interval", time)) => match time.parse() {
+                Ok(time @ 1..) => Ok(Durability::Interval(Duration::from_millis(time))),
+                _ => Err(format!("`{time}` is no number of milliseconds from 1 on")),
+            },
+            _ => Err(format!(
+                "`{text}` is no level; there are `always`, `interval`, `interval=MILLISECONDS`, `os`"
+            )),
+        }
+    }
+}
+
+/// How a store is to be opened.
+///
+/// ```
+/// # fn main() -> kvs_final::Result<()> {
+/// # let dir = tempfile::tempdir()?;
+/// use kvs_final::{Durability, KvStoreOptions, KvsEngine};
+/// let store = KvStoreOptions::new().durability(Durability::Always).open(dir.path())?;
+/// store.set("key".to_owned(), "value".to_owned())?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct KvStoreOptions {
+    pub(super) durability: Durability,
+    pub(super) segment_bytes: u32,
+    pub(super) compact_at: u64,
+    pub(super) background: bool,
+    pub(super) disk: Arc<dyn Disk>,
+}
+
+impl Default for KvStoreOptions {
+    fn default() -> Self {
+        KvStoreOptions::new()
+    }
+}
+
+impl KvStoreOptions {
+    /// The defaults.
+    pub fn new() -> KvStoreOptions {
+        KvStoreOptions {
+            durability: Durability::default(),
+            segment_bytes: 64 << 20,
+            compact_at: 4 << 20,
+            background: true,
+            disk: Arc::new(RealDisk),
+        }
+    }
+
+    /// What an acknowledged write survives.
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// How long a segment may become, in bytes, before the next one is begun. A single batch of
+    /// writes that is longer makes a longer one. 64 MiB by default, 1 GiB at most.
+    pub fn segment_bytes(mut self, bytes: u32) -> Self {
+        self.segment_bytes = bytes.min(1 << 30);
+        self
+    }
+
+    /// Compaction waits for this many dead bytes, and for half of the log to be dead. 4 MiB by
+    /// default.
+    pub fn compact_at(mut self, dead_bytes: u64) -> Self {
+        self.compact_at = dead_bytes;
+        self
+    }
+
+    /// Whether threads of the store's own compact and sync it. Without, [`KvStore::compact`] and
+    /// [`KvStore::sync`] are left to the caller; for tests that want one order of events.
+    pub fn background(mut self, background: bool) -> Self {
+        self.background = background;
+        self
+    }
+
+    /// The disk, by default the operating system's.
+    pub fn disk(mut self, disk: impl Disk) -> Self {
+        self.disk = Arc::new(disk);
+        self
+    }
+
+    /// Opens the store in a directory, which is made if need be.
+    ///
+    /// # Errors
+    /// As [`KvStore::open`].
+    pub fn open(self, dir: impl Into<PathBuf>) -> Result<KvStore> {
+        KvStore::open_with(self, dir.into())
+    }
+}

@@ -1,0 +1,170 @@
+//! What happens when a store is opened: its segments are read from the first to the last, and the
+//! index says for each key what the last record of it said.
+//!
+//! Every segment but the newest was synced before the manifest called it finished, so whatever is
+//! wrong in it is damage. The newest one may end in a torn tail: what was being written when the
+//! power failed. It is cut, and the log says so. But each record carries how far the segment was
+//! synced when it was written; so if a whole record behind the bad place knows that the bad place
+//! was safe before it, this is damage too.
+
+use super::index::{Entry, Index};
+use super::manifest::{self, Manifest};
+use super::record::{self, Place};
+use super::segment::{self, Found, Scan, Segment};
+use crate::disk::Disk;
+use crate::{KvsError, Result};
+use std::path::Path;
+use std::sync::Arc;
+
+/// A store's files as they were found.
+pub(super) struct Files {
+    pub(super) manifest: Manifest,
+    /// In the manifest's order; the last one is written to.
+    pub(super) segments: Vec<(Arc<Segment>, u32)>,
+    /// Bytes at the end of the last segment that are no records, zeros not counted.
+    pub(super) torn: u64,
+}
+
+/// Opens the store in `dir`, or makes an empty one. Fills `index`, which is empty.
+///
+/// It may be interrupted anywhere and run again: until the end it only cuts what the next run would
+/// cut as well, and deletes what the manifest does not name.
+pub(super) fn open(disk: &dyn Disk, dir: &Path, index: &Index) -> Result<Files> {
+    let Some(manifest) = Manifest::read(disk, dir)? else {
+        return create(disk, dir);
+    };
+    let mut files = read(disk, dir, manifest, |found, segment| publish(index, found, segment))?;
+    if let Some((newest, end)) = files.segments.last() {
+        if files.torn > 0 {
+            let path = newest.path.display();
+            log::warn!("{path}: {} bytes of a torn tail are cut at byte {end}", files.torn);
+        }
+        // What is served from now on must not vanish in the next power cut.
+        let cut = if newest.len()? > u64::from(*end) {
+            newest.file.set_len((*end).into())
+        } else {
+            Ok(())
+        };
+        cut.and_then(|()| newest.file.sync()).map_err(KvsError::at(&newest.path))?;
+    }
+    if let Some((_, end @ Some(_))) = files.manifest.segments.last_mut() {
+        // It was closed in good order; from now on its end is open again.
+        *end = None;
+        files.manifest.write(disk, dir).map_err(manifest::WriteError::into_inner)?;
+    }
+    delete_strangers(disk, dir, &files.manifest)?;
+    Ok(files)
+}
+
+fn create(disk: &dyn Disk, dir: &Path) -> Result<Files> {
+    for name in disk.list(dir).map_err(KvsError::at(dir))? {
+        let path = dir.join(&name);
+        if name.strip_suffix(".log").is_some_and(|number| number.parse::<u64>().is_ok()) {
+            return Err(KvsError::Format { path, found: "a log in the stages' format".to_owned() });
+        }
+        if segment::number_of(&name).is_some() {
+            // The first segment is made before the manifest; a crash between leaves it empty.
+            let file = disk.open(&path).map_err(KvsError::at(&path))?;
+            if file.len().map_err(KvsError::at(&path))? > segment::HEADER.into() {
+                let reason = "there are segments but no manifest".to_owned();
+                return Err(KvsError::Damaged {
+                    path: dir.join(manifest::NAME),
+                    offset: 0,
+                    reason,
+                });
+            }
+        }
+    }
+    let segment = Segment::create(disk, dir, 1)?;
+    let manifest = Manifest { next: 2, segments: vec![(1, None)] };
+    manifest.write(disk, dir).map_err(manifest::WriteError::into_inner)?;
+    delete_strangers(disk, dir, &manifest)?;
+    Ok(Files { manifest, segments: vec![(segment, segment::HEADER)], torn: 0 })
+}
+
+/// Reads all records in their order and hands each to `apply`, with its segment. Changes nothing.
+///
+/// # Errors
+/// [`KvsError::Damaged`] at the first byte that is not as it was written.
+pub(super) fn read(
+    disk: &dyn Disk,
+    dir: &Path,
+    manifest: Manifest,
+    mut apply: impl FnMut(Found<'_>, &Arc<Segment>),
+) -> Result<Files> {
+    let mut segments = Vec::with_capacity(manifest.segments.len());
+    let mut torn = 0;
+    for &(number, end) in &manifest.segments {
+        let segment = Segment::open(disk, dir, number)?;
+        let len = segment.len()?;
+        let Ok(limit) = u32::try_from(end.map_or(len, u64::from)) else {
+            return Err(segment.damaged(u32::MAX, "the segment is longer than one can be"));
+        };
+        if len < limit.into() {
+            return Err(segment.damaged(len as u32, "the segment is shorter than it was"));
+        }
+        let mut scan = Scan::new(&segment, limit);
+        let end = loop {
+            match scan.next()? {
+                Found::End => break limit,
+                Found::Invalid { offset, reason } => {
+                    if end.is_some() || was_safe(&segment, offset, limit)? {
+                        return Err(segment.damaged(offset, reason));
+                    }
+                    torn = torn_bytes(&segment, offset, limit)?;
+                    break offset;
+                }
+                found => apply(found, &segment),
+            }
+        };
+        segments.push((segment, end));
+    }
+    Ok(Files { manifest, segments, torn })
+}
+
+fn publish(index: &Index, found: Found<'_>, segment: &Arc<Segment>) {
+    let Found::Record { record, offset, len } = found else {
+        return;
+    };
+    match record.value {
+        Some(value) => {
+            let entry = Entry::new(Arc::clone(segment), offset, len, value);
+            index.insert(record.key.into(), entry);
+        }
+        None => index.remove(record.key, segment, len),
+    }
+}
+
+/// Whether a whole record behind `bad` knows that the byte at `bad` had been synced before it.
+fn was_safe(segment: &Segment, bad: u32, end: u32) -> Result<bool> {
+    let rest = rest(segment, bad, end)?;
+    Ok((0..rest.len()).any(|start| {
+        let place = Place { segment: segment.number, offset: bad + start as u32 };
+        record::decode(&rest[start..], place).is_ok_and(|(record, _)| record.synced > bad)
+    }))
+}
+
+/// How many bytes from `bad` on are not just the zeros of reserved space.
+fn torn_bytes(segment: &Segment, bad: u32, end: u32) -> Result<u64> {
+    let rest = rest(segment, bad, end)?;
+    Ok(rest.iter().rposition(|byte| *byte != 0).map_or(0, |last| last as u64 + 1))
+}
+
+fn rest(segment: &Segment, from: u32, end: u32) -> Result<Vec<u8>> {
+    let mut rest = vec![0; (end - from) as usize];
+    segment.read_at(&mut rest, from.into())?;
+    Ok(rest)
+}
+
+/// Deletes the segments that an interrupted rotation or compaction left behind.
+fn delete_strangers(disk: &dyn Disk, dir: &Path, manifest: &Manifest) -> Result<()> {
+    for name in disk.list(dir).map_err(KvsError::at(dir))? {
+        let stranger = segment::number_of(&name)
+            .is_some_and(|number| manifest.segments.iter().all(|(named, _)| *named != number));
+        if stranger {
+            let path = dir.join(name);
+            disk.remove(&path).map_err(KvsError::at(&path))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,190 @@
+//! A segment: one file of the log.
+//!
+//! | bytes | what |
+//! |---|---|
+//! | 0..4 | `KVSG` |
+//! | 4..8 | version of the format, 1 |
+//! | 8..16 | number of the segment |
+//! | 16..20 | CRC-32 of the bytes before |
+//! | 20.. | records |
+
+use super::record::{self, Place, Record};
+use crate::disk::{Disk, DiskFile};
+use crate::{KvsError, Result};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Bytes before the first record.
+pub(super) const HEADER: u32 = 20;
+const MAGIC: &[u8; 4] = b"KVSG";
+const VERSION: u32 = 1;
+/// How much of a segment is read at a time when it is read from its start.
+const CHUNK: usize = 1 << 20;
+
+/// An open segment. It stays open, and its bytes readable, for as long as an index entry points
+/// into it, whatever has become of its name.
+pub(super) struct Segment {
+    pub(super) number: u64,
+    pub(super) path: PathBuf,
+    pub(super) file: Box<dyn DiskFile>,
+    /// Bytes of records that no index entry points to. Only its own value matters, so `Relaxed`.
+    dead: AtomicU64,
+}
+
+/// The file of a segment.
+pub(super) fn path(dir: &Path, number: u64) -> PathBuf {
+    dir.join(format!("{number:010}.seg"))
+}
+
+/// The number of the segment that a file of this name is.
+pub(super) fn number_of(name: &str) -> Option<u64> {
+    name.strip_suffix(".seg")?.parse().ok()
+}
+
+impl Segment {
+    /// Makes an empty segment. Its header and its name are safe when this returns.
+    pub(super) fn create(disk: &dyn Disk, dir: &Path, number: u64) -> Result<Arc<Segment>> {
+        let path = path(dir, number);
+        let file = disk.create(&path).map_err(KvsError::at(&path))?;
+        let written = file.write_at(&header(number), 0).and_then(|()| file.sync());
+        written.map_err(KvsError::at(&path))?;
+        disk.sync_dir(dir).map_err(KvsError::at(dir))?;
+        Ok(Arc::new(Segment { number, path, file, dead: AtomicU64::new(0) }))
+    }
+
+    /// Opens a segment that exists.
+    pub(super) fn open(disk: &dyn Disk, dir: &Path, number: u64) -> Result<Arc<Segment>> {
+        let path = path(dir, number);
+        let file = disk.open(&path).map_err(KvsError::at(&path))?;
+        let segment = Segment { number, path, file, dead: AtomicU64::new(0) };
+        let mut found = [0; HEADER as usize];
+        if segment.len()? < found.len() as u64 {
+            return Err(segment.damaged(0, "the segment's header is cut short"));
+        }
+        segment.read_at(&mut found, 0)?;
+        let version = u32::from_le_bytes([found[4], found[5], found[6], found[7]]);
+        if found[..4] == *MAGIC && version > VERSION && found[16..] == checksum(&found) {
+            let what = format!("a segment of format {version}");
+            return Err(KvsError::Format { path: segment.path, found: what });
+        }
+        if found != header(number) {
+            return Err(segment.damaged(0, "the segment's header is not as it was written"));
+        }
+        Ok(Arc::new(segment))
+    }
+
+    pub(super) fn len(&self) -> Result<u64> {
+        self.file.len().map_err(KvsError::at(&self.path))
+    }
+
+    pub(super) fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<()> {
+        self.file.read_at(buffer, offset).map_err(KvsError::at(&self.path))
+    }
+
+    /// Reads the record of `len` bytes at `offset` and hands it to `take`.
+    pub(super) fn read_record<T>(
+        &self,
+        offset: u32,
+        len: u32,
+        take: impl FnOnce(Record<'_>) -> T,
+    ) -> Result<T> {
+        let mut bytes = vec![0; len as usize];
+        self.read_at(&mut bytes, offset.into())?;
+        let place = Place { segment: self.number, offset };
+        match record::decode(&bytes, place) {
+            Ok((record, _)) => Ok(take(record)),
+            Err(reason) => Err(self.damaged(offset, reason)),
+        }
+    }
+
+    pub(super) fn damaged(&self, offset: u32, reason: &str) -> KvsError {
+        let (path, offset) = (self.path.clone(), u64::from(offset));
+        KvsError::Damaged { path, offset, reason: reason.to_owned() }
+    }
+
+    pub(super) fn dead(&self) -> u64 {
+        self.dead.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn add_dead(&self, bytes: u32) {
+        self.dead.fetch_add(bytes.into(), Ordering::Relaxed);
+    }
+}
+
+fn header(number: u64) -> [u8; HEADER as usize] {
+    let mut header = [0; HEADER as usize];
+    header[..4].copy_from_slice(MAGIC);
+    header[4..8].copy_from_slice(&VERSION.to_le_bytes());
+    header[8..16].copy_from_slice(&number.to_le_bytes());
+    let crc = checksum(&header);
+    header[16..].copy_from_slice(&crc);
+    header
+}
+
+fn checksum(header: &[u8; HEADER as usize]) -> [u8; 4] {
+    crc32fast::hash(&header[..16]).to_le_bytes()
+}
+
+/// Reads a segment's records in their order, up to `end`.
+pub(super) struct Scan<'a> {
+    segment: &'a Segment,
+    /// The next record's offset.
+    offset: u32,
+    end: u32,
+    buffer: Vec<u8>,
+    /// The offset of the buffer's first byte.
+    start: u32,
+}
+
+/// What a [`Scan`] found.
+pub(super) enum Found<'a> {
+    /// A record, where it is and how long it is.
+    Record { record: Record<'a>, offset: u32, len: u32 },
+    /// The end.
+    End,
+    /// Something that is no record.
+    Invalid { offset: u32, reason: &'static str },
+}
+
+impl<'a> Scan<'a> {
+    pub(super) fn new(segment: &'a Segment, end: u32) -> Scan<'a> {
+        Scan { segment, offset: HEADER, end, buffer: Vec::new(), start: HEADER }
+    }
+
+    /// The next record. After anything else there is nothing more to come.
+    pub(super) fn next(&mut self) -> Result<Found<'_>> {
+        let offset = self.offset;
+        if offset == self.end {
+            return Ok(Found::End);
+        }
+        self.fill(record::HEADER)?;
+        if let Ok(len) = record::decode_len(self.rest()) {
+            self.fill(len)?;
+        }
+        let place = Place { segment: self.segment.number, offset };
+        let rest = &self.buffer[(offset - self.start) as usize..];
+        Ok(match record::decode(rest, place) {
+            Ok((record, len)) => {
+                self.offset += len as u32;
+                Found::Record { record, offset, len: len as u32 }
+            }
+            Err(reason) => Found::Invalid { offset, reason },
+        })
+    }
+
+    fn rest(&self) -> &[u8] {
+        &self.buffer[(self.offset - self.start) as usize..]
+    }
+
+    /// Has at least `len` bytes of the rest in the buffer, or all that there are.
+    fn fill(&mut self, len: usize) -> Result<()> {
+        let left = (self.end - self.offset) as usize;
+        if self.rest().len() >= len.min(left) {
+            return Ok(());
+        }
+        self.buffer.resize(len.max(CHUNK).min(left), 0);
+        self.start = self.offset;
+        self.segment.read_at(&mut self.buffer, self.start.into())
+    }
+}

@@ -1,0 +1,157 @@
+//! Every flipped bit and every missing end of a store that was closed in good order.
+
+use super::workload::{DIR, Model, Step, holds, key, open, run, script};
+use crate::disk::SimulatedDisk;
+use crate::{KvStore, KvStoreOptions, KvsEngine, KvsError, check};
+use std::path::{Path, PathBuf};
+
+/// A small store of several segments, and what it holds.
+fn store() -> (SimulatedDisk, Model) {
+    let disk = SimulatedDisk::new();
+    let mut store = Some(open(&disk).unwrap());
+    let mut model = Model::new();
+    let more =
+        (0..40).map(|number| Step::Set(key(number % 6), format!("long value number {number}")));
+    for step in script(7, 60).into_iter().chain(more) {
+        run(&step, &mut store, &disk).unwrap();
+        step.apply_to(&mut model);
+    }
+    drop(store);
+    (disk.snapshot(), model)
+}
+
+/// Damage is either noticed when the store is opened, or it changes no answer.
+fn is_noticed(disk: &SimulatedDisk, model: &Model, what: &str) -> bool {
+    let opened = open(&disk.snapshot());
+    let checked = check(disk, Path::new(DIR));
+    match opened {
+        Err(KvsError::Damaged { .. } | KvsError::File { .. } | KvsError::Format { .. }) => {
+            assert!(checked.is_err(), "{what}: open refuses it, check does not");
+            true
+        }
+        Err(other) => panic!("{what}: {other}"),
+        Ok(store) => {
+            holds(&store, &[model]).unwrap_or_else(|error| panic!("{what}: {error}"));
+            false
+        }
+    }
+}
+
+#[test]
+fn every_flipped_bit_and_every_missing_end_is_noticed() {
+    let (disk, model) = store();
+    let (mut flips, mut cuts) = (0, 0);
+    for path in disk.files() {
+        let good = disk.content(&path).unwrap();
+        for bit in 0..good.len() * 8 {
+            let mut bad = good.clone();
+            bad[bit / 8] ^= 1 << (bit % 8);
+            disk.set_content(&path, bad);
+            let what = format!("{}, bit {bit}", path.display());
+            assert!(is_noticed(&disk, &model, &what), "{what} was not noticed");
+            flips += 1;
+        }
+        for len in 0..good.len() {
+            disk.set_content(&path, good[..len].to_vec());
+            let what = format!("{}, cut to {len}", path.display());
+            assert!(is_noticed(&disk, &model, &what), "{what} was not noticed");
+            cuts += 1;
+        }
+        disk.set_content(&path, good);
+    }
+    assert!(!is_noticed(&disk, &model, "no damage"));
+    println!("{flips} flipped bits and {cuts} missing ends were noticed");
+    assert!(flips >= 8_000 && cuts >= 1_000, "{flips} and {cuts}");
+}
+
+/// The newest segment of a store that was not closed, and the places where its records start.
+fn unclosed() -> (SimulatedDisk, PathBuf, Vec<usize>) {
+    let disk = SimulatedDisk::new();
+    let options = KvStoreOptions::new().background(false).disk(disk.clone());
+    let store = options.durability(crate::Durability::Always).open(DIR).unwrap();
+    let path = Path::new(DIR).join("0000000001.seg");
+    let mut starts = Vec::new();
+    for number in 0..5 {
+        // The reserve is zeros; a record ends with a letter.
+        let content = disk.content(&path).unwrap();
+        starts.push(content.iter().rposition(|byte| *byte != 0).unwrap() + 1);
+        store.set(key(number), "value".to_owned()).unwrap();
+    }
+    (disk.after_crash(disk.changes(), None), path, starts)
+}
+
+#[test]
+fn a_torn_tail_is_cut_and_damage_before_it_is_refused() {
+    let (disk, path, starts) = unclosed();
+    let good = disk.content(&path).unwrap();
+    let open = || KvStore::open_with(KvStoreOptions::new().disk(disk.snapshot()), DIR.into());
+    for (number, start) in starts.iter().enumerate() {
+        let mut bad = good.clone();
+        bad[start + 20] ^= 1;
+        disk.set_content(&path, bad);
+        if number + 1 == starts.len() {
+            // Nothing behind the last record says that it had been complete.
+            let store = open().unwrap();
+            assert_eq!(store.get(key(number)).unwrap(), None);
+            assert_eq!(store.get(key(number - 1)).unwrap().unwrap(), "value");
+        } else {
+            match open() {
+                Err(KvsError::Damaged { path: file, offset, .. }) => {
+                    assert_eq!((&file, offset), (&path, *start as u64));
+                }
+                other => panic!("record {number}: {:?}", other.map(drop)),
+            }
+        }
+    }
+}
+
+#[test]
+fn check_changes_nothing_and_counts_right() {
+    let (disk, path, _) = unclosed();
+    let before = disk.changes();
+    let report = check(&disk, Path::new(DIR)).unwrap();
+    assert_eq!((report.segments, report.records, report.keys, report.torn_bytes), (1, 5, 5, 0));
+    let mut torn = disk.content(&path).unwrap();
+    let end = torn.iter().rposition(|byte| *byte != 0).unwrap();
+    torn[end] = b'?';
+    disk.set_content(&path, torn);
+    let report = check(&disk, Path::new(DIR)).unwrap();
+    assert_eq!((report.records, report.keys), (4, 4));
+    assert!(report.torn_bytes > 0);
+    assert_eq!(disk.changes(), before);
+    assert!(check(&disk, Path::new("/elsewhere")).is_err());
+}
+
+#[test]
+fn a_directory_of_another_format_is_refused_by_name() {
+    let disk = SimulatedDisk::new();
+    let dir = Path::new(DIR);
+    drop(crate::disk::Disk::create(&disk, &dir.join("1.log")).unwrap());
+    let error = open(&disk).map(drop).unwrap_err().to_string();
+    assert!(error.contains("a log in the stages' format"), "{error}");
+
+    let (disk, _, _) = unclosed();
+    crate::disk::Disk::remove(&disk, &dir.join("MANIFEST")).unwrap();
+    let error = open(&disk).map(drop).unwrap_err().to_string();
+    assert!(error.contains("segments but no manifest"), "{error}");
+}
+
+#[test]
+fn opening_a_store_many_times_leaves_no_files_behind() {
+    let (disk, model) = store();
+    let before = disk.files();
+    for _ in 0..200 {
+        holds(&open(&disk).unwrap(), &[&model]).unwrap();
+    }
+    assert_eq!(disk.files(), before);
+}
+
+#[test]
+fn a_store_is_refused_to_a_second_owner() {
+    let disk = SimulatedDisk::new();
+    let owner = open(&disk).unwrap();
+    assert!(matches!(open(&disk), Err(KvsError::InUse { .. })));
+    assert!(matches!(check(&disk, Path::new(DIR)), Err(KvsError::InUse { .. })));
+    run(&Step::Set(key(0), "v".into()), &mut Some(owner), &disk).unwrap();
+    assert_eq!(open(&disk).unwrap().get(key(0)).unwrap().unwrap(), "v");
+}

@@ -1,0 +1,153 @@
+//! Every error at every place, once and for ever.
+
+use super::depth;
+use super::workload::{KEYS, Model, Step, holds, key, open, run, script};
+use crate::disk::{Fault, SimulatedDisk};
+use crate::{KvStore, KvsEngine, KvsError};
+use std::io::ErrorKind;
+
+/// What a store may hold after steps that failed: each key its last acknowledged value, or that of
+/// a write that failed since.
+struct Possible {
+    acknowledged: Model,
+    /// Failed writes since the last acknowledged one, per key; `None` is a removal.
+    failed: Vec<(String, Option<String>)>,
+}
+
+impl Possible {
+    fn note(&mut self, step: &Step, succeeded: bool) {
+        let (key, value) = match step {
+            Step::Set(key, value) => (key, Some(value.clone())),
+            Step::Remove(key) => (key, None),
+            Step::Compact | Step::Reopen => return,
+        };
+        if succeeded {
+            self.failed.retain(|(failed, _)| failed != key);
+            step.apply_to(&mut self.acknowledged);
+        } else {
+            self.failed.push((key.clone(), value));
+        }
+    }
+
+    fn allows(&self, key: &str, found: &Option<String>) -> bool {
+        self.acknowledged.get(key) == found.as_ref()
+            || self.failed.iter().any(|(failed, value)| failed == key && value == found)
+    }
+
+    fn check(&self, store: &KvStore, when: &str) {
+        for number in 0..KEYS {
+            let found = store.get(key(number)).unwrap();
+            assert!(self.allows(&key(number), &found), "{when}: {} is {found:?}", key(number));
+        }
+    }
+}
+
+/// Runs the script with a fault and checks every answer. Returns whether the fault was met.
+fn run_with(fault: Fault, steps: &[Step]) -> bool {
+    let disk = SimulatedDisk::new();
+    disk.set_fault(Some(fault));
+    let mut possible = Possible { acknowledged: Model::new(), failed: Vec::new() };
+    let mut store = open(&disk).ok();
+    for step in steps {
+        // With a store that did not open, the step is only another attempt to open it.
+        let is_open = store.is_some();
+        let result = run(step, &mut store, &disk);
+        if is_open {
+            possible.note(step, result.is_ok());
+        }
+        if let Some(store) = &store {
+            for number in 0..KEYS {
+                // A read may fail, but not lie.
+                if let Ok(found) = store.get(key(number)) {
+                    assert!(possible.allows(&key(number), &found), "{fault:?}: {found:?}");
+                }
+            }
+        }
+    }
+    drop(store);
+    let met = disk.operations() > fault.at;
+    disk.set_fault(None);
+    possible.check(&open(&disk).unwrap(), &format!("{fault:?}, after it was opened again"));
+    met
+}
+
+#[test]
+fn an_error_at_any_place_is_an_error_and_nothing_worse() {
+    let steps = script(1, 170);
+    let mut runs = 0;
+    for error in [ErrorKind::Other, ErrorKind::StorageFull] {
+        for (forever, short_write) in [(false, false), (false, true), (true, false), (true, true)] {
+            for at in 0.. {
+                if !run_with(Fault { at, forever, error, short_write }, &steps) {
+                    break;
+                }
+                runs += 1;
+            }
+        }
+    }
+    for seed in 2..1 + depth() as u64 {
+        let steps = script(seed, 200);
+        let fault = |at| Fault { at, forever: false, error: ErrorKind::Other, short_write: true };
+        runs += (0..).take_while(|at| run_with(fault(*at), &steps)).count();
+    }
+    println!("{runs} runs with an error at every place");
+    assert!(runs >= 8_000, "only {runs}");
+}
+
+fn set(store: &KvStore, number: usize, value: &str) -> crate::Result<()> {
+    store.set(key(number), value.to_owned())
+}
+
+#[test]
+fn writes_resume_when_there_is_space_again_and_reads_never_stop() {
+    let disk = SimulatedDisk::new();
+    let store = open(&disk).unwrap();
+    set(&store, 0, "before").unwrap();
+    let full = ErrorKind::StorageFull;
+    // Every write fails, in the middle; cutting the file works, as it does on a full disk.
+    for number in 0..10 {
+        // From the second time on, space is reserved anew before the write, in two operations.
+        let at = disk.operations() + if number == 0 { 0 } else { 2 };
+        disk.set_fault(Some(Fault { at, forever: false, error: full, short_write: true }));
+        match set(&store, 1, "too much") {
+            Err(KvsError::File { source, .. }) => assert_eq!(source.kind(), full),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(store.get(key(0)).unwrap().unwrap(), "before");
+        assert_eq!(store.get(key(1)).unwrap(), None, "no phantom");
+    }
+    disk.set_fault(None);
+    set(&store, 1, "after").unwrap();
+    drop(store);
+    let store = open(&disk).unwrap();
+    let expected = Model::from([(key(0), "before".into()), (key(1), "after".into())]);
+    holds(&store, &[&expected]).unwrap();
+}
+
+#[test]
+fn after_a_failed_sync_nothing_is_written_until_the_store_is_opened_again() {
+    let disk = SimulatedDisk::new();
+    let store = open(&disk).unwrap();
+    set(&store, 0, "before").unwrap();
+    // The record fits in the reserved space, so it is a write and a sync.
+    let at = disk.operations() + 1;
+    disk.set_fault(Some(Fault { at, forever: false, error: ErrorKind::Other, short_write: false }));
+    let first = set(&store, 1, "unsure").unwrap_err();
+    assert!(matches!(first, KvsError::Stopped { .. }), "{first}");
+    disk.set_fault(None);
+    let operations = disk.operations();
+    for _ in 0..3 {
+        assert!(matches!(set(&store, 2, "later"), Err(KvsError::Stopped { .. })));
+        assert!(matches!(store.remove(key(0)), Err(KvsError::Stopped { .. })));
+        assert!(matches!(store.sync(), Err(KvsError::Stopped { .. })));
+        assert!(matches!(store.compact(), Err(KvsError::Stopped { .. })));
+        assert_eq!(store.get(key(0)).unwrap().unwrap(), "before");
+        assert_eq!(store.get(key(1)).unwrap(), None, "it was never acknowledged");
+    }
+    assert_eq!(disk.operations(), operations, "the disk was left alone");
+    assert!(store.stats().last_error.unwrap().contains("a sync failed"));
+    drop(store);
+    let store = open(&disk).unwrap();
+    assert_eq!(store.get(key(0)).unwrap().unwrap(), "before");
+    set(&store, 2, "later").unwrap();
+}

@@ -1,0 +1,13 @@
+//! What the store promises, tried against the simulated disk. Deep versions of these tests run with
+//! the environment variable `KVS_DEEP` set to how many times as much shall be tried.
+
+mod crash;
+mod damage;
+mod faults;
+mod oracle;
+mod workload;
+
+/// How many times the usual work is to be done.
+fn depth() -> usize {
+    std::env::var("KVS_DEEP").ok().and_then(|depth| depth.parse().ok()).unwrap_or(1)
+}
