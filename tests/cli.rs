@@ -138,7 +138,7 @@ fn cli_log_configuration() {
     let server = start(&["--engine", "kvs"], dir.path());
     let addr = server.addr.to_string();
     let (_, log) = server.terminate();
-    for part in [VERSION, "kvs", &addr] {
+    for part in [VERSION, "engine: kvs", &addr] {
         assert!(log.contains(part), "no {part} in {log}");
     }
 }

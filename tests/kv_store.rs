@@ -138,18 +138,46 @@ fn compaction() -> Result<()> {
     unreachable!()
 }
 
+/// A log that was deleted takes its space with it: nobody keeps it open.
+#[cfg(target_os = "linux")]
+#[test]
+fn compaction_keeps_no_deleted_file_open() -> Result<()> {
+    let dir = TempDir::new()?;
+    let mut store = KvStore::open(dir.path())?;
+    let deleted_and_open = || {
+        let open = fs::read_dir("/proc/self/fd").unwrap();
+        let files = open.filter_map(|file| fs::read_link(file.unwrap().path()).ok());
+        files
+            .filter(|file| {
+                file.starts_with(dir.path()) && file.to_string_lossy().contains("(deleted)")
+            })
+            .count()
+    };
+    for number in 0.. {
+        store.set(key(number % 100), "x".repeat(10_000))?;
+        if store.stats().compactions > 0 {
+            break;
+        }
+    }
+    for number in 0..100 {
+        assert_eq!(store.get(key(number))?.map(|value| value.len()), Some(10_000));
+    }
+    assert_eq!(deleted_and_open(), 0);
+    Ok(())
+}
+
 /// What a crash leaves behind between the last two steps of a compaction.
 #[cfg(not(from_stage = "final"))]
 #[test]
 fn a_log_that_compaction_had_replaced_does_not_come_back() -> Result<()> {
     let dir = TempDir::new()?;
-    fs::write(dir.path().join("7.log"), "{\"Set\":{\"key\":\"key1\",\"value\":\"old\"}}\n")?;
-    fs::write(dir.path().join("8.log"), "{\"Set\":{\"key\":\"key2\",\"value\":\"new\"}}\n")?;
-    fs::write(dir.path().join("9.log.tmp"), "{\"Set\":{\"key\":\"key2\",\"val")?;
+    fs::write(dir.path().join("kvs-7.log"), "{\"Set\":{\"key\":\"key1\",\"value\":\"old\"}}\n")?;
+    fs::write(dir.path().join("kvs-8.log"), "{\"Set\":{\"key\":\"key2\",\"value\":\"new\"}}\n")?;
+    fs::write(dir.path().join("kvs-9.log.tmp"), "{\"Set\":{\"key\":\"key2\",\"val")?;
     let mut store = KvStore::open(dir.path())?;
     assert_eq!(store.get(key(1))?, None);
     assert_eq!(store.get(key(2))?, Some("new".to_owned()));
-    assert!(!dir.path().join("7.log").exists());
+    assert!(!dir.path().join("kvs-7.log").exists());
     Ok(())
 }
 
@@ -178,6 +206,8 @@ fn an_open_waits_for_an_owner_that_is_letting_go() -> Result<()> {
             KvStore::open(dir.path()).map(drop)
         });
         opens.recv().unwrap();
+        // Long enough to be refused, if it did not wait.
+        std::thread::sleep(std::time::Duration::from_millis(100));
         drop(store);
         next.join().unwrap()
     })
@@ -191,7 +221,7 @@ fn a_damaged_log_is_refused_with_file_and_offset() -> Result<()> {
     store.set(key(1), value(1))?;
     store.set(key(2), value(2))?;
     drop(store);
-    let path = dir.path().join("1.log");
+    let path = dir.path().join("kvs-1.log");
     let whole = fs::read_to_string(&path)?;
     fs::write(&path, whole.replacen("key2", "key2\"", 1))?;
     match KvStore::open(dir.path()) {
@@ -248,7 +278,9 @@ mod shared {
         for number in 0..100 {
             store.set(key(number), value(number))?;
         }
+        drop(store);
         for _ in 0..2 {
+            let store = KvStore::open(dir.path())?;
             thread::scope(|scope| {
                 for thread in 0..8 {
                     let store = store.clone();

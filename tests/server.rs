@@ -49,7 +49,10 @@ fn a_malformed_line_is_answered_in_words_and_the_connection_goes_on() {
     for line in lines {
         client.send([line, b"\n"].concat());
         let answer = client.line();
-        assert!(answer.starts_with(r#"{"Err":"not a request: "#), "{line:?} gave {answer}");
+        assert!(
+            answer.starts_with(r#"{"Err":"not a message of the protocol: "#),
+            "{line:?} gave {answer}"
+        );
         assert_eq!(client.ask(GET), r#"{"Ok":null}"#);
     }
 }
@@ -139,9 +142,11 @@ mod shutdown {
     use super::*;
     use kvs::thread_pool::{NaiveThreadPool, RayonThreadPool, SharedQueueThreadPool, ThreadPool};
     use kvs::{KvStore, KvsClient, KvsEngine, KvsServer, Result, ServerHandle};
+    use std::io::Write;
     use std::net::SocketAddr;
     use std::thread::{self, JoinHandle};
-    use support::server::Raw;
+    use std::time::{Duration, Instant};
+    use support::server::{Raw, WATCHDOG};
 
     type Running = (SocketAddr, ServerHandle, JoinHandle<Result<()>>);
 
@@ -151,6 +156,16 @@ mod shutdown {
         let server = KvsServer::bind(addr, store, P::new(2).unwrap()).unwrap();
         let (addr, handle) = (server.local_addr().unwrap(), server.handle());
         (addr, handle, thread::spawn(move || server.run()))
+    }
+
+    /// Waits for the server's end, and fails where a plain join would wait for ever.
+    fn ends(running: JoinHandle<Result<()>>) {
+        let since = Instant::now();
+        while !running.is_finished() {
+            assert!(since.elapsed() < WATCHDOG, "the server does not stop");
+            thread::sleep(Duration::from_millis(1));
+        }
+        running.join().unwrap().unwrap();
     }
 
     fn a_handle_stops_the_server<P: ThreadPool + Send + 'static>() {
@@ -164,7 +179,7 @@ mod shutdown {
         idle[5].send("{\"Get\"");
 
         handle.shutdown();
-        running.join().unwrap().unwrap();
+        ends(running);
         for client in &mut idle {
             assert_eq!(client.line(), "", "the connection is closed");
         }
@@ -196,7 +211,29 @@ mod shutdown {
         let pool = SharedQueueThreadPool::new(1).unwrap();
         let server = KvsServer::bind(([127, 0, 0, 1], 0).into(), store, pool).unwrap();
         server.handle().shutdown();
-        server.run().unwrap();
+        ends(thread::spawn(|| server.run()));
+    }
+
+    /// A flood of lines that are no requests, from a client that reads no answers.
+    #[test]
+    fn a_client_that_never_stops_sending_does_not_keep_the_server() {
+        let dir = TempDir::new().unwrap();
+        let (addr, handle, running) = run::<SharedQueueThreadPool>(&dir);
+        let mut stream = Raw::connect(addr).stream().try_clone().unwrap();
+        let (started, starts) = std::sync::mpsc::channel();
+        let flood = thread::spawn(move || {
+            let mut sent = 0;
+            while stream.write_all(&b"x\n".repeat(1000)).is_ok() {
+                sent += 1;
+                if sent == 10 {
+                    started.send(()).unwrap();
+                }
+            }
+        });
+        starts.recv_timeout(WATCHDOG).unwrap();
+        handle.shutdown();
+        ends(running);
+        flood.join().unwrap();
     }
 
     /// Writers count what was acknowledged until the server goes away under them.
@@ -224,7 +261,7 @@ mod shutdown {
             .collect();
         drop(started);
         // One worker may serve both writers, one after the other: the first is enough.
-        starts.recv().unwrap();
+        starts.recv_timeout(WATCHDOG).unwrap();
         let (status, log) = server.terminate();
         assert_eq!(status.code(), Some(0), "{log}");
         let store = KvStore::open(dir.path()).unwrap();

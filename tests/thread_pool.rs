@@ -10,7 +10,7 @@ use std::panic::panic_any;
 use std::process::Command;
 use std::sync::mpsc::{self, Receiver, Sender, channel};
 use std::sync::{Arc, Barrier, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const THREADS: u32 = 4;
 /// Reached only when something is broken.
@@ -109,7 +109,7 @@ fn threads_are_gone_after_drop<P: ThreadPool>() {
 }
 
 #[cfg(target_os = "linux")]
-/// Runs `test` again in a process whose address space has room for a few hundred threads only.
+/// Runs `test` again in a process whose address space has room for a handful of threads.
 /// Returns true in that process.
 fn in_a_process_with_few_threads(test: &str) -> bool {
     if env::var_os("KVS_FEW_THREADS").is_some() {
@@ -120,12 +120,30 @@ fn in_a_process_with_few_threads(test: &str) -> bool {
         .arg(env::current_exe().unwrap())
         .arg(test)
         .env("KVS_FEW_THREADS", "1")
+        // Stacks of 100 MiB: few threads fit, and what they need besides always does.
+        .env("RUST_MIN_STACK", "104857600")
+        .env("MALLOC_ARENA_MAX", "1")
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{text}");
     assert!(text.contains("1 passed"), "no such test: {text}");
     false
+}
+
+#[cfg(target_os = "linux")]
+fn own_threads() -> usize {
+    std::fs::read_dir("/proc/self/task").unwrap().count()
+}
+
+/// A thread that has ended may stand in /proc for a moment longer.
+#[cfg(target_os = "linux")]
+fn wait_for_threads(number: usize) {
+    let since = Instant::now();
+    while own_threads() > number {
+        assert!(since.elapsed() < WATCHDOG, "{} threads, not {number}", own_threads());
+        std::thread::yield_now();
+    }
 }
 
 /// For the pools with a fixed number of threads.
@@ -177,11 +195,6 @@ mod bounded {
     }
 
     #[cfg(target_os = "linux")]
-    fn own_threads() -> usize {
-        std::fs::read_dir("/proc/self/task").unwrap().count()
-    }
-
-    #[cfg(target_os = "linux")]
     pub fn new_that_fails_half_way_ends_what_it_had_started<P: ThreadPool>(test: &str) {
         if !in_a_process_with_few_threads(test) {
             return;
@@ -190,10 +203,7 @@ mod bounded {
         let Err(error) = P::new(100_000) else { panic!("100,000 threads in a gigabyte") };
         let words = error.to_string();
         assert!(words.contains("cannot start thread") && words.contains("of 100000"), "{words}");
-        // A thread that was joined may stand in /proc for a moment longer.
-        while own_threads() > before {
-            std::thread::yield_now();
-        }
+        wait_for_threads(before);
         assert_has_all_threads(&P::new(THREADS).unwrap());
     }
 }
@@ -221,6 +231,7 @@ fn naive_thread_pool_a_refused_thread_costs_only_its_job() {
     }
     /// Jobs wait here until all were spawned.
     static GATE: RwLock<()> = RwLock::new(());
+    let before = own_threads();
     let pool = NaiveThreadPool::new(THREADS).unwrap();
     let (started, jobs) = channel();
     let closed = GATE.write().unwrap();
@@ -235,6 +246,7 @@ fn naive_thread_pool_a_refused_thread_costs_only_its_job() {
     drop(closed);
     let ran = jobs.iter().count();
     assert!(0 < ran && ran < 5000, "{ran} of 5000 jobs ran: the process had no limit");
+    wait_for_threads(before);
     assert_has_all_threads(&pool);
 }
 

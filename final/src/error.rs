@@ -14,7 +14,7 @@ pub enum KvsError {
     #[error("Key not found")]
     KeyNotFound,
 
-    /// A socket failed.
+    /// The operating system refused something that is no file: a socket, a thread, a signal handler.
     #[error("I/O error: {0}")]
     Io(#[from] io::Error),
 
@@ -92,7 +92,7 @@ pub enum KvsError {
         asked: EngineKind,
     },
 
-    /// A message was not of the protocol.
+    /// A line was not of the protocol.
     #[error("not a message of the protocol: {0}")]
     Protocol(String),
 

@@ -1,6 +1,6 @@
 //! The server of any stage, in a process that can be told to stop its readers or writers.
 
-use crate::server::{Raw, Server};
+use crate::server::{Raw, Server, WATCHDOG};
 use std::env;
 use std::io::{BufRead, BufReader, Write, stdin};
 use std::ops::Deref;
@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{ChildStdin, Command, ExitCode, Stdio};
 use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Names the stage in the environment of a process that is to be its server.
 const ROLE: &str = "KVS_MATRIX_STAGE";
@@ -105,6 +105,10 @@ impl Stage {
         if !["1", "2", "3", "4"].contains(&stage) {
             command.args(["--threads", &threads.to_string()]);
         }
+        if stage == "final" {
+            // Without the thread that syncs every so often, which never sleeps for long.
+            command.args(["--durability", "os"]);
+        }
         let mut server = Server::start(&mut command, dir)?;
         let orders = server.child.stdin.take().unwrap();
         let lines = BufReader::new(server.child.stdout.take().unwrap()).lines();
@@ -116,12 +120,12 @@ impl Stage {
     /// Gives the probe an order; it is in force when this returns.
     pub fn order(&mut self, order: &str) {
         writeln!(self.orders, "{order}").unwrap();
-        while self.said.recv().unwrap() != "done" {}
+        while self.said.recv_timeout(WATCHDOG).unwrap() != "done" {}
     }
 
     /// Waits until a thread is held by the probe, or cannot be because the server sleeps.
     pub fn holds_one_more(&self) -> bool {
-        let mut sleep = Sleep::default();
+        let mut sleep = Sleep::watch();
         loop {
             match self.said.try_recv() {
                 Ok(line) => return line == "held",
@@ -139,7 +143,7 @@ impl Stage {
             client.stream().set_nonblocking(false).unwrap();
             matches!(peeked, Ok(1))
         };
-        let mut sleep = Sleep::default();
+        let mut sleep = Sleep::watch();
         while !has_answer() {
             if sleep.is_deep(self) {
                 return has_answer();
@@ -151,7 +155,7 @@ impl Stage {
 
     /// Waits until the server has done all that it can do for now.
     pub fn settle(&self) {
-        let mut sleep = Sleep::default();
+        let mut sleep = Sleep::watch();
         while !sleep.is_deep(self) {
             thread::sleep(Duration::from_millis(2));
         }
@@ -185,18 +189,23 @@ impl Stage {
 }
 
 /// Watches whether all threads of a server sleep and none has run between two looks.
-#[derive(Default)]
 struct Sleep {
+    since: Instant,
     last: Vec<(char, u64)>,
     looks: usize,
 }
 
 impl Sleep {
+    fn watch() -> Sleep {
+        Sleep { since: Instant::now(), last: Vec::new(), looks: 0 }
+    }
+
     fn is_deep(&mut self, stage: &Stage) -> bool {
         let tasks = stage.tasks();
         let asleep = tasks.iter().all(|(state, _)| *state == 'S');
         self.looks = if asleep && tasks == self.last { self.looks + 1 } else { 0 };
         self.last = tasks;
+        assert!(self.since.elapsed() < WATCHDOG, "the server never sleeps");
         self.looks >= ASLEEP
     }
 }

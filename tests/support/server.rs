@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Long enough for any answer on a busy machine; reached only when something is broken.
 pub const WATCHDOG: Duration = Duration::from_secs(60);
@@ -52,7 +52,14 @@ impl Server {
     pub fn terminate(mut self) -> (ExitStatus, String) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-        let status = self.child.wait().unwrap();
+        let since = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(since.elapsed() < WATCHDOG, "the server does not stop");
+            thread::sleep(Duration::from_millis(1));
+        };
         self.log_reader.take().unwrap().join().unwrap();
         let log = self.log.lock().unwrap().clone();
         (status, log)

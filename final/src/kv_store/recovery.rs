@@ -59,7 +59,7 @@ pub(super) fn open(disk: &dyn Disk, dir: &Path, index: &Index) -> Result<Files> 
 fn create(disk: &dyn Disk, dir: &Path) -> Result<Files> {
     for name in disk.list(dir).map_err(KvsError::at(dir))? {
         let path = dir.join(&name);
-        if name.strip_suffix(".log").is_some_and(|number| number.parse::<u64>().is_ok()) {
+        if name.starts_with("kvs-") && name.ends_with(".log") {
             return Err(KvsError::Format { path, found: "a log in the stages' format".to_owned() });
         }
         if segment::number_of(&name).is_some() {

@@ -51,7 +51,7 @@ impl<E: KvsEngine> KvsServer<E> {
 fn serve(engine: &impl KvsEngine, stream: TcpStream) -> Result<()> {
     let mut connection = Connection::new(stream)?;
     while let Some(request) = connection.next_request()? {
-        connection.answer(execute(engine, request))?;
+        connection.answer(request.and_then(|request| execute(engine, request)))?;
     }
     Ok(())
 }

@@ -31,6 +31,8 @@ struct SharedKvStore {
     /// Where the last record ends; the next one is written here.
     end: u64,
     index: HashMap<String, Position>,
+    /// How many stale bytes the next compaction waits for.
+    compact_at: u64,
     stats: Stats,
 }
 
@@ -93,7 +95,16 @@ impl SharedKvStore {
         for replaced in generations {
             delete(&log::path(dir.path(), replaced));
         }
-        Ok(SharedKvStore { dir, generation, path, log, end, index, stats })
+        Ok(SharedKvStore {
+            dir,
+            generation,
+            path,
+            log,
+            end,
+            index,
+            compact_at: MIN_STALE_BYTES,
+            stats,
+        })
     }
 
     fn stats(&self) -> Stats {
@@ -144,11 +155,14 @@ impl SharedKvStore {
     /// Compacts if it pays. The write that came here has succeeded whatever happens now.
     fn compact_if_due(&mut self) {
         let stale = self.stats.stale_bytes;
-        if stale < MIN_STALE_BYTES || stale < self.end / 2 {
+        if stale < self.compact_at || stale < self.end / 2 {
             return;
         }
+        self.compact_at = MIN_STALE_BYTES;
         if let Err(error) = self.compact() {
-            ::log::error!("compaction failed, the next write tries again: {error}");
+            ::log::error!("compaction failed, the store is as it was: {error}");
+            // A disk that is full would fail the next write's attempt too.
+            self.compact_at = stale + MIN_STALE_BYTES;
         }
     }
 
@@ -157,12 +171,14 @@ impl SharedKvStore {
         let generation = self.generation + 1;
         let path = log::path(self.dir.path(), generation);
         let unfinished = path.with_extension("log.tmp");
-        let copied = self.copy_live_records(&unfinished);
+        let copied = self.copy_live_records(&unfinished).and_then(|copy| {
+            fs::rename(&unfinished, &path).map_err(KvsError::at(&path))?;
+            Ok(copy)
+        });
         if copied.is_err() {
             delete(&unfinished);
         }
         let (log, index, end) = copied?;
-        fs::rename(&unfinished, &path).map_err(KvsError::at(&path))?;
 
         let replaced = mem::replace(&mut self.path, path);
         (self.generation, self.log, self.index, self.end) = (generation, log, index, end);

@@ -103,7 +103,13 @@ impl DataDir {
                 return Err(KvsError::WrongEngine { dir: path, found, asked: engine });
             }
             Some(_) => {}
-            None => writeln!(marker, "{engine}").map_err(in_marker())?,
+            None => {
+                // The name has to be safe before any data is.
+                writeln!(marker, "{engine}")
+                    .and_then(|()| marker.sync_all())
+                    .and_then(|()| File::open(&path)?.sync_all())
+                    .map_err(in_marker())?;
+            }
         }
         Ok(DataDir { path, _marker: marker })
     }

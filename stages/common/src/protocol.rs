@@ -121,24 +121,24 @@ impl Connection {
         Ok(Connection { stream, input, line: Vec::new(), output: Vec::new() })
     }
 
-    /// Waits for the next request; `None` when the client is done. Lines that are no request are
-    /// answered here, in words, and passed over.
-    pub fn next_request(&mut self) -> Result<Option<Request>> {
-        loop {
-            // Before it waits for a line, it sends what the client may be waiting for.
-            if !self.input.buffer().contains(&b'\n') {
-                self.flush()?;
-            }
-            let refusal = match read_line(&mut self.input, &mut self.line)? {
-                Line::End => return Ok(None),
-                Line::TooLong => format!("the line is longer than {MAX_LINE} bytes"),
-                Line::Whole => match serde_json::from_slice(&self.line) {
-                    Ok(request) => return Ok(Some(request)),
-                    Err(error) => format!("not a request: {error}"),
-                },
-            };
-            self.answer(Response::Err(refusal))?;
+    /// Waits for the next line; `None` when the client is done. A line that is no request is an
+    /// error inside: it wants an answer like any other, and the connection goes on.
+    pub fn next_request(&mut self) -> Result<Option<Result<Request>>> {
+        // Before it waits for a line, it sends what the client may be waiting for.
+        if !self.input.buffer().contains(&b'\n') {
+            self.flush()?;
         }
+        Ok(match read_line(&mut self.input, &mut self.line)? {
+            Line::End => None,
+            Line::TooLong => {
+                let words = format!("the line is longer than {MAX_LINE} bytes");
+                Some(Err(KvsError::Protocol(words)))
+            }
+            Line::Whole => {
+                let request = serde_json::from_slice(&self.line);
+                Some(request.map_err(|error| KvsError::Protocol(error.to_string())))
+            }
+        })
     }
 
     /// Answers the oldest request that has no answer yet. The answer is sent at the latest when

@@ -126,7 +126,7 @@ fn check_changes_nothing_and_counts_right() {
 fn a_directory_of_another_format_is_refused_by_name() {
     let disk = SimulatedDisk::new();
     let dir = Path::new(DIR);
-    drop(crate::disk::Disk::create(&disk, &dir.join("1.log")).unwrap());
+    drop(crate::disk::Disk::create(&disk, &dir.join("kvs-1.log")).unwrap());
     let error = open(&disk).map(drop).unwrap_err().to_string();
     assert!(error.contains("a log in the stages' format"), "{error}");
 

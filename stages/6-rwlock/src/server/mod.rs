@@ -13,10 +13,6 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::{thread, time::Duration};
 
-/// How long an answer may wait for a client to take it. A client that takes none would otherwise
-/// keep the server from stopping.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
-
 /// A server for any engine, run by any pool.
 pub struct KvsServer<E, P> {
     listener: TcpListener,
@@ -45,7 +41,8 @@ impl<E: KvsEngine, P: ThreadPool> KvsServer<E, P> {
     }
 
     /// Serves until [`ServerHandle::shutdown`]. Then it takes no more connections, answers the
-    /// requests that are being executed, closes the connections, and returns.
+    /// requests that are being executed, closes the connections, and returns. A client that does
+    /// not take its answer is cut off after five seconds.
     pub fn run(self) -> Result<()> {
         while !self.shutdown.has_begun() {
             match self.listener.accept() {
@@ -53,7 +50,7 @@ impl<E: KvsEngine, P: ThreadPool> KvsServer<E, P> {
                     let engine = self.engine.clone();
                     let guard = self.shutdown.register(stream);
                     self.pool.spawn(move || {
-                        if let Err(error) = serve(&engine, &guard) {
+                        if let Err(error) = serve(engine, &guard) {
                             log::debug!("connection lost: {error}");
                         }
                     });
@@ -70,13 +67,14 @@ impl<E: KvsEngine, P: ThreadPool> KvsServer<E, P> {
     }
 }
 
-fn serve(engine: &impl KvsEngine, guard: &Guard) -> Result<()> {
-    guard.stream().set_write_timeout(Some(WRITE_TIMEOUT))?;
+/// Serves a connection. The engine is let go before the guard is: once no guard is left, the
+/// connections' share in the engine is gone too.
+fn serve(engine: impl KvsEngine, guard: &Guard) -> Result<()> {
     let mut connection = Connection::new(guard.stream())?;
     while !guard.shutdown_has_begun()
         && let Some(request) = connection.next_request()?
     {
-        connection.answer(execute(engine, request))?;
+        connection.answer(request.and_then(|request| execute(&engine, request)))?;
     }
     connection.flush()
 }

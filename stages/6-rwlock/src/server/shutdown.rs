@@ -4,7 +4,10 @@ use std::collections::HashMap;
 use std::net::{self, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::{thread, time::Duration};
+use std::{io, thread, time::Duration};
+
+/// How long a connection may take to end once the server stops.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// What a server, its handles and its connections share.
 pub(crate) struct Shutdown {
@@ -46,10 +49,16 @@ impl Shutdown {
         Guard { id, stream, shutdown: Arc::clone(self) }
     }
 
-    /// Waits until every connection is closed.
+    /// Waits until no connection is served any more. Those that take longer than [`GRACE`] are cut
+    /// off: a client that takes no answer, or does not stop to send, must not keep the server.
     pub(super) fn wait(&self) {
-        let open = self.open();
-        let wait = self.all_closed.wait_while(open, |open| !open.is_empty());
+        let is_open = |open: &mut HashMap<_, _>| !open.is_empty();
+        let wait = self.all_closed.wait_timeout_while(self.open(), GRACE, is_open);
+        let (open, _) = wait.unwrap_or_else(PoisonError::into_inner);
+        for stream in open.values() {
+            let _ = stream.shutdown(net::Shutdown::Both);
+        }
+        let wait = self.all_closed.wait_while(open, is_open);
         drop(wait.unwrap_or_else(PoisonError::into_inner));
     }
 
@@ -95,9 +104,11 @@ impl ServerHandle {
         ServerHandle(Arc::clone(shutdown))
     }
 
-    /// Tells the server to stop and returns at once; its `run` returns when it has.
+    /// Tells the server to stop; its `run` returns when it has. Does not wait for that.
     pub fn shutdown(&self) {
-        self.0.begun.store(true, Ordering::SeqCst);
+        if self.0.begun.swap(true, Ordering::SeqCst) {
+            return;
+        }
         for stream in self.0.open().values() {
             // The reading side only: a worker that waits for a request sees the end of the stream,
             // one that is at work can still send its answer.
@@ -106,10 +117,12 @@ impl ServerHandle {
         // `accept` wakes up for a connection. If none can be made, because there is no descriptor
         // left, the connections that were just closed free some.
         for _ in 0..100 {
-            if TcpStream::connect(self.0.addr).is_ok() {
-                return;
+            match TcpStream::connect_timeout(&self.0.addr, Duration::from_secs(1)) {
+                Ok(_) => return,
+                // Nobody listens any more.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => return,
+                Err(_) => thread::sleep(Duration::from_millis(10)),
             }
-            thread::sleep(Duration::from_millis(10));
         }
     }
 }

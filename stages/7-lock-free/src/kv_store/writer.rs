@@ -1,6 +1,7 @@
 use super::index::{Entry, Index, Log};
 use kvs_common::log::{self, Position, Record};
 use kvs_common::{DataDir, EngineKind, KvsError, Result};
+use papaya::Guard;
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -21,6 +22,8 @@ pub(super) struct Writer {
     log: Arc<Log>,
     /// Where the last record ends; the next one is written here.
     end: u64,
+    /// How many stale bytes the next compaction waits for.
+    compact_at: u64,
     index: Arc<Index>,
 }
 
@@ -34,7 +37,9 @@ impl Writer {
         let file = open_file(OpenOptions::new().create(true), &path)?;
         let log = Arc::new(Log { path, file });
 
-        let mut writer = Writer { dir, generation, log: Arc::clone(&log), end: 0, index };
+        let compact_at = MIN_STALE_BYTES;
+        let mut writer =
+            Writer { dir, generation, log: Arc::clone(&log), end: 0, compact_at, index };
         writer.end = log::replay(&log.path, &log.file, |record, position| match record {
             Record::Set { key, .. } => writer.publish(key, position),
             Record::Remove { key } => writer.withdraw(&key, position),
@@ -90,11 +95,14 @@ impl Writer {
     /// Compacts if it pays. The write that came here has succeeded whatever happens now.
     fn compact_if_due(&mut self) {
         let stale = self.index.stale_bytes.load(Ordering::Relaxed);
-        if stale < MIN_STALE_BYTES || stale < self.end / 2 {
+        if stale < self.compact_at || stale < self.end / 2 {
             return;
         }
+        self.compact_at = MIN_STALE_BYTES;
         if let Err(error) = self.compact() {
-            ::log::error!("compaction failed, the next write tries again: {error}");
+            ::log::error!("compaction failed, the store is as it was: {error}");
+            // A disk that is full would fail the next write's attempt too.
+            self.compact_at = stale + MIN_STALE_BYTES;
         }
     }
 
@@ -115,6 +123,9 @@ impl Writer {
         for (key, position) in moved {
             self.publish(key, position);
         }
+        // Frees the entries just replaced once their last reader lets go, and not only when there
+        // are more of them: they hold the old log open, and with it its space on disk.
+        self.index.entries.guard().flush();
         self.index.stale_bytes.store(0, Ordering::Relaxed);
         self.index.compactions.fetch_add(1, Ordering::Relaxed);
         delete(&replaced.path);

@@ -19,9 +19,12 @@ impl ThreadPool for NaiveThreadPool {
     where
         F: FnOnce() + Send + 'static,
     {
-        let thread = thread::Builder::new().name("kvs-naive".into());
-        if let Err(error) = thread.spawn(|| run(job)) {
-            log::error!("a job is dropped, there is no thread for it: {error}");
-        }
+        // Within `run`, because a job that is dropped may panic as well.
+        run(|| {
+            let thread = thread::Builder::new().name("kvs-naive".into());
+            if let Err(error) = thread.spawn(|| run(job)) {
+                log::error!("a job is dropped, there is no thread for it: {error}");
+            }
+        });
     }
 }
