@@ -1,6 +1,6 @@
 use crate::{KvsError, Result};
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use std::{fmt, str::FromStr, thread};
@@ -73,7 +73,7 @@ impl DataDir {
     /// wrote the data in it.
     pub(crate) fn open(path: impl Into<PathBuf>, engine: EngineKind) -> Result<DataDir> {
         let path = path.into();
-        fs::create_dir_all(&path).map_err(KvsError::at(&path))?;
+        create_dir(&path).map_err(KvsError::at(&path))?;
         let marker_path = path.join(MARKER);
         let in_marker = || KvsError::at(&marker_path);
         let mut options = OpenOptions::new();
@@ -118,6 +118,18 @@ impl DataDir {
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
+}
+
+/// Makes a directory with those above it, and makes the names of all that were missing safe.
+fn create_dir(path: &Path) -> io::Result<()> {
+    let missing = path.ancestors().take_while(|dir| !dir.as_os_str().is_empty() && !dir.exists());
+    let missing: Vec<&Path> = missing.collect();
+    fs::create_dir_all(path)?;
+    for dir in missing {
+        let above = dir.parent().filter(|above| !above.as_os_str().is_empty());
+        File::open(above.unwrap_or(Path::new(".")))?.sync_all()?;
+    }
+    Ok(())
 }
 
 /// An empty marker is one whose writer died before it wrote: nobody's yet.

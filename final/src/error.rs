@@ -63,6 +63,10 @@ pub enum KvsError {
         reason: String,
     },
 
+    /// The store is closing, or a compaction failed half-way; reads and writes go on.
+    #[error("no more compaction until the store is opened again")]
+    NoCompaction,
+
     /// A file of the store is not as it was written.
     #[error("{}: damaged at byte {offset}: {reason}", path.display())]
     Damaged {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A disk in memory that knows what a power cut may take.
 ///
-/// It records every operation that changes something, in order. [`SimulatedDisk::after_crash`]
+/// It records every operation that changes something, in order. [`SimulatedDisk::after_power_cut`]
 /// makes a disk as it may look if the power had failed after the first so many of them: writes that
 /// were not synced may be there, or not, or in part; names whose directory was not synced likewise,
 /// each by itself. Clones are the same disk.
@@ -51,10 +51,11 @@ struct State {
     files: Vec<Vec<u8>>,
     claimed: BTreeSet<PathBuf>,
     /// What was there at the start.
-    base: (BTreeMap<PathBuf, FileId>, Vec<Vec<u8>>),
+    base: Content,
     changes: Vec<Change>,
     operations: usize,
     fault: Option<Fault>,
+    lies: bool,
 }
 
 /// An operation that changed something.
@@ -101,6 +102,11 @@ impl SimulatedDisk {
         self.state().fault = fault;
     }
 
+    /// From now on a sync succeeds and does nothing: the disk that no store can be safe on.
+    pub fn set_lying(&self, lies: bool) {
+        self.state().lies = lies;
+    }
+
     /// The content of a file, if there is one of that name.
     pub fn content(&self, path: &Path) -> Option<Vec<u8>> {
         let state = self.state();
@@ -131,15 +137,37 @@ impl SimulatedDisk {
         SimulatedDisk(Arc::new(Mutex::new(State { names, files, base, ..State::default() })))
     }
 
-    /// The disk after a crash that came when `changes` operations were done.
-    ///
-    /// With `choices`, whatever was not synced is kept, lost or torn as they say. Without, nothing
-    /// is lost: that is the end of the process and not of the power.
-    pub fn after_crash(&self, changes: usize, choices: Option<&mut CrashRng>) -> SimulatedDisk {
+    /// The disk after a power cut that came when `changes` operations were done: whatever was not
+    /// synced by then is kept, lost or torn, as the choices say.
+    pub fn after_power_cut(&self, changes: usize, choices: &mut CrashRng) -> SimulatedDisk {
+        let (names, files) = self.state().replay(changes, Some(choices));
+        SimulatedDisk::from_parts(names, files)
+    }
+
+    /// The disk after the process ended when `changes` operations were done. Nothing is lost, but
+    /// what was not synced still is not: a power cut after that may take it.
+    pub fn after_kill(&self, changes: usize) -> SimulatedDisk {
         let state = self.state();
-        let (mut names, mut files) = state.base.clone();
-        files.resize(state.files.len(), Vec::new());
-        let done = &state.changes[..changes.min(state.changes.len())];
+        let (names, files) = state.replay(changes, None);
+        SimulatedDisk(Arc::new(Mutex::new(State {
+            names,
+            files,
+            base: state.base.clone(),
+            changes: state.changes[..changes.min(state.changes.len())].to_vec(),
+            ..State::default()
+        })))
+    }
+}
+
+/// Names and contents.
+type Content = (BTreeMap<PathBuf, FileId>, Vec<Vec<u8>>);
+
+impl State {
+    /// What there is after so many changes; with choices, after a power cut.
+    fn replay(&self, changes: usize, choices: Option<&mut CrashRng>) -> Content {
+        let (mut names, mut files) = self.base.clone();
+        files.resize(self.files.len(), Vec::new());
+        let done = &self.changes[..changes.min(self.changes.len())];
         let mut keep = Keep::new(done, choices);
         for (number, change) in done.iter().enumerate() {
             match change {
@@ -172,7 +200,7 @@ impl SimulatedDisk {
                 Change::Sync { .. } | Change::SyncDir { .. } => {}
             }
         }
-        SimulatedDisk::from_parts(names, files)
+        (names, files)
     }
 }
 
@@ -319,7 +347,9 @@ impl Disk for SimulatedDisk {
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         let mut state = self.state();
         state.begin_plain()?;
-        state.changes.push(Change::SyncDir { dir: dir.to_owned() });
+        if !state.lies {
+            state.changes.push(Change::SyncDir { dir: dir.to_owned() });
+        }
         Ok(())
     }
 }
@@ -383,7 +413,9 @@ impl DiskFile for SimulatedFile {
     fn sync(&self) -> io::Result<()> {
         let mut state = self.disk.state();
         state.begin_plain()?;
-        state.changes.push(Change::Sync { file: self.file });
+        if !state.lies {
+            state.changes.push(Change::Sync { file: self.file });
+        }
         Ok(())
     }
 }

@@ -3,16 +3,19 @@
 use super::compactor::Compactor;
 use super::options::Durability;
 use super::writer::Writer;
-use crate::Result;
 use crate::periodic::Periodic;
+use crate::{KvsError, Result};
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, select};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// How long the compactor waits after a failure before it tries again.
+/// How long the compactor waits after a failure before it tries again; twice as long each time.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// As above, after many failures.
+const MOST_PATIENCE: Duration = Duration::from_secs(3600);
 
 /// The threads, and how to talk to them.
 pub(super) struct Background {
@@ -68,17 +71,24 @@ impl Drop for Background {
 }
 
 fn compact(compactor: &Compactor, wakes: &Receiver<()>, stopped: &Receiver<Infallible>) {
+    let mut patience = PATIENCE;
     loop {
         select! {
             recv(wakes) -> _ => {}
             recv(stopped) -> _ => return,
         }
-        if compactor.is_due()
-            && let Err(error) = compactor.run()
-        {
-            log::error!("compaction failed, the store is as it was: {error}");
-            if stopped.recv_timeout(PATIENCE) != Err(RecvTimeoutError::Timeout) {
-                return;
+        if !compactor.is_due() {
+            continue;
+        }
+        match compactor.run() {
+            Ok(()) => patience = PATIENCE,
+            Err(KvsError::NoCompaction) => return,
+            Err(error) => {
+                log::error!("compaction failed, the store is as it was: {error}");
+                if stopped.recv_timeout(patience) != Err(RecvTimeoutError::Timeout) {
+                    return;
+                }
+                patience = MOST_PATIENCE.min(patience * 2);
             }
         }
     }

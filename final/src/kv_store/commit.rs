@@ -17,6 +17,9 @@ use std::thread::{self, Thread};
 /// for: about as long as it takes the leader to commit a small batch.
 const LOOKS: u32 = 300;
 
+/// How long a batch becomes, in bytes, unless a single write is longer.
+const MAX_BATCH: usize = 16 << 20;
+
 /// Where writers meet.
 pub(super) struct Commit {
     writer: Arc<Writer>,
@@ -121,9 +124,11 @@ impl Commit {
 
     /// Commits the whole queue, the caller's own write among it.
     fn lead(&self) {
-        let (mut ops, waiters) = {
+        let (mut ops, waiters): (Vec<_>, Vec<_>) = {
             let mut queue = self.queue();
-            (std::mem::take(&mut queue.ops), std::mem::take(&mut queue.waiters))
+            let count = batch_len(&queue.ops);
+            let ops = queue.ops.drain(..count).collect();
+            (ops, queue.waiters.drain(..count).collect())
         };
         let lead = Lead { commit: self, waiters };
         self.writer.commit(&mut ops);
@@ -131,6 +136,16 @@ impl Commit {
             *waiter.result() = op.result;
         }
     }
+}
+
+/// How many of the ops make a batch: all, unless they are long.
+fn batch_len(ops: &[Op]) -> usize {
+    let mut bytes = 0;
+    let fits = |op: &&Op| {
+        bytes += op.key.len() + op.value.as_ref().map_or(0, String::len);
+        bytes <= MAX_BATCH
+    };
+    ops.iter().take_while(fits).count().max(1)
 }
 
 /// The lead. However it ends, by a panic too, those whose writes it had are told, and the next one

@@ -73,6 +73,7 @@ impl Compactor {
     /// Compacts. If it fails, the store is as it was.
     pub(super) fn run(&self) -> Result<()> {
         let mut last_error = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        self.check_cancelled()?;
         let result = self.compact();
         *last_error = result.as_ref().err().map(ToString::to_string);
         if result.is_ok() {
@@ -82,7 +83,6 @@ impl Compactor {
     }
 
     fn compact(&self) -> Result<()> {
-        self.check_cancelled()?;
         let writer = &*self.writer;
         writer.seal()?;
         let old = writer.catalog().sealed.clone();
@@ -99,8 +99,11 @@ impl Compactor {
                 }
                 return Err(error);
             }
-            // Both may be needed; the next open deletes those that are not.
-            Err(WriteError::Unknown(error)) => return Err(error),
+            // Old and new may be needed; the next open deletes those that are not.
+            Err(WriteError::Unknown(error)) => {
+                self.cancel();
+                return Err(error);
+            }
         }
         let numbers = old.iter().map(|(segment, _)| segment.number).collect();
         for (copy, end) in &copies.segments {
@@ -122,10 +125,9 @@ impl Compactor {
         Ok(())
     }
 
-    fn check_cancelled(&self) -> Result<()> {
+    pub(super) fn check_cancelled(&self) -> Result<()> {
         if self.cancelled.load(Ordering::Relaxed) {
-            let reason = "compaction has ended until the store is opened again".to_owned();
-            return Err(KvsError::Stopped { reason });
+            return Err(KvsError::NoCompaction);
         }
         Ok(())
     }
@@ -170,6 +172,7 @@ impl Compactor {
         let mut manifest = catalog.manifest.clone();
         let named = copies.iter().map(|(segment, end)| (segment.number, Some(*end)));
         manifest.segments.splice(..old, named);
+        writer.check_running().map_err(WriteError::Unchanged)?;
         manifest.write(&*writer.disk, writer.dir())?;
         catalog.manifest = manifest;
         catalog.sealed.splice(..old, copies.iter().cloned());

@@ -1,6 +1,7 @@
 use super::record::Record;
 use super::segment::Segment;
 use papaya::{Compute, Guard, HashMap, Operation};
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,6 +21,8 @@ pub(super) struct Index {
     /// Bytes of records that no entry points to, in all segments. A hint for the compactor and a
     /// figure for people; nothing else is concluded from it, so `Relaxed`.
     dead: AtomicU64,
+    /// Compactions so far. A thread that sees it late frees its entries late: `Relaxed`.
+    compactions: AtomicU64,
 }
 
 /// All that a read needs.
@@ -114,9 +117,19 @@ impl Index {
     }
 
     /// Frees the entries that this thread has replaced as soon as their last reader lets go, not only
-    /// when there are more of them: each holds a segment open.
+    /// when there are more of them: each holds a segment open that was perhaps deleted.
     pub(super) fn free_replaced(&self) {
-        self.entries.guard().flush();
+        self.compactions.fetch_add(1, Ordering::Relaxed);
+        self.free_replaced_before_compaction();
+    }
+
+    /// The same for every thread that writes, once after each compaction.
+    pub(super) fn free_replaced_before_compaction(&self) {
+        thread_local!(static FREED: Cell<u64> = const { Cell::new(0) });
+        let compactions = self.compactions.load(Ordering::Relaxed);
+        if FREED.replace(compactions) != compactions {
+            self.entries.guard().flush();
+        }
     }
 
     pub(super) fn add_dead(&self, segment: &Segment, len: u32) {

@@ -17,12 +17,13 @@
 use crate::disk::Disk;
 use crate::{KvsError, Result};
 use std::fmt::Write;
+use std::io;
 use std::path::Path;
 
 /// The file's name.
 pub(super) const NAME: &str = "MANIFEST";
 /// The name while it is written.
-const UNFINISHED: &str = "MANIFEST.new";
+pub(super) const UNFINISHED: &str = "MANIFEST.new";
 const VERSION: u32 = 1;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,8 +86,16 @@ impl Manifest {
             file.sync()
         });
         written.map_err(KvsError::at(&unfinished)).map_err(WriteError::Unchanged)?;
-        let renamed = disk.rename(&unfinished, &path).and_then(|()| disk.sync_dir(dir));
-        renamed.map_err(KvsError::at(&path)).map_err(WriteError::Unknown)
+        if let Err(error) = disk.rename(&unfinished, &path) {
+            let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
+            let unchanged = full.contains(&error.kind());
+            let error = KvsError::at(&path)(error);
+            return Err(match unchanged {
+                true => WriteError::Unchanged(error),
+                false => WriteError::Unknown(error),
+            });
+        }
+        disk.sync_dir(dir).map_err(KvsError::at(dir)).map_err(WriteError::Unknown)
     }
 
     fn to_text(&self) -> String {

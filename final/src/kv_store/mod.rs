@@ -96,6 +96,9 @@ impl KvStore {
         let writer = Arc::new(Writer::new(options, dir, Arc::clone(&index), files)?);
         let compactor = Arc::new(Compactor::new(Arc::clone(&writer)));
         let background = Background::start(&writer, &compactor)?;
+        if compactor.is_due() {
+            background.wake_compactor();
+        }
         Ok(KvStore(Arc::new(Shared {
             reader: Reader::new(Arc::clone(&index)),
             index,

@@ -16,7 +16,8 @@ pub enum Durability {
     /// Nothing: a write is acknowledged, and seen by readers, after it was synced. Writers that
     /// wait at the same time share one sync.
     Always,
-    /// The writes of the last so long: the log is synced that often. The default, with 100 ms.
+    /// The writes of the last so long: the log is synced that often. The default, with 100 ms; the
+    /// least is 1 ms.
     Interval(Duration),
     /// Whatever the operating system had not written by itself, usually some 30 seconds.
     Os,
@@ -113,7 +114,10 @@ impl KvStoreOptions {
 
     /// What an acknowledged write survives.
     pub fn durability(mut self, durability: Durability) -> Self {
-        self.durability = durability;
+        self.durability = match durability {
+            Durability::Interval(time) => Durability::Interval(time.max(Duration::from_millis(1))),
+            level => level,
+        };
         self
     }
 

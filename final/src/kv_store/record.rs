@@ -88,6 +88,11 @@ pub(super) fn decode_len(bytes: &[u8]) -> std::result::Result<usize, &'static st
     }
 }
 
+/// How far the segment was synced, by the record whose header `bytes` starts with.
+pub(super) fn decode_synced(bytes: &[u8]) -> Option<u32> {
+    bytes.get(4..)?.first_chunk().copied().map(u32::from_le_bytes)
+}
+
 /// The record that `bytes` starts with, and its length.
 ///
 /// # Errors

@@ -5,7 +5,9 @@
 //! wrong in it is damage. The newest one may end in a torn tail: what was being written when the
 //! power failed. It is cut, and the log says so. But each record carries how far the segment was
 //! synced when it was written; so if a whole record behind the bad place knows that the bad place
-//! was safe before it, this is damage too.
+//! was safe before it, this is damage too. What no later record vouches for cannot be told from a
+//! torn tail and is cut: at level `always` the last batch, at `interval` what came after the last
+//! sync that a write followed, at `os` the newest segment.
 
 use super::index::{Entry, Index};
 use super::manifest::{self, Manifest};
@@ -15,6 +17,9 @@ use crate::disk::Disk;
 use crate::{KvsError, Result};
 use std::path::Path;
 use std::sync::Arc;
+
+/// How much is read to guess how many records there are.
+const SAMPLE_BYTES: u64 = 1 << 20;
 
 /// A store's files as they were found.
 pub(super) struct Files {
@@ -33,6 +38,10 @@ pub(super) fn open(disk: &dyn Disk, dir: &Path, index: &Index) -> Result<Files> 
     let Some(manifest) = Manifest::read(disk, dir)? else {
         return create(disk, dir);
     };
+    // It may have been renamed by a process that was killed before it made the name safe. What is
+    // deleted and acknowledged from here on relies on it.
+    disk.sync_dir(dir).map_err(KvsError::at(dir))?;
+    reserve(disk, dir, &manifest, index)?;
     let mut files = read(disk, dir, manifest, |found, segment| publish(index, found, segment))?;
     if let Some((newest, end)) = files.segments.last() {
         if files.torn > 0 {
@@ -122,6 +131,36 @@ pub(super) fn read(
     Ok(Files { manifest, segments, torn })
 }
 
+/// Makes room in the index for as many keys as there are records, if they all are as long as the
+/// first ones: a map that has to grow while it is filled is filled twice.
+fn reserve(disk: &dyn Disk, dir: &Path, manifest: &Manifest, index: &Index) -> Result<()> {
+    const SAMPLE: u64 = 100;
+    let Some(&(number, _)) = manifest.segments.first() else {
+        return Ok(());
+    };
+    let first = Segment::open(disk, dir, number)?;
+    let end = first.len()?.min(SAMPLE_BYTES) as u32;
+    let mut scan = Scan::new(&first, end);
+    let (mut records, mut bytes) = (0, 0);
+    while let Found::Record { len, .. } = scan.next()? {
+        (records, bytes) = (records + 1, bytes + u64::from(len));
+        if records == SAMPLE {
+            break;
+        }
+    }
+    if records == SAMPLE {
+        let mut total = 0;
+        for (number, end) in &manifest.segments {
+            total += match end {
+                Some(end) => u64::from(*end),
+                None => Segment::open(disk, dir, *number)?.len()?,
+            };
+        }
+        index.entries.pin().reserve((total * records / bytes) as usize);
+    }
+    Ok(())
+}
+
 fn publish(index: &Index, found: Found<'_>, segment: &Arc<Segment>) {
     let Found::Record { record, offset, len } = found else {
         return;
@@ -138,10 +177,27 @@ fn publish(index: &Index, found: Found<'_>, segment: &Arc<Segment>) {
 /// Whether a whole record behind `bad` knows that the byte at `bad` had been synced before it.
 fn was_safe(segment: &Segment, bad: u32, end: u32) -> Result<bool> {
     let rest = rest(segment, bad, end)?;
-    Ok((0..rest.len()).any(|start| {
-        let place = Place { segment: segment.number, offset: bad + start as u32 };
-        record::decode(&rest[start..], place).is_ok_and(|(record, _)| record.synced > bad)
-    }))
+    // Whoever wrote the values chose what stands here. Headers that lead to nothing must not make
+    // this take for ever: it gives up after as much work as reading the rest so many times.
+    let mut budget = 16 * rest.len();
+    for start in 0..rest.len() {
+        let (offset, bytes) = (bad + start as u32, &rest[start..]);
+        let (Ok(len), Some(synced)) = (record::decode_len(bytes), record::decode_synced(bytes))
+        else {
+            continue;
+        };
+        if len > bytes.len() || synced <= bad || synced > offset {
+            continue;
+        }
+        let Some(left) = budget.checked_sub(len) else {
+            return Ok(false);
+        };
+        budget = left;
+        if record::decode(bytes, Place { segment: segment.number, offset }).is_ok() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// How many bytes from `bad` on are not just the zeros of reserved space.
@@ -156,12 +212,12 @@ fn rest(segment: &Segment, from: u32, end: u32) -> Result<Vec<u8>> {
     Ok(rest)
 }
 
-/// Deletes the segments that an interrupted rotation or compaction left behind.
+/// Deletes what an interrupted rotation or compaction left behind.
 fn delete_strangers(disk: &dyn Disk, dir: &Path, manifest: &Manifest) -> Result<()> {
     for name in disk.list(dir).map_err(KvsError::at(dir))? {
         let stranger = segment::number_of(&name)
             .is_some_and(|number| manifest.segments.iter().all(|(named, _)| *named != number));
-        if stranger {
+        if stranger || name == manifest::UNFINISHED {
             let path = dir.join(name);
             disk.remove(&path).map_err(KvsError::at(&path))?;
         }

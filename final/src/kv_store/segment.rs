@@ -39,7 +39,8 @@ pub(super) fn path(dir: &Path, number: u64) -> PathBuf {
 
 /// The number of the segment that a file of this name is.
 pub(super) fn number_of(name: &str) -> Option<u64> {
-    name.strip_suffix(".seg")?.parse().ok()
+    let number = name.strip_suffix(".seg")?.parse().ok()?;
+    (path(Path::new(""), number) == Path::new(name)).then_some(number)
 }
 
 impl Segment {
@@ -48,8 +49,11 @@ impl Segment {
         let path = path(dir, number);
         let file = disk.create(&path).map_err(KvsError::at(&path))?;
         let written = file.write_at(&header(number), 0).and_then(|()| file.sync());
-        written.map_err(KvsError::at(&path))?;
-        disk.sync_dir(dir).map_err(KvsError::at(dir))?;
+        if let Err(error) = written.and_then(|()| disk.sync_dir(dir)) {
+            // The next open would delete it as well.
+            let _ = disk.remove(&path);
+            return Err(KvsError::at(&path)(error));
+        }
         Ok(Arc::new(Segment { number, path, file, dead: AtomicU64::new(0) }))
     }
 

@@ -46,6 +46,8 @@ pub(super) struct Writer {
     /// Which segments are the store. Held while the manifest is replaced, by a rotation (which has
     /// `tail` already) or by the compactor (which has not).
     pub(super) catalog: Mutex<Catalog>,
+    /// Held during a sync of the log, and until its failure is known in `stopped`.
+    syncing: Mutex<()>,
     /// Why no more is written, once that is so. Set at most once, for good.
     stopped: OnceLock<String>,
     /// Bytes in all segments; for the compactor's decision and for people, hence `Relaxed`.
@@ -91,6 +93,7 @@ impl Writer {
             options,
             tail: Mutex::new(tail),
             catalog: Mutex::new(Catalog { manifest, sealed: segments }),
+            syncing: Mutex::default(),
             stopped: OnceLock::new(),
             bytes: AtomicU64::new(bytes),
         })
@@ -118,7 +121,8 @@ impl Writer {
         match appended {
             Ok(start) => self.publish(&tail, start, ops),
             Err(error) => {
-                for op in ops.iter_mut().filter(|op| op.result.is_ok()) {
+                // That a key is missing may have been concluded from an op that now failed too.
+                for op in ops {
                     op.result = Err(same_error(&error));
                 }
             }
@@ -151,7 +155,8 @@ impl Writer {
         if len == 0 {
             return Ok(tail.end);
         }
-        if u64::from(tail.end) + len as u64 > self.options.segment_bytes.into() {
+        let is_full = u64::from(tail.end) + len as u64 > self.options.segment_bytes.into();
+        if is_full && tail.end > segment::HEADER {
             self.rotate(tail)?;
         }
         let start = tail.end;
@@ -182,9 +187,7 @@ impl Writer {
         }
         tail.buffer.shrink_to(1 << 20);
         if self.options.durability == Durability::Always {
-            let synced = tail.segment.file.sync().map_err(KvsError::at(&tail.segment.path));
-            if let Err(error) = synced {
-                let stopped = self.stop(format!("a sync failed ({error})"));
+            if let Err(stopped) = self.sync_segment(&tail.segment) {
                 // So that the next open finds what readers saw, if the disk still takes that.
                 self.take_back(tail);
                 return Err(stopped);
@@ -217,6 +220,7 @@ impl Writer {
             }
             offset += len;
         }
+        self.index.free_replaced_before_compaction();
     }
 
     /// Seals the segment that is written to and begins the next. If it fails, the old one is still
@@ -228,9 +232,7 @@ impl Writer {
             tail.reserved = tail.end.into();
         }
         // A sealed segment is never torn, at no level: the manifest will vouch for it.
-        if let Err(error) = old.file.sync() {
-            return Err(self.stop(format!("a sync failed ({error})")));
-        }
+        self.sync_segment(old)?;
         tail.synced = tail.end;
 
         let mut catalog = self.catalog();
@@ -275,14 +277,21 @@ impl Writer {
             }
             (Arc::clone(&tail.segment), tail.end)
         };
-        if let Err(error) = segment.file.sync() {
-            return Err(self.stop(format!("a sync failed ({error})")));
-        }
+        self.sync_segment(&segment)?;
         let mut tail = self.tail();
         if tail.segment.number == segment.number {
             tail.synced = tail.synced.max(end);
         }
         Ok(())
+    }
+
+    /// Syncs a segment; a failure ends all writing, before anybody else can sync the same file. The
+    /// operating system reports a failure once, and a second sync would succeed on what was lost.
+    fn sync_segment(&self, segment: &Segment) -> Result<()> {
+        let _one_at_a_time = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.check_running()?;
+        let synced = segment.file.sync().map_err(KvsError::at(&segment.path));
+        synced.map_err(|error| self.stop(format!("a sync failed ({error})")))
     }
 
     /// Cuts the reserved space, syncs, and writes down that the store was closed in good order.
@@ -310,7 +319,7 @@ impl Writer {
         KvsError::Stopped { reason: reason.clone() }
     }
 
-    fn check_running(&self) -> Result<()> {
+    pub(super) fn check_running(&self) -> Result<()> {
         match self.stopped.get() {
             None => Ok(()),
             Some(reason) => Err(KvsError::Stopped { reason: reason.clone() }),

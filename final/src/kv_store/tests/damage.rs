@@ -77,7 +77,7 @@ fn unclosed() -> (SimulatedDisk, PathBuf, Vec<usize>) {
         starts.push(content.iter().rposition(|byte| *byte != 0).unwrap() + 1);
         store.set(key(number), "value".to_owned()).unwrap();
     }
-    (disk.after_crash(disk.changes(), None), path, starts)
+    (disk.after_kill(disk.changes()), path, starts)
 }
 
 #[test]
@@ -103,6 +103,18 @@ fn a_torn_tail_is_cut_and_damage_before_it_is_refused() {
             }
         }
     }
+}
+
+/// Every "\u{1}" of a value looks like the header of a very long record.
+#[test]
+fn a_torn_tail_that_looks_like_headers_does_not_keep_the_store_from_opening() {
+    let (disk, path, _) = unclosed();
+    let mut torn = disk.content(&path).unwrap();
+    torn.extend(vec![1; 1 << 20]);
+    torn.extend(b"\x01\x00".repeat(1 << 18));
+    disk.set_content(&path, torn);
+    let store = open(&disk).unwrap();
+    assert_eq!(store.get(key(4)).unwrap().unwrap(), "value");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What the store promises, tried against the simulated disk. Deep versions of these tests run with
 //! the environment variable `KVS_DEEP` set to how many times as much shall be tried.
 
+mod batch;
 mod crash;
 mod damage;
 mod faults;

@@ -47,6 +47,11 @@ pub(super) fn open(disk: &SimulatedDisk) -> Result<KvStore> {
     options(disk).open(DIR)
 }
 
+/// The same at level `os`.
+pub(super) fn open_os(disk: &SimulatedDisk) -> Result<KvStore> {
+    options(disk).durability(Durability::Os).open(DIR)
+}
+
 /// A script of `len` random steps: mostly writes, some removals, compactions and reopens. Values
 /// are unique; every third one is too long to be kept in the index.
 pub(super) fn script(seed: u64, len: usize) -> Vec<Step> {
@@ -67,13 +72,20 @@ pub(super) fn script(seed: u64, len: usize) -> Vec<Step> {
 
 /// Runs a step. A removal of a missing key is not an error here.
 pub(super) fn run(step: &Step, store: &mut Option<KvStore>, disk: &SimulatedDisk) -> Result<()> {
+    run_with(step, store, || open(disk))
+}
+
+/// The same, with another way to open the store.
+pub(super) fn run_with(
+    step: &Step,
+    store: &mut Option<KvStore>,
+    open: impl Fn() -> Result<KvStore>,
+) -> Result<()> {
     if matches!(step, Step::Reopen) {
         *store = None;
-        *store = Some(open(disk)?);
-        return Ok(());
     }
     let Some(store) = store else {
-        *store = Some(open(disk)?);
+        *store = Some(open()?);
         return Ok(());
     };
     match step {

@@ -1,0 +1,117 @@
+//! Batches of several writes, as group commit makes them; and the compactor's compare-and-swap.
+
+use super::workload::{DIR, open, options};
+use crate::disk::{CrashRng, Fault, SimulatedDisk};
+use crate::kv_store::writer::Op;
+use crate::{KvsEngine, KvsError};
+use std::io::ErrorKind;
+
+fn set(key: &str, value: &str) -> Op {
+    Op::new(key.to_owned(), Some(value.to_owned()))
+}
+
+fn remove(key: &str) -> Op {
+    Op::new(key.to_owned(), None)
+}
+
+/// `true` for done, `false` for a missing key.
+fn outcomes(ops: &[Op]) -> Vec<bool> {
+    let outcome = |op: &Op| match &op.result {
+        Ok(()) => true,
+        Err(KvsError::KeyNotFound) => false,
+        Err(other) => panic!("{other}"),
+    };
+    ops.iter().map(outcome).collect()
+}
+
+#[test]
+fn writes_of_one_batch_count_in_their_order() {
+    let disk = SimulatedDisk::new();
+    let store = open(&disk).unwrap();
+    let mut ops = [
+        remove("a"),
+        set("a", "1"),
+        remove("a"),
+        remove("a"),
+        set("b", "2"),
+        set("b", "a value that is not kept in the index"),
+    ];
+    store.0.writer.commit(&mut ops);
+    assert_eq!(outcomes(&ops), [false, true, true, false, true, true]);
+    for _ in 0..2 {
+        let store = open(&disk.after_kill(disk.changes())).unwrap();
+        assert_eq!(store.get("a".into()).unwrap(), None);
+        assert!(store.get("b".into()).unwrap().unwrap().starts_with("a value"));
+    }
+}
+
+#[test]
+fn a_batch_is_one_write_and_one_sync() {
+    let disk = SimulatedDisk::new();
+    let store = options(&disk).segment_bytes(100_000).open(DIR).unwrap();
+    store.set("first".into(), "reserves space".into()).unwrap();
+    let before = disk.operations();
+    let mut ops: Vec<Op> = (0..100).map(|number| set(&number.to_string(), "value")).collect();
+    store.0.writer.commit(&mut ops);
+    assert!(outcomes(&ops).into_iter().all(|done| done));
+    assert_eq!(disk.operations() - before, 2);
+}
+
+#[test]
+fn a_batch_that_fails_fails_as_a_whole_and_concludes_nothing() {
+    let disk = SimulatedDisk::new();
+    let store = open(&disk).unwrap();
+    store.set("a".into(), "1".into()).unwrap();
+    let at = disk.operations();
+    let error = ErrorKind::StorageFull;
+    disk.set_fault(Some(Fault { at, forever: false, error, short_write: true }));
+    let mut ops = [remove("a"), remove("a"), set("b", "2")];
+    store.0.writer.commit(&mut ops);
+    for op in &ops {
+        assert!(matches!(op.result, Err(KvsError::File { .. })), "{:?}", op.result);
+    }
+    assert_eq!(store.get("a".into()).unwrap().unwrap(), "1");
+    assert_eq!(store.get("b".into()).unwrap(), None);
+}
+
+#[test]
+fn a_batch_that_is_torn_is_there_from_its_start_or_not() {
+    let disk = SimulatedDisk::new();
+    let store = options(&disk).segment_bytes(100_000).open(DIR).unwrap();
+    store.set("first".into(), "reserves space".into()).unwrap();
+    let before = disk.changes();
+    let mut ops: Vec<Op> = (0..20).map(|number| set(&format!("{number:02}"), "value")).collect();
+    store.0.writer.commit(&mut ops);
+    let mut random = CrashRng(1);
+    let mut lengths = [0; 21];
+    for _ in 0..500 {
+        // The write is under way: it is there, not there, or torn.
+        let store = open(&disk.after_power_cut(before + 1, &mut random)).unwrap();
+        let found = |number: &usize| store.get(format!("{number:02}")).unwrap().is_some();
+        let there = (0..20).take_while(found).count();
+        assert!((there..20).all(|number| !found(&number)), "a gap behind {there}");
+        lengths[there] += 1;
+    }
+    assert!(lengths.iter().all(|times| *times > 0), "{lengths:?}");
+}
+
+#[test]
+fn a_copy_replaces_only_the_entry_that_it_was_made_from() {
+    let disk = SimulatedDisk::new();
+    let store = open(&disk).unwrap();
+    for key in ["moved", "overwritten", "removed"] {
+        store.set(key.into(), "old".into()).unwrap();
+    }
+    let old = [store.0.writer.catalog().manifest.segments[0].0].into();
+    store.0.writer.seal().unwrap();
+    store.set("overwritten".into(), "new".into()).unwrap();
+    store.remove("removed".into()).unwrap();
+    let segment = store.0.writer.catalog().sealed[0].0.clone();
+    for key in ["moved", "overwritten", "removed"] {
+        let copy = crate::kv_store::index::Entry::new(segment.clone(), 0, 0, "copy");
+        store.0.index.move_out_of(&old, key, &copy);
+    }
+    assert_eq!(store.get("moved".into()).unwrap().unwrap(), "copy");
+    assert_eq!(store.get("overwritten".into()).unwrap().unwrap(), "new");
+    assert_eq!(store.get("removed".into()).unwrap(), None);
+}
