@@ -296,44 +296,77 @@ mod shared {
         Ok(())
     }
 
-    /// Readers look at keys that are always there while a writer overwrites them and the log is
-    /// compacted under them. They must find every key, and never go back to an older value.
+    /// Readers look at keys that are always there while a writer overwrites them, as long as
+    /// `goes_on` says. They must find every key, and never go back to an older value.
+    fn overwrite_under_readers<E: KvsEngine + Sync>(
+        store: &E,
+        goes_on: impl Fn() -> bool,
+    ) -> std::result::Result<(), String> {
+        use std::sync::atomic::{AtomicBool, Ordering};
+        let padding = "x".repeat(1000);
+        let write = |version: usize| {
+            for number in 0..10 {
+                store.set(key(number), format!("{version}:{padding}")).unwrap();
+            }
+        };
+        write(0);
+        let done = AtomicBool::new(false);
+        let read = |first: usize| {
+            let (mut newest, mut turn) = ([0; 10], first);
+            while !done.load(Ordering::Relaxed) {
+                turn = (turn + 1) % 10;
+                let found = store.get(key(turn)).map_err(|error| error.to_string())?;
+                let found = found.ok_or("a key that is always there was not found")?;
+                let version: usize = found.split(':').next().unwrap().parse().unwrap();
+                if version < newest[turn] {
+                    return Err(format!("version {version} after {}", newest[turn]));
+                }
+                newest[turn] = version;
+            }
+            Ok(())
+        };
+        thread::scope(|scope| {
+            let readers: Vec<_> = (0..3).map(|first| scope.spawn(move || read(first))).collect();
+            let some_reader_failed = || readers.iter().any(|reader| reader.is_finished());
+            let versions = (1..).take_while(|_| goes_on() && !some_reader_failed());
+            versions.for_each(write);
+            done.store(true, Ordering::Relaxed);
+            readers.into_iter().try_for_each(|reader| reader.join().unwrap())
+        })
+    }
+
     #[test]
     fn get_during_overwrites_and_compaction_never_answers_none() -> Result<()> {
-        use std::sync::atomic::{AtomicBool, Ordering};
         let dir = TempDir::new()?;
         let store = KvStore::open(dir.path())?;
-        let padding = "x".repeat(1000);
-        let versioned = |version: usize| format!("{version}:{padding}");
-        for number in 0..10 {
-            store.set(key(number), versioned(0))?;
+        overwrite_under_readers(&store, || store.stats().compactions < 10).unwrap();
+        Ok(())
+    }
+
+    /// The planted fault: an index that unlinks the old entry before it links the new one.
+    #[test]
+    fn a_planted_index_that_unlinks_first_is_caught() -> Result<()> {
+        #[derive(Clone)]
+        struct UnlinksFirst(KvStore);
+
+        impl KvsEngine for UnlinksFirst {
+            fn set(&self, key: String, value: String) -> Result<()> {
+                let _ = self.0.remove(key.clone());
+                self.0.set(key, value)
+            }
+            fn get(&self, key: String) -> Result<Option<String>> {
+                self.0.get(key)
+            }
+            fn remove(&self, key: String) -> Result<()> {
+                self.0.remove(key)
+            }
         }
-        let done = AtomicBool::new(false);
-        thread::scope(|scope| {
-            for reader in 0..3 {
-                let (store, done) = (store.clone(), &done);
-                scope.spawn(move || {
-                    let mut newest = [0; 10];
-                    let mut turn = reader;
-                    while !done.load(Ordering::Relaxed) {
-                        turn = (turn + 1) % 10;
-                        let found =
-                            store.get(key(turn)).unwrap().expect("a key that is always there");
-                        let version: usize = found.split(':').next().unwrap().parse().unwrap();
-                        assert!(version >= newest[turn], "{version} after {}", newest[turn]);
-                        newest[turn] = version;
-                    }
-                });
-            }
-            let mut version = 0;
-            while store.stats().compactions < 10 {
-                version += 1;
-                for number in 0..10 {
-                    store.set(key(number), versioned(version)).unwrap();
-                }
-            }
-            done.store(true, Ordering::Relaxed);
-        });
+
+        let dir = TempDir::new()?;
+        let store = UnlinksFirst(KvStore::open(dir.path())?);
+        let since = std::time::Instant::now();
+        let caught = overwrite_under_readers(&store, || since.elapsed().as_secs() < 60);
+        assert!(caught.unwrap_err().contains("was not found"));
         Ok(())
     }
 }
