@@ -4,11 +4,13 @@
 //! one may forget when the power fails, and fails where it is told to, so that a test can try a
 //! crash or an error at every single operation.
 
+mod power_cut;
 mod real;
 mod simulated;
 
+pub use power_cut::CrashRng;
 pub use real::RealDisk;
-pub use simulated::{CrashRng, Fault, SimulatedDisk};
+pub use simulated::{Fault, SimulatedDisk};
 
 use crate::Result;
 use std::any::Any;

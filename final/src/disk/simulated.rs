@@ -1,7 +1,8 @@
+use super::power_cut::{Change, Content, CrashRng, FileId, replay, write};
 use super::{Disk, DiskFile};
 use crate::{KvsError, Result};
 use std::any::Any;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,23 +29,6 @@ pub struct Fault {
     pub short_write: bool,
 }
 
-/// Where the arbitrary choices of a crash come from: SplitMix64, after Steele, Lea and Flood (2014).
-#[derive(Clone, Debug)]
-pub struct CrashRng(pub u64);
-
-impl CrashRng {
-    /// A number below `bound`, which is not 0.
-    pub fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % bound as u64) as usize
-    }
-}
-
-type FileId = usize;
-
 #[derive(Default)]
 struct State {
     names: BTreeMap<PathBuf, FileId>,
@@ -56,25 +40,6 @@ struct State {
     operations: usize,
     fault: Option<Fault>,
     lies: bool,
-}
-
-/// An operation that changed something.
-#[derive(Clone, Debug)]
-enum Change {
-    Write { file: FileId, offset: u64, bytes: Vec<u8> },
-    SetLen { file: FileId, len: u64 },
-    Sync { file: FileId },
-    Name { path: PathBuf, file: Option<FileId> },
-    Rename { from: PathBuf, to: PathBuf, file: FileId },
-    SyncDir { dir: PathBuf },
-}
-
-fn write(content: &mut Vec<u8>, offset: u64, bytes: &[u8]) {
-    let (start, end) = (offset as usize, offset as usize + bytes.len());
-    if content.len() < end {
-        content.resize(end, 0);
-    }
-    content[start..end].copy_from_slice(bytes);
 }
 
 impl SimulatedDisk {
@@ -159,106 +124,15 @@ impl SimulatedDisk {
     }
 }
 
-/// Names and contents.
-type Content = (BTreeMap<PathBuf, FileId>, Vec<Vec<u8>>);
-
 impl State {
-    /// What there is after so many changes; with choices, after a power cut.
+    /// The disk's content after so many changes.
     fn replay(&self, changes: usize, choices: Option<&mut CrashRng>) -> Content {
-        let (mut names, mut files) = self.base.clone();
-        files.resize(self.files.len(), Vec::new());
         let done = &self.changes[..changes.min(self.changes.len())];
-        let mut keep = Keep::new(done, choices);
-        for (number, change) in done.iter().enumerate() {
-            match change {
-                Change::Write { file, offset, bytes } => {
-                    let kept = keep.bytes(number, *file, bytes);
-                    if !kept.is_empty() {
-                        write(&mut files[*file], *offset, kept);
-                    }
-                }
-                Change::SetLen { file, len } => {
-                    if keep.whole(number, *file) {
-                        files[*file].resize(*len as usize, 0);
-                    }
-                }
-                Change::Name { path, file } => {
-                    if keep.name(number, path) {
-                        match file {
-                            Some(file) => drop(names.insert(path.clone(), *file)),
-                            None => drop(names.remove(path)),
-                        }
-                    }
-                }
-                // A rename is one step: both names or none.
-                Change::Rename { from, to, file } => {
-                    if keep.name(number, to) {
-                        names.remove(from);
-                        names.insert(to.clone(), *file);
-                    }
-                }
-                Change::Sync { .. } | Change::SyncDir { .. } => {}
-            }
-        }
+        let (names, mut files) = replay(&self.base, done, choices);
+        files.resize(self.files.len().max(files.len()), Vec::new());
         (names, files)
     }
-}
 
-/// Decides what survives.
-struct Keep<'a> {
-    /// For each file the number of its last sync; what came before it is safe.
-    file_syncs: HashMap<FileId, usize>,
-    /// For each directory likewise.
-    dir_syncs: HashMap<&'a Path, usize>,
-    choices: Option<&'a mut CrashRng>,
-}
-
-impl<'a> Keep<'a> {
-    fn new(done: &'a [Change], choices: Option<&'a mut CrashRng>) -> Keep<'a> {
-        let mut keep = Keep { file_syncs: HashMap::new(), dir_syncs: HashMap::new(), choices };
-        for (number, change) in done.iter().enumerate() {
-            match change {
-                Change::Sync { file } => drop(keep.file_syncs.insert(*file, number)),
-                Change::SyncDir { dir } => drop(keep.dir_syncs.insert(dir, number)),
-                _ => {}
-            }
-        }
-        keep
-    }
-
-    fn is_synced(&self, number: usize, file: FileId) -> bool {
-        self.file_syncs.get(&file).is_some_and(|sync| *sync > number)
-    }
-
-    /// One of `bound` choices; the first, which is to keep, if nothing is lost.
-    fn choose(&mut self, safe: bool, bound: usize) -> usize {
-        match &mut self.choices {
-            Some(choices) if !safe => choices.below(bound),
-            _ => 0,
-        }
-    }
-
-    fn whole(&mut self, number: usize, file: FileId) -> bool {
-        self.choose(self.is_synced(number, file), 2) == 0
-    }
-
-    /// What of a write is there: all, nothing, or its beginning.
-    fn bytes<'b>(&mut self, number: usize, file: FileId, bytes: &'b [u8]) -> &'b [u8] {
-        match self.choose(self.is_synced(number, file), 3) {
-            0 => bytes,
-            1 => &[],
-            _ => &bytes[..self.choose(false, bytes.len() + 1)],
-        }
-    }
-
-    fn name(&mut self, number: usize, path: &Path) -> bool {
-        let last = path.parent().and_then(|dir| self.dir_syncs.get(dir));
-        let safe = last.is_some_and(|sync| *sync > number);
-        self.choose(safe, 2) == 0
-    }
-}
-
-impl State {
     /// Counts an operation. If it is one that fails: its error, and whether a write shall do half of
     /// its work before.
     fn begin(&mut self) -> std::result::Result<(), (io::Error, bool)> {
