@@ -15,7 +15,7 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 fn client(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kvs-client"));
-    command.args(args);
+    command.args(args).timeout(support::server::WATCHDOG);
     command
 }
 

@@ -101,7 +101,8 @@ fn any_text_is_a_key_and_a_value() -> Result<()> {
 
 fn bytes_in(dir: &Path) -> u64 {
     let files = fs::read_dir(dir).unwrap();
-    files.map(|file| file.unwrap().metadata().unwrap().len()).sum()
+    // One that goes while we look counts no more.
+    files.filter_map(|file| Some(file.ok()?.metadata().ok()?.len())).sum()
 }
 
 /// Overwrites and removes keys until the store has compacted, and looks at every key after that.
@@ -119,9 +120,7 @@ fn compaction() -> Result<()> {
                 store.remove(key(number))?;
             }
         }
-        if store.stats().compactions == 2 {
-            let after = bytes_in(dir.path());
-            assert!(after < largest / 2, "{largest} bytes shrank to {after} only");
+        if store.stats().compactions >= 2 && bytes_in(dir.path()) < largest / 2 {
             for _ in 0..2 {
                 assert_eq!(store.stats().keys, 900);
                 for number in 0..1000 {
@@ -133,7 +132,7 @@ fn compaction() -> Result<()> {
             }
             return Ok(());
         }
-        assert!(round < 1000, "no compaction after {round} rounds");
+        assert!(round < 1000, "no compaction, or no smaller directory, after {round} rounds");
     }
     unreachable!()
 }
@@ -158,6 +157,7 @@ fn compaction_keeps_no_deleted_file_open() -> Result<()> {
         if store.stats().compactions > 0 {
             break;
         }
+        assert!(number < 100_000, "no compaction");
     }
     for number in 0..100 {
         assert_eq!(store.get(key(number))?.map(|value| value.len()), Some(10_000));
@@ -339,7 +339,10 @@ mod shared {
     fn get_during_overwrites_and_compaction_never_answers_none() -> Result<()> {
         let dir = TempDir::new()?;
         let store = KvStore::open(dir.path())?;
-        overwrite_under_readers(&store, || store.stats().compactions < 10).unwrap();
+        let since = std::time::Instant::now();
+        let goes_on = || store.stats().compactions < 10 && since.elapsed().as_secs() < 100;
+        overwrite_under_readers(&store, goes_on).unwrap();
+        assert!(store.stats().compactions >= 10);
         Ok(())
     }
 

@@ -236,6 +236,19 @@ mod shutdown {
         flood.join().unwrap();
     }
 
+    #[test]
+    fn sigint_stops_the_server_as_sigterm_does() {
+        let dir = TempDir::new().unwrap();
+        let server = start(&dir);
+        let mut client = server.connect();
+        assert_eq!(client.ask(SET), r#"{"Ok":null}"#);
+        let (status, log) = server.signal("-INT");
+        assert_eq!(status.code(), Some(0), "{log}");
+        assert_eq!(client.line(), "", "the connection is closed");
+        let store = KvStore::open(dir.path()).unwrap();
+        assert_eq!(store.get("k".to_owned()).unwrap(), Some("v".to_owned()));
+    }
+
     /// Writers count what was acknowledged until the server goes away under them.
     #[test]
     fn after_sigterm_under_load_every_acknowledged_write_is_there() {

@@ -98,7 +98,6 @@ fn watch_threads<P: ThreadPool>(pool: &P) -> Receiver<()> {
     ends
 }
 
-/// A worker that spins or waits for ever after the drop would never report.
 fn threads_are_gone_after_drop<P: ThreadPool>() {
     let pool = P::new(THREADS).unwrap();
     let ends = watch_threads(&pool);

@@ -29,6 +29,7 @@ impl Server {
             .args(["server", "--addr", "127.0.0.1:0", "--dir"])
             .arg(dir.path())
             .args(args)
+            .env_remove("RUST_LOG")
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();

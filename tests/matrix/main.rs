@@ -4,7 +4,7 @@
 //! in a process of its own, and what it does is compared with what is written in [`EXPECTED`]. A
 //! stage that can do more than is written there fails as well.
 //!
-//! No cell depends on how fast the machine is. To stop a reader or a writer in the middle, the
+//! No cell measures a time. To stop a reader or a writer in the middle, the
 //! server's process installs a hook in the log's probe. That an answer does *not* come is concluded
 //! from the server having gone to sleep, all its threads, without having sent it.
 //!
@@ -52,6 +52,10 @@ fn main() -> ExitCode {
         for (column, (property, expected)) in
             PROPERTIES.iter().zip(row.split_whitespace()).enumerate()
         {
+            if stage == "4" && num_cpus::get() == 1 {
+                // Its pool has as many threads as the machine has cores: one can show nothing.
+                continue;
+            }
             let measured = Arc::clone(&measured);
             let name = format!("stage_{stage}::{}_{}", expected, property.name);
             trials.push(Trial::test(name, move || {

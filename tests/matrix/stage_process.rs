@@ -15,7 +15,7 @@ const ROLE: &str = "KVS_MATRIX_STAGE";
 /// How often in a row a server has to be found asleep. Data that was sent over loopback is there
 /// before the sender goes on, so a server that will act on it is awake by then; the repetition
 /// covers a machine that is late.
-const ASLEEP: usize = 20;
+const ASLEEP: usize = 50;
 
 // ---- inside the process ------------------------------------------------------------------------
 

@@ -23,6 +23,8 @@ impl Server {
     /// Starts `command` as a server on a free port and waits until it listens.
     pub fn start(command: &mut Command, dir: &Path) -> Result<Server, String> {
         command.args(["--addr", "127.0.0.1:0", "--dir"]).arg(dir);
+        // The line that is waited for is of the level `info`.
+        command.env_remove("RUST_LOG");
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let log = Arc::new(Mutex::new(String::new()));
@@ -49,9 +51,14 @@ impl Server {
     }
 
     /// Sends SIGTERM and waits for the end. Returns how it ended and all that it logged.
-    pub fn terminate(mut self) -> (ExitStatus, String) {
+    pub fn terminate(self) -> (ExitStatus, String) {
+        self.signal("-TERM")
+    }
+
+    /// Sends a signal and waits for the end. Returns how it ended and all that it logged.
+    pub fn signal(mut self, signal: &str) -> (ExitStatus, String) {
         let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
         let since = Instant::now();
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {

@@ -92,9 +92,7 @@ impl SharedKvStore {
             stats.stale_bytes += replaced.map_or(0, |old| old.len);
         })?;
         // A compaction that was interrupted after its last write left the old log behind.
-        for replaced in generations {
-            delete(&log::path(dir.path(), replaced));
-        }
+        log::delete_replaced(dir.path(), generations);
         Ok(SharedKvStore {
             dir,
             generation,
@@ -176,15 +174,16 @@ impl SharedKvStore {
             Ok(copy)
         });
         if copied.is_err() {
-            delete(&unfinished);
+            // What stays of it costs space until the next attempt.
+            let _ = fs::remove_file(&unfinished);
         }
         let (log, index, end) = copied?;
 
-        let replaced = mem::replace(&mut self.path, path);
-        (self.generation, self.log, self.index, self.end) = (generation, log, index, end);
+        let replaced = mem::replace(&mut self.generation, generation);
+        (self.path, self.log, self.index, self.end) = (path, log, index, end);
         self.stats.stale_bytes = 0;
         self.stats.compactions += 1;
-        delete(&replaced);
+        log::delete_replaced(self.dir.path(), [replaced]);
         Ok(())
     }
 
@@ -217,11 +216,4 @@ fn read(log: &mut File, position: Position) -> io::Result<Vec<u8>> {
     log.seek(SeekFrom::Start(position.offset))?;
     log.read_exact(&mut line)?;
     Ok(line)
-}
-
-/// Deletes a file that counts for nothing. If that fails it costs space, nothing else.
-fn delete(path: &Path) {
-    if let Err(error) = fs::remove_file(path) {
-        ::log::warn!("{}: cannot be deleted: {error}", path.display());
-    }
 }

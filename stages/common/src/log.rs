@@ -102,6 +102,18 @@ pub fn generations(dir: &Path) -> Result<Vec<u64>> {
     Ok(numbers)
 }
 
+/// Deletes logs that a newer one has replaced, once the newer one's name is safe from a power cut.
+/// If that fails, they cost space until the next open, and nothing else.
+pub fn delete_replaced(dir: &Path, generations: impl IntoIterator<Item = u64>) {
+    let delete = || {
+        File::open(dir)?.sync_all()?;
+        generations.into_iter().try_for_each(|number| fs::remove_file(path(dir, number)))
+    };
+    if let Err(error) = delete() {
+        ::log::warn!("{}: a replaced log cannot be deleted: {error}", dir.display());
+    }
+}
+
 /// Appends a record to a log whose last record ends at `end`, with one write to the operating
 /// system: what was acknowledged survives the end of the process, if not of the machine.
 ///
@@ -113,8 +125,8 @@ pub fn append(path: &Path, log: &File, end: u64, record: &Record) -> Result<Posi
     line.push(b'\n');
     probe::hit(Point::Append);
     if let Err(error) = log.write_all_at(&line, end) {
-        // If even this fails, the half line stays until an append writes over it; if none does, the
-        // next replay refuses it.
+        // If even this fails, the half line stays. What the next appends leave of it, the next replay
+        // refuses.
         let _ = log.set_len(end);
         return Err(KvsError::at(path)(error));
     }

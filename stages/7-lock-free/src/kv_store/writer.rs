@@ -4,6 +4,7 @@ use kvs_common::{DataDir, EngineKind, KvsError, Result};
 use papaya::Guard;
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufWriter, Write};
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -45,9 +46,7 @@ impl Writer {
             Record::Remove { key } => writer.withdraw(&key, position),
         })?;
         // A compaction that was interrupted after its last write left the old log behind.
-        for replaced in generations {
-            delete(&log::path(writer.dir.path(), replaced));
-        }
+        log::delete_replaced(writer.dir.path(), generations);
         Ok(writer)
     }
 
@@ -113,22 +112,24 @@ impl Writer {
         let unfinished = path.with_extension("log.tmp");
         let copied = self.copy_live_records(&unfinished, &path);
         if copied.is_err() {
-            delete(&unfinished);
+            // What stays of it costs space until the next attempt.
+            let _ = fs::remove_file(&unfinished);
         }
         let (log, moved) = copied?;
 
-        self.generation = generation;
+        let replaced = mem::replace(&mut self.generation, generation);
         self.end = moved.last().map_or(0, |(_, position)| position.end());
-        let replaced = std::mem::replace(&mut self.log, log);
+        self.log = log;
         for (key, position) in moved {
             self.publish(key, position);
         }
-        // Frees the entries just replaced once their last reader lets go, and not only when there
-        // are more of them: they hold the old log open, and with it its space on disk.
+        // Frees the entries that this thread has replaced once their last reader lets go, and not
+        // only when there are more of them: they hold the old log open, and with it its space on
+        // disk. Those of other threads wait until those threads replace more.
         self.index.entries.guard().flush();
         self.index.stale_bytes.store(0, Ordering::Relaxed);
         self.index.compactions.fetch_add(1, Ordering::Relaxed);
-        delete(&replaced.path);
+        log::delete_replaced(self.dir.path(), [replaced]);
         Ok(())
     }
 
@@ -156,11 +157,4 @@ impl Writer {
 
 fn open_file(options: &mut OpenOptions, path: &Path) -> Result<File> {
     options.read(true).write(true).open(path).map_err(KvsError::at(path))
-}
-
-/// Deletes a file that counts for nothing. If that fails it costs space, nothing else.
-fn delete(path: &Path) {
-    if let Err(error) = fs::remove_file(path) {
-        ::log::warn!("{}: cannot be deleted: {error}", path.display());
-    }
 }

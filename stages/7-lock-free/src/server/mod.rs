@@ -41,8 +41,8 @@ impl<E: KvsEngine, P: ThreadPool> KvsServer<E, P> {
     }
 
     /// Serves until [`ServerHandle::shutdown`]. Then it takes no more connections, answers the
-    /// requests that are being executed, closes the connections, and returns. A client that does
-    /// not take its answer is cut off after five seconds.
+    /// requests that are being executed, closes the connections, and returns. What is not done
+    /// after five seconds is cut off.
     pub fn run(self) -> Result<()> {
         while !self.shutdown.has_begun() {
             match self.listener.accept() {
