@@ -114,7 +114,7 @@ impl Compactor {
                 return Err(error);
             }
         }
-        writer.index.free_replaced();
+        writer.index.note_compaction();
         writer.index.subtract_dead(old.iter().map(|(segment, _)| segment.dead()).sum());
         let bytes = |segments: &[(_, u32)]| segments.iter().map(|(_, end)| u64::from(*end)).sum();
         writer.bytes.fetch_add(bytes(&copies.segments), Ordering::Relaxed);

@@ -116,15 +116,16 @@ impl Index {
         }
     }
 
-    /// Frees the entries that this thread has replaced as soon as their last reader lets go, not only
-    /// when there are more of them: each holds a segment open that was perhaps deleted.
-    pub(super) fn free_replaced(&self) {
+    /// A compaction has moved its entries and deletes the old segments next.
+    pub(super) fn note_compaction(&self) {
         self.compactions.fetch_add(1, Ordering::Relaxed);
-        self.free_replaced_before_compaction();
+        self.free_after_compaction();
     }
 
-    /// The same for every thread that writes, once after each compaction.
-    pub(super) fn free_replaced_before_compaction(&self) {
+    /// If there was a compaction since this thread was here last: frees the entries that the thread
+    /// has replaced as soon as their last reader lets go, and not only when there are more of them.
+    /// Each holds a segment open that was perhaps deleted.
+    pub(super) fn free_after_compaction(&self) {
         thread_local!(static FREED: Cell<u64> = const { Cell::new(0) });
         let compactions = self.compactions.load(Ordering::Relaxed);
         if FREED.replace(compactions) != compactions {

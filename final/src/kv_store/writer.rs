@@ -37,7 +37,7 @@ impl Op {
 /// The log: the segment that is written to, and the ones before it.
 pub(super) struct Writer {
     pub(super) disk: Arc<dyn Disk>,
-    pub(super) dir: PathBuf,
+    dir: PathBuf,
     pub(super) index: Arc<Index>,
     pub(super) options: KvStoreOptions,
     /// The end of the log. Held by whoever writes there: one batch of writes at a time, with its
@@ -45,7 +45,7 @@ pub(super) struct Writer {
     tail: Mutex<Tail>,
     /// Which segments are the store. Held while the manifest is replaced, by a rotation (which has
     /// `tail` already) or by the compactor (which has not).
-    pub(super) catalog: Mutex<Catalog>,
+    catalog: Mutex<Catalog>,
     /// Held during a sync of the log, and until its failure is known in `stopped`.
     syncing: Mutex<()>,
     /// Why no more is written, once that is so. Set at most once, for good.
@@ -220,7 +220,7 @@ impl Writer {
             }
             offset += len;
         }
-        self.index.free_replaced_before_compaction();
+        self.index.free_after_compaction();
     }
 
     /// Seals the segment that is written to and begins the next. If it fails, the old one is still
