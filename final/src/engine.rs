@@ -14,4 +14,10 @@ pub trait KvsEngine: Clone + Send + 'static {
     /// # Errors
     /// [`KvsError::KeyNotFound`](crate::KvsError::KeyNotFound) if it has none.
     fn remove(&self, key: String) -> Result<()>;
+
+    /// What it says about itself: lines of a name, a space and a value, each ended by `\n`. An
+    /// engine that has nothing to say says nothing, as here.
+    fn figures(&self) -> String {
+        String::new()
+    }
 }

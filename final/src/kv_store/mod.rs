@@ -162,6 +162,10 @@ impl KvsEngine for KvStore {
     fn remove(&self, key: String) -> Result<()> {
         self.write(key, None)
     }
+
+    fn figures(&self) -> String {
+        self.stats().to_string()
+    }
 }
 
 impl Drop for Shared {

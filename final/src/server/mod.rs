@@ -86,5 +86,6 @@ fn execute(engine: &impl KvsEngine, request: Request) -> Result<Option<String>> 
         Request::Get { key } => engine.get(key),
         Request::Set { key, value } => engine.set(key, value).map(|()| None),
         Request::Remove { key } => engine.remove(key).map(|()| None),
+        Request::Stats {} => Ok(Some(engine.figures())),
     }
 }
