@@ -28,4 +28,10 @@ pub trait KvsEngine: Clone + Send + 'static {
     fn remove_then(&self, key: String, done: impl FnOnce(Result<()>) + Send + 'static) {
         done(self.remove(key));
     }
+
+    /// What it says about itself: lines of a name, a space and a value, each ended by `\n`. An
+    /// engine that has nothing to say says nothing, as here.
+    fn figures(&self) -> String {
+        String::new()
+    }
 }

@@ -4,6 +4,7 @@
 //! {"Get":{"key":"k"}}               {"Ok":"v"} or {"Ok":null}
 //! {"Set":{"key":"k","value":"v"}}   {"Ok":null}
 //! {"Remove":{"key":"k"}}            {"Ok":null} or {"Err":"Key not found"}
+//! {"Stats":{}}                      {"Ok":"name value\nname value\n…"}, a line a figure
 //! anything else                     {"Err":"…"}
 //! ```
 //!
@@ -39,6 +40,8 @@ pub enum Request {
         /// The key.
         key: String,
     },
+    /// What the server and its engine say about themselves.
+    Stats {},
 }
 
 /// What the server answers.
@@ -109,6 +112,7 @@ mod tests {
             "{\"Set\":{\"key\":\"k\",\"value\":\"v\"}}\n"
         );
         assert_eq!(text(&Request::Remove { key: key() }), "{\"Remove\":{\"key\":\"k\"}}\n");
+        assert_eq!(text(&Request::Stats {}), "{\"Stats\":{}}\n");
         assert_eq!(text(&Response::Ok(Some("v".into()))), "{\"Ok\":\"v\"}\n");
         assert_eq!(text(&Response::Ok(None)), "{\"Ok\":null}\n");
         let missing = Response::from(Err(KvsError::KeyNotFound));

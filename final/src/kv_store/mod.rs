@@ -187,6 +187,10 @@ impl KvsEngine for KvStore {
     fn remove_then(&self, key: String, done: impl FnOnce(Result<()>) + Send + 'static) {
         self.write_then(key, None, done);
     }
+
+    fn figures(&self) -> String {
+        self.stats().to_string()
+    }
 }
 
 impl Shared {

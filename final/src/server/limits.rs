@@ -1,4 +1,5 @@
 use crate::protocol::MAX_LINE;
+use std::fmt;
 use std::time::Duration;
 
 /// What a server takes from its clients, all of them together and each one alone.
@@ -50,6 +51,29 @@ impl Default for Limits {
             request_time: Duration::from_secs(30),
             answer_time: Duration::from_secs(30),
             idle_time: None,
+        }
+    }
+}
+
+/// As in the log line of a server that starts.
+impl fmt::Display for Limits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "limits: request {} bytes, key {}, value {}, buffered {}, {} connections, {} jobs, \
+             request {:?}, answer {:?}, idle ",
+            self.request_bytes,
+            self.key_bytes,
+            self.value_bytes,
+            self.buffered_bytes,
+            self.connections,
+            self.jobs,
+            self.request_time,
+            self.answer_time,
+        )?;
+        match self.idle_time {
+            Some(time) => write!(f, "{time:?}"),
+            None => f.write_str("for ever"),
         }
     }
 }

@@ -93,6 +93,10 @@ impl<'a, E: KvsEngine> Requests<'a, E> {
                 self.engine.remove_then(key, done);
                 self.collect();
             }
+            Ok(Request::Stats {}) => {
+                let figures = self.connection.shared.report() + &self.engine.figures();
+                self.answer(Ok(Some(figures)));
+            }
             Err(error) => self.answer(Err(error)),
         }
         true
@@ -105,6 +109,7 @@ impl<'a, E: KvsEngine> Requests<'a, E> {
         let (key, value) = match &request {
             Request::Get { key } | Request::Remove { key } => (key, ""),
             Request::Set { key, value } => (key, &**value),
+            Request::Stats {} => return Ok(request),
         };
         let too_large = |what, len, limit| Err(KvsError::TooLarge { what, len, limit });
         if key.len() > limits.key_bytes {

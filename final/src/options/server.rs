@@ -1,16 +1,9 @@
-//! What the command lines take. The only file here that knows `structopt`.
-
+use super::{DEFAULT_ADDR, limits::LimitOptions};
 use crate::{Durability, EngineKind};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::fmt;
+use std::net::SocketAddr;
 use std::{path::Path, path::PathBuf, str::FromStr};
 use structopt::StructOpt;
-use structopt::clap::AppSettings;
-
-// The defaults stand here and not in the attributes: with a `default_value`, `--addr` without an
-// address would be taken for the default instead of being refused.
-
-/// Where the server listens and the client connects when nobody says.
-pub(crate) const DEFAULT_ADDR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4000);
 
 /// The command line of a server.
 #[derive(Debug, StructOpt)]
@@ -35,12 +28,19 @@ pub(crate) struct ServerOptions {
     /// Threads in the pool, at least 1; by default one for each logical core
     #[structopt(long, value_name = "N", parse(try_from_str = parse_threads))]
     pub(crate) threads: Option<u32>,
+    #[structopt(flatten)]
+    pub(crate) limits: LimitOptions,
 }
 
 impl ServerOptions {
     /// Where to listen.
     pub(crate) fn addr(&self) -> SocketAddr {
         self.addr.unwrap_or(DEFAULT_ADDR)
+    }
+
+    /// The thread pool.
+    pub(crate) fn pool(&self) -> PoolKind {
+        self.pool.unwrap_or(PoolKind::Queue)
     }
 
     /// The data directory.
@@ -58,6 +58,16 @@ pub(crate) enum PoolKind {
     Queue,
     /// rayon's work-stealing pool.
     Rayon,
+}
+
+impl fmt::Display for PoolKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            PoolKind::Naive => "naive",
+            PoolKind::Queue => "queue",
+            PoolKind::Rayon => "rayon",
+        })
+    }
 }
 
 impl FromStr for PoolKind {
@@ -79,66 +89,4 @@ fn parse_threads(number: &str) -> Result<u32, String> {
         Ok(threads) => Ok(threads),
         Err(error) => Err(format!("`{number}`: {error}")),
     }
-}
-
-/// The command line of the program that is both.
-#[derive(Debug, StructOpt)]
-#[structopt(
-    name = "kvs",
-    about = "A key/value server, its client, and a check of its data",
-    settings = &[AppSettings::SubcommandRequiredElseHelp, AppSettings::VersionlessSubcommands]
-)]
-pub(crate) enum KvsOptions {
-    /// Runs the server
-    Server(ServerOptions),
-    /// Talks to a server
-    Client(ClientOptions),
-    /// Reads every record of a store that is not in use, and changes nothing
-    Check {
-        /// The data directory
-        #[structopt(parse(from_os_str))]
-        dir: PathBuf,
-    },
-}
-
-/// The command line of the client.
-#[derive(Debug, StructOpt)]
-#[structopt(
-    name = "kvs-client",
-    about = "Talks to a key/value server",
-    settings = &[AppSettings::SubcommandRequiredElseHelp, AppSettings::VersionlessSubcommands]
-)]
-pub(crate) enum ClientOptions {
-    /// Prints the value of a key
-    Get {
-        /// The key
-        key: String,
-        /// The server's address, by default 127.0.0.1:4000
-        #[structopt(long, value_name = "IP:PORT")]
-        addr: Option<SocketAddr>,
-    },
-    /// Gives a key a value
-    Set {
-        /// The key
-        key: String,
-        /// The value; put `--` before one that starts with a dash
-        value: String,
-        /// The server's address, by default 127.0.0.1:4000
-        #[structopt(long, value_name = "IP:PORT")]
-        addr: Option<SocketAddr>,
-    },
-    /// Removes a key and its value
-    Rm {
-        /// The key
-        key: String,
-        /// The server's address, by default 127.0.0.1:4000
-        #[structopt(long, value_name = "IP:PORT")]
-        addr: Option<SocketAddr>,
-    },
-}
-
-/// The options that the program was started with. Prints help, version or a complaint and ends the
-/// process where that is the answer.
-pub(crate) fn parse<T: StructOpt>() -> T {
-    T::from_args()
 }
