@@ -5,8 +5,9 @@ use crate::KvsEngine;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a job that has nothing to do waits for something before it ends.
-const LINGER: Duration = Duration::from_millis(1);
+/// How long a job that has nothing to do waits for something before it ends: long beside a request,
+/// and no more than what a sleeping thread costs, which is nothing.
+const LINGER: Duration = Duration::from_millis(10);
 /// After how many turns a job looks for ready connections although others still wait.
 const TURNS: u32 = 64;
 
@@ -38,12 +39,10 @@ impl<E: KvsEngine> Job<E> {
                 turns += 1;
                 if turns == TURNS {
                     turns = 0;
-                    schedule.note_look();
-                    shared.poll(&mut events, Duration::ZERO);
+                    schedule.look(|| shared.poll(&mut events, Duration::ZERO));
                 }
             }
-            schedule.note_look();
-            shared.poll(&mut events, LINGER);
+            schedule.look(|| shared.poll(&mut events, LINGER));
             if !schedule.has_ready() {
                 break;
             }

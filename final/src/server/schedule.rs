@@ -15,23 +15,25 @@
 
 use super::connection::Connection;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// The poller comes back when no job has looked for so long.
 const TICK: Duration = Duration::from_millis(1);
 /// A job asks for help when so many connections wait.
-const HELP_AT: usize = 16;
+const HELP_AT: usize = 64;
 
 pub(super) struct Schedule {
     /// Held for a push or a pop, never while a connection is served.
     state: Mutex<State>,
     /// Told when the last job ends, or one asks for help. Only the poller waits.
     changed: Condvar,
-    /// How often jobs looked for ready connections. The poller compares it with what it was a tick
-    /// ago; seeing it late makes it look once in vain: `Relaxed`.
+    /// How often jobs looked for ready connections, and how many do so right now. The poller compares
+    /// the first with what it was a tick ago; seeing either late makes it look in vain, or a tick later:
+    /// `Relaxed`.
     looks: AtomicU64,
+    looking: AtomicUsize,
     max_jobs: usize,
 }
 
@@ -67,7 +69,13 @@ pub(super) enum Duty {
 impl Schedule {
     pub(super) fn new(max_jobs: usize) -> Schedule {
         let (state, changed) = (Mutex::default(), Condvar::new());
-        Schedule { state, changed, looks: AtomicU64::new(0), max_jobs }
+        Schedule {
+            state,
+            changed,
+            looks: AtomicU64::new(0),
+            looking: AtomicUsize::new(0),
+            max_jobs,
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -97,9 +105,12 @@ impl Schedule {
         self.state().ready.pop_front()
     }
 
-    /// For a job: it is about to look for ready connections.
-    pub(super) fn note_look(&self) {
+    /// For a job: looks for ready connections.
+    pub(super) fn look(&self, look: impl FnOnce()) {
         self.looks.fetch_add(1, Ordering::Relaxed);
+        self.looking.fetch_add(1, Ordering::Relaxed);
+        look();
+        self.looking.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// For a job: it ends.
@@ -120,7 +131,8 @@ impl Schedule {
             let time = if state.jobs < self.max_jobs { TICK.min(patience) } else { patience };
             let wait = self.changed.wait_timeout(state, time);
             state = wait.unwrap_or_else(PoisonError::into_inner).0;
-            held_up = looks == self.looks.load(Ordering::Relaxed);
+            held_up = looks == self.looks.load(Ordering::Relaxed)
+                && self.looking.load(Ordering::Relaxed) == 0;
         }
         if state.jobs > 0 && !state.help && !held_up {
             return Duty::None;
