@@ -6,6 +6,7 @@ mod crash;
 mod damage;
 mod faults;
 mod oracle;
+mod replay;
 mod workload;
 
 /// How many times the usual work is to be done.
