@@ -1,4 +1,4 @@
-use super::{Disk, DiskFile};
+use super::{Disk, DiskFile, Map, map};
 use crate::Result;
 use crate::data_dir::{DataDir, EngineKind};
 use std::any::Any;
@@ -67,6 +67,10 @@ impl DiskFile for File {
         rustix::fs::fallocate(self, rustix::fs::FallocateFlags::empty(), 0, len)?;
         let _ = len;
         Ok(())
+    }
+
+    fn map(&self) -> io::Result<Box<dyn Map>> {
+        map::map(self)
     }
 
     fn sync(&self) -> io::Result<()> {

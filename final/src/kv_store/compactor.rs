@@ -250,11 +250,17 @@ impl Copies<'_> {
         Ok(())
     }
 
-    /// Writes what is left and makes the last segment safe.
+    /// Writes what is left and makes the last segment safe. It is complete then.
     fn finish(&mut self) -> Result<()> {
         self.write()?;
         match self.segments.last() {
-            Some((segment, _)) => segment.file.sync().map_err(KvsError::at(&segment.path)),
+            Some((segment, _)) => {
+                segment.file.sync().map_err(KvsError::at(&segment.path))?;
+                if self.writer.options.map_sealed {
+                    segment.map();
+                }
+                Ok(())
+            }
             None => Ok(()),
         }
     }

@@ -85,6 +85,9 @@ impl Writer {
         let Some((segment, end)) = segments.pop() else {
             return Err(KvsError::Protocol("a manifest without segments".to_owned()));
         };
+        if options.map_sealed {
+            segments.iter().for_each(|(segment, _)| segment.map());
+        }
         let tail = Tail { segment, end, synced: end, reserved: end.into(), buffer: Vec::new() };
         Ok(Writer {
             disk: Arc::clone(&options.disk),
@@ -252,6 +255,9 @@ impl Writer {
             }
         }
         catalog.manifest = manifest;
+        if self.options.map_sealed {
+            tail.segment.map();
+        }
         catalog.sealed.push((Arc::clone(&tail.segment), tail.end));
         self.bytes.fetch_add(segment::HEADER.into(), Ordering::Relaxed);
         tail.segment = new;

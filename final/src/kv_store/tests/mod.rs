@@ -5,6 +5,7 @@ mod batch;
 mod crash;
 mod damage;
 mod faults;
+mod mapped;
 mod oracle;
 mod replay;
 mod workload;
