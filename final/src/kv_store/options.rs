@@ -90,6 +90,7 @@ pub struct KvStoreOptions {
     pub(super) durability: Durability,
     pub(super) segment_bytes: u32,
     pub(super) compact_at: u64,
+    pub(super) spare_segments: u64,
     pub(super) map_sealed: bool,
     pub(super) background: bool,
     pub(super) disk: Arc<dyn Disk>,
@@ -108,6 +109,7 @@ impl KvStoreOptions {
             durability: Durability::default(),
             segment_bytes: 64 << 20,
             compact_at: 4 << 20,
+            spare_segments: 16,
             map_sealed: false,
             background: true,
             disk: Arc::new(RealDisk),
@@ -134,6 +136,15 @@ impl KvStoreOptions {
     /// default.
     pub fn compact_at(mut self, dead_bytes: u64) -> Self {
         self.compact_at = dead_bytes;
+        self
+    }
+
+    /// Compaction also starts when there are so many complete segments, each an open file, more than
+    /// live bytes explain: they explain two for each [`KvStoreOptions::segment_bytes`] of them. So
+    /// many small segments are merged, and as many full ones as may be are left alone. 16 by
+    /// default, 1 at least.
+    pub fn spare_segments(mut self, segments: u32) -> Self {
+        self.spare_segments = segments.max(1).into();
         self
     }
 

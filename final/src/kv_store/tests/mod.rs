@@ -4,6 +4,7 @@
 mod batch;
 mod crash;
 mod damage;
+mod due;
 mod faults;
 mod mapped;
 mod oracle;
