@@ -27,6 +27,9 @@ pub trait Disk: Send + Sync + 'static {
     /// Makes `dir` if need be and takes it for this process, until the result is dropped.
     fn claim(&self, dir: &Path) -> Result<Box<dyn Any + Send + Sync>>;
 
+    /// As `claim`, but changes nothing: none if `dir` is such that nobody can have it.
+    fn claim_existing(&self, dir: &Path) -> Result<Option<Box<dyn Any + Send + Sync>>>;
+
     /// The names in `dir`, in no order.
     fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
 

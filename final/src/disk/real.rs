@@ -16,6 +16,11 @@ impl Disk for RealDisk {
         Ok(Box::new(DataDir::open(dir, EngineKind::Kvs)?))
     }
 
+    fn claim_existing(&self, dir: &Path) -> Result<Option<Box<dyn Any + Send + Sync>>> {
+        let claim = DataDir::open_existing(dir, EngineKind::Kvs)?;
+        Ok(claim.map(|claim| Box::new(claim) as Box<dyn Any + Send + Sync>))
+    }
+
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
         let names = fs::read_dir(dir)?.map(|entry| Ok(entry?.file_name()));
         // A name that is no text is none of ours.

@@ -165,6 +165,10 @@ impl Disk for SimulatedDisk {
         Ok(Box::new(Claim { disk: self.clone(), dir: dir.to_owned() }))
     }
 
+    fn claim_existing(&self, dir: &Path) -> Result<Option<Box<dyn Any + Send + Sync>>> {
+        self.claim(dir).map(Some)
+    }
+
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
         let mut state = self.state();
         state.begin_plain()?;
