@@ -83,7 +83,7 @@ fn set(store: &impl KvsEngine, number: u64, version: u64, len: usize) {
 }
 
 fn report(what: &str, engine: &str, figure: f64, unit: &str) {
-    println!("{what:<34} {engine:<6} {figure:>10.1} {unit}");
+    println!("{what:<34} {engine:<8} {figure:>10.1} {unit}");
 }
 
 fn memory() -> f64 {
@@ -234,6 +234,9 @@ fn main() -> Outcome<()> {
             let store = KvStoreOptions::new().durability(Durability::Os).open(dir.path())?;
             workloads("kvs", &store, keys, len);
         }
+        let dir = TempDir::new()?;
+        let options = KvStoreOptions::new().durability(Durability::Os).map_sealed(true);
+        workloads("kvs, map", &options.open(dir.path())?, keys, 1024);
         let dir = TempDir::new()?;
         workloads("sled", &SledKvsEngine::open_with(dir.path(), Durability::Os)?, keys, 16);
         let dir = TempDir::new()?;

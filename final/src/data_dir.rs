@@ -84,39 +84,55 @@ impl DataDir {
             .truncate(false)
             .open(&marker_path)
             .map_err(in_marker())?;
-
-        let deadline = Instant::now() + PATIENCE;
-        while let Err(error) = marker.try_lock() {
-            match error {
-                TryLockError::Error(error) => return Err(in_marker()(error)),
-                TryLockError::WouldBlock if Instant::now() > deadline => {
-                    return Err(KvsError::InUse { dir: path });
-                }
-                TryLockError::WouldBlock => thread::sleep(Duration::from_millis(10)),
-            }
-        }
-
-        let mut name = String::new();
-        marker.read_to_string(&mut name).map_err(in_marker())?;
-        match parse_marker(&marker_path, &name)? {
-            Some(found) if found != engine => {
-                return Err(KvsError::WrongEngine { dir: path, found, asked: engine });
-            }
-            Some(_) => {}
-            None => {
-                // The name has to be safe before any data is.
-                writeln!(marker, "{engine}")
-                    .and_then(|()| marker.sync_all())
-                    .and_then(|()| File::open(&path)?.sync_all())
-                    .map_err(in_marker())?;
-            }
+        if lock(&path, &mut marker, engine)?.is_none() {
+            // The name has to be safe before any data is.
+            writeln!(marker, "{engine}")
+                .and_then(|()| marker.sync_all())
+                .and_then(|()| File::open(&path)?.sync_all())
+                .map_err(in_marker())?;
         }
         Ok(DataDir { path, _marker: marker })
+    }
+
+    /// As [`DataDir::open`], but changes nothing. None if there is no marker, so that there is
+    /// nothing to lock, and nobody has the directory.
+    pub(crate) fn open_existing(path: &Path, engine: EngineKind) -> Result<Option<DataDir>> {
+        let marker_path = path.join(MARKER);
+        let mut marker = match File::open(&marker_path) {
+            Ok(marker) => marker,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(KvsError::at(&marker_path)(error)),
+        };
+        lock(path, &mut marker, engine)?;
+        Ok(Some(DataDir { path: path.to_owned(), _marker: marker }))
     }
 
     /// Where it is.
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+/// Locks the marker of the directory `dir`, and returns the engine in it, which is `engine` or none.
+fn lock(dir: &Path, marker: &mut File, engine: EngineKind) -> Result<Option<EngineKind>> {
+    let path = dir.join(MARKER);
+    let deadline = Instant::now() + PATIENCE;
+    while let Err(error) = marker.try_lock() {
+        match error {
+            TryLockError::Error(error) => return Err(KvsError::at(&path)(error)),
+            TryLockError::WouldBlock if Instant::now() > deadline => {
+                return Err(KvsError::InUse { dir: dir.to_owned() });
+            }
+            TryLockError::WouldBlock => thread::sleep(Duration::from_millis(10)),
+        }
+    }
+    let mut name = String::new();
+    marker.read_to_string(&mut name).map_err(KvsError::at(&path))?;
+    match parse_marker(&path, &name)? {
+        Some(found) if found != engine => {
+            Err(KvsError::WrongEngine { dir: dir.to_owned(), found, asked: engine })
+        }
+        found => Ok(found),
     }
 }
 

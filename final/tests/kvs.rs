@@ -108,6 +108,15 @@ fn check_reports_and_changes_nothing_and_refuses_damage() {
     let check = || kvs(&["check"]).arg(dir.path()).assert();
     check().success().stdout(contains("1 segments, 10 records").and(contains("10 keys")));
     check().success().stdout(contains("10 keys"));
+    // Not even the file is made that says whose directory it is.
+    std::fs::remove_file(dir.path().join("engine")).unwrap();
+    check().success().stdout(contains("10 keys"));
+    assert!(!dir.path().join("engine").exists());
+    std::fs::write(dir.path().join("engine"), "sled\n").unwrap();
+    check().failure().stderr(contains("`sled`"));
+    std::fs::write(dir.path().join("engine"), "").unwrap();
+    check().success().stdout(contains("10 keys"));
+    assert_eq!(std::fs::read(dir.path().join("engine")).unwrap(), b"");
     let path = dir.path().join("0000000001.seg");
     let mut bytes = std::fs::read(&path).unwrap();
     bytes[50] ^= 1;

@@ -4,6 +4,7 @@
 //! one may forget when the power fails, and fails where it is told to, so that a test can try a
 //! crash or an error at every single operation.
 
+mod map;
 mod power_cut;
 mod real;
 mod simulated;
@@ -25,6 +26,9 @@ use std::path::Path;
 pub trait Disk: Send + Sync + 'static {
     /// Makes `dir` if need be and takes it for this process, until the result is dropped.
     fn claim(&self, dir: &Path) -> Result<Box<dyn Any + Send + Sync>>;
+
+    /// As `claim`, but changes nothing: none if `dir` is such that nobody can have it.
+    fn claim_existing(&self, dir: &Path) -> Result<Option<Box<dyn Any + Send + Sync>>>;
 
     /// The names in `dir`, in no order.
     fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
@@ -68,6 +72,16 @@ pub trait DiskFile: Send + Sync {
     /// grows. A disk that cannot do that does nothing.
     fn allocate(&self, len: u64) -> io::Result<()>;
 
+    /// Its bytes as memory, as many as there are now. If the disk fails to bring them later, or if
+    /// the file is cut, the process ends.
+    fn map(&self) -> io::Result<Box<dyn Map>>;
+
     /// Makes content and length survive a power cut.
     fn sync(&self) -> io::Result<()>;
+}
+
+/// The bytes of a file as memory.
+pub trait Map: Send + Sync {
+    /// Fills `buffer` from `offset` on; an error if the map ends before that.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
 }

@@ -1,4 +1,4 @@
-use super::{Disk, DiskFile};
+use super::{Disk, DiskFile, Map, map};
 use crate::Result;
 use crate::data_dir::{DataDir, EngineKind};
 use std::any::Any;
@@ -14,6 +14,11 @@ pub struct RealDisk;
 impl Disk for RealDisk {
     fn claim(&self, dir: &Path) -> Result<Box<dyn Any + Send + Sync>> {
         Ok(Box::new(DataDir::open(dir, EngineKind::Kvs)?))
+    }
+
+    fn claim_existing(&self, dir: &Path) -> Result<Option<Box<dyn Any + Send + Sync>>> {
+        let claim = DataDir::open_existing(dir, EngineKind::Kvs)?;
+        Ok(claim.map(|claim| Box::new(claim) as Box<dyn Any + Send + Sync>))
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
@@ -67,6 +72,10 @@ impl DiskFile for File {
         rustix::fs::fallocate(self, rustix::fs::FallocateFlags::empty(), 0, len)?;
         let _ = len;
         Ok(())
+    }
+
+    fn map(&self) -> io::Result<Box<dyn Map>> {
+        map::map(self)
     }
 
     fn sync(&self) -> io::Result<()> {

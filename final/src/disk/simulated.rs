@@ -1,5 +1,5 @@
 use super::power_cut::{Change, Content, CrashRng, FileId, replay, write};
-use super::{Disk, DiskFile};
+use super::{Disk, DiskFile, Map};
 use crate::{KvsError, Result};
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
@@ -165,6 +165,10 @@ impl Disk for SimulatedDisk {
         Ok(Box::new(Claim { disk: self.clone(), dir: dir.to_owned() }))
     }
 
+    fn claim_existing(&self, dir: &Path) -> Result<Option<Box<dyn Any + Send + Sync>>> {
+        self.claim(dir).map(Some)
+    }
+
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
         let mut state = self.state();
         state.begin_plain()?;
@@ -254,10 +258,7 @@ impl DiskFile for SimulatedFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         let mut state = self.disk.state();
         state.begin_plain()?;
-        let from = state.files[self.file].get(offset as usize..);
-        let from = from.and_then(|from| from.get(..buffer.len()));
-        buffer.copy_from_slice(from.ok_or(io::ErrorKind::UnexpectedEof)?);
-        Ok(())
+        state.files[self.file].read_at(buffer, offset)
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
@@ -284,12 +285,27 @@ impl DiskFile for SimulatedFile {
         if self.len()? < len { self.set_len(len) } else { Ok(()) }
     }
 
+    /// A copy: it shows what happens if the caller is wrong and the file does change.
+    fn map(&self) -> io::Result<Box<dyn Map>> {
+        let mut state = self.disk.state();
+        state.begin_plain()?;
+        Ok(Box::new(state.files[self.file].clone()))
+    }
+
     fn sync(&self) -> io::Result<()> {
         let mut state = self.disk.state();
         state.begin_plain()?;
         if !state.lies {
             state.changes.push(Change::Sync { file: self.file });
         }
+        Ok(())
+    }
+}
+
+impl Map for Vec<u8> {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        let from = self.get(offset as usize..).and_then(|from| from.get(..buffer.len()));
+        buffer.copy_from_slice(from.ok_or(io::ErrorKind::UnexpectedEof)?);
         Ok(())
     }
 }

@@ -33,7 +33,7 @@ pub fn check(disk: &dyn Disk, dir: &Path) -> Result<CheckReport> {
     if !names.iter().any(|name| name == manifest::NAME) {
         return Err(missing());
     }
-    let _claim = disk.claim(dir)?;
+    let _claim = disk.claim_existing(dir)?;
     let manifest = Manifest::read(disk, dir)?.ok_or_else(missing)?;
     let mut report = CheckReport::default();
     let mut keys = BTreeSet::new();

@@ -21,7 +21,7 @@ use super::writer::Writer;
 use crate::{KvsError, Result};
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, TryLockError};
 use std::thread;
 use std::time::Instant;
 
@@ -30,7 +30,8 @@ const CHUNK: usize = 1 << 20;
 
 pub(super) struct Compactor {
     writer: Arc<Writer>,
-    /// One compaction at a time; holds the error of the last one, if it failed.
+    /// One compaction at a time; holds the error of the last one, if it failed. Poisoned if it
+    /// panicked, and then there is no other.
     running: Mutex<Option<String>>,
     /// Compactions that were completed. Written under `running`; `Release` and `Acquire`, so that
     /// who sees it sees the directory without the old segments.
@@ -50,11 +51,19 @@ impl Compactor {
         }
     }
 
-    /// Whether it would pay.
+    /// Whether it would pay: because half of the bytes are dead, or because there are more segments
+    /// than their live bytes explain.
+    ///
+    /// A compaction leaves no reason for the next one. It begins a new segment only for a record that
+    /// does not fit into the one before, so any two neighbours are together longer than a segment may
+    /// become, and there are at most two segments for each such length of live bytes, and one.
     pub(super) fn is_due(&self) -> bool {
-        let dead = self.writer.index.dead();
-        let bytes = self.writer.bytes.load(Ordering::Relaxed);
-        dead >= self.writer.options.compact_at && dead >= bytes / 2
+        let Writer { index, options, .. } = &*self.writer;
+        let (dead, bytes) = (index.dead(), self.writer.bytes.load(Ordering::Relaxed));
+        let explained = 2 * bytes.saturating_sub(dead) / u64::from(options.segment_bytes.max(1));
+        let sealed = self.writer.sealed.load(Ordering::Relaxed);
+        dead >= options.compact_at && dead >= bytes / 2
+            || sealed > explained + options.spare_segments
     }
 
     pub(super) fn count(&self) -> u64 {
@@ -66,13 +75,20 @@ impl Compactor {
     }
 
     pub(super) fn last_error(&self) -> Option<String> {
-        // Not while a compaction runs: people who ask for figures do not wait for it.
-        self.running.try_lock().ok().and_then(|last| last.clone())
+        match self.running.try_lock() {
+            Ok(last) => last.clone(),
+            // While a compaction runs: people who ask for figures do not wait for it.
+            Err(TryLockError::WouldBlock) => None,
+            Err(TryLockError::Poisoned(_)) => Some("the compactor panicked".to_owned()),
+        }
     }
 
     /// Compacts. If it fails, the store is as it was.
     pub(super) fn run(&self) -> Result<()> {
-        let mut last_error = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let Ok(mut last_error) = self.running.lock() else {
+            // It panicked, perhaps with half of its entries moved. See `compact`.
+            return Err(KvsError::NoCompaction);
+        };
         self.check_cancelled()?;
         let result = self.compact();
         *last_error = result.as_ref().err().map(ToString::to_string);
@@ -176,6 +192,7 @@ impl Compactor {
         manifest.write(&*writer.disk, writer.dir())?;
         catalog.manifest = manifest;
         catalog.sealed.splice(..old, copies.iter().cloned());
+        writer.sealed.store(catalog.sealed.len() as u64, Ordering::Relaxed);
         Ok(())
     }
 
@@ -250,12 +267,44 @@ impl Copies<'_> {
         Ok(())
     }
 
-    /// Writes what is left and makes the last segment safe.
+    /// Writes what is left and makes the last segment safe. It is complete then.
     fn finish(&mut self) -> Result<()> {
         self.write()?;
         match self.segments.last() {
-            Some((segment, _)) => segment.file.sync().map_err(KvsError::at(&segment.path)),
+            Some((segment, _)) => {
+                segment.file.sync().map_err(KvsError::at(&segment.path))?;
+                if self.writer.options.map_sealed {
+                    segment.map();
+                }
+                Ok(())
+            }
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::disk::SimulatedDisk;
+    use crate::{KvStoreOptions, KvsEngine, KvsError};
+    use std::thread;
+
+    #[test]
+    fn after_a_panic_there_are_no_compactions_and_the_store_says_why() {
+        let disk = SimulatedDisk::new();
+        let store = KvStoreOptions::new().background(false).disk(disk).open("/store").unwrap();
+        store.set("key".into(), "value".into()).unwrap();
+        store.compact().unwrap();
+        assert_eq!(store.stats().last_error, None);
+        let same = store.clone();
+        let panics = thread::spawn(move || {
+            let _running = same.0.compactor.running.lock().unwrap();
+            panic!("a compaction panics, as this test wants");
+        });
+        panics.join().unwrap_err();
+        assert!(store.stats().last_error.unwrap().contains("the compactor panicked"));
+        assert!(matches!(store.compact(), Err(KvsError::NoCompaction)));
+        store.set("key".into(), "later".into()).unwrap();
+        assert_eq!(store.get("key".into()).unwrap().unwrap(), "later");
     }
 }

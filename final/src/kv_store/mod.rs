@@ -15,7 +15,7 @@
 //! | reader | any number, without a lock | `reader.rs`, `index.rs` |
 //! | writer | one at a time, for all that wait | `commit.rs`, `writer.rs` |
 //! | compactor | one of its own | `compactor.rs` |
-//! | recovery | the one that opens the store | `recovery.rs` |
+//! | recovery | the one that opens the store, and more for the index | `recovery.rs`, `replay.rs` |
 //!
 //! Simpler than the real thing: all keys are in memory; there are no ranges and no transactions;
 //! a compaction copies everything that is live, not only the worst segments.
@@ -30,6 +30,7 @@ mod options;
 mod reader;
 mod record;
 mod recovery;
+mod replay;
 mod segment;
 #[cfg(test)]
 mod tests;

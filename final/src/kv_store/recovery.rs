@@ -9,9 +9,10 @@
 //! torn tail and is cut: at level `always` the last batch, at `interval` what came after the last
 //! sync that a write followed, at `os` the newest segment.
 
-use super::index::{Entry, Index};
+use super::index::Index;
 use super::manifest::{self, Manifest};
 use super::record::{self, Place};
+use super::replay;
 use super::segment::{self, Found, Scan, Segment};
 use crate::disk::Disk;
 use crate::{KvsError, Result};
@@ -42,7 +43,7 @@ pub(super) fn open(disk: &dyn Disk, dir: &Path, index: &Index) -> Result<Files> 
     // deleted and acknowledged from here on relies on it.
     disk.sync_dir(dir).map_err(KvsError::at(dir))?;
     reserve(disk, dir, &manifest, index)?;
-    let mut files = read(disk, dir, manifest, |found, segment| publish(index, found, segment))?;
+    let mut files = replay::fill(index, |apply| read(disk, dir, manifest, apply))?;
     if let Some((newest, end)) = files.segments.last() {
         if files.torn > 0 {
             let path = newest.path.display();
@@ -159,19 +160,6 @@ fn reserve(disk: &dyn Disk, dir: &Path, manifest: &Manifest, index: &Index) -> R
         index.entries.pin().reserve((total * records / bytes) as usize);
     }
     Ok(())
-}
-
-fn publish(index: &Index, found: Found<'_>, segment: &Arc<Segment>) {
-    let Found::Record { record, offset, len } = found else {
-        return;
-    };
-    match record.value {
-        Some(value) => {
-            let entry = Entry::new(Arc::clone(segment), offset, len, value);
-            index.insert(record.key.into(), entry);
-        }
-        None => index.remove(record.key, segment, len),
-    }
 }
 
 /// Whether a whole record behind `bad` knows that the byte at `bad` had been synced before it.

@@ -50,6 +50,9 @@ pub(super) struct Writer {
     syncing: Mutex<()>,
     /// Why no more is written, once that is so. Set at most once, for good.
     stopped: OnceLock<String>,
+    /// How many segments are in `catalog.sealed`, so that nobody need wait for it. For the
+    /// compactor's decision, hence `Relaxed`; changed while `catalog` is held.
+    pub(super) sealed: AtomicU64,
     /// Bytes in all segments; for the compactor's decision and for people, hence `Relaxed`.
     pub(super) bytes: AtomicU64,
 }
@@ -85,6 +88,9 @@ impl Writer {
         let Some((segment, end)) = segments.pop() else {
             return Err(KvsError::Protocol("a manifest without segments".to_owned()));
         };
+        if options.map_sealed {
+            segments.iter().for_each(|(segment, _)| segment.map());
+        }
         let tail = Tail { segment, end, synced: end, reserved: end.into(), buffer: Vec::new() };
         Ok(Writer {
             disk: Arc::clone(&options.disk),
@@ -92,6 +98,7 @@ impl Writer {
             index,
             options,
             tail: Mutex::new(tail),
+            sealed: AtomicU64::new(segments.len() as u64),
             catalog: Mutex::new(Catalog { manifest, sealed: segments }),
             syncing: Mutex::default(),
             stopped: OnceLock::new(),
@@ -252,7 +259,11 @@ impl Writer {
             }
         }
         catalog.manifest = manifest;
+        if self.options.map_sealed {
+            tail.segment.map();
+        }
         catalog.sealed.push((Arc::clone(&tail.segment), tail.end));
+        self.sealed.store(catalog.sealed.len() as u64, Ordering::Relaxed);
         self.bytes.fetch_add(segment::HEADER.into(), Ordering::Relaxed);
         tail.segment = new;
         (tail.end, tail.synced) = (segment::HEADER, segment::HEADER);

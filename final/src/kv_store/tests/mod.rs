@@ -4,8 +4,11 @@
 mod batch;
 mod crash;
 mod damage;
+mod due;
 mod faults;
+mod mapped;
 mod oracle;
+mod replay;
 mod workload;
 
 /// How many times the usual work is to be done.

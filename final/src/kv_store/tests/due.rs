@@ -1,0 +1,81 @@
+//! When a compaction starts, and that it leaves no reason for the next one.
+
+use super::workload::{DIR, Step, key, options, run_with, script};
+use crate::disk::SimulatedDisk;
+use crate::{KvStore, KvsEngine};
+use std::thread;
+
+fn is_due(store: &KvStore) -> bool {
+    store.0.compactor.is_due()
+}
+
+/// A store with a hundred values of `len` bytes in segments of up to 1,000 bytes.
+fn filled(disk: &SimulatedDisk, len: usize) -> KvStore {
+    let store = options(disk).segment_bytes(1_000).spare_segments(1).open(DIR).unwrap();
+    for number in 0..100 {
+        store.set(key(number), "v".repeat(len)).unwrap();
+        assert!(!is_due(&store), "after {number} writes");
+    }
+    store
+}
+
+#[test]
+fn full_segments_of_live_records_are_left_alone() {
+    // Small records, records of which only one fits, and records that are longer than a segment.
+    for len in [30, 470, 600, 2_000] {
+        let disk = SimulatedDisk::new();
+        let store = filled(&disk, len);
+        let before = store.stats().segments;
+        assert!(before >= 5, "{before}");
+        store.compact().unwrap();
+        assert!(!is_due(&store), "values of {len} bytes");
+        assert!(store.stats().segments <= before + 1);
+    }
+}
+
+#[test]
+fn small_segments_are_merged_when_there_are_too_many() {
+    let disk = SimulatedDisk::new();
+    drop(filled(&disk, 30));
+    let reopen = |spare| options(&disk).segment_bytes(100_000).spare_segments(spare).open(DIR);
+    assert!(!is_due(&reopen(5).unwrap()));
+    let store = reopen(4).unwrap();
+    assert_eq!(store.stats().segments, 6);
+    assert!(is_due(&store));
+    store.compact().unwrap();
+    assert!(!is_due(&store));
+    assert_eq!(store.stats().segments, 2);
+}
+
+#[test]
+fn the_compactor_sees_them_by_itself() {
+    let disk = SimulatedDisk::new();
+    drop(filled(&disk, 30));
+    let options = options(&disk).segment_bytes(100_000).spare_segments(2).background(true);
+    let store = options.open(DIR).unwrap();
+    while store.stats().compactions == 0 {
+        thread::yield_now();
+    }
+    assert_eq!(store.stats().segments, 2);
+    assert_eq!(store.get(key(99)).unwrap(), Some("v".repeat(30)));
+}
+
+#[test]
+fn a_compaction_leaves_no_reason_for_the_next() {
+    for seed in 0..20 {
+        let disk = SimulatedDisk::new();
+        let open = || options(&disk).compact_at(100).spare_segments(1).open(DIR);
+        let mut store = Some(open().unwrap());
+        let mut times = 0;
+        for step in script(seed, 300) {
+            run_with(&step, &mut store, open).unwrap();
+            let due = is_due(store.as_ref().unwrap());
+            if due {
+                run_with(&Step::Compact, &mut store, open).unwrap();
+                assert!(!is_due(store.as_ref().unwrap()), "seed {seed}, {step:?}");
+                times += 1;
+            }
+        }
+        assert!(times > 5, "seed {seed}: {times}");
+    }
+}

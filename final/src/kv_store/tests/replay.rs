@@ -1,0 +1,79 @@
+//! Stores that are long enough to be replayed by several threads.
+
+use super::workload::{DIR, Model, key};
+use crate::disk::{CrashRng, SimulatedDisk};
+use crate::{Durability, KvStore, KvStoreOptions, KvsEngine, KvsError, Result, Stats};
+
+const KEYS: usize = 3_000;
+
+fn open(disk: &SimulatedDisk) -> Result<KvStore> {
+    let options = KvStoreOptions::new().durability(Durability::Os).background(false);
+    options.segment_bytes(200_000).disk(disk.clone()).open(DIR)
+}
+
+/// Overwrites and removals in no order, in several segments, and then the end of the process.
+fn killed(seed: u64) -> (SimulatedDisk, Model, Stats) {
+    let disk = SimulatedDisk::new();
+    let store = open(&disk).unwrap();
+    let (mut model, mut random) = (Model::new(), CrashRng(seed));
+    for number in 0..20_000 {
+        let key = key(random.below(KEYS));
+        if random.below(4) == 0 {
+            assert_eq!(store.remove(key.clone()).is_ok(), model.remove(&key).is_some());
+        } else {
+            store.set(key.clone(), number.to_string()).unwrap();
+            model.insert(key, number.to_string());
+        }
+    }
+    (disk.after_kill(disk.changes()), model, store.stats())
+}
+
+#[test]
+fn of_every_key_the_last_record_counts() {
+    for seed in 0..3 {
+        let (disk, model, before) = killed(seed);
+        let store = open(&disk).unwrap();
+        for number in 0..KEYS {
+            let found = store.get(key(number)).unwrap();
+            assert_eq!(found.as_ref(), model.get(&key(number)), "seed {seed}, key {number}");
+        }
+        assert_eq!(store.stats(), before);
+    }
+}
+
+#[test]
+fn damage_is_named_wherever_it_is() {
+    let (disk, _, _) = killed(3);
+    for name in ["0000000001.seg", "0000000002.seg"] {
+        let path = std::path::Path::new(DIR).join(name);
+        let good = disk.content(&path).unwrap();
+        let middle = good.len() / 2;
+        let found = good[middle..].windows(3).position(|bytes| bytes == b"key");
+        let at = middle + found.unwrap();
+        let mut bad = good.clone();
+        bad[at] ^= 1;
+        disk.set_content(&path, bad);
+        match open(&disk).map(drop) {
+            Err(KvsError::Damaged { path: file, offset, .. }) => {
+                assert_eq!((file, offset), (path.clone(), at as u64 - 15));
+            }
+            other => panic!("{name}: {other:?}"),
+        }
+        disk.set_content(&path, good);
+    }
+    open(&disk).unwrap();
+}
+
+#[test]
+fn the_disk_sees_the_same_operations_every_time() {
+    let (disk, _, _) = killed(4);
+    let operations = |disk: SimulatedDisk| {
+        let before = disk.operations();
+        let _store = open(&disk).unwrap();
+        disk.operations() - before
+    };
+    let first = operations(disk.snapshot());
+    for _ in 0..5 {
+        assert_eq!(operations(disk.snapshot()), first);
+    }
+}
