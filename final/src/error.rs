@@ -105,6 +105,10 @@ pub enum KvsError {
     #[error("{0}")]
     Server(String),
 
+    /// The server hung up. What it was asked may have been done or not.
+    #[error("the server closed the connection")]
+    Closed,
+
     /// The server let a time go by. What it was asked may have been done or not.
     #[error("{what} within {time:?}")]
     Timeout {

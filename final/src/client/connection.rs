@@ -41,7 +41,7 @@ impl Connection {
             if let Some(answer) = lock(slot).take() {
                 return answer;
             }
-            if let Err(error) = self.with(|link| link.flush().and_then(|()| link.read_answer())) {
+            if let Err(error) = self.with(Link::next_answer) {
                 // It may have come before the connection was lost.
                 return lock(slot).take().unwrap_or(Err(error));
             }

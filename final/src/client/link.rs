@@ -133,8 +133,17 @@ impl Link {
         Ok(())
     }
 
+    /// Waits for the next answer; where that means to wait, everything is sent before. While answers
+    /// are here already, requests are gathered.
+    pub(super) fn next_answer(&mut self) -> Result<()> {
+        if self.awaited.len() == self.unsent || !self.input.buffer().contains(&b'\n') {
+            self.flush()?;
+        }
+        self.read_answer()
+    }
+
     /// Reads the answer to the oldest request that has none.
-    pub(super) fn read_answer(&mut self) -> Result<()> {
+    fn read_answer(&mut self) -> Result<()> {
         self.input.get_mut().next_answer()?;
         self.line.clear();
         self.line.shrink_to(KEPT_BUFFER);
@@ -148,9 +157,8 @@ impl Link {
         })?;
         if self.line.last() != Some(&b'\n') {
             return Err(match self.line.len() {
-                0 => KvsError::Server("the server closed the connection".into()),
                 MAX_LINE => KvsError::Protocol("the answer is too long".into()),
-                _ => KvsError::Server("the server closed the connection within an answer".into()),
+                _ => KvsError::Closed,
             });
         }
         let answer = match serde_json::from_slice(&self.line) {
