@@ -218,6 +218,18 @@ fn all_addresses_of_a_name_are_tried() {
 }
 
 #[test]
+fn the_longest_and_the_shortest_patience_are_taken_as_they_can_be() {
+    let server = Server::start();
+    let options = |time| KvsClientOptions::new().read_timeout(time).write_timeout(time);
+    let for_ever = options(Duration::MAX).connect_timeout(Duration::MAX);
+    assert_eq!(get(&mut for_ever.connect(server.addr).unwrap()).unwrap(), None);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut client = options(Duration::ZERO).connect(listener.local_addr().unwrap()).unwrap();
+    let words = get(&mut client).unwrap_err().to_string();
+    assert_eq!(words, "the server gave no answer within 1ms");
+}
+
+#[test]
 fn a_server_that_never_answers_is_given_up() {
     let (mut client, server) = impatient(answers(b""));
     let pending = client.get_async("other".to_owned()).unwrap();

@@ -17,7 +17,7 @@ use std::{env, fs};
 pub(super) fn prompt(addr: SocketAddr) -> Outcome {
     let mut session = Session { addr, client: Some(connect(addr)?) };
     let mut editor = DefaultEditor::new()?;
-    let history = history();
+    let mut history = history();
     if let Some(file) = &history
         && let Err(error) = editor.load_history(file)
     {
@@ -33,6 +33,13 @@ pub(super) fn prompt(addr: SocketAddr) -> Outcome {
             Err(error) => return Err(error.into()),
         };
         editor.add_history_entry(&line)?;
+        // After each line, since ctrl-C while an answer is waited for ends the program.
+        if let Some(file) = &history
+            && let Err(error) = editor.append_history(file)
+        {
+            log::warn!("{}: the history is not kept: {error}", file.display());
+            history = None;
+        }
         match line::parse(&line) {
             Ok(None) => {}
             Ok(Some(Command::Quit)) => break,
@@ -42,11 +49,6 @@ pub(super) fn prompt(addr: SocketAddr) -> Outcome {
             },
             Err(words) => eprintln!("{words}"),
         }
-    }
-    if let Some(file) = &history
-        && let Err(error) = editor.append_history(file)
-    {
-        log::warn!("the history was not saved in {}: {error}", file.display());
     }
     Ok(())
 }
