@@ -66,10 +66,10 @@ pub(super) fn bench(options: &BenchOptions) -> Outcome {
 /// Gives all keys their values.
 fn preload(mut client: KvsClient, load: &Load) -> Outcome {
     /// Enough for a fast start, and little enough for values of any length.
-    const BATCH: usize = 64;
-    let keys: Vec<u32> = (0..load.keys).collect();
-    for batch in keys.chunks(BATCH) {
-        let sets = batch.iter().map(|key| client.set_async(load.key(*key), load.value(*key)));
+    const BATCH: u32 = 64;
+    for first in (0..load.keys).step_by(BATCH as usize) {
+        let batch = first..load.keys.min(first.saturating_add(BATCH));
+        let sets = batch.map(|key| client.set_async(load.key(key), load.value(key)));
         for set in sets.collect::<Result<Vec<_>, _>>()? {
             set.wait()?;
         }
