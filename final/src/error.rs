@@ -1,6 +1,7 @@
 use crate::EngineKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use std::{error::Error, io};
 
 /// A result whose error is a [`KvsError`].
@@ -103,6 +104,26 @@ pub enum KvsError {
     /// The server answered with an error; its own words.
     #[error("{0}")]
     Server(String),
+
+    /// The server hung up. What it was asked may have been done or not.
+    #[error("the server closed the connection")]
+    Closed,
+
+    /// The server let a time go by. What it was asked may have been done or not.
+    #[error("{what} within {time:?}")]
+    Timeout {
+        /// What it did not do.
+        what: &'static str,
+        /// The time that it had.
+        time: Duration,
+    },
+
+    /// A connection that had failed before was used again.
+    #[error("the connection was given up after an error ({reason}); connect again")]
+    GivenUp {
+        /// The error that it was given up after.
+        reason: String,
+    },
 
     /// A thread pool could not be made.
     #[error("thread pool: {0}")]

@@ -47,7 +47,7 @@ mod sled_engine;
 mod stats;
 pub mod thread_pool;
 
-pub use client::KvsClient;
+pub use client::{KvsClient, KvsClientOptions, Pending};
 pub use data_dir::EngineKind;
 pub use engine::KvsEngine;
 pub use error::{KvsError, Result};

@@ -7,7 +7,17 @@ use structopt::StructOpt;
 
 /// The command line of a server.
 #[derive(Debug, StructOpt)]
-#[structopt(name = "kvs-server", about = "A key/value server")]
+#[structopt(
+    name = "kvs-server",
+    about = "A key/value server",
+    after_help = "\
+EXAMPLES:
+    kvs server --dir DATA
+    kvs server --dir DATA --addr 127.0.0.1:5000 --durability always
+    kvs server --dir DATA --engine sled --pool rayon --threads 4
+
+SIGINT (ctrl-C) and SIGTERM stop it in good order."
+)]
 pub(crate) struct ServerOptions {
     /// Listens here, by default on 127.0.0.1:4000; port 0 lets the system choose
     #[structopt(long, value_name = "IP:PORT")]

@@ -1,0 +1,121 @@
+use super::load::{Load, Op};
+use super::report::Report;
+use crate::options::BenchOptions;
+use crate::{KvsClient, KvsError, Pending, Result};
+use failure::Error;
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+/// One of the clients: a thread, a connection, and its share of the requests.
+pub(super) struct BenchClient {
+    addr: SocketAddr,
+    client: KvsClient,
+    connect_each: bool,
+    depth: usize,
+    requests: u64,
+    load: Arc<Load>,
+    random: fastrand::Rng,
+    done: Arc<AtomicU64>,
+}
+
+/// A request that is under way.
+struct Sent {
+    since: Instant,
+    what: Wanted,
+}
+
+enum Wanted {
+    Read(u32, Pending<Option<String>>),
+    Write(Pending<()>),
+}
+
+impl BenchClient {
+    pub(super) fn new(
+        options: &BenchOptions,
+        number: u32,
+        load: &Arc<Load>,
+        done: &Arc<AtomicU64>,
+    ) -> std::result::Result<BenchClient, Error> {
+        let (clients, number) = (u64::from(options.clients()), u64::from(number));
+        Ok(BenchClient {
+            addr: options.addr(),
+            client: super::connect(options.addr())?,
+            connect_each: options.connect_each,
+            depth: options.pipeline(),
+            requests: options.requests() / clients
+                + u64::from(number < options.requests() % clients),
+            load: Arc::clone(load),
+            random: fastrand::Rng::with_seed(number),
+            done: Arc::clone(done),
+        })
+    }
+
+    /// Sends the requests, keeps as many under way as were asked for, and times each. A lost
+    /// connection is made anew; once that fails, what is left counts as failed.
+    pub(super) fn run(&mut self) -> std::result::Result<Report, Error> {
+        let mut report = Report::new()?;
+        let mut under_way = VecDeque::with_capacity(self.depth);
+        let mut unsent = self.requests;
+        while unsent > 0 || !under_way.is_empty() {
+            if unsent > 0 && under_way.len() < self.depth {
+                unsent -= 1;
+                match self.send() {
+                    Ok(sent) => under_way.push_back(sent),
+                    Err(error) => {
+                        report.failed(&error.to_string());
+                        if let Err(error) = self.connect() {
+                            report.failed_too(&error.to_string(), unsent);
+                            unsent = 0;
+                        }
+                    }
+                }
+            } else if let Some(sent) = under_way.pop_front() {
+                self.finish(sent, &mut report)?;
+                self.done.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        Ok(report)
+    }
+
+    fn connect(&mut self) -> Result<()> {
+        self.client = KvsClient::connect(self.addr)?;
+        Ok(())
+    }
+
+    fn send(&mut self) -> Result<Sent> {
+        let op = self.load.next(&mut self.random);
+        let since = Instant::now();
+        if self.connect_each {
+            self.connect()?;
+        }
+        let what = match op {
+            Op::Read(key) => Wanted::Read(key, self.client.get_async(self.load.key(key))?),
+            Op::Write(key) => {
+                let (key, value) = (self.load.key(key), self.load.value(key));
+                Wanted::Write(self.client.set_async(key, value)?)
+            }
+        };
+        Ok(Sent { since, what })
+    }
+
+    fn finish(&self, sent: Sent, report: &mut Report) -> std::result::Result<(), Error> {
+        let (answer, latencies) = match sent.what {
+            Wanted::Read(key, pending) => {
+                let right = |value| match value == Some(self.load.value(key)) {
+                    true => Ok(()),
+                    false => Err(KvsError::Server("a key had not the value it was given".into())),
+                };
+                (pending.wait().and_then(right), &mut report.reads)
+            }
+            Wanted::Write(pending) => (pending.wait(), &mut report.writes),
+        };
+        match answer {
+            Ok(()) => latencies.record(sent.since.elapsed().as_nanos() as u64)?,
+            Err(error) => report.failed(&error.to_string()),
+        }
+        Ok(())
+    }
+}

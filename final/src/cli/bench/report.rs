@@ -1,0 +1,86 @@
+use crate::cli::Outcome;
+use crate::options::BenchOptions;
+use failure::Error;
+use hdrhistogram::Histogram;
+use std::fmt::Write;
+use std::time::Duration;
+
+/// What clients saw.
+pub(super) struct Report {
+    /// Latencies in nanoseconds, to three digits.
+    pub(super) reads: Histogram<u64>,
+    pub(super) writes: Histogram<u64>,
+    errors: u64,
+    first_error: Option<String>,
+}
+
+impl Report {
+    pub(super) fn new() -> Result<Report, Error> {
+        let (reads, writes) = (Histogram::new(3)?, Histogram::new(3)?);
+        Ok(Report { reads, writes, errors: 0, first_error: None })
+    }
+
+    pub(super) fn failed(&mut self, words: &str) {
+        self.failed_too(words, 1);
+    }
+
+    /// So many requests failed for the same reason.
+    pub(super) fn failed_too(&mut self, words: &str, requests: u64) {
+        self.errors += requests;
+        self.first_error.get_or_insert_with(|| words.to_owned());
+    }
+
+    pub(super) fn add(&mut self, other: Report) -> Result<(), Error> {
+        self.reads.add(other.reads)?;
+        self.writes.add(other.writes)?;
+        self.errors += other.errors;
+        self.first_error = self.first_error.take().or(other.first_error);
+        Ok(())
+    }
+
+    pub(super) fn text(&self, options: &BenchOptions, time: Duration) -> String {
+        let answered = self.reads.len() + self.writes.len();
+        let each = match options.connect_each {
+            true => "a connection for each request".to_owned(),
+            false => format!("{} under way each", options.pipeline()),
+        };
+        let mut text = format!(
+            "{} clients, {each}, {} keys, values of {} bytes\n\
+             {answered} requests in {:.2} s: {:.0} requests/s\n\n\
+             {:>6} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10}\n",
+            options.clients(),
+            options.keys(),
+            options.value_size(),
+            time.as_secs_f64(),
+            answered as f64 / time.as_secs_f64(),
+            "µs",
+            "requests",
+            "p50",
+            "p90",
+            "p99",
+            "p99.9",
+            "max"
+        );
+        for (name, latencies) in [("reads", &self.reads), ("writes", &self.writes)] {
+            if !latencies.is_empty() {
+                let _ = write!(text, "{name:>6} {:>10}", latencies.len());
+                let quantiles = [0.5, 0.9, 0.99, 0.999].map(|q| latencies.value_at_quantile(q));
+                for nanos in quantiles.into_iter().chain([latencies.max()]) {
+                    let _ = write!(text, " {:>10.1}", nanos as f64 / 1000.0);
+                }
+                text.push('\n');
+            }
+        }
+        let _ = writeln!(text, "errors {:>10}", self.errors);
+        text
+    }
+
+    /// # Errors
+    /// If a request failed; in the words of the first.
+    pub(super) fn verdict(self) -> Outcome {
+        match self.first_error {
+            None => Ok(()),
+            Some(words) => Err(failure::err_msg(format!("the first error: {words}"))),
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! `kvs client` from a pipe: a request a line, many under way at once.
+
+use super::Outcome;
+use super::client::words;
+use super::line::{self, Command, HELP};
+use crate::{KvsClient, KvsError, Pending, Result};
+use failure::{Error, ResultExt};
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader, BufWriter, Read, Write};
+
+/// How many requests are under way at most. More would make it no faster: their answers come with
+/// one read.
+const UNDER_WAY: usize = 1000;
+/// How much input is read at once, in bytes. Before the next piece every answer is waited for.
+const INPUT: usize = 1 << 20;
+
+/// Does what the lines say, in their order; the values of `get` come in that order too, each on a
+/// line. A line that fails is reported on stderr and passed over.
+///
+/// # Errors
+/// If a line failed, at the end; if the connection is lost, at once.
+pub(super) fn run(client: KvsClient, input: impl Read, output: impl Write) -> Outcome {
+    let mut input = BufReader::with_capacity(INPUT, input);
+    let mut bulk = Bulk {
+        client,
+        output: BufWriter::new(output),
+        under_way: VecDeque::new(),
+        lines: 0,
+        failed: 0,
+    };
+    let mut line = Vec::new();
+    loop {
+        // Whoever writes the other end of the pipe may wait for the answers.
+        if !input.buffer().contains(&b'\n') {
+            bulk.settle(0)?;
+        }
+        line.clear();
+        if input.read_until(b'\n', &mut line)? == 0 || !bulk.line(&line)? {
+            break;
+        }
+    }
+    bulk.settle(0)?;
+    match bulk.failed {
+        0 => Ok(()),
+        failed => Err(failure::err_msg(format!("{failed} of {} lines failed", bulk.lines))),
+    }
+}
+
+struct Bulk<W: Write> {
+    client: KvsClient,
+    output: BufWriter<W>,
+    /// Requests whose answers were not waited for yet, oldest first, with the numbers of their
+    /// lines.
+    under_way: VecDeque<(u64, Request)>,
+    lines: u64,
+    failed: u64,
+}
+
+enum Request {
+    Read(Pending<Option<String>>),
+    Write(Pending<()>),
+}
+
+impl<W: Write> Bulk<W> {
+    /// Sends what a line says. Returns whether the next line is wanted.
+    fn line(&mut self, line: &[u8]) -> std::result::Result<bool, Error> {
+        self.lines += 1;
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        let text = str::from_utf8(line).map_err(|error| error.to_string());
+        let request = match text.and_then(line::parse) {
+            Ok(None) => return Ok(true),
+            Ok(Some(Command::Quit)) => return Ok(false),
+            Ok(Some(Command::Get { key })) => self.client.get_async(key).map(Request::Read),
+            Ok(Some(Command::Set { key, value })) => {
+                self.client.set_async(key, value).map(Request::Write)
+            }
+            Ok(Some(Command::Rm { key })) => self.client.remove_async(key).map(Request::Write),
+            Ok(Some(Command::Help)) => {
+                self.settle(0)?;
+                self.output.write_all(HELP.as_bytes())?;
+                return Ok(true);
+            }
+            Ok(Some(Command::Stats)) => {
+                self.settle(0)?;
+                let stats = self.client.stats().map(Some);
+                self.answer(self.lines, stats.map(|stats| stats.map(|s| s.trim_end().to_owned())))?;
+                return Ok(true);
+            }
+            Err(words) => {
+                self.settle(0)?;
+                self.fail(self.lines, &words);
+                return Ok(true);
+            }
+        };
+        let number = self.lines;
+        match request {
+            Ok(request) => self.under_way.push_back((number, request)),
+            Err(error) => {
+                // What was acknowledged before the connection was lost is still told.
+                self.settle(0)?;
+                self.answer(number, Err(error))?;
+            }
+        }
+        self.settle(UNDER_WAY)?;
+        Ok(true)
+    }
+
+    /// Waits until at most `most` requests are under way; then for none, what there is to print is
+    /// printed.
+    fn settle(&mut self, most: usize) -> Outcome {
+        while self.under_way.len() > most
+            && let Some((number, request)) = self.under_way.pop_front()
+        {
+            let value = match request {
+                Request::Read(pending) => pending.wait().map(|value| Some(words(value))),
+                Request::Write(pending) => pending.wait().map(|()| None),
+            };
+            self.answer(number, value)?;
+        }
+        if most == 0 { Ok(self.output.flush()?) } else { Ok(()) }
+    }
+
+    /// Prints what came of a line.
+    fn answer(&mut self, number: u64, answer: Result<Option<String>>) -> Outcome {
+        match answer {
+            Ok(None) => {}
+            Ok(Some(text)) => writeln!(self.output, "{text}")?,
+            Err(error @ (KvsError::KeyNotFound | KvsError::Server(_))) => {
+                self.fail(number, &error.to_string());
+            }
+            // The connection is lost.
+            lost => {
+                self.output.flush()?;
+                let place = format!("line {number}, and nobody knows what was done from there on");
+                lost.with_context(|_| place)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn fail(&mut self, number: u64, words: &str) {
+        self.failed += 1;
+        eprintln!("line {number}: {words}");
+    }
+}

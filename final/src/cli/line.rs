@@ -1,0 +1,144 @@
+//! The language of the prompt and of bulk files: a command a line.
+
+/// What `help` says.
+pub(super) const HELP: &str = "\
+get KEY         prints the value of a key
+set KEY VALUE   gives a key a value: the rest of the line, as it stands
+rm KEY          removes a key and its value
+stats           prints what the server counts
+help            prints this
+quit            ends, as ctrl-D does
+A key or a value that begins with a double quote is a JSON string: set \"two words\" \"two\\nlines\"
+";
+
+/// What a line asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Command {
+    Get { key: String },
+    Set { key: String, value: String },
+    Rm { key: String },
+    Stats,
+    Help,
+    Quit,
+}
+
+/// What the line asks for; nothing if it is blank.
+///
+/// # Errors
+/// If it asks for nothing that there is, in words.
+pub(super) fn parse(line: &str) -> Result<Option<Command>, String> {
+    let line = line.trim_start();
+    let (verb, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+    let command = match verb {
+        "" => return Ok(None),
+        "get" => Command::Get { key: only_key(rest)? },
+        "rm" => Command::Rm { key: only_key(rest)? },
+        "set" => {
+            let (key, rest) = key(rest)?;
+            Command::Set { key, value: value(rest)? }
+        }
+        "stats" => no_more(rest, Command::Stats)?,
+        "help" => no_more(rest, Command::Help)?,
+        "quit" => no_more(rest, Command::Quit)?,
+        other => return Err(format!("`{other}` is no command; `help` lists them")),
+    };
+    Ok(Some(command))
+}
+
+fn only_key(text: &str) -> Result<String, String> {
+    let (key, rest) = key(text)?;
+    no_more(rest, key)
+}
+
+/// The key that a text begins with, and what follows it.
+fn key(text: &str) -> Result<(String, &str), String> {
+    let text = text.trim_start();
+    if text.starts_with('"') {
+        return quoted(text);
+    }
+    let (key, rest) = text.split_at(text.find(char::is_whitespace).unwrap_or(text.len()));
+    if key.is_empty() { Err("a key is missing".into()) } else { Ok((key.to_owned(), rest)) }
+}
+
+fn value(rest: &str) -> Result<String, String> {
+    match rest.strip_prefix(char::is_whitespace) {
+        None if rest.is_empty() => Err("a value is missing".into()),
+        None => Err(format!("`{rest}` follows the key without a space")),
+        Some(text) if text.starts_with('"') => {
+            let (value, rest) = quoted(text)?;
+            no_more(rest, value)
+        }
+        Some(text) => Ok(text.to_owned()),
+    }
+}
+
+/// The JSON string that a text begins with, and what follows it.
+fn quoted(text: &str) -> Result<(String, &str), String> {
+    let mut strings = serde_json::Deserializer::from_str(text).into_iter::<String>();
+    match strings.next() {
+        Some(Ok(string)) => Ok((string, &text[strings.byte_offset()..])),
+        Some(Err(error)) => Err(format!("not a JSON string: {error}")),
+        None => Err("not a JSON string".into()),
+    }
+}
+
+fn no_more<T>(rest: &str, found: T) -> Result<T, String> {
+    match rest.trim() {
+        "" => Ok(found),
+        more => Err(format!("`{more}` is too much")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(key: &str, value: &str) -> Result<Option<Command>, String> {
+        Ok(Some(Command::Set { key: key.into(), value: value.into() }))
+    }
+
+    #[test]
+    fn a_value_is_the_rest_of_the_line() {
+        assert_eq!(parse("set k v"), set("k", "v"));
+        assert_eq!(parse("  set   k v w  "), set("k", "v w  "));
+        assert_eq!(parse("set k  v"), set("k", " v"));
+        assert_eq!(parse("set k say \"hi\""), set("k", "say \"hi\""));
+        assert_eq!(parse("set k "), set("k", ""));
+        assert_eq!(parse("set \u{1f980} \u{1f980}"), set("\u{1f980}", "\u{1f980}"));
+    }
+
+    #[test]
+    fn what_begins_with_a_double_quote_is_a_json_string() {
+        assert_eq!(parse(r#"set "two words" "two\nlines""#), set("two words", "two\nlines"));
+        assert_eq!(parse(r#"set "" """#), set("", ""));
+        assert_eq!(parse(r#"set "k" v"#), set("k", "v"));
+        let get = Command::Get { key: "two words".into() };
+        assert_eq!(parse(r#"get "two words" "#), Ok(Some(get)));
+    }
+
+    #[test]
+    fn a_blank_line_asks_for_nothing() {
+        assert_eq!(parse(""), Ok(None));
+        assert_eq!(parse(" \t "), Ok(None));
+    }
+
+    #[test]
+    fn what_is_no_command_is_refused() {
+        for (line, words) in [
+            ("fly", "`fly` is no command"),
+            ("get", "a key is missing"),
+            ("get k l", "`l` is too much"),
+            ("set k", "a value is missing"),
+            ("set", "a key is missing"),
+            ("rm", "a key is missing"),
+            ("quit now", "`now` is too much"),
+            (r#"set k "v" w"#, "`w` is too much"),
+            (r#"set k "v"#, "not a JSON string"),
+            (r#"get "k"#, "not a JSON string"),
+            (r#"set "k"v"#, "`v` follows the key without a space"),
+        ] {
+            let refused = parse(line).unwrap_err();
+            assert!(refused.contains(words), "{line}: {refused}");
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! `kvs client` on a terminal.
+
+use super::Outcome;
+use super::client::{connect, words};
+use super::line::{self, Command, HELP};
+use crate::{KvsClient, KvsError};
+use failure::Error;
+use rustyline::DefaultEditor;
+use rustyline::error::ReadlineError;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::{env, fs};
+
+/// Asks for lines and does what they say, until the end of the input or `quit`. Errors do not end
+/// it; a connection that is lost is made anew for the next line.
+pub(super) fn prompt(addr: SocketAddr) -> Outcome {
+    let mut session = Session { addr, client: Some(connect(addr)?) };
+    let mut editor = DefaultEditor::new()?;
+    let mut history = history();
+    if let Some(file) = &history
+        && let Err(error) = editor.load_history(file)
+    {
+        log::debug!("no history from {}: {error}", file.display());
+    }
+    writeln!(io::stdout(), "`help` lists the commands")?;
+    loop {
+        let line = match editor.readline(&format!("{addr}> ")) {
+            Ok(line) => line,
+            // ctrl-C: the line is dropped.
+            Err(ReadlineError::Interrupted) => continue,
+            Err(ReadlineError::Eof) => break,
+            Err(error) => return Err(error.into()),
+        };
+        editor.add_history_entry(&line)?;
+        // After each line, since ctrl-C while an answer is waited for ends the program.
+        if let Some(file) = &history
+            && let Err(error) = editor.append_history(file)
+        {
+            log::warn!("{}: the history is not kept: {error}", file.display());
+            history = None;
+        }
+        match line::parse(&line) {
+            Ok(None) => {}
+            Ok(Some(Command::Quit)) => break,
+            Ok(Some(command)) => match session.execute(command) {
+                Ok(text) => io::stdout().write_all(text.as_bytes())?,
+                Err(error) => super::print_error(&error),
+            },
+            Err(words) => eprintln!("{words}"),
+        }
+    }
+    Ok(())
+}
+
+struct Session {
+    addr: SocketAddr,
+    /// None after the connection was lost.
+    client: Option<KvsClient>,
+}
+
+impl Session {
+    /// Does what a command says, and returns what is to be printed.
+    fn execute(&mut self, command: Command) -> Result<String, Error> {
+        let client = match &mut self.client {
+            Some(client) => client,
+            none => none.insert(connect(self.addr)?),
+        };
+        let answer = match command {
+            Command::Get { key } => client.get(key).map(|value| words(value) + "\n"),
+            Command::Set { key, value } => client.set(key, value).map(|()| String::new()),
+            Command::Rm { key } => client.remove(key).map(|()| String::new()),
+            Command::Stats => client.stats(),
+            Command::Help | Command::Quit => Ok(HELP.to_owned()),
+        };
+        if !matches!(answer, Ok(_) | Err(KvsError::KeyNotFound | KvsError::Server(_))) {
+            self.client = None;
+        }
+        Ok(answer?)
+    }
+}
+
+/// The file that keeps the history, where the XDG base directory specification has such files. The
+/// lines hold values; rustyline lets nobody but the user read it.
+fn history() -> Option<PathBuf> {
+    let state = match env::var_os("XDG_STATE_HOME") {
+        Some(dir) if !dir.is_empty() => PathBuf::from(dir),
+        _ => env::home_dir()?.join(".local/state"),
+    };
+    let dir = state.join("kvs");
+    // If it cannot be made, the history cannot be saved, and that is said then.
+    let _ = fs::create_dir_all(&dir);
+    Some(dir.join("history"))
+}

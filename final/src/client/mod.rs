@@ -1,0 +1,153 @@
+//! The client's end of a connection.
+//!
+//! | file | what |
+//! |---|---|
+//! | `mod.rs` | the calls |
+//! | `pending.rs` | a call whose answer is fetched later |
+//! | `connection.rs` | a link to a server until its first error, and the reason afterwards |
+//! | `link.rs` | requests out, answers in, without a deadlock between the two |
+//! | `incoming.rs` | the stream that answers come from, with a deadline |
+//! | `options.rs` | the timeouts |
+
+mod connection;
+mod incoming;
+mod link;
+mod options;
+mod pending;
+
+pub use options::KvsClientOptions;
+pub use pending::Pending;
+
+use crate::protocol::Request;
+use crate::{KvsError, Result};
+use connection::Connection;
+use std::net::ToSocketAddrs;
+use std::sync::{Arc, Mutex};
+
+/// A connection to a server.
+///
+/// `get`, `set`, `remove` and `stats` wait for their answers. `get_async`, `set_async` and
+/// `remove_async` do not: they give a [`Pending`] to wait on later, so that one thread can have
+/// many requests under way. The server executes requests in the order of the calls.
+///
+/// After a timeout, a lost connection or an answer that makes no sense nobody can tell which answer
+/// would belong to which request. So the connection is given up, and every later call fails with
+/// [`KvsError::GivenUp`]. An error in the server's own words ([`KvsError::Server`],
+/// [`KvsError::KeyNotFound`]) is an answer like any other, and the connection goes on.
+///
+/// ```
+/// # fn main() -> kvs_final::Result<()> {
+/// # let (dir, addr) = (tempfile::tempdir()?, ([127, 0, 0, 1], 0).into());
+/// # let pool = kvs_final::thread_pool::ThreadPool::new(1)?;
+/// # let pool: kvs_final::thread_pool::SharedQueueThreadPool = pool;
+/// # let server = kvs_final::KvsServer::bind(addr, kvs_final::KvStore::open(dir.path())?, pool)?;
+/// # let addr = server.local_addr()?;
+/// # std::thread::spawn(|| server.run());
+/// use kvs_final::{KvsClient, KvsError};
+/// let mut client = KvsClient::connect(addr)?;
+/// client.set("animal".to_owned(), "crab".to_owned())?;
+/// assert_eq!(client.get("animal".to_owned())?, Some("crab".to_owned()));
+/// client.remove("animal".to_owned())?;
+/// assert!(matches!(client.remove("animal".to_owned()), Err(KvsError::KeyNotFound)));
+/// assert!(client.stats()?.contains("keys 0\n"));
+///
+/// // A hundred writes and a read, all under way at once.
+/// let numbers = (0..100).map(|n| client.set_async(format!("key{n}"), n.to_string()));
+/// let writes = numbers.collect::<Result<Vec<_>, _>>()?;
+/// let read = client.get_async("key7".to_owned())?;
+/// assert_eq!(read.wait()?, Some("7".to_owned()));
+/// for write in writes {
+///     write.wait()?;
+/// }
+/// # Ok(())
+/// # }
+/// ```
+pub struct KvsClient {
+    /// Shared with the [`Pending`]s. Locked for a call or a wait, also while that waits for the
+    /// server: threads that share a connection wait for each other.
+    connection: Arc<Mutex<Connection>>,
+}
+
+impl KvsClient {
+    /// Connects to a server, with the default timeouts.
+    ///
+    /// # Errors
+    /// If no server answers at any of the addresses that `addr` stands for.
+    pub fn connect(addr: impl ToSocketAddrs) -> Result<KvsClient> {
+        KvsClientOptions::new().connect(addr)
+    }
+
+    /// The value of `key`, if it has one.
+    pub fn get(&mut self, key: String) -> Result<Option<String>> {
+        self.get_async(key)?.wait()
+    }
+
+    /// Gives `key` the value.
+    pub fn set(&mut self, key: String, value: String) -> Result<()> {
+        self.set_async(key, value)?.wait()
+    }
+
+    /// Takes `key` and its value away.
+    ///
+    /// # Errors
+    /// [`KvsError::KeyNotFound`] if it has none.
+    pub fn remove(&mut self, key: String) -> Result<()> {
+        self.remove_async(key)?.wait()
+    }
+
+    /// What the server says about itself: lines of a name, a space and a value.
+    pub fn stats(&mut self) -> Result<String> {
+        let text = |text: Option<String>| text.ok_or_else(|| unfit("no figures"));
+        self.send(&Request::Stats {}, text)?.wait()
+    }
+
+    /// As [`KvsClient::get`], without waiting for the answer.
+    ///
+    /// # Errors
+    /// If the connection is lost. What the server says to the request, [`Pending::wait`] says.
+    pub fn get_async(&mut self, key: String) -> Result<Pending<Option<String>>> {
+        self.send(&Request::Get { key }, Ok)
+    }
+
+    /// As [`KvsClient::set`], without waiting for the answer.
+    ///
+    /// # Errors
+    /// As [`KvsClient::get_async`].
+    pub fn set_async(&mut self, key: String, value: String) -> Result<Pending<()>> {
+        self.send(&Request::Set { key, value }, nothing)
+    }
+
+    /// As [`KvsClient::remove`], without waiting for the answer.
+    ///
+    /// # Errors
+    /// As [`KvsClient::get_async`].
+    pub fn remove_async(&mut self, key: String) -> Result<Pending<()>> {
+        self.send(&Request::Remove { key }, nothing)
+    }
+
+    /// Sends the requests that are still in the buffer, and waits for no answer.
+    ///
+    /// # Errors
+    /// As [`KvsClient::get_async`].
+    pub fn flush(&mut self) -> Result<()> {
+        connection::lock(&self.connection).flush()
+    }
+
+    fn send<T>(
+        &mut self,
+        request: &Request,
+        meaning: fn(Option<String>) -> Result<T>,
+    ) -> Result<Pending<T>> {
+        let slot = connection::lock(&self.connection).send(request)?;
+        Ok(Pending::new(Arc::clone(&self.connection), slot, meaning))
+    }
+}
+
+/// What the answer to a write means.
+fn nothing(value: Option<String>) -> Result<()> {
+    if value.is_none() { Ok(()) } else { Err(unfit("a value that nobody asked for")) }
+}
+
+fn unfit(what: &str) -> KvsError {
+    KvsError::Protocol(format!("the server answered with {what}"))
+}

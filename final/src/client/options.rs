@@ -1,0 +1,90 @@
+use super::KvsClient;
+use super::connection::Connection;
+use super::link::Link;
+use crate::Result;
+use std::io;
+use std::net::{TcpStream, ToSocketAddrs};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// How long a client waits for what. The least is a millisecond and the most a year, for all three.
+///
+/// ```
+/// # fn main() -> kvs_final::Result<()> {
+/// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+/// # let addr = listener.local_addr()?;
+/// use kvs_final::{KvsClientOptions, KvsError};
+/// use std::time::Duration;
+/// // At this address nobody answers.
+/// let mut client = KvsClientOptions::new().read_timeout(Duration::from_millis(10)).connect(addr)?;
+/// let get = client.get("key".to_owned());
+/// assert_eq!(get.unwrap_err().to_string(), "the server gave no answer within 10ms");
+/// // An answer that comes now would be that of another request, so nothing is asked any more.
+/// assert!(matches!(client.get("key".to_owned()), Err(KvsError::GivenUp { .. })));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct KvsClientOptions {
+    connect: Duration,
+    read: Duration,
+    write: Duration,
+}
+
+impl Default for KvsClientOptions {
+    fn default() -> Self {
+        KvsClientOptions::new()
+    }
+}
+
+impl KvsClientOptions {
+    /// The defaults.
+    pub fn new() -> KvsClientOptions {
+        let secs = Duration::from_secs;
+        KvsClientOptions { connect: secs(5), read: secs(30), write: secs(30) }
+    }
+
+    /// How long a server may take to accept the connection, at each of its addresses. 5 s by
+    /// default.
+    pub fn connect_timeout(mut self, time: Duration) -> Self {
+        self.connect = within_reason(time);
+        self
+    }
+
+    /// How long an answer may take, from when the client begins to wait for it until it is there
+    /// in full. 30 s by default.
+    pub fn read_timeout(mut self, time: Duration) -> Self {
+        self.read = within_reason(time);
+        self
+    }
+
+    /// How long the server may take nothing of a request that is being sent. 30 s by default.
+    pub fn write_timeout(mut self, time: Duration) -> Self {
+        self.write = within_reason(time);
+        self
+    }
+
+    /// Connects to a server: to the first of the addresses that `addr` stands for where one
+    /// answers.
+    ///
+    /// # Errors
+    /// If there is none; the error is that of the last address.
+    pub fn connect(&self, addr: impl ToSocketAddrs) -> Result<KvsClient> {
+        let mut error = io::Error::new(io::ErrorKind::NotFound, "the name stands for no address");
+        for addr in addr.to_socket_addrs()? {
+            match TcpStream::connect_timeout(&addr, self.connect) {
+                Ok(stream) => {
+                    let connection = Connection::new(Link::new(stream, self.read, self.write)?);
+                    return Ok(KvsClient { connection: Arc::new(Mutex::new(connection)) });
+                }
+                Err(refused) => error = refused,
+            }
+        }
+        Err(error.into())
+    }
+}
+
+/// The operating system takes neither no time nor an endless one.
+fn within_reason(time: Duration) -> Duration {
+    time.clamp(Duration::from_millis(1), Duration::from_secs(365 * 24 * 60 * 60))
+}

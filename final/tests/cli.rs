@@ -1,0 +1,211 @@
+//! What `kvs` offers to those who use a server: requests from a pipe, a prompt, figures, a bench.
+#![allow(clippy::unwrap_used)] // helpers of tests are tests
+
+mod support;
+
+use assert_cmd::assert::Assert;
+use predicates::prelude::PredicateBooleanExt;
+use predicates::str::{contains, is_empty, is_match};
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::process::Stdio;
+use support::{Server, kvs};
+use tempfile::TempDir;
+
+fn start() -> (Server, TempDir) {
+    let dir = TempDir::new().unwrap();
+    (Server::start(&[], &dir), dir)
+}
+
+/// What comes of these lines.
+fn pipe(server: &Server, lines: impl Into<Vec<u8>>) -> Assert {
+    kvs(&["client", "--addr", &server.addr]).write_stdin(lines).assert()
+}
+
+fn bench(server: &Server, args: &[&str]) -> Assert {
+    kvs(&["bench", "--addr", &server.addr]).args(args).assert()
+}
+
+#[test]
+fn every_help_has_an_example_and_the_first_shows_the_way() {
+    let way = ["kvs server", "kvs client set", "kvs client get", "kvs client < ", "kvs stats"];
+    for words in way.into_iter().chain(["kvs bench", "kvs check"]) {
+        kvs(&["--help"]).assert().success().stdout(contains(words));
+    }
+    for command in
+        ["server", "client", "client get", "client set", "client rm", "stats", "bench", "check"]
+    {
+        let words: Vec<_> = command.split(' ').chain(["--help"]).collect();
+        let example = format!("    kvs {command}");
+        kvs(&words).assert().success().stdout(contains("EXAMPLE").and(contains(example)));
+    }
+}
+
+#[test]
+fn lines_from_a_pipe_are_done_in_order() {
+    let (server, _dir) = start();
+    let lines = "set a 1\nset b two words\nget a\nget b\nget c\n\nrm a\nget a\nset \"\" \"x\\ny\"\nget \"\"";
+    pipe(&server, lines)
+        .success()
+        .stdout("1\ntwo words\nKey not found\nKey not found\nx\ny\n")
+        .stderr(is_empty());
+    pipe(&server, "stats\nhelp\nquit\nfly\n")
+        .success()
+        .stdout(contains("keys 2\n").and(contains("set KEY VALUE")));
+    pipe(&server, "").success().stdout(is_empty());
+}
+
+#[test]
+fn a_line_that_fails_is_named_and_passed_over() {
+    let (server, _dir) = start();
+    let lines = b"set a 1\nrm b\nfly\n\xff\nget\nget a\n";
+    let words = "line 2: Key not found\nline 3: `fly` is no command; `help` lists them\n\
+                 line 4: invalid utf-8 sequence of 1 bytes from index 0\n\
+                 line 5: a key is missing\n4 of 6 lines failed\n";
+    pipe(&server, lines).failure().code(1).stdout("1\n").stderr(words);
+}
+
+#[test]
+fn a_hundred_thousand_lines_are_loaded() {
+    let (server, _dir) = start();
+    let mut lines = String::new();
+    for n in 0..50_000 {
+        lines += &format!("set key{n} value{n}\nget key{n}\n");
+    }
+    let values: String = (0..50_000).map(|n| format!("value{n}\n")).collect();
+    pipe(&server, lines).success().stdout(values).stderr(is_empty());
+}
+
+/// Whoever writes may wait for an answer before the next line.
+#[test]
+fn a_line_is_done_before_the_next_one_is_waited_for() {
+    let (server, _dir) = start();
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_kvs"))
+        .args(["client", "--addr", &server.addr])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let mut output = BufReader::new(output).lines();
+    for n in 0..3 {
+        writeln!(input, "set k {n}\nget k").unwrap();
+        assert_eq!(output.next().unwrap().unwrap(), n.to_string());
+    }
+    drop(input);
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn a_pipe_to_a_server_that_goes_away_fails_with_the_line() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap().to_string();
+    let server = std::thread::spawn(move || {
+        let mut client = BufReader::new(listener.accept().unwrap().0);
+        for line in ["{\"Ok\":null}\n", "{\"Ok\":\"1\"}\n"] {
+            client.read_line(&mut String::new()).unwrap();
+            client.get_mut().write_all(line.as_bytes()).unwrap();
+        }
+    });
+    let lines = "set a 1\nget a\nset b 2\nset c 3\n";
+    let assert = kvs(&["client", "--addr", &addr]).write_stdin(lines).assert();
+    let lost = "line 3, and nobody knows what was done from there on: ";
+    assert.failure().code(1).stdout("1\n").stderr(contains(lost));
+    server.join().unwrap();
+}
+
+#[test]
+fn stats_are_printed_a_line_a_figure() {
+    let (server, _dir) = start();
+    pipe(&server, "set a 1\nset b 2\n").success();
+    let stats = kvs(&["stats", "--addr", &server.addr]).assert().success();
+    stats.stdout(contains("keys 2\n").and(is_match("^([a-z_]+ [0-9]+\n)+$").unwrap()));
+}
+
+#[test]
+fn stats_of_sled_are_printed_too() {
+    let dir = TempDir::new().unwrap();
+    let server = Server::start(&["--engine", "sled"], &dir);
+    let stats = kvs(&["stats", "--addr", &server.addr]).assert().success();
+    stats.stdout(is_match("disk_bytes [1-9]").unwrap());
+}
+
+#[test]
+fn a_bench_counts_reads_writes_and_errors() {
+    let (server, _dir) = start();
+    let both = is_match("reads +[0-9]+ .*\nwrites +[0-9]+ .*\nerrors +0\n").unwrap();
+    bench(&server, &["--requests", "1001", "--read-ratio", "0.5", "--pipeline", "10"])
+        .success()
+        .stdout(contains("1001 requests in").and(both))
+        .stderr(is_empty());
+    let reads = is_match("reads +100 ").unwrap().and(contains("writes").not());
+    bench(&server, &["--requests", "100", "--read-ratio", "1", "--clients", "3"])
+        .success()
+        .stdout(reads);
+    let writes = is_match("writes +100 ").unwrap().and(contains("reads").not());
+    let args = ["--read-ratio", "0", "--value-size", "70000", "--keys", "10", "--connect-each"];
+    bench(&server, &["--requests", "100"]).success();
+    bench(&server, &[&args[..], &["--requests", "100"]].concat()).success().stdout(writes);
+}
+
+#[test]
+fn a_bench_finds_values_that_are_wrong() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut client = BufReader::new(stream.unwrap());
+            std::thread::spawn(move || {
+                let mut line = String::new();
+                while client.read_line(&mut line).unwrap_or(0) > 0 {
+                    let set = std::mem::take(&mut line).contains("Set");
+                    let answer = if set { "{\"Ok\":null}\n" } else { "{\"Ok\":\"wrong\"}\n" };
+                    client.get_mut().write_all(answer.as_bytes()).unwrap();
+                }
+            });
+        }
+    });
+    kvs(&["bench", "--addr", &addr, "--requests", "50", "--read-ratio", "1"])
+        .assert()
+        .failure()
+        .stdout(is_match("errors +50\n").unwrap())
+        .stderr("the first error: a key had not the value it was given\n");
+}
+
+#[test]
+fn a_bench_whose_server_goes_away_ends_with_errors() {
+    let (server, _dir) = start();
+    let addr = server.addr.clone();
+    let (mut probe, mut server) = (server.connect(), server);
+    let args = ["bench", "--addr", &addr, "--requests", "1000000000", "--pipeline", "4"];
+    let child = std::process::Command::new(env!("CARGO_BIN_EXE_kvs"))
+        .args(args)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The keys are there, so it has begun.
+    while probe.get("bench-16-999".to_owned()).unwrap().is_none() {}
+    server.kill();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let words = String::from_utf8(output.stderr).unwrap();
+    assert!(!words.is_empty());
+}
+
+#[test]
+fn options_of_a_bench_that_make_no_sense_are_refused() {
+    for args in [
+        ["--clients", "0"],
+        ["--requests", "0"],
+        ["--keys", "0"],
+        ["--pipeline", "0"],
+        ["--read-ratio", "1.5"],
+        ["--read-ratio", "NaN"],
+        ["--value-size", "-1"],
+    ] {
+        kvs(&["bench"]).args(args).assert().failure().stderr(contains(args[0]));
+    }
+    let both = ["bench", "--connect-each", "--pipeline", "2"];
+    kvs(&both).assert().failure().stderr(contains("cannot be used with"));
+}

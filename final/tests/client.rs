@@ -1,0 +1,377 @@
+//! The client, against a real server and against servers that misbehave.
+#![allow(clippy::unwrap_used)] // helpers of tests are tests
+
+use kvs_final::thread_pool::{SharedQueueThreadPool, ThreadPool};
+use kvs_final::{KvStore, KvsClient, KvsClientOptions, KvsError, KvsServer, Result, ServerHandle};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// A server in this process.
+struct Server {
+    addr: SocketAddr,
+    handle: ServerHandle,
+    running: Option<JoinHandle<Result<()>>>,
+    _dir: TempDir,
+}
+
+impl Server {
+    fn start() -> Server {
+        let dir = TempDir::new().unwrap();
+        let (store, pool) = (KvStore::open(dir.path()), SharedQueueThreadPool::new(2));
+        let addr = ([127, 0, 0, 1], 0).into();
+        let server = KvsServer::bind(addr, store.unwrap(), pool.unwrap()).unwrap();
+        let (addr, handle) = (server.local_addr().unwrap(), server.handle());
+        Server { addr, handle, running: Some(thread::spawn(|| server.run())), _dir: dir }
+    }
+
+    fn connect(&self) -> KvsClient {
+        KvsClient::connect(self.addr).unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.handle.shutdown();
+        self.running.take().unwrap().join().unwrap().unwrap();
+    }
+}
+
+/// A server that treats its one client as `behave` says, and a client of it with this patience.
+fn misbehaving<T: Send + 'static>(
+    patience: Duration,
+    behave: impl FnOnce(BufReader<TcpStream>) -> T + Send + 'static,
+) -> (KvsClient, JoinHandle<T>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    let server = thread::spawn(move || behave(BufReader::new(listener.accept().unwrap().0)));
+    let options = KvsClientOptions::new().read_timeout(patience).write_timeout(patience);
+    (options.connect(addr).unwrap(), server)
+}
+
+/// For what ends by a timeout.
+fn impatient<T: Send + 'static>(
+    behave: impl FnOnce(BufReader<TcpStream>) -> T + Send + 'static,
+) -> (KvsClient, JoinHandle<T>) {
+    misbehaving(Duration::from_millis(100), behave)
+}
+
+/// For what must end without one.
+fn patient<T: Send + 'static>(
+    behave: impl FnOnce(BufReader<TcpStream>) -> T + Send + 'static,
+) -> (KvsClient, JoinHandle<T>) {
+    misbehaving(Duration::from_secs(60), behave)
+}
+
+/// Answers the first line with these bytes, and then waits until the client has gone.
+fn answers(bytes: &'static [u8]) -> impl FnOnce(BufReader<TcpStream>) + Send + 'static {
+    move |mut client| {
+        client.read_line(&mut String::new()).unwrap();
+        client.get_mut().write_all(bytes).unwrap();
+        // An error if it went with bytes unread.
+        let _ = client.read_to_end(&mut Vec::new());
+    }
+}
+
+fn get(client: &mut KvsClient) -> Result<Option<String>> {
+    client.get("key".to_owned())
+}
+
+/// The connection is given up: nothing is asked any more, and the server sees the end.
+fn is_given_up<T>(mut client: KvsClient, server: JoinHandle<T>, after: &str) -> T {
+    for result in [
+        get(&mut client).map(drop),
+        client.set("key".to_owned(), "value".to_owned()),
+        client.remove_async("key".to_owned()).map(drop),
+        client.stats().map(drop),
+        client.flush(),
+    ] {
+        match result {
+            Err(KvsError::GivenUp { reason }) => assert!(reason.contains(after), "{reason}"),
+            other => panic!("{other:?} after {after}"),
+        }
+    }
+    server.join().unwrap()
+}
+
+#[test]
+fn answers_can_be_waited_for_in_any_order() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let set = |n: usize| client.set_async(format!("key{n}"), format!("value{n}")).unwrap();
+    let sets: Vec<_> = (0..100).map(set).collect();
+    let first = client.get_async("key0".to_owned()).unwrap();
+    let removed = client.remove_async("key0".to_owned()).unwrap();
+    let again = client.remove_async("key0".to_owned()).unwrap();
+    let gone = client.get_async("key0".to_owned()).unwrap();
+    let last = client.get_async("key99".to_owned()).unwrap();
+    assert_eq!(last.wait().unwrap().unwrap(), "value99");
+    assert_eq!(gone.wait().unwrap(), None);
+    assert!(matches!(again.wait(), Err(KvsError::KeyNotFound)));
+    removed.wait().unwrap();
+    for set in sets.into_iter().rev() {
+        set.wait().unwrap();
+    }
+    assert_eq!(first.wait().unwrap().unwrap(), "value0");
+}
+
+#[test]
+fn an_answer_that_nobody_waits_for_is_passed_over() {
+    let server = Server::start();
+    let mut client = server.connect();
+    for n in 0..1000 {
+        drop(client.set_async("key".to_owned(), n.to_string()).unwrap());
+        drop(client.get_async("key".to_owned()).unwrap());
+    }
+    assert_eq!(client.get("key".to_owned()).unwrap().unwrap(), "999");
+}
+
+#[test]
+fn a_pending_answer_outlives_its_client_and_goes_to_other_threads() {
+    let server = Server::start();
+    let mut client = server.connect();
+    client.set("key".to_owned(), "value".to_owned()).unwrap();
+    let reads: Vec<_> = (0..100).map(|_| client.get_async("key".to_owned()).unwrap()).collect();
+    drop(client);
+    thread::scope(|scope| {
+        for read in reads {
+            scope.spawn(|| assert_eq!(read.wait().unwrap().unwrap(), "value"));
+        }
+    });
+}
+
+#[test]
+fn requests_are_sent_by_flush_too() {
+    let server = Server::start();
+    let (mut one, mut other) = (server.connect(), server.connect());
+    let set = one.set_async("key".to_owned(), "value".to_owned()).unwrap();
+    one.flush().unwrap();
+    while get(&mut other).unwrap().is_none() {}
+    set.wait().unwrap();
+}
+
+/// Requests of 20 MB, answers of 100 MB, and none is read before all requests are written; or so
+/// the caller writes it.
+#[test]
+fn a_hundred_thousand_requests_under_way_do_not_stop_client_and_server() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let (key, value) = ("k".repeat(200), "v".repeat(1000));
+    client.set(key.clone(), value.clone()).unwrap();
+    let reads: Vec<_> = (0..100_000).map(|_| client.get_async(key.clone()).unwrap()).collect();
+    for read in reads {
+        assert_eq!(read.wait().unwrap().unwrap(), value);
+    }
+}
+
+/// Each request and each answer is more than the sockets hold.
+#[test]
+fn requests_under_way_may_be_long() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let value = |n: usize| n.to_string().repeat(8 << 20);
+    let mut reads = Vec::new();
+    for n in 0..6 {
+        drop(client.set_async("key".to_owned(), value(n)).unwrap());
+        reads.push(client.get_async("key".to_owned()).unwrap());
+    }
+    for (n, read) in reads.into_iter().enumerate().rev() {
+        assert!(read.wait().unwrap().unwrap() == value(n), "{n}");
+    }
+}
+
+#[test]
+fn an_error_in_the_servers_words_is_an_answer_like_any_other() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let refused = client.set_async("k".repeat(17 << 20), "value".to_owned()).unwrap();
+    let set = client.set_async("key".to_owned(), "value".to_owned()).unwrap();
+    assert!(matches!(refused.wait(), Err(KvsError::Server(words)) if words.contains("longer")));
+    set.wait().unwrap();
+    assert_eq!(get(&mut client).unwrap().unwrap(), "value");
+}
+
+#[test]
+fn the_stats_are_those_of_the_store() {
+    let server = Server::start();
+    let mut client = server.connect();
+    client.set("key".to_owned(), "value".to_owned()).unwrap();
+    let stats = client.stats().unwrap();
+    let find = |name| stats.lines().find_map(|line| line.strip_prefix(name));
+    assert_eq!(find("keys "), Some("1"));
+    assert_eq!(find("compactions "), Some("0"));
+}
+
+#[test]
+fn all_addresses_of_a_name_are_tried() {
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let server = Server::start();
+    let addrs = [nobody, server.addr];
+    assert_eq!(get(&mut KvsClient::connect(&addrs[..]).unwrap()).unwrap(), None);
+    assert!(KvsClient::connect(nobody).is_err());
+    let none: &[SocketAddr] = &[];
+    let words = KvsClient::connect(none).map(drop).unwrap_err().to_string();
+    assert!(words.contains("no address"), "{words}");
+}
+
+#[test]
+fn the_longest_and_the_shortest_patience_are_taken_as_they_can_be() {
+    let server = Server::start();
+    let options = |time| KvsClientOptions::new().read_timeout(time).write_timeout(time);
+    let for_ever = options(Duration::MAX).connect_timeout(Duration::MAX);
+    assert_eq!(get(&mut for_ever.connect(server.addr).unwrap()).unwrap(), None);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut client = options(Duration::ZERO).connect(listener.local_addr().unwrap()).unwrap();
+    let words = get(&mut client).unwrap_err().to_string();
+    assert_eq!(words, "the server gave no answer within 1ms");
+}
+
+#[test]
+fn a_server_that_never_answers_is_given_up() {
+    let (mut client, server) = impatient(answers(b""));
+    let pending = client.get_async("other".to_owned()).unwrap();
+    let late = client.get_async("late".to_owned()).unwrap();
+    let words = pending.wait().unwrap_err().to_string();
+    assert_eq!(words, "the server gave no answer within 100ms");
+    assert!(matches!(late.wait(), Err(KvsError::GivenUp { .. })));
+    is_given_up(client, server, "no answer");
+}
+
+#[test]
+fn an_answer_that_comes_too_late_is_nobodys() {
+    let (gave_up, given_up) = mpsc::channel();
+    let (mut client, server) = impatient(move |mut client| {
+        client.read_line(&mut String::new()).unwrap();
+        given_up.recv().unwrap();
+        // It may fail: the client has hung up.
+        let _ = client.get_mut().write_all(b"{\"Ok\":\"of the first\"}\n");
+    });
+    assert!(matches!(get(&mut client), Err(KvsError::Timeout { .. })));
+    gave_up.send(()).unwrap();
+    is_given_up(client, server, "no answer");
+}
+
+#[test]
+fn half_an_answer_is_none() {
+    let (mut client, server) = impatient(answers(b"{\"Ok\":\"val"));
+    assert!(matches!(get(&mut client), Err(KvsError::Timeout { .. })));
+    is_given_up(client, server, "no answer");
+    let (mut client, server) = patient(|mut client| {
+        client.read_line(&mut String::new()).unwrap();
+        client.get_mut().write_all(b"{\"Ok\":\"val").unwrap();
+    });
+    let words = get(&mut client).unwrap_err().to_string();
+    assert_eq!(words, "the server closed the connection");
+    is_given_up(client, server, "closed");
+}
+
+/// Each byte comes in time, the whole answer would not.
+#[test]
+fn an_answer_in_drops_is_given_up_too() {
+    let (mut client, server) = impatient(|mut client| {
+        client.read_line(&mut String::new()).unwrap();
+        let answer = format!("{{\"Ok\":\"{}\"}}\n", "v".repeat(1000));
+        answer.bytes().all(|byte| {
+            thread::sleep(Duration::from_millis(5));
+            client.get_mut().write_all(&[byte]).is_ok()
+        })
+    });
+    assert!(matches!(get(&mut client), Err(KvsError::Timeout { .. })));
+    assert!(!is_given_up(client, server, "no answer"), "the client did not hang up");
+}
+
+#[test]
+fn a_slow_answer_leaves_the_next_one_its_full_time() {
+    let (mut client, server) = misbehaving(Duration::from_secs(2), |mut client| {
+        for _ in 0..75 {
+            client.read_line(&mut String::new()).unwrap();
+            for piece in [&b"{\"Ok\":\""[..], b"value", b"\"}\n"] {
+                client.get_mut().write_all(piece).unwrap();
+                thread::sleep(Duration::from_millis(10));
+            }
+        }
+    });
+    for _ in 0..75 {
+        assert_eq!(get(&mut client).unwrap().unwrap(), "value");
+    }
+    server.join().unwrap();
+}
+
+#[test]
+fn answers_that_came_before_the_server_went_are_taken() {
+    let (mut client, server) = patient(|mut client| {
+        client.read_line(&mut String::new()).unwrap();
+        client.get_mut().write_all(b"{\"Ok\":\"1\"}\n{\"Err\":\"enough\"}\n").unwrap();
+    });
+    let pending: Vec<_> = (0..3).map(|_| client.get_async("key".to_owned()).unwrap()).collect();
+    let results: Vec<_> = pending.into_iter().map(|pending| pending.wait()).collect();
+    assert!(matches!(&results[0], Ok(Some(value)) if value == "1"));
+    assert!(matches!(&results[1], Err(KvsError::Server(words)) if words == "enough"));
+    // Closed, or reset since not all that was sent had been read.
+    assert!(results[2].is_err());
+    is_given_up(client, server, "");
+}
+
+#[test]
+fn an_answer_that_makes_no_sense_ends_the_connection() {
+    for garbage in [
+        "HTTP/1.1 200 OK\n",
+        "\n",
+        "{\"Ok\":7}\n",
+        "{\"Ok\":null}x\n",
+        "{\"Maybe\":null}\n",
+        "{\"Ok\":\"\u{0}\"}\n",
+        "[[[[[[[[[[",
+    ] {
+        let (mut client, server) = patient(move |mut client| {
+            client.read_line(&mut String::new()).unwrap();
+            client.get_mut().write_all(garbage.as_bytes()).unwrap();
+            client.get_mut().shutdown(std::net::Shutdown::Write).unwrap();
+            client.read_to_end(&mut Vec::new()).unwrap()
+        });
+        let error = get(&mut client).unwrap_err();
+        assert!(matches!(error, KvsError::Protocol(_) | KvsError::Closed), "{error}");
+        assert_eq!(is_given_up(client, server, ""), 0, "{garbage:?}");
+    }
+    let (mut client, server) = patient(answers(b"{\"Ok\":\"\xff\"}\n"));
+    assert!(matches!(get(&mut client), Err(KvsError::Protocol(_))));
+    is_given_up(client, server, "protocol");
+}
+
+#[test]
+fn an_answer_to_another_question_ends_the_connection() {
+    let (mut client, server) = patient(answers(b"{\"Ok\":\"value\"}\n"));
+    let set = client.set("key".to_owned(), "value".to_owned());
+    assert!(matches!(set, Err(KvsError::Protocol(_))));
+    is_given_up(client, server, "nobody asked for");
+    let (mut client, server) = patient(answers(b"{\"Ok\":\"1\"}\n{\"Ok\":\"2\"}\n"));
+    assert_eq!(get(&mut client).unwrap().unwrap(), "1");
+    assert!(matches!(get(&mut client), Err(KvsError::Protocol(_))));
+    is_given_up(client, server, "more than it was asked");
+}
+
+/// The time would suffice, so only the length can end it.
+#[test]
+fn an_answer_without_end_is_cut_off() {
+    let (mut client, server) = patient(|mut client| {
+        client.read_line(&mut String::new()).unwrap();
+        while client.get_mut().write_all(&[b'a'; 1 << 16]).is_ok() {}
+    });
+    let words = get(&mut client).unwrap_err().to_string();
+    assert!(words.contains("too long"), "{words}");
+    is_given_up(client, server, "too long");
+}
+
+#[test]
+fn a_server_that_takes_no_request_is_given_up() {
+    let (done, wait) = mpsc::channel::<()>();
+    // It keeps the connection, and neither reads nor writes.
+    let (mut client, server) = impatient(move |_client| wait.recv().unwrap_err());
+    let words = client.set("key".to_owned(), "v".repeat(64 << 20)).unwrap_err().to_string();
+    assert_eq!(words, "the server took nothing of a request within 100ms");
+    drop(done);
+    is_given_up(client, server, "took nothing");
+}
