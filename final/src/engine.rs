@@ -15,6 +15,20 @@ pub trait KvsEngine: Clone + Send + 'static {
     /// [`KvsError::KeyNotFound`](crate::KvsError::KeyNotFound) if it has none.
     fn remove(&self, key: String) -> Result<()>;
 
+    /// As [`KvsEngine::set`], but need not wait until the write is done: `done` is called with what
+    /// came of it, once, on whichever thread, perhaps before this returns. The writes that one
+    /// thread begins one after the other happen in that order.
+    ///
+    /// An engine that has nothing to wait for need not have it: by default it is `set`, then `done`.
+    fn set_then(&self, key: String, value: String, done: impl FnOnce(Result<()>) + Send + 'static) {
+        done(self.set(key, value));
+    }
+
+    /// As [`KvsEngine::remove`], in the manner of [`KvsEngine::set_then`].
+    fn remove_then(&self, key: String, done: impl FnOnce(Result<()>) + Send + 'static) {
+        done(self.remove(key));
+    }
+
     /// What it says about itself: lines of a name, a space and a value, each ended by `\n`. An
     /// engine that has nothing to say says nothing, as here.
     fn figures(&self) -> String {

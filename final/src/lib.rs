@@ -52,6 +52,6 @@ pub use data_dir::EngineKind;
 pub use engine::KvsEngine;
 pub use error::{KvsError, Result};
 pub use kv_store::{CheckReport, Durability, KvStore, KvStoreOptions, check};
-pub use server::{KvsServer, ServerHandle};
+pub use server::{KvsServer, Limits, ServerHandle};
 pub use sled_engine::SledKvsEngine;
 pub use stats::Stats;

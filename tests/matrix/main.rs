@@ -30,7 +30,7 @@ const EXPECTED: [(&str, &str); 8] = [
     ("5", "yes yes yes no  no  no  no  yes no"),
     ("6", "yes yes yes yes no  no  no  yes no"),
     ("7", "yes yes yes yes yes no  no  yes no"),
-    ("final", "yes yes yes yes yes no  no  yes yes"),
+    ("final", "yes yes yes yes yes yes yes yes yes"),
 ];
 
 /// The stage that the feature picks; `final` stands for the whole table.

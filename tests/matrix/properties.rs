@@ -73,8 +73,12 @@ const DONE: &str = r#"{"Ok":null}"#;
 
 /// A server of the stage, with one key in it and no client.
 fn start(stage: &str) -> (Stage, TempDir) {
+    start_at("os", stage)
+}
+
+fn start_at(durability: &str, stage: &str) -> (Stage, TempDir) {
     let dir = TempDir::new().unwrap();
-    let server = Stage::start(stage, dir.path(), THREADS).unwrap();
+    let server = Stage::start_at(durability, stage, dir.path(), THREADS).unwrap();
     assert_eq!(server.connect().ask(SET), DONE);
     server.settle();
     (server, dir)
@@ -176,7 +180,8 @@ fn idle_clients_leave_it_answering(stage: &str) -> bool {
 }
 
 fn waiting_writers_leave_reads_answered(stage: &str) -> bool {
-    let (mut server, _dir) = start(stage);
+    // The level at which a write has something to wait for.
+    let (mut server, _dir) = start_at("always", stage);
     server.order("hold append");
     let mut writers: Vec<Raw> = (0..workers(stage)).map(|_| server.connect()).collect();
     for writer in &mut writers {

@@ -98,16 +98,27 @@ impl Deref for Stage {
 }
 
 impl Stage {
-    /// Starts the server of `stage`. From stage 5 on it has `threads` threads in its pool.
+    /// Starts the server of `stage`. From stage 5 on it has `threads` threads in its pool. Where
+    /// there are levels of durability it is the lowest: without the thread that syncs every so often,
+    /// which never sleeps for long.
     pub fn start(stage: &str, dir: &Path, threads: usize) -> Result<Stage, String> {
+        Stage::start_at("os", stage, dir, threads)
+    }
+
+    /// Starts it at a level of durability, if it knows any.
+    pub fn start_at(
+        durability: &str,
+        stage: &str,
+        dir: &Path,
+        threads: usize,
+    ) -> Result<Stage, String> {
         let mut command = Command::new(env::current_exe().unwrap());
         command.env(ROLE, stage).stdin(Stdio::piped()).stdout(Stdio::piped());
         if !["1", "2", "3", "4"].contains(&stage) {
             command.args(["--threads", &threads.to_string()]);
         }
         if stage == "final" {
-            // Without the thread that syncs every so often, which never sleeps for long.
-            command.args(["--durability", "os"]);
+            command.args(["--durability", durability]);
         }
         let mut server = Server::start(&mut command, dir)?;
         let orders = server.child.stdin.take().unwrap();

@@ -4,6 +4,7 @@ use super::Outcome;
 use crate::options::{PoolKind, ServerOptions};
 use crate::thread_pool::{NaiveThreadPool, RayonThreadPool, SharedQueueThreadPool, ThreadPool};
 use crate::{EngineKind, KvStoreOptions, KvsEngine, KvsServer, SledKvsEngine, signals};
+use rustix::process::{Resource, getrlimit, setrlimit};
 
 pub(super) fn serve(options: &ServerOptions) -> Outcome {
     let kind = EngineKind::choose(options.engine, options.dir())?;
@@ -18,7 +19,7 @@ pub(super) fn serve(options: &ServerOptions) -> Outcome {
 }
 
 fn with_engine<E: KvsEngine>(kind: EngineKind, engine: E, options: &ServerOptions) -> Outcome {
-    match options.pool.unwrap_or(PoolKind::Queue) {
+    match options.pool() {
         PoolKind::Naive => with_pool::<E, NaiveThreadPool>(kind, engine, options),
         PoolKind::Queue => with_pool::<E, SharedQueueThreadPool>(kind, engine, options),
         PoolKind::Rayon => with_pool::<E, RayonThreadPool>(kind, engine, options),
@@ -31,15 +32,31 @@ fn with_pool<E: KvsEngine, P: ThreadPool>(
     options: &ServerOptions,
 ) -> Outcome {
     let threads = options.threads.unwrap_or(num_cpus::get() as u32);
-    let server = KvsServer::bind(options.addr(), engine, P::new(threads)?)?;
+    let limits = options.limits.limits(threads);
+    raise_open_files();
+    let server = KvsServer::bind_with(options.addr(), engine, P::new(threads)?, limits.clone())?;
     let handle = server.handle();
     signals::on_terminate(move || handle.shutdown())?;
-    log::info!("kvs-server {}", env!("CARGO_PKG_VERSION"));
-    log::info!("engine: {kind}");
     let durability = options.durability.unwrap_or_default();
-    log::info!("durability: {durability}: {}", durability.promise());
-    log::info!("listening on {}", server.local_addr()?);
+    log::info!(
+        "kvs-server {}; engine: {kind}; durability: {durability}: {}; pool: {}, {threads} threads; \
+         {limits}; listening on {}",
+        env!("CARGO_PKG_VERSION"),
+        durability.promise(),
+        options.pool(),
+        server.local_addr()?
+    );
     server.run()?;
     log::info!("stopped");
     Ok(())
+}
+
+/// A connection is a file descriptor, and so is a segment of the log. Most systems allow few unless
+/// asked for more.
+fn raise_open_files() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        log::warn!("the limit of open files stays as it is: {error}");
+    }
 }

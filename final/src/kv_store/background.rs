@@ -1,5 +1,7 @@
-//! The store's own threads: one compacts, one syncs at level `interval`.
+//! The store's own threads: one compacts, one syncs at level `interval`, and at level `always` one
+//! leads for the writers that do not wait.
 
+use super::commit::Commit;
 use super::compactor::Compactor;
 use super::options::Durability;
 use super::writer::Writer;
@@ -24,14 +26,20 @@ pub(super) struct Background {
     stop: Option<Sender<Infallible>>,
     compactor: Option<JoinHandle<()>>,
     sync: Option<Periodic>,
+    commit: Option<(Arc<Commit>, JoinHandle<()>)>,
 }
 
 impl Background {
-    pub(super) fn start(writer: &Arc<Writer>, compactor: &Arc<Compactor>) -> Result<Background> {
+    pub(super) fn start(
+        writer: &Arc<Writer>,
+        commit: &Arc<Commit>,
+        compactor: &Arc<Compactor>,
+    ) -> Result<Background> {
         let (wake, wakes) = bounded(1);
         let (stop, stopped) = bounded(0);
         // If a thread is refused, the drop of this ends the one before.
-        let mut threads = Background { wake, stop: Some(stop), compactor: None, sync: None };
+        let mut threads =
+            Background { wake, stop: Some(stop), compactor: None, sync: None, commit: None };
         if !writer.options.background {
             return Ok(threads);
         }
@@ -44,6 +52,12 @@ impl Background {
             // A failure has stopped all writing and is in the log; there is nothing left to sync.
             threads.sync = Some(Periodic::start("kvs-sync", time, move || writer.sync().is_ok())?);
         }
+        if writer.options.durability == Durability::Always {
+            let (commit, leader) = (Arc::clone(commit), Arc::clone(commit));
+            let lead = move || leader.serve();
+            let thread = thread::Builder::new().name("kvs-log".into()).spawn(lead)?;
+            threads.commit = Some((commit, thread));
+        }
         Ok(threads)
     }
 
@@ -53,8 +67,17 @@ impl Background {
         let _ = self.wake.try_send(());
     }
 
+    /// Whether there is a thread that leads for writers that do not wait.
+    pub(super) fn commits(&self) -> bool {
+        self.commit.is_some()
+    }
+
     /// Ends the threads and waits for them.
     pub(super) fn stop(&mut self) {
+        if let Some((commit, thread)) = self.commit.take() {
+            commit.end();
+            let _ = thread.join();
+        }
         self.stop = None;
         self.sync = None;
         if let Some(thread) = self.compactor.take() {

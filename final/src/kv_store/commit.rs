@@ -5,12 +5,15 @@
 //! commits the whole queue as one batch, and so on. So a batch is as large as the number of writers
 //! that came during the one before: with a slow disk the batches grow, and with a single writer
 //! there is no queue and nobody to wake.
+//!
+//! A writer that does not want to wait leaves a function in its place, which is called when the write is
+//! done. Such a writer cannot lead; for it the lead goes to a thread of the store's own.
 
 use super::options::Durability;
 use super::writer::{Op, Writer};
-use crate::{KvsError, Result};
+use crate::{KvsError, Result, thread_pool};
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
 
 /// How often a writer looks for its result before it goes to sleep, where there is no sync to wait
@@ -25,6 +28,8 @@ pub(super) struct Commit {
     writer: Arc<Writer>,
     /// Held for a push or a swap, never while anything is written.
     queue: Mutex<Queue>,
+    /// Told when the store's own thread shall lead, or end. Only that thread waits.
+    called: Condvar,
     looks: u32,
 }
 
@@ -34,11 +39,21 @@ struct Queue {
     has_leader: bool,
     ops: Vec<Op>,
     /// Who waits for each op.
-    waiters: Vec<Arc<Waiter>>,
+    waiters: Vec<Waiter>,
+    /// Whether the store's own thread shall lead.
+    call: bool,
+    /// Whether that thread shall end.
+    end: bool,
 }
 
 /// A writer in the queue.
-struct Waiter {
+enum Waiter {
+    Thread(Arc<Sleeper>),
+    Callback(Box<dyn FnOnce(Result<()>) + Send>),
+}
+
+/// A writer that waits for its result.
+struct Sleeper {
     /// [`WAITING`], then [`LEADING`] or [`DONE`]. The store is `Release` and the load `Acquire`, so
     /// that who sees `DONE` sees the result.
     state: AtomicU8,
@@ -50,7 +65,7 @@ const WAITING: u8 = 0;
 const LEADING: u8 = 1;
 const DONE: u8 = 2;
 
-impl Waiter {
+impl Sleeper {
     fn wait(&self, looks: u32) -> u8 {
         for _ in 0..looks {
             let state = self.state.load(Ordering::Acquire);
@@ -81,7 +96,7 @@ impl Waiter {
 impl Commit {
     pub(super) fn new(writer: Arc<Writer>) -> Commit {
         let looks = if writer.options.durability == Durability::Always { 0 } else { LOOKS };
-        Commit { writer, queue: Mutex::default(), looks }
+        Commit { writer, queue: Mutex::default(), called: Condvar::new(), looks }
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -91,50 +106,85 @@ impl Commit {
 
     /// Commits a write; returns when it is done at the store's level of durability.
     pub(super) fn commit(&self, mut op: Op) -> Result<()> {
-        let waiter = {
+        let sleeper = {
             let mut queue = self.queue();
             if !queue.has_leader {
                 queue.has_leader = true;
                 None
             } else {
-                let waiter = Arc::new(Waiter {
+                let sleeper = Arc::new(Sleeper {
                     state: AtomicU8::new(WAITING),
                     result: Mutex::new(Ok(())),
                     thread: thread::current(),
                 });
                 queue.ops.push(std::mem::replace(&mut op, Op::new(String::new(), None)));
-                queue.waiters.push(Arc::clone(&waiter));
-                Some(waiter)
+                queue.waiters.push(Waiter::Thread(Arc::clone(&sleeper)));
+                Some(sleeper)
             }
         };
-        match waiter {
+        match sleeper {
             None => {
-                let _lead = Lead { commit: self, waiters: Vec::new() };
+                let _lead = Lead { commit: self, waiters: Vec::new(), ops: Vec::new() };
                 self.writer.commit(std::slice::from_mut(&mut op));
                 op.result
             }
-            Some(waiter) => {
-                if waiter.wait(self.looks) == LEADING {
+            Some(sleeper) => {
+                if sleeper.wait(self.looks) == LEADING {
                     self.lead();
                 }
-                std::mem::replace(&mut *waiter.result(), Ok(()))
+                std::mem::replace(&mut *sleeper.result(), Ok(()))
             }
         }
     }
 
-    /// Commits the whole queue, the caller's own write among it.
+    /// Queues a write; `done` is called when it is done, by the thread that led.
+    pub(super) fn commit_later(&self, op: Op, done: impl FnOnce(Result<()>) + Send + 'static) {
+        let mut queue = self.queue();
+        queue.ops.push(op);
+        queue.waiters.push(Waiter::Callback(Box::new(done)));
+        if !queue.has_leader {
+            queue.has_leader = true;
+            self.call(&mut queue);
+        }
+    }
+
+    fn call(&self, queue: &mut Queue) {
+        queue.call = true;
+        self.called.notify_one();
+    }
+
+    /// The life of the store's own thread: it leads whenever it is called, until it is told to end
+    /// and nothing is left to do.
+    pub(super) fn serve(&self) {
+        loop {
+            let idle = |queue: &mut Queue| !queue.call && !queue.end;
+            let wait = self.called.wait_while(self.queue(), idle);
+            let mut queue = wait.unwrap_or_else(PoisonError::into_inner);
+            if !std::mem::take(&mut queue.call) {
+                return;
+            }
+            drop(queue);
+            // A panic costs the batch, whose writers are told, and not the thread.
+            thread_pool::run(|| self.lead());
+        }
+    }
+
+    /// Tells the store's own thread to end.
+    pub(super) fn end(&self) {
+        self.queue().end = true;
+        self.called.notify_one();
+    }
+
+    /// Commits the whole queue.
     fn lead(&self) {
-        let (mut ops, waiters): (Vec<_>, Vec<_>) = {
+        let mut lead = {
             let mut queue = self.queue();
             let count = batch_len(&queue.ops);
             let ops = queue.ops.drain(..count).collect();
-            (ops, queue.waiters.drain(..count).collect())
+            let waiters = queue.waiters.drain(..count).collect();
+            Lead { commit: self, waiters, ops }
         };
-        let lead = Lead { commit: self, waiters };
-        self.writer.commit(&mut ops);
-        for (op, waiter) in ops.into_iter().zip(&lead.waiters) {
-            *waiter.result() = op.result;
-        }
+        self.writer.commit(&mut lead.ops);
     }
 }
 
@@ -152,21 +202,33 @@ fn batch_len(ops: &[Op]) -> usize {
 /// takes it over: nobody waits for ever.
 struct Lead<'a> {
     commit: &'a Commit,
-    waiters: Vec<Arc<Waiter>>,
+    waiters: Vec<Waiter>,
+    /// The write of each of the waiters.
+    ops: Vec<Op>,
 }
 
 impl Drop for Lead<'_> {
     fn drop(&mut self) {
-        for waiter in &self.waiters {
-            if thread::panicking() {
-                *waiter.result() = Err(KvsError::Stopped { reason: "the writer panicked".into() });
+        {
+            let mut queue = self.commit.queue();
+            match queue.waiters.first() {
+                Some(Waiter::Thread(next)) => next.tell(LEADING),
+                Some(Waiter::Callback(_)) => self.commit.call(&mut queue),
+                None => queue.has_leader = false,
             }
-            waiter.tell(DONE);
         }
-        let mut queue = self.commit.queue();
-        match queue.waiters.first() {
-            Some(next) => next.tell(LEADING),
-            None => queue.has_leader = false,
+        for (op, waiter) in self.ops.drain(..).zip(self.waiters.drain(..)) {
+            let result = match thread::panicking() {
+                false => op.result,
+                true => Err(KvsError::Stopped { reason: "the writer panicked".into() }),
+            };
+            match waiter {
+                Waiter::Thread(sleeper) => {
+                    *sleeper.result() = result;
+                    sleeper.tell(DONE);
+                }
+                Waiter::Callback(done) => thread_pool::run(|| done(result)),
+            }
         }
     }
 }

@@ -71,7 +71,7 @@ pub struct KvStore(Arc<Shared>);
 struct Shared {
     index: Arc<Index>,
     reader: Reader,
-    commit: Commit,
+    commit: Arc<Commit>,
     writer: Arc<Writer>,
     compactor: Arc<Compactor>,
     background: Background,
@@ -95,14 +95,15 @@ impl KvStore {
         let files = recovery::open(&*options.disk, &dir, &index)?;
         let writer = Arc::new(Writer::new(options, dir, Arc::clone(&index), files)?);
         let compactor = Arc::new(Compactor::new(Arc::clone(&writer)));
-        let background = Background::start(&writer, &compactor)?;
+        let commit = Arc::new(Commit::new(Arc::clone(&writer)));
+        let background = Background::start(&writer, &commit, &compactor)?;
         if compactor.is_due() {
             background.wake_compactor();
         }
         Ok(KvStore(Arc::new(Shared {
             reader: Reader::new(Arc::clone(&index)),
             index,
-            commit: Commit::new(Arc::clone(&writer)),
+            commit,
             writer,
             compactor,
             background,
@@ -113,10 +114,26 @@ impl KvStore {
     fn write(&self, key: String, value: Option<String>) -> Result<()> {
         record::check_limits(&key, value.as_deref())?;
         self.0.commit.commit(Op::new(key, value))?;
-        if self.0.compactor.is_due() {
-            self.0.background.wake_compactor();
-        }
+        self.0.compact_if_due();
         Ok(())
+    }
+
+    /// At the levels that do not wait for a sync a write is over before another thread would know
+    /// of it.
+    fn write_then(
+        &self,
+        key: String,
+        value: Option<String>,
+        done: impl FnOnce(Result<()>) + Send + 'static,
+    ) {
+        if !self.0.background.commits() {
+            return done(self.write(key, value));
+        }
+        match record::check_limits(&key, value.as_deref()) {
+            Ok(()) => self.0.commit.commit_later(Op::new(key, value), done),
+            Err(error) => done(Err(error)),
+        }
+        self.0.compact_if_due();
     }
 
     /// What the store says about itself. Waits for nobody but for a manifest that is being written.
@@ -163,8 +180,24 @@ impl KvsEngine for KvStore {
         self.write(key, None)
     }
 
+    fn set_then(&self, key: String, value: String, done: impl FnOnce(Result<()>) + Send + 'static) {
+        self.write_then(key, Some(value), done);
+    }
+
+    fn remove_then(&self, key: String, done: impl FnOnce(Result<()>) + Send + 'static) {
+        self.write_then(key, None, done);
+    }
+
     fn figures(&self) -> String {
         self.stats().to_string()
+    }
+}
+
+impl Shared {
+    fn compact_if_due(&self) {
+        if self.compactor.is_due() {
+            self.background.wake_compactor();
+        }
     }
 }
 

@@ -1,5 +1,6 @@
-use super::DEFAULT_ADDR;
+use super::{DEFAULT_ADDR, limits::LimitOptions};
 use crate::{Durability, EngineKind};
+use std::fmt;
 use std::net::SocketAddr;
 use std::{path::Path, path::PathBuf, str::FromStr};
 use structopt::StructOpt;
@@ -37,12 +38,19 @@ pub(crate) struct ServerOptions {
     /// Threads in the pool, at least 1; by default one for each logical core
     #[structopt(long, value_name = "N", parse(try_from_str = parse_threads))]
     pub(crate) threads: Option<u32>,
+    #[structopt(flatten)]
+    pub(crate) limits: LimitOptions,
 }
 
 impl ServerOptions {
     /// Where to listen.
     pub(crate) fn addr(&self) -> SocketAddr {
         self.addr.unwrap_or(DEFAULT_ADDR)
+    }
+
+    /// The thread pool.
+    pub(crate) fn pool(&self) -> PoolKind {
+        self.pool.unwrap_or(PoolKind::Queue)
     }
 
     /// The data directory.
@@ -60,6 +68,16 @@ pub(crate) enum PoolKind {
     Queue,
     /// rayon's work-stealing pool.
     Rayon,
+}
+
+impl fmt::Display for PoolKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            PoolKind::Naive => "naive",
+            PoolKind::Queue => "queue",
+            PoolKind::Rayon => "rayon",
+        })
+    }
 }
 
 impl FromStr for PoolKind {

@@ -1,73 +1,454 @@
-use crate::protocol::{KEPT_BUFFER, Line, MAX_LINE, Request, Response, encode, read_line};
-use crate::{KvsError, Result};
-use std::io::{self, BufReader, Read, Write};
-use std::net::TcpStream;
-use std::sync::Arc;
+//! A connection: what has arrived, what is to be sent, and whose turn it is.
+//!
+//! A connection is served in *turns*. A turn reads once, answers what has arrived, with one write, and
+//! leaves; if there is more to do the connection goes to the end of the queue. At most one turn is
+//! under way at a time, by whichever thread, so answers are in the order of the requests.
 
-/// How many bytes of answers are gathered before they are sent although more requests wait.
-const MAX_OUTPUT: usize = KEPT_BUFFER;
+use super::requests::{Lines, Requests};
+use super::shared::Shared;
+use super::writes::Writes;
+use crate::KvsEngine;
+use crate::protocol::KEPT_BUFFER;
+use std::fmt;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{self, TcpStream};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-/// The server's side of a connection: requests come out, answers go in.
+/// How much a turn reads at most, in bytes.
+const MAX_READ: usize = KEPT_BUFFER;
+/// How long a client may take to close its side after the server has closed its own.
+const DRAIN_TIME: Duration = Duration::from_secs(1);
+/// No deadline.
+const NEVER: u64 = u64::MAX;
+
+/// Bits of `Connection::state`: it is queued or has its turn.
+const BUSY: u8 = 1;
+/// Something has happened since the turn began.
+const NOTICED: u8 = 2;
+/// The socket is worth a look.
+const READY: u8 = 4;
+/// The client ended its side, or the connection broke.
+const HUNG_UP: u8 = 8;
+
 pub(super) struct Connection {
-    stream: Arc<TcpStream>,
-    input: BufReader<Incoming>,
-    line: Vec<u8>,
-    output: Vec<u8>,
+    pub(super) stream: TcpStream,
+    pub(super) token: usize,
+    pub(super) shared: Arc<Shared>,
+    /// Who sets [`BUSY`] queues the connection; everybody else only leaves a note, which whoever
+    /// has the turn finds when it tries to leave. `AcqRel`, so that what was written before the note is
+    /// seen in the turn after it.
+    state: AtomicU8,
+    /// When the turn after the next silence is due, in [`Shared::now`]'s milliseconds. A hint for
+    /// [`Connection::is_late`], which may come a round late: `Relaxed`.
+    deadline: AtomicU64,
+    /// Held for a turn. Nobody ever waits for it: only one turn is under way.
+    inner: Mutex<Inner>,
+    /// Locked for a look. What comes first in here is written by those who finish writes.
+    pub(super) writes: Mutex<Writes>,
 }
 
-/// The reading half of the stream; `TcpStream` reads through a reference, `Arc` alone does not.
-struct Incoming(Arc<TcpStream>);
+/// What the turns of a connection hand on to the next.
+#[derive(Default)]
+pub(super) struct Inner {
+    /// What has arrived and was not executed.
+    input: Vec<u8>,
+    lines: Lines,
+    /// Answers that the client did not take yet.
+    output: Vec<u8>,
+    /// The socket may have bytes to read.
+    readable: bool,
+    /// A short read does not mean that nothing is left: the end of the stream is.
+    hung_up: bool,
+    phase: Phase,
+    timer: Timer,
+    /// Bytes that are counted in `Shared::buffered`.
+    counted: usize,
+}
 
-impl Read for Incoming {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        (&*self.0).read(buffer)
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Phase {
+    #[default]
+    Open,
+    /// No more is read; what has arrived is answered.
+    Ending(Close),
+    /// All is sent, and the client was told that no more comes. What it still sends is thrown away:
+    /// if the socket were closed now, the client's machine would throw away the answers.
+    Draining(Close),
+}
+
+/// Why a connection is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Close {
+    Done,
+    Lost,
+    Panic,
+    Refused,
+    Stopping,
+    Late(Timer),
+}
+
+impl fmt::Display for Close {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Close::Done => "the client is done",
+            Close::Lost => "the client is gone",
+            Close::Panic => "a panic in its request",
+            Close::Refused => "it was refused",
+            Close::Stopping => "the server stops",
+            Close::Late(Timer::Request) => "its request took too long to arrive",
+            Close::Late(Timer::Answer) => "it took too long to accept an answer",
+            Close::Late(_) => "it was idle for too long",
+        })
+    }
+}
+
+/// What a deadline is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Timer {
+    #[default]
+    None,
+    Request,
+    Answer,
+    Idle,
+    Drain,
+}
+
+/// How a turn ends.
+enum Turn {
+    /// Until something happens.
+    Wait,
+    /// There is more to do.
+    Again,
+    Close(Close),
+}
+
+/// Buffers that are used in a turn and empty between turns, so that an idle connection has none.
+pub(super) struct Scratch {
+    read: Vec<u8>,
+    answers: Vec<u8>,
+}
+
+impl Scratch {
+    pub(super) fn new() -> Scratch {
+        Scratch { read: vec![0; MAX_READ], answers: Vec::new() }
     }
 }
 
 impl Connection {
-    /// Takes over a stream that was just accepted.
-    pub(super) fn new(stream: impl Into<Arc<TcpStream>>) -> Result<Connection> {
-        let stream = stream.into();
-        // An answer is sent whole; waiting for more to send with it would only delay it.
-        stream.set_nodelay(true)?;
-        let input = BufReader::new(Incoming(Arc::clone(&stream)));
-        Ok(Connection { stream, input, line: Vec::new(), output: Vec::new() })
+    pub(super) fn new(shared: Arc<Shared>, stream: TcpStream, token: usize) -> Connection {
+        let timer = if shared.limits.idle_time.is_some() { Timer::Idle } else { Timer::None };
+        let connection = Connection {
+            stream,
+            token,
+            state: AtomicU8::new(0),
+            deadline: AtomicU64::new(NEVER),
+            inner: Mutex::default(),
+            writes: Mutex::default(),
+            shared,
+        };
+        connection.arm(&mut connection.inner(), timer, false);
+        connection
     }
 
-    /// Waits for the next line; `None` when the client is done. A line that is no request is an
-    /// error inside: it wants an answer like any other, and the connection goes on.
-    pub(super) fn next_request(&mut self) -> Result<Option<Result<Request>>> {
-        // Before it waits for a line, it sends what the client may be waiting for.
-        if !self.input.buffer().contains(&b'\n') {
-            self.flush()?;
+    /// Leaves a note that the socket is worth a look. Returns whether the caller has to queue it.
+    pub(super) fn notice(&self, hung_up: bool) -> bool {
+        self.leave_note(if hung_up { READY | HUNG_UP } else { READY })
+    }
+
+    fn leave_note(&self, note: u8) -> bool {
+        self.state.fetch_or(BUSY | NOTICED | note, Ordering::AcqRel) & BUSY == 0
+    }
+
+    /// Sees to it that it gets a turn, now or when the one that is under way ends.
+    pub(super) fn wake(self: &Arc<Self>) {
+        if self.leave_note(0) {
+            self.shared.wake(Arc::clone(self));
         }
-        Ok(match read_line(&mut self.input, &mut self.line)? {
-            Line::End => None,
-            Line::TooLong => {
-                let words = format!("the line is longer than {MAX_LINE} bytes");
-                Some(Err(KvsError::Protocol(words)))
-            }
-            Line::Whole => {
-                let request = serde_json::from_slice(&self.line);
-                Some(request.map_err(|error| KvsError::Protocol(error.to_string())))
-            }
-        })
     }
 
-    /// Answers the oldest request that has no answer yet. The answer is sent at the latest when
-    /// [`Connection::next_request`] has to wait.
-    pub(super) fn answer(&mut self, response: impl Into<Response>) -> Result<()> {
-        self.output.extend(encode(&response.into())?);
-        if self.output.len() > MAX_OUTPUT { self.flush() } else { Ok(()) }
+    /// Whether what it was given time for has not come.
+    pub(super) fn is_late(&self, now: u64) -> bool {
+        self.deadline.load(Ordering::Relaxed) <= now
     }
 
-    /// Sends the answers that were not sent yet.
-    pub(super) fn flush(&mut self) -> Result<()> {
-        if !self.output.is_empty() {
-            (&*self.stream).write_all(&self.output)?;
-            self.output.clear();
-            self.output.shrink_to(MAX_OUTPUT);
+    /// Ends it at once, whatever it is at: its next turn finds a dead socket.
+    pub(super) fn cut(&self) {
+        let _ = self.stream.shutdown(net::Shutdown::Both);
+    }
+
+    /// Closes it for want of something, with an error for the requests that have arrived.
+    pub(super) fn refuse(self: &Arc<Self>, why: &str) {
+        let _inner = self.inner();
+        self.shared.refuse(&self.stream, why);
+        self.shared.close(self, Close::Refused);
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        // After a panic in its turn a connection is closed, and gets no other.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn writes(&self) -> MutexGuard<'_, Writes> {
+        self.writes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Serves the connection once. The caller has taken it from the queue.
+    pub(super) fn turn<E: KvsEngine>(self: &Arc<Self>, engine: &E, scratch: &mut Scratch) {
+        let note = self.state.swap(BUSY, Ordering::AcqRel);
+        let end = {
+            let close_on_panic = CloseOnPanic(self);
+            let mut inner = self.inner();
+            inner.readable |= note & READY != 0;
+            inner.hung_up |= note & HUNG_UP != 0;
+            let end = self.serve(&mut inner, engine, scratch);
+            std::mem::forget(close_on_panic);
+            end.unwrap_or(Turn::Close(Close::Lost))
+        };
+        let leave =
+            || self.state.compare_exchange(BUSY, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok();
+        match end {
+            // It stays busy for ever, so that nobody queues it.
+            Turn::Close(why) => self.shared.close(self, why),
+            Turn::Wait if leave() => {}
+            // Nobody has to be rung for: this thread looks at the queue next.
+            Turn::Wait | Turn::Again => drop(self.shared.schedule.push(Arc::clone(self))),
+        }
+    }
+
+    fn serve<E: KvsEngine>(
+        self: &Arc<Self>,
+        inner: &mut Inner,
+        engine: &E,
+        scratch: &mut Scratch,
+    ) -> io::Result<Turn> {
+        let Scratch { read, answers } = scratch;
+        answers.clear();
+        answers.shrink_to(KEPT_BUFFER);
+        if let Phase::Draining(why) = inner.phase {
+            return self.drain(inner, read, why);
+        }
+        let late = inner.timer != Timer::None && self.is_late(self.shared.now());
+        if late {
+            self.shared.counters.timed_out.add(1);
+            if inner.timer != Timer::Request {
+                return Ok(Turn::Close(Close::Late(inner.timer)));
+            }
+            inner.phase = Phase::Ending(Close::Late(Timer::Request));
+        }
+        let was_stuck = !inner.output.is_empty();
+        if was_stuck && !self.send_rest(inner)? {
+            return Ok(Turn::Wait);
+        }
+
+        let mut requests = Requests::new(self, engine, answers);
+        requests.collect();
+        let received = match inner.phase {
+            Phase::Open if inner.readable && !inner.lines.held_back => self.receive(inner, read)?,
+            _ => 0,
+        };
+        let executed = self.execute(inner, &read[..received], &mut requests);
+        if self.shared.is_stopping() && inner.phase == Phase::Open {
+            inner.phase = Phase::Ending(Close::Stopping);
+        }
+        if late && requests.waiting() == 0 {
+            let time = self.shared.limits.request_time.as_secs_f32();
+            requests.answer_error(format!("the request took longer than {time} s to arrive"));
+        }
+        if self.has_too_much(inner) {
+            requests.answer_error("the server has no memory for the request now".to_owned());
+            inner.phase = Phase::Ending(Close::Refused);
+        }
+        let waiting = requests.finish(received);
+        let answered = was_stuck || !answers.is_empty();
+        self.send(inner, answers)?;
+        self.count_buffers(inner);
+        self.leave(inner, waiting, executed > 0, answered)
+    }
+
+    /// Decides how a turn ends in which everything was done that could be done.
+    fn leave(
+        &self,
+        inner: &mut Inner,
+        waiting: usize,
+        executed: bool,
+        answered: bool,
+    ) -> io::Result<Turn> {
+        if !inner.output.is_empty() {
+            self.arm(inner, Timer::Answer, false);
+            return Ok(Turn::Wait);
+        }
+        if waiting > 0 && self.writes().want() {
+            return Ok(Turn::Again);
+        }
+        if waiting > 0 && (inner.lines.held_back || inner.phase != Phase::Open) {
+            self.arm(inner, Timer::None, false);
+            return Ok(Turn::Wait);
+        }
+        if inner.lines.held_back || (inner.phase == Phase::Open && inner.readable) {
+            return Ok(Turn::Again);
+        }
+        if let Phase::Ending(why) = inner.phase {
+            if why == Close::Done || !answered {
+                return Ok(Turn::Close(why));
+            }
+            self.stream.shutdown(net::Shutdown::Write)?;
+            inner.phase = Phase::Draining(why);
+            inner.input = Vec::new();
+            self.arm(inner, Timer::Drain, true);
+            return Ok(Turn::Again);
+        }
+        let is_partial = !inner.input.is_empty() || inner.lines.skipping;
+        match self.shared.limits.idle_time {
+            _ if is_partial => self.arm(inner, Timer::Request, executed),
+            Some(_) if waiting == 0 => self.arm(inner, Timer::Idle, true),
+            _ => self.arm(inner, Timer::None, false),
+        }
+        Ok(Turn::Wait)
+    }
+
+    /// Reads once.
+    fn receive(&self, inner: &mut Inner, buffer: &mut [u8]) -> io::Result<usize> {
+        let received = match (&self.stream).read(buffer) {
+            Ok(received) => received,
+            Err(error) if is_for_later(&error) => {
+                inner.readable = error.kind() == ErrorKind::Interrupted;
+                return Ok(0);
+            }
+            Err(error) => return Err(error),
+        };
+        if received == 0 {
+            inner.phase = Phase::Ending(Close::Done);
+        }
+        // Less than there was room for: the socket is empty, and whatever comes next is a new event.
+        // The end of the stream is not, if its event was seen already.
+        inner.readable = received == buffer.len() || (inner.hung_up && received > 0);
+        Ok(received)
+    }
+
+    /// Executes the requests that are whole: what was left over, then what was received. Returns how
+    /// many bytes were dealt with.
+    fn execute<E: KvsEngine>(
+        self: &Arc<Self>,
+        inner: &mut Inner,
+        received: &[u8],
+        requests: &mut Requests<'_, E>,
+    ) -> usize {
+        let mut left_over = std::mem::take(&mut inner.input);
+        if left_over.is_empty() {
+            let done = requests.execute_all(received, &mut inner.lines);
+            inner.input = received[done..].to_vec();
+            return done;
+        }
+        left_over.extend_from_slice(received);
+        let done = requests.execute_all(&left_over, &mut inner.lines);
+        left_over.drain(..done);
+        if left_over.capacity() > KEPT_BUFFER && left_over.len() < left_over.capacity() / 4 {
+            left_over.shrink_to_fit();
+        }
+        inner.input = if left_over.is_empty() { Vec::new() } else { left_over };
+        done
+    }
+
+    /// Sends answers; keeps what the client does not take.
+    fn send(&self, inner: &mut Inner, answers: &[u8]) -> io::Result<()> {
+        let sent = self.write(answers)?;
+        if sent < answers.len() {
+            inner.output = answers[sent..].to_vec();
+            self.shared.poller.watch_output(&self.stream, self.token, true)?;
         }
         Ok(())
+    }
+
+    /// Sends what was kept. Returns whether nothing is left.
+    fn send_rest(&self, inner: &mut Inner) -> io::Result<bool> {
+        let sent = self.write(&inner.output)?;
+        inner.output.drain(..sent);
+        if !inner.output.is_empty() {
+            return Ok(false);
+        }
+        inner.output = Vec::new();
+        self.shared.poller.watch_output(&self.stream, self.token, false)?;
+        Ok(true)
+    }
+
+    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let mut sent = 0;
+        while sent < bytes.len() {
+            match (&self.stream).write(&bytes[sent..]) {
+                Ok(count) => sent += count,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            }
+        }
+        self.shared.counters.bytes_out.add(sent as u64);
+        Ok(sent)
+    }
+
+    /// Throws away what the client sends until it has closed its side.
+    fn drain(&self, inner: &mut Inner, buffer: &mut [u8], why: Close) -> io::Result<Turn> {
+        if self.is_late(self.shared.now()) {
+            return Ok(Turn::Close(why));
+        }
+        let received = self.receive(inner, buffer)?;
+        inner.phase = match inner.phase {
+            Phase::Ending(_) => return Ok(Turn::Close(why)),
+            _ => Phase::Draining(why),
+        };
+        Ok(if received > 0 { Turn::Again } else { Turn::Wait })
+    }
+
+    fn arm(&self, inner: &mut Inner, timer: Timer, anew: bool) {
+        if timer == inner.timer && !anew {
+            return;
+        }
+        let limits = &self.shared.limits;
+        let time = match timer {
+            Timer::None => None,
+            Timer::Request => Some(limits.request_time),
+            Timer::Answer => Some(limits.answer_time),
+            Timer::Idle => limits.idle_time,
+            Timer::Drain => Some(DRAIN_TIME),
+        };
+        inner.timer = timer;
+        let deadline = time.map(|time| self.shared.now().saturating_add(time.as_millis() as u64));
+        self.deadline.store(deadline.unwrap_or(NEVER), Ordering::Relaxed);
+    }
+
+    fn has_too_much(&self, inner: &Inner) -> bool {
+        let others = self.shared.buffered.load(Ordering::Relaxed).saturating_sub(inner.counted);
+        let own = inner.input.len();
+        own > KEPT_BUFFER && others + own > self.shared.limits.buffered_bytes
+    }
+
+    fn count_buffers(&self, inner: &mut Inner) {
+        let count = inner.input.len() + inner.output.len();
+        if count != inner.counted {
+            self.shared.buffered.fetch_add(count, Ordering::Relaxed);
+            self.shared.buffered.fetch_sub(inner.counted, Ordering::Relaxed);
+            inner.counted = count;
+        }
+    }
+}
+
+fn is_for_later(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let inner = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner);
+        self.shared.buffered.fetch_sub(inner.counted, Ordering::Relaxed);
+    }
+}
+
+/// Closes a connection whose request panics.
+struct CloseOnPanic<'a>(&'a Connection);
+
+impl Drop for CloseOnPanic<'_> {
+    fn drop(&mut self) {
+        self.0.shared.close(self.0, Close::Panic);
     }
 }

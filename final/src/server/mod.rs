@@ -1,35 +1,84 @@
-//! The server: it accepts connections and gives each one as a job to a pool.
+//! The server: any number of connections, few threads.
+//!
+//! | file | what |
+//! |---|---|
+//! | `acceptor.rs` | takes connections in, on a thread of its own |
+//! | `poller.rs` | which of them have sent something |
+//! | `schedule.rs`, `job.rs` | who serves them: jobs on a [`ThreadPool`] |
+//! | `connection.rs` | one connection: what arrived, what is to be sent |
+//! | `requests.rs`, `writes.rs` | executes requests; keeps answers in their order |
+//! | `limits.rs` | what clients may ask for |
+//! | `shutdown.rs` | how it ends |
+//!
+//! A connection costs a thread only while its requests are executed. A write that waits for a sync
+//! costs none: the engine is told whom to call when it is done ([`KvsEngine::set_then`]).
 
+mod acceptor;
 mod connection;
+mod counters;
+mod job;
+mod limits;
+mod poller;
+mod requests;
+mod schedule;
+mod shared;
 mod shutdown;
+mod table;
+mod writes;
 
+pub use limits::Limits;
 pub use shutdown::ServerHandle;
 
 use crate::KvsEngine;
-use crate::protocol::Request;
 use crate::thread_pool::ThreadPool;
 use crate::{KvsError, Result};
-use connection::Connection;
-use shutdown::{Guard, Shutdown};
+use job::Job;
+use poller::Events;
+use rustix::net::sockopt;
+use schedule::Duty;
+use shared::Shared;
+use shutdown::Tender;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::{thread, time::Duration};
+use std::thread;
+
+/// How many clients may wait to be accepted. std's 128 overflow in a burst, and a client that is
+/// turned away there tries again only after a second. The system may allow less: `somaxconn`.
+const BACKLOG: i32 = 4096;
 
 /// A server for any engine, run by any pool.
 pub struct KvsServer<E, P> {
-    listener: TcpListener,
+    listener: Arc<TcpListener>,
     engine: E,
     pool: P,
-    shutdown: Arc<Shutdown>,
+    shared: Arc<Shared>,
 }
 
 impl<E: KvsEngine, P: ThreadPool> KvsServer<E, P> {
-    /// Listens on `addr`; port 0 lets the system choose.
+    /// Listens on `addr`, with the default limits; port 0 lets the system choose.
+    ///
+    /// # Errors
+    /// [`KvsError::Listen`] if the address cannot be had; if there is no descriptor left.
     pub fn bind(addr: SocketAddr, engine: E, pool: P) -> Result<Self> {
-        let listener =
-            TcpListener::bind(addr).map_err(|source| KvsError::Listen { addr, source })?;
-        let shutdown = Arc::new(Shutdown::new(listener.local_addr()?));
-        Ok(KvsServer { listener, engine, pool, shutdown })
+        KvsServer::bind_with(addr, engine, pool, Limits::default())
+    }
+
+    /// Listens on `addr`.
+    ///
+    /// # Errors
+    /// As [`KvsServer::bind`].
+    pub fn bind_with(addr: SocketAddr, engine: E, pool: P, limits: Limits) -> Result<Self> {
+        let listen = || {
+            let listener = TcpListener::bind(addr)?;
+            rustix::net::listen(&listener, BACKLOG)?;
+            // What is set here, accepted sockets have too. An answer is sent whole: to wait for more
+            // to send with it would only delay it. And who vanishes without a word is noticed.
+            sockopt::set_tcp_nodelay(&listener, true)?;
+            sockopt::set_socket_keepalive(&listener, true)?;
+            Ok(Arc::new(listener))
+        };
+        let listener = listen().map_err(|source| KvsError::Listen { addr, source })?;
+        Ok(KvsServer { listener, engine, pool, shared: Arc::new(Shared::new(limits)?) })
     }
 
     /// Where it listens.
@@ -39,53 +88,39 @@ impl<E: KvsEngine, P: ThreadPool> KvsServer<E, P> {
 
     /// Something to stop the server with, from any thread.
     pub fn handle(&self) -> ServerHandle {
-        ServerHandle::new(&self.shutdown)
+        ServerHandle::new(&self.shared, &self.listener)
     }
 
     /// Serves until [`ServerHandle::shutdown`]. Then it takes no more connections, answers the
-    /// requests that are being executed, closes the connections, and returns. What is not done
-    /// after five seconds is cut off.
+    /// requests that have arrived, closes the connections, lets the engine go, and returns. What is
+    /// not done after five seconds is cut off.
+    ///
+    /// # Errors
+    /// If the system refuses the thread that accepts connections.
     pub fn run(self) -> Result<()> {
-        while !self.shutdown.has_begun() {
-            match self.listener.accept() {
-                Ok((stream, _)) => {
-                    let engine = self.engine.clone();
-                    let guard = self.shutdown.register(stream);
-                    self.pool.spawn(move || {
-                        if let Err(error) = serve(engine, &guard) {
-                            log::debug!("connection lost: {error}");
-                        }
-                    });
+        let KvsServer { listener, engine, pool, shared } = self;
+        let acceptor = {
+            let shared = Arc::clone(&shared);
+            let accept = move || acceptor::accept(&listener, &shared);
+            thread::Builder::new().name("kvs-acceptor".into()).spawn(accept)?
+        };
+        let mut events = Events::new();
+        let mut tender = Tender::new(&shared, acceptor);
+        while let Some(patience) = tender.tend() {
+            let start = match shared.schedule.wait(patience) {
+                Duty::None => false,
+                Duty::Start => true,
+                Duty::Look => {
+                    shared.poll(&mut events, patience);
+                    shared.schedule.begin_job()
                 }
-                Err(error) => {
-                    // Out of descriptors, most likely: trying again at once would only spin.
-                    log::warn!("cannot accept: {error}");
-                    thread::sleep(Duration::from_millis(50));
-                }
+            };
+            if start {
+                shared.counters.jobs.add(1);
+                let job = Job::new(&shared, engine.clone());
+                pool.spawn(move || job.run());
             }
         }
-        self.shutdown.wait();
         Ok(())
-    }
-}
-
-/// Serves a connection. The engine is let go before the guard is: once no guard is left, the
-/// connections' share in the engine is gone too.
-fn serve(engine: impl KvsEngine, guard: &Guard) -> Result<()> {
-    let mut connection = Connection::new(guard.stream())?;
-    while !guard.shutdown_has_begun()
-        && let Some(request) = connection.next_request()?
-    {
-        connection.answer(request.and_then(|request| execute(&engine, request)))?;
-    }
-    connection.flush()
-}
-
-fn execute(engine: &impl KvsEngine, request: Request) -> Result<Option<String>> {
-    match request {
-        Request::Get { key } => engine.get(key),
-        Request::Set { key, value } => engine.set(key, value).map(|()| None),
-        Request::Remove { key } => engine.remove(key).map(|()| None),
-        Request::Stats {} => Ok(Some(engine.figures())),
     }
 }

@@ -1,128 +1,99 @@
-//! How a server that waits in `accept`, and workers that wait in `read`, are told to stop.
+//! How a server ends, and what it does every so often until then.
 
-use std::collections::HashMap;
-use std::net::{self, SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::{io, thread, time::Duration};
+use super::shared::Shared;
+use std::net::TcpListener;
+use std::sync::{Arc, Weak};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
-/// How long a connection may take to end once the server stops.
+/// How long connections may take to end once the server stops.
 const GRACE: Duration = Duration::from_secs(5);
-
-/// What a server, its handles and its connections share.
-pub(crate) struct Shutdown {
-    addr: SocketAddr,
-    /// Set once, never cleared. `SeqCst`, with the lock of `open` between: a connection registers
-    /// before it looks, the shutdown sets the flag before it closes what is registered. So either
-    /// the connection sees the flag or the shutdown sees the connection.
-    begun: AtomicBool,
-    /// Only its own value matters, so `Relaxed`.
-    next_id: AtomicU64,
-    /// The connections that are not closed yet, queued or served. Locked for a look at the map,
-    /// never while anything waits.
-    open: Mutex<HashMap<u64, Arc<TcpStream>>>,
-    /// Told when the last one has closed.
-    all_closed: Condvar,
-}
-
-impl Shutdown {
-    pub(super) fn new(addr: SocketAddr) -> Shutdown {
-        Shutdown {
-            addr,
-            begun: AtomicBool::new(false),
-            next_id: AtomicU64::new(0),
-            open: Mutex::default(),
-            all_closed: Condvar::new(),
-        }
-    }
-
-    pub(super) fn has_begun(&self) -> bool {
-        self.begun.load(Ordering::SeqCst)
-    }
-
-    /// Counts a connection as open until the guard is dropped, with the job that owns it, whether
-    /// the job was run or not.
-    pub(super) fn register(self: &Arc<Self>, stream: TcpStream) -> Guard {
-        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        let stream = Arc::new(stream);
-        self.open().insert(id, Arc::clone(&stream));
-        Guard { id, stream, shutdown: Arc::clone(self) }
-    }
-
-    /// Waits until no connection is served any more. Those that take longer than [`GRACE`] are cut
-    /// off: a client that takes no answer, or does not stop to send, must not keep the server.
-    pub(super) fn wait(&self) {
-        let is_open = |open: &mut HashMap<_, _>| !open.is_empty();
-        let wait = self.all_closed.wait_timeout_while(self.open(), GRACE, is_open);
-        let (open, _) = wait.unwrap_or_else(PoisonError::into_inner);
-        for stream in open.values() {
-            let _ = stream.shutdown(net::Shutdown::Both);
-        }
-        let wait = self.all_closed.wait_while(open, is_open);
-        drop(wait.unwrap_or_else(PoisonError::into_inner));
-    }
-
-    fn open(&self) -> MutexGuard<'_, HashMap<u64, Arc<TcpStream>>> {
-        // Nothing that can panic runs under this lock.
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// An open connection.
-pub(crate) struct Guard {
-    id: u64,
-    stream: Arc<TcpStream>,
-    shutdown: Arc<Shutdown>,
-}
-
-impl Guard {
-    pub(super) fn stream(&self) -> Arc<TcpStream> {
-        Arc::clone(&self.stream)
-    }
-
-    pub(super) fn shutdown_has_begun(&self) -> bool {
-        self.shutdown.has_begun()
-    }
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        let mut open = self.shutdown.open();
-        open.remove(&self.id);
-        if open.is_empty() {
-            self.shutdown.all_closed.notify_all();
-        }
-    }
-}
+/// How often connections are looked over for deadlines that have passed, at least.
+const ROUND: Duration = Duration::from_secs(1);
 
 /// Stops a server. Clones stop the same server.
 #[derive(Clone)]
-pub struct ServerHandle(Arc<Shutdown>);
+pub struct ServerHandle {
+    shared: Arc<Shared>,
+    /// Not kept open: who has a handle of a server that has ended does not hold its address.
+    listener: Weak<TcpListener>,
+}
 
 impl ServerHandle {
-    pub(super) fn new(shutdown: &Arc<Shutdown>) -> ServerHandle {
-        ServerHandle(Arc::clone(shutdown))
+    pub(super) fn new(shared: &Arc<Shared>, listener: &Arc<TcpListener>) -> ServerHandle {
+        ServerHandle { shared: Arc::clone(shared), listener: Arc::downgrade(listener) }
     }
 
     /// Tells the server to stop; its `run` returns when it has. Does not wait for that.
     pub fn shutdown(&self) {
-        if self.0.begun.swap(true, Ordering::SeqCst) {
-            return;
+        self.shared.begin_stop();
+        if let Some(listener) = self.listener.upgrade() {
+            // Whoever waits in `accept` wakes up with an error. It fails if it was done before.
+            let _ = rustix::net::shutdown(&*listener, rustix::net::Shutdown::Both);
         }
-        for stream in self.0.open().values() {
-            // The reading side only: a worker that waits for a request sees the end of the stream,
-            // one that is at work can still send its answer.
-            let _ = stream.shutdown(net::Shutdown::Read);
-        }
-        // `accept` wakes up for a connection. If none can be made, because there is no descriptor
-        // left, the connections that were just closed free some.
-        for _ in 0..100 {
-            match TcpStream::connect_timeout(&self.0.addr, Duration::from_secs(1)) {
-                Ok(_) => return,
-                // Nobody listens any more.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => return,
-                Err(_) => thread::sleep(Duration::from_millis(10)),
+    }
+}
+
+/// The poller's other duty: deadlines, and the end.
+pub(super) struct Tender<'a> {
+    shared: &'a Shared,
+    acceptor: Option<JoinHandle<()>>,
+    next_round: Instant,
+    /// When the connections that are left are cut off.
+    end: Option<Instant>,
+}
+
+impl Tender<'_> {
+    pub(super) fn new(shared: &Shared, acceptor: JoinHandle<()>) -> Tender<'_> {
+        Tender { shared, acceptor: Some(acceptor), next_round: Instant::now(), end: None }
+    }
+
+    /// Does what is due. Returns how long it can wait for the next call, or none when the server
+    /// has stopped.
+    pub(super) fn tend(&mut self) -> Option<Duration> {
+        if self.shared.is_stopping() {
+            if let Some(acceptor) = self.acceptor.take() {
+                self.begin_end(acceptor);
+            }
+            if self.shared.table.len() == 0 && self.shared.schedule.depth() == (0, 0) {
+                return None;
             }
         }
+        let now = Instant::now();
+        if now >= self.next_round {
+            self.round(now);
+        }
+        Some(self.next_round - now)
+    }
+
+    fn begin_end(&mut self, acceptor: JoinHandle<()>) {
+        // An error would be a panic, which the hook has reported.
+        let _ = acceptor.join();
+        // All that were accepted are in the table now.
+        for connection in self.shared.table.all() {
+            connection.wake();
+        }
+        self.end = Some(Instant::now() + GRACE);
+        self.next_round = Instant::now();
+    }
+
+    fn round(&mut self, now: Instant) {
+        let connections = self.shared.table.all();
+        let cut = self.end.is_some_and(|end| now >= end);
+        let time = self.shared.now();
+        for connection in connections {
+            if cut {
+                connection.cut();
+            }
+            if cut || connection.is_late(time) {
+                connection.wake();
+            }
+        }
+        let limits = &self.shared.limits;
+        let times = [Some(limits.request_time), Some(limits.answer_time), limits.idle_time];
+        let shortest = times.into_iter().flatten().min().unwrap_or(ROUND);
+        let round = (shortest / 4).clamp(Duration::from_millis(10), ROUND);
+        // Jobs that end are not told of; at the end it looks more often.
+        self.next_round = now + if self.end.is_some() { Duration::from_millis(10) } else { round };
     }
 }

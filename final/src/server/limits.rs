@@ -1,0 +1,79 @@
+use crate::protocol::MAX_LINE;
+use std::fmt;
+use std::time::Duration;
+
+/// What a server takes from its clients, all of them together and each one alone.
+///
+/// ```
+/// use kvs_final::Limits;
+/// use std::time::Duration;
+/// let limits = Limits { connections: 100, idle_time: Some(Duration::from_secs(600)), ..Limits::default() };
+/// # assert_eq!(limits.connections, 100);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The longest request, in bytes with its newline. A longer one is passed over and answered with
+    /// an error. 16 MiB by default.
+    pub request_bytes: usize,
+    /// The longest key, in bytes. By default what our own engine takes, 65,535.
+    pub key_bytes: usize,
+    /// The longest value, in bytes. By default 16 MiB, which no request reaches.
+    pub value_bytes: usize,
+    /// Memory for requests that have arrived in part and for answers that were not taken yet, of all
+    /// connections together, in bytes. Beyond it, those connections that want more than
+    /// 64 KiB are answered with an error and closed. 256 MiB by default.
+    pub buffered_bytes: usize,
+    /// Connections at a time; one more is answered with an error and closed. 10,000 by default.
+    pub connections: usize,
+    /// Jobs that the pool has at a time, waiting or running. While it has that many, what
+    /// clients send waits in their sockets. 64 by default; there is no use in more than the pool's
+    /// threads.
+    pub jobs: usize,
+    /// How long a request may take to arrive, from its first byte to its newline. Then it is
+    /// answered with an error and the connection closed. 30 s by default.
+    pub request_time: Duration,
+    /// How long the client may take to accept answers that do not fit into the socket. Then the
+    /// connection is closed. 30 s by default.
+    pub answer_time: Duration,
+    /// How long a connection may be idle; by default for ever.
+    pub idle_time: Option<Duration>,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            request_bytes: MAX_LINE,
+            key_bytes: u16::MAX.into(),
+            value_bytes: MAX_LINE,
+            buffered_bytes: 256 << 20,
+            connections: 10_000,
+            jobs: 64,
+            request_time: Duration::from_secs(30),
+            answer_time: Duration::from_secs(30),
+            idle_time: None,
+        }
+    }
+}
+
+/// As in the log line of a server that starts.
+impl fmt::Display for Limits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "limits: request {} bytes, key {}, value {}, buffered {}, {} connections, {} jobs, \
+             request {:?}, answer {:?}, idle ",
+            self.request_bytes,
+            self.key_bytes,
+            self.value_bytes,
+            self.buffered_bytes,
+            self.connections,
+            self.jobs,
+            self.request_time,
+            self.answer_time,
+        )?;
+        match self.idle_time {
+            Some(time) => write!(f, "{time:?}"),
+            None => f.write_str("for ever"),
+        }
+    }
+}

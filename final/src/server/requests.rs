@@ -1,0 +1,182 @@
+use super::connection::Connection;
+use crate::protocol::{Request, Response};
+use crate::{KvsEngine, KvsError, Result};
+use std::sync::Arc;
+
+/// So many bytes of answers are sent before more requests are executed.
+const MAX_ANSWERS: usize = 64 << 10;
+/// So many writes of a connection may be under way at a time.
+const MAX_WAITING: usize = 1024;
+
+/// Where a connection is in the lines that arrive.
+#[derive(Default)]
+pub(super) struct Lines {
+    /// So many bytes of what is left over are known to have no newline.
+    scanned: usize,
+    /// The line that is arriving is too long; its bytes are passed over.
+    pub(super) skipping: bool,
+    /// Whole requests are left over: they have to wait for something else.
+    pub(super) held_back: bool,
+}
+
+/// The requests of one turn of a connection, and their answers.
+pub(super) struct Requests<'a, E> {
+    connection: &'a Arc<Connection>,
+    engine: &'a E,
+    answers: &'a mut Vec<u8>,
+    /// Writes that were begun and have no answer yet, at least.
+    waiting: usize,
+    requests: u64,
+    errors: u64,
+}
+
+impl<'a, E: KvsEngine> Requests<'a, E> {
+    pub(super) fn new(
+        connection: &'a Arc<Connection>,
+        engine: &'a E,
+        answers: &'a mut Vec<u8>,
+    ) -> Requests<'a, E> {
+        let waiting = connection.writes().len();
+        Requests { connection, engine, answers, waiting, requests: 0, errors: 0 }
+    }
+
+    /// Executes the lines in `bytes`, as many as may be now. Returns how many bytes were dealt with.
+    pub(super) fn execute_all(&mut self, bytes: &[u8], lines: &mut Lines) -> usize {
+        let limit = self.connection.shared.limits.request_bytes;
+        let (mut start, mut scanned) = (0, lines.scanned);
+        lines.held_back = false;
+        while let Some(length) = memchr::memchr(b'\n', &bytes[scanned..]) {
+            let end = scanned + length;
+            let has_room = self.answers.len() < MAX_ANSWERS && self.waiting < MAX_WAITING;
+            let too_long = lines.skipping || end + 1 - start > limit;
+            if !has_room || !self.execute(&bytes[start..end], too_long) {
+                lines.held_back = true;
+                lines.scanned = 0;
+                return start;
+            }
+            lines.skipping = false;
+            start = end + 1;
+            scanned = start;
+        }
+        if lines.skipping || bytes.len() - start >= limit {
+            lines.skipping = true;
+            start = bytes.len();
+        }
+        lines.scanned = bytes.len() - start;
+        start
+    }
+
+    /// Executes a line. Returns false if it has to wait, for writes that came before it: only
+    /// another write need not, because the engine keeps their order.
+    fn execute(&mut self, line: &[u8], too_long: bool) -> bool {
+        let request = if too_long { Err(self.too_long()) } else { self.parse(line) };
+        let is_write = matches!(request, Ok(Request::Set { .. } | Request::Remove { .. }));
+        if self.waiting > 0 && !is_write {
+            self.collect();
+            if self.waiting > 0 {
+                return false;
+            }
+        }
+        self.requests += 1;
+        match request {
+            Ok(Request::Get { key }) => {
+                let value = self.engine.get(key);
+                self.answer(value);
+            }
+            Ok(Request::Set { key, value }) => {
+                let done = self.begin_write();
+                self.engine.set_then(key, value, done);
+                self.collect();
+            }
+            Ok(Request::Remove { key }) => {
+                let done = self.begin_write();
+                self.engine.remove_then(key, done);
+                self.collect();
+            }
+            Ok(Request::Stats {}) => {
+                let figures = self.connection.shared.report() + &self.engine.figures();
+                self.answer(Ok(Some(figures)));
+            }
+            Err(error) => self.answer(Err(error)),
+        }
+        true
+    }
+
+    fn parse(&self, line: &[u8]) -> Result<Request> {
+        let parsed = serde_json::from_slice(line);
+        let request = parsed.map_err(|error| KvsError::Protocol(error.to_string()))?;
+        let limits = &self.connection.shared.limits;
+        let (key, value) = match &request {
+            Request::Get { key } | Request::Remove { key } => (key, ""),
+            Request::Set { key, value } => (key, &**value),
+            Request::Stats {} => return Ok(request),
+        };
+        let too_large = |what, len, limit| Err(KvsError::TooLarge { what, len, limit });
+        if key.len() > limits.key_bytes {
+            return too_large("key", key.len(), limits.key_bytes);
+        }
+        if value.len() > limits.value_bytes {
+            return too_large("value", value.len(), limits.value_bytes);
+        }
+        Ok(request)
+    }
+
+    fn too_long(&self) -> KvsError {
+        let limit = self.connection.shared.limits.request_bytes;
+        KvsError::Protocol(format!("the line is longer than {limit} bytes"))
+    }
+
+    /// Begins a write; what is returned is to be called with what came of it, by whoever knows.
+    fn begin_write(&mut self) -> impl FnOnce(Result<()>) + Send + 'static {
+        self.waiting += 1;
+        let number = self.connection.writes().begin();
+        let connection = Arc::clone(self.connection);
+        move |result| {
+            let wake = connection.writes().finish(number, result);
+            if wake {
+                connection.wake();
+            }
+        }
+    }
+
+    /// Answers the writes that are done, as far as all before them are.
+    pub(super) fn collect(&mut self) {
+        if self.waiting == 0 {
+            return;
+        }
+        let connection = self.connection;
+        let mut writes = connection.writes();
+        while let Some(result) = writes.take() {
+            self.answer(result.map(|()| None));
+        }
+        self.waiting = writes.len();
+    }
+
+    fn answer(&mut self, result: Result<Option<String>>) {
+        self.errors += u64::from(result.is_err());
+        // A string and a vector have nothing to refuse.
+        let written = serde_json::to_writer(&mut *self.answers, &Response::from(result));
+        debug_assert!(written.is_ok());
+        self.answers.push(b'\n');
+    }
+
+    /// Answers with an error that is no request's.
+    pub(super) fn answer_error(&mut self, words: String) {
+        self.answer(Err(KvsError::Server(words)));
+    }
+
+    /// Writes that have no answer yet.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// Ends the turn, in which so many bytes were received.
+    pub(super) fn finish(self, received: usize) -> usize {
+        let counters = &self.connection.shared.counters;
+        counters.requests.add(self.requests);
+        counters.errors.add(self.errors);
+        counters.bytes_in.add(received as u64);
+        counters.turns.add(1);
+        self.waiting
+    }
+}

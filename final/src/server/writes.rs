@@ -1,0 +1,96 @@
+use crate::Result;
+use std::collections::VecDeque;
+
+/// The writes of a connection that were begun and not answered yet, in the order of their requests.
+///
+/// They may be done in any order; their answers wait for those before them.
+#[derive(Default)]
+pub(super) struct Writes {
+    /// The number of the oldest one.
+    first: u64,
+    /// What came of each, from the oldest on; none while it is under way.
+    results: VecDeque<Option<Result<()>>>,
+    /// Whether the connection wants to be woken when the oldest one is done.
+    wanted: bool,
+}
+
+impl Writes {
+    /// Begins one; returns its number.
+    pub(super) fn begin(&mut self) -> u64 {
+        self.results.push_back(None);
+        self.first + self.results.len() as u64 - 1
+    }
+
+    /// Write number `number` is done. Returns whether the connection is to be woken.
+    pub(super) fn finish(&mut self, number: u64, result: Result<()>) -> bool {
+        let slot = number.checked_sub(self.first).and_then(|at| self.results.get_mut(at as usize));
+        if let Some(slot) = slot {
+            *slot = Some(result);
+        }
+        self.wanted && self.oldest_is_done() && std::mem::take(&mut self.wanted)
+    }
+
+    /// Takes the result of the oldest one, if it is done.
+    pub(super) fn take(&mut self) -> Option<Result<()>> {
+        let result = self.results.front_mut()?.take()?;
+        self.results.pop_front();
+        self.first += 1;
+        if self.results.is_empty() {
+            // An idle connection keeps no memory.
+            self.results = VecDeque::new();
+        }
+        Some(result)
+    }
+
+    /// How many have no answer yet.
+    pub(super) fn len(&self) -> usize {
+        self.results.len()
+    }
+
+    /// The connection leaves; it will be woken for the next result. Returns whether one is there
+    /// already, so that it must not leave.
+    pub(super) fn want(&mut self) -> bool {
+        self.wanted = !self.results.is_empty() && !self.oldest_is_done();
+        self.oldest_is_done()
+    }
+
+    fn oldest_is_done(&self) -> bool {
+        self.results.front().is_some_and(Option::is_some)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::KvsError;
+
+    #[test]
+    fn results_come_out_in_the_order_of_the_requests() {
+        let mut writes = Writes::default();
+        let numbers = [writes.begin(), writes.begin(), writes.begin()];
+        assert!(writes.take().is_none());
+        writes.finish(numbers[1], Err(KvsError::KeyNotFound));
+        assert!(writes.take().is_none(), "the first one is under way");
+        writes.finish(numbers[0], Ok(()));
+        assert!(writes.take().is_some_and(|result| result.is_ok()));
+        assert!(writes.take().is_some_and(|result| result.is_err()));
+        assert!(writes.take().is_none());
+        let fourth = writes.begin();
+        writes.finish(fourth, Ok(()));
+        writes.finish(numbers[2], Ok(()));
+        assert_eq!([writes.take().is_some(), writes.take().is_some()], [true; 2]);
+        assert_eq!(writes.len(), 0);
+    }
+
+    #[test]
+    fn a_connection_is_woken_once_and_only_for_its_oldest_write() {
+        let mut writes = Writes::default();
+        let numbers = [writes.begin(), writes.begin()];
+        assert!(!writes.finish(numbers[1], Ok(())), "it is still there, nobody has to wake it");
+        assert!(!writes.want());
+        assert!(writes.finish(numbers[0], Ok(())));
+        assert!(writes.want(), "it must not leave");
+        let third = writes.begin();
+        assert!(!writes.finish(third, Ok(())), "it was woken before");
+    }
+}
