@@ -4,11 +4,11 @@
 //! leaves; if there is more to do the connection goes to the end of the queue. At most one turn is
 //! under way at a time, by whichever thread, so answers are in the order of the requests.
 
-use super::requests::{Lines, Requests};
+use super::requests::Requests;
 use super::shared::Shared;
 use super::writes::Writes;
 use crate::KvsEngine;
-use crate::protocol::KEPT_BUFFER;
+use crate::protocol::{KEPT_BUFFER, Lines};
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{self, TcpStream};
@@ -50,11 +50,12 @@ pub(super) struct Connection {
 }
 
 /// What the turns of a connection hand on to the next.
-#[derive(Default)]
 pub(super) struct Inner {
     /// What has arrived and was not executed.
     input: Vec<u8>,
     lines: Lines,
+    /// Whether `input` has whole requests, which wait for something else.
+    held_back: bool,
     /// Answers that the client did not take yet.
     output: Vec<u8>,
     /// The socket may have bytes to read.
@@ -67,9 +68,8 @@ pub(super) struct Inner {
     counted: usize,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    #[default]
     Open,
     /// No more is read; what has arrived is answered.
     Ending(Close),
@@ -105,9 +105,8 @@ impl fmt::Display for Close {
 }
 
 /// What a deadline is for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Timer {
-    #[default]
     None,
     Request,
     Answer,
@@ -144,7 +143,17 @@ impl Connection {
             token,
             state: AtomicU8::new(0),
             deadline: AtomicU64::new(NEVER),
-            inner: Mutex::default(),
+            inner: Mutex::new(Inner {
+                input: Vec::new(),
+                lines: Lines::new(shared.limits.request_bytes),
+                held_back: false,
+                output: Vec::new(),
+                readable: false,
+                hung_up: false,
+                phase: Phase::Open,
+                timer: Timer::None,
+                counted: 0,
+            }),
             writes: Mutex::default(),
             shared,
         };
@@ -245,7 +254,7 @@ impl Connection {
         let mut requests = Requests::new(self, engine, answers);
         requests.collect();
         let received = match inner.phase {
-            Phase::Open if inner.readable && !inner.lines.held_back => self.receive(inner, read)?,
+            Phase::Open if inner.readable && !inner.held_back => self.receive(inner, read)?,
             _ => 0,
         };
         let executed = self.execute(inner, &read[..received], &mut requests);
@@ -282,11 +291,11 @@ impl Connection {
         if waiting > 0 && self.writes().want() {
             return Ok(Turn::Again);
         }
-        if waiting > 0 && (inner.lines.held_back || inner.phase != Phase::Open) {
+        if waiting > 0 && (inner.held_back || inner.phase != Phase::Open) {
             self.arm(inner, Timer::None, false);
             return Ok(Turn::Wait);
         }
-        if inner.lines.held_back || (inner.phase == Phase::Open && inner.readable) {
+        if inner.held_back || (inner.phase == Phase::Open && inner.readable) {
             return Ok(Turn::Again);
         }
         if let Phase::Ending(why) = inner.phase {
@@ -299,7 +308,7 @@ impl Connection {
             self.arm(inner, Timer::Drain, true);
             return Ok(Turn::Again);
         }
-        let is_partial = !inner.input.is_empty() || inner.lines.skipping;
+        let is_partial = !inner.input.is_empty() || inner.lines.is_passing();
         match self.shared.limits.idle_time {
             _ if is_partial => self.arm(inner, Timer::Request, executed),
             Some(_) if waiting == 0 => self.arm(inner, Timer::Idle, true),
@@ -337,12 +346,14 @@ impl Connection {
     ) -> usize {
         let mut left_over = std::mem::take(&mut inner.input);
         if left_over.is_empty() {
-            let done = requests.execute_all(received, &mut inner.lines);
+            let (done, held_back) = requests.execute_all(received, &mut inner.lines);
+            inner.held_back = held_back;
             inner.input = received[done..].to_vec();
             return done;
         }
         left_over.extend_from_slice(received);
-        let done = requests.execute_all(&left_over, &mut inner.lines);
+        let (done, held_back) = requests.execute_all(&left_over, &mut inner.lines);
+        inner.held_back = held_back;
         left_over.drain(..done);
         if left_over.capacity() > KEPT_BUFFER && left_over.len() < left_over.capacity() / 4 {
             left_over.shrink_to_fit();

@@ -1,5 +1,5 @@
 use super::connection::Connection;
-use crate::protocol::{Request, Response};
+use crate::protocol::{self, Line, Lines, Request, Response};
 use crate::{KvsEngine, KvsError, Result};
 use std::sync::Arc;
 
@@ -7,17 +7,6 @@ use std::sync::Arc;
 const MAX_ANSWERS: usize = 64 << 10;
 /// So many writes of a connection may be under way at a time.
 const MAX_WAITING: usize = 1024;
-
-/// Where a connection is in the lines that arrive.
-#[derive(Default)]
-pub(super) struct Lines {
-    /// So many bytes of what is left over are known to have no newline.
-    scanned: usize,
-    /// The line that is arriving is too long; its bytes are passed over.
-    pub(super) skipping: bool,
-    /// Whole requests are left over: they have to wait for something else.
-    pub(super) held_back: bool,
-}
 
 /// The requests of one turn of a connection, and their answers.
 pub(super) struct Requests<'a, E> {
@@ -40,36 +29,24 @@ impl<'a, E: KvsEngine> Requests<'a, E> {
         Requests { connection, engine, answers, waiting, requests: 0, errors: 0 }
     }
 
-    /// Executes the lines in `bytes`, as many as may be now. Returns how many bytes were dealt with.
-    pub(super) fn execute_all(&mut self, bytes: &[u8], lines: &mut Lines) -> usize {
-        let limit = self.connection.shared.limits.request_bytes;
-        let (mut start, mut scanned) = (0, lines.scanned);
-        lines.held_back = false;
-        while let Some(length) = memchr::memchr(b'\n', &bytes[scanned..]) {
-            let end = scanned + length;
+    /// Executes the lines in `bytes`, as many as may be now. Returns how many bytes were dealt with,
+    /// and whether there are lines that have to wait for something else.
+    pub(super) fn execute_all(&mut self, bytes: &[u8], lines: &mut Lines) -> (usize, bool) {
+        let mut done = 0;
+        while let Some(line) = lines.find(&bytes[done..]) {
             let has_room = self.answers.len() < MAX_ANSWERS && self.waiting < MAX_WAITING;
-            let too_long = lines.skipping || end + 1 - start > limit;
-            if !has_room || !self.execute(&bytes[start..end], too_long) {
-                lines.held_back = true;
-                lines.scanned = 0;
-                return start;
+            if !has_room || !self.execute(line) {
+                return (done, true);
             }
-            lines.skipping = false;
-            start = end + 1;
-            scanned = start;
+            done += lines.take();
         }
-        if lines.skipping || bytes.len() - start >= limit {
-            lines.skipping = true;
-            start = bytes.len();
-        }
-        lines.scanned = bytes.len() - start;
-        start
+        (done + lines.pass(), false)
     }
 
     /// Executes a line. Returns false if it has to wait, for writes that came before it: only
     /// another write need not, because the engine keeps their order.
-    fn execute(&mut self, line: &[u8], too_long: bool) -> bool {
-        let request = if too_long { Err(self.too_long()) } else { self.parse(line) };
+    fn execute(&mut self, line: Line<'_>) -> bool {
+        let request = self.decode(line);
         let is_write = matches!(request, Ok(Request::Set { .. } | Request::Remove { .. }));
         if self.waiting > 0 && !is_write {
             self.collect();
@@ -102,10 +79,13 @@ impl<'a, E: KvsEngine> Requests<'a, E> {
         true
     }
 
-    fn parse(&self, line: &[u8]) -> Result<Request> {
-        let parsed = serde_json::from_slice(line);
-        let request = parsed.map_err(|error| KvsError::Protocol(error.to_string()))?;
+    fn decode(&self, line: Line<'_>) -> Result<Request> {
         let limits = &self.connection.shared.limits;
+        let Line::Whole(line) = line else {
+            let words = format!("the line is longer than {} bytes", limits.request_bytes);
+            return Err(KvsError::Protocol(words));
+        };
+        let request = protocol::decode(line)?;
         let (key, value) = match &request {
             Request::Get { key } | Request::Remove { key } => (key, ""),
             Request::Set { key, value } => (key, &**value),
@@ -119,11 +99,6 @@ impl<'a, E: KvsEngine> Requests<'a, E> {
             return too_large("value", value.len(), limits.value_bytes);
         }
         Ok(request)
-    }
-
-    fn too_long(&self) -> KvsError {
-        let limit = self.connection.shared.limits.request_bytes;
-        KvsError::Protocol(format!("the line is longer than {limit} bytes"))
     }
 
     /// Begins a write; what is returned is to be called with what came of it, by whoever knows.

@@ -10,9 +10,12 @@
 //!
 //! Answers come in the order of the requests, and a client may send many before it reads.
 
+mod lines;
+
+pub use lines::{Line, Lines};
+
 use crate::{KvsError, Result};
 use serde::{Deserialize, Serialize};
-use std::io::{self, BufRead, Read};
 
 /// The longest line, in bytes with its newline, that either side takes.
 pub const MAX_LINE: usize = 16 << 20;
@@ -69,30 +72,12 @@ pub fn encode(message: &impl Serialize) -> Result<Vec<u8>> {
     Ok(line)
 }
 
-/// What came of reading a line.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Line {
-    /// A whole line; the buffer holds it without its newline.
-    Whole,
-    /// A line of more than [`MAX_LINE`] bytes. It was passed over.
-    TooLong,
-    /// The stream ended, after the last line or within one.
-    End,
-}
-
-/// Reads a line into `line`, which is emptied first. Holds at most [`MAX_LINE`] bytes in memory.
-pub fn read_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Line> {
-    line.clear();
-    line.shrink_to(KEPT_BUFFER);
-    reader.by_ref().take(MAX_LINE as u64).read_until(b'\n', line)?;
-    if line.pop_if(|last| *last == b'\n').is_some() {
-        Ok(Line::Whole)
-    } else if line.len() < MAX_LINE {
-        Ok(Line::End)
-    } else {
-        reader.skip_until(b'\n')?;
-        Ok(Line::TooLong)
-    }
+/// The request that a line is, without its newline.
+///
+/// # Errors
+/// [`KvsError::Protocol`], with words for whoever wrote the line.
+pub fn decode(line: &[u8]) -> Result<Request> {
+    serde_json::from_slice(line).map_err(|error| KvsError::Protocol(error.to_string()))
 }
 
 #[cfg(test)]
@@ -117,21 +102,5 @@ mod tests {
         assert_eq!(text(&Response::Ok(None)), "{\"Ok\":null}\n");
         let missing = Response::from(Err(KvsError::KeyNotFound));
         assert_eq!(text(&missing), "{\"Err\":\"Key not found\"}\n");
-    }
-
-    #[test]
-    fn a_line_is_taken_up_to_the_limit_and_passed_over_beyond_it() {
-        let mut input = vec![b'a'; MAX_LINE - 1];
-        input.push(b'\n');
-        input.extend(vec![b'b'; MAX_LINE]);
-        input.extend(b"\nnext\ncut");
-        let mut reader = &input[..];
-        let mut line = Vec::new();
-        assert_eq!(read_line(&mut reader, &mut line).unwrap(), Line::Whole);
-        assert_eq!(line.len(), MAX_LINE - 1);
-        assert_eq!(read_line(&mut reader, &mut line).unwrap(), Line::TooLong);
-        assert_eq!(read_line(&mut reader, &mut line).unwrap(), Line::Whole);
-        assert_eq!(line, b"next");
-        assert_eq!(read_line(&mut reader, &mut line).unwrap(), Line::End);
     }
 }

@@ -1,0 +1,97 @@
+/// Finds the lines in bytes that arrive piece by piece, without looking at a byte twice.
+///
+/// ```
+/// use kvs_final::protocol::{Line, Lines};
+/// let mut lines = Lines::new(100);
+/// assert_eq!(lines.find(b"one\ntw"), Some(Line::Whole(b"one")));
+/// assert_eq!(lines.take(), 4);
+/// assert_eq!(lines.find(b"tw"), None);
+/// assert_eq!(lines.find(b"two\n"), Some(Line::Whole(b"two")));
+/// ```
+#[derive(Debug)]
+pub struct Lines {
+    limit: usize,
+    /// So many bytes at the start have no newline.
+    scanned: usize,
+    /// The line that is arriving is too long; its bytes are passed over.
+    passing: bool,
+}
+
+/// A line.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Line<'a> {
+    /// All of it, without its newline.
+    Whole(&'a [u8]),
+    /// The end of one that was longer than it may be.
+    TooLong,
+}
+
+impl Lines {
+    /// For lines of at most `limit` bytes with their newlines.
+    pub fn new(limit: usize) -> Lines {
+        Lines { limit, scanned: 0, passing: false }
+    }
+
+    /// The line that `bytes` starts with: what was left over the last time, and what came since. It
+    /// is found again until it is taken.
+    pub fn find<'a>(&mut self, bytes: &'a [u8]) -> Option<Line<'a>> {
+        let unknown = bytes.get(self.scanned..)?;
+        let Some(length) = memchr::memchr(b'\n', unknown) else {
+            self.scanned = bytes.len();
+            return None;
+        };
+        self.scanned += length;
+        let too_long = self.passing || self.scanned >= self.limit;
+        Some(if too_long { Line::TooLong } else { Line::Whole(&bytes[..self.scanned]) })
+    }
+
+    /// Takes the line that was found. Returns its length in bytes, newline included.
+    pub fn take(&mut self) -> usize {
+        self.passing = false;
+        std::mem::take(&mut self.scanned) + 1
+    }
+
+    /// How many bytes need not be kept after [`Lines::find`] has found nothing more: all, if they are
+    /// part of a line that is too long.
+    pub fn pass(&mut self) -> usize {
+        self.passing |= self.scanned >= self.limit;
+        if self.passing { std::mem::take(&mut self.scanned) } else { 0 }
+    }
+
+    /// Whether the bytes of a line that is too long are being passed over.
+    pub fn is_passing(&self) -> bool {
+        self.passing
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_taken_up_to_the_limit_and_passed_over_beyond_it() {
+        let mut lines = Lines::new(4);
+        let bytes = b"abc\nabcd\nx\n";
+        assert_eq!(lines.find(bytes), Some(Line::Whole(b"abc")));
+        assert_eq!(lines.find(bytes), Some(Line::Whole(b"abc")), "it was not taken");
+        let bytes = &bytes[lines.take()..];
+        assert_eq!(lines.find(bytes), Some(Line::TooLong));
+        let bytes = &bytes[lines.take()..];
+        assert_eq!(lines.find(bytes), Some(Line::Whole(b"x")));
+    }
+
+    #[test]
+    fn a_line_without_end_is_not_kept() {
+        let mut lines = Lines::new(4);
+        assert_eq!(lines.find(b"abc"), None);
+        assert_eq!(lines.pass(), 0, "it may still end in time");
+        assert_eq!(lines.find(b"abcd"), None);
+        assert_eq!(lines.pass(), 4);
+        assert_eq!(lines.find(b"more"), None);
+        assert_eq!(lines.pass(), 4);
+        assert!(lines.is_passing());
+        assert_eq!(lines.find(b"\nx\n"), Some(Line::TooLong));
+        assert_eq!(lines.take(), 1);
+        assert_eq!(lines.find(b"x\n"), Some(Line::Whole(b"x")));
+    }
+}
