@@ -28,6 +28,10 @@ use std::time::Instant;
 /// How many bytes are copied before it looks up: at whether it shall stop, and at the clock.
 const CHUNK: usize = 1 << 20;
 
+/// How many entries are moved before it looks up: few enough that what they leave behind is freed
+/// soon, and enough that this lasts longer than a get.
+const MOVES: usize = 1024;
+
 pub(super) struct Compactor {
     writer: Arc<Writer>,
     /// One compaction at a time; holds the error of the last one, if it failed. Poisoned if it
@@ -197,17 +201,28 @@ impl Compactor {
     }
 
     fn move_entries(&self, copy: &Arc<Segment>, end: u32, old: &HashSet<u64>) -> Result<()> {
+        let index = &*self.writer.index;
         let mut scan = Scan::new(copy, end);
         loop {
-            match scan.next()? {
-                Found::Record { record, offset, len } => {
-                    let value = record.value.unwrap_or_default();
-                    let entry = Entry::new(Arc::clone(copy), offset, len, value);
-                    self.writer.index.move_out_of(old, record.key, &entry);
+            let since = Instant::now();
+            // The entries that are replaced are freed by the last thread that had a pin by then. Gets
+            // are short, so that is this thread, and no get is held up by it. With a pin for each move
+            // one get in a hundred took 9 µs where it takes 1.2, and 1 while nothing is compacted.
+            let pin = index.entries.pin();
+            for _ in 0..MOVES {
+                match scan.next()? {
+                    Found::Record { record, offset, len } => {
+                        let value = record.value.unwrap_or_default();
+                        let entry = Entry::new(Arc::clone(copy), offset, len, value);
+                        index.move_out_of(old, record.key, &entry);
+                    }
+                    Found::End => return Ok(()),
+                    Found::Invalid { offset, reason } => return Err(copy.damaged(offset, reason)),
                 }
-                Found::End => return Ok(()),
-                Found::Invalid { offset, reason } => return Err(copy.damaged(offset, reason)),
             }
+            drop(pin);
+            self.check_cancelled()?;
+            thread::sleep(since.elapsed());
         }
     }
 
