@@ -28,7 +28,8 @@ pub(crate) struct Conditions {
     pub(crate) kernel: String,
     /// Of the directory that the stores are in.
     pub(crate) file_system: String,
-    /// The commit, with a `+` if there were changes to it in what is measured.
+    /// The last commit that changed `final`, with a `+` if there were changes without a commit, or
+    /// in this program.
     pub(crate) revision: String,
     pub(crate) keys: u64,
     pub(crate) seconds: f64,
@@ -92,12 +93,14 @@ impl Record {
     }
 }
 
-/// The commit that was built.
+/// The revision of what was built.
 fn revision() -> Outcome<String> {
     let dir = env!("CARGO_MANIFEST_DIR");
-    let commit = output("git", &["-C", dir, "rev-parse", "--short=12", "HEAD"])?;
-    let measured = ["-C", dir, "status", "--porcelain", "--", "src", "../../final/src"];
-    let changed = !output("git", &measured)?.is_empty();
+    let engine = "../../final/src";
+    let commit =
+        output("git", &["-C", dir, "log", "-1", "--format=%h", "--abbrev=12", "--", engine])?;
+    let status = output("git", &["-C", dir, "status", "--porcelain", "--", "src", engine])?;
+    let changed = !status.is_empty();
     Ok(commit + if changed { "+" } else { "" })
 }
 

@@ -23,7 +23,7 @@ pub(crate) fn insert(text: &str, tables: &str) -> Outcome<String> {
 pub(crate) fn markdown(record: &Record) -> String {
     let c = &record.conditions;
     let mut text = format!(
-        "{}, {} cores, {} GiB; Linux {}, {}; {}, revision `{}`; {} keys, {} s a measurement.\n",
+        "{}, {} cores, {} GiB; Linux {}, {}; {}, `final` at `{}`; {} keys, {} s a measurement.\n",
         c.cpu,
         c.cores,
         c.memory_gib,

@@ -3,8 +3,9 @@
 
 use super::{ALL, Level, Promise, Store};
 use crate::Outcome;
+use rustix::fs::FallocateFlags;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -40,11 +41,9 @@ impl Raw {
     pub(super) fn open(dir: &Path) -> Outcome<Raw> {
         let mut options = OpenOptions::new();
         let options = options.read(true).write(true).create(true).truncate(true);
-        let mut file = options.open(dir.join("raw"))?;
-        let zeros = vec![0; 1 << 20];
-        for _ in 0..LEN / zeros.len() as u64 {
-            file.write_all(&zeros)?;
-        }
+        let file = options.open(dir.join("raw"))?;
+        // As our store does it.
+        rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, LEN)?;
         file.sync_all()?;
         let log = Log { records: vec![], batch: 0, synced: 0, busy: false, end: 0, failed: None };
         Ok(Raw { file, log: Mutex::new(log), turns: Default::default() })
@@ -71,7 +70,8 @@ impl Store for Raw {
             let turn = &self.turns[mine as usize % 2];
             log = turn.wait(log).unwrap_or_else(PoisonError::into_inner);
         }
-        if log.synced <= mine {
+        let leads = log.synced <= mine;
+        if leads {
             // Nobody is at work, so the batch that may be joined is this one.
             let records = std::mem::take(&mut log.records);
             let offset = log.end;
@@ -86,13 +86,15 @@ impl Store for Raw {
             }
             log.synced += 1;
             log.busy = false;
+        }
+        let failed = log.failed.clone();
+        // Before the others are woken, who want the lock.
+        drop(log);
+        if leads {
             self.turns[mine as usize % 2].notify_all();
             self.turns[(mine + 1) as usize % 2].notify_one();
         }
-        match &log.failed {
-            None => Ok(()),
-            Some(failure) => Err(failure.clone().into()),
-        }
+        failed.map_or(Ok(()), |failure| Err(failure.into()))
     }
 
     fn get(&self, _: &str) -> Outcome<Option<Vec<u8>>> {
