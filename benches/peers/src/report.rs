@@ -194,7 +194,8 @@ fn number(figure: f64) -> String {
         size if size >= 100.0 => format!("{figure:.0}"),
         size if size >= 10.0 => format!("{figure:.1}"),
         size if size >= 1.0 => format!("{figure:.2}"),
-        _ => format!("{figure:.3}"),
+        size if size >= 0.001 => format!("{figure:.3}"),
+        _ => format!("{figure:.5}"),
     }
 }
 
@@ -208,6 +209,17 @@ mod tests {
     use super::*;
     use crate::record::{Conditions, Sample};
     use crate::workloads::Work;
+    use std::fs;
+    use std::path::Path;
+
+    #[test]
+    fn the_tables_in_the_text_are_those_of_the_record() {
+        let benches = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let record = Record::read(&benches.join("results/peers-engine.json")).unwrap();
+        let text = fs::read_to_string(benches.join("README.md")).unwrap();
+        let made = insert(&text, &markdown(&record)).unwrap();
+        assert!(text == made, "`peers tables` on the record and benches/README.md mends it");
+    }
 
     fn record(samples: &[(Work, Engine, &str, f64)]) -> Record {
         let sample = |&(work, engine, figure, value): &(Work, Engine, &str, f64)| Sample {

@@ -61,8 +61,11 @@ impl Store for Redb {
     }
 
     fn get(&self, key: &str) -> Outcome<Option<Vec<u8>>> {
-        let value = self.db.begin_read()?.open_table(TABLE)?.get(key)?;
-        Ok(value.map(|value| value.value().to_vec()))
+        let read = self.db.begin_read()?;
+        let table = read.open_table(TABLE)?;
+        // Copied before the transaction ends, which keeps its page from being used again.
+        let value = table.get(key)?.map(|value| value.value().to_vec());
+        Ok(value)
     }
 
     fn fill(&self, records: &mut dyn Iterator<Item = (Key, String)>) -> Outcome<()> {
