@@ -97,7 +97,7 @@ impl Line<'_> {
         // What is left of a store that lost keys is small and soon open.
         let only_who_keeps = only_who_keeps || self.row.better == Better::Less;
         let peer = |engine: &Engine| match engine {
-            Engine::Kvs | Engine::Raw => false,
+            Engine::Kvs | Engine::KvsMap | Engine::Raw => false,
             peer => !only_who_keeps || keeps(*peer, self.row.work.level()),
         };
         let peers = self.cells.iter().filter(|(engine, _)| peer(engine));

@@ -60,6 +60,7 @@ impl Work {
         let reads = matches!(self, Work::Get16 | Work::Get1k);
         match engine {
             Engine::Kvs => true,
+            Engine::KvsMap => reads,
             Engine::SledFlush | Engine::RedbNosync if reads => false,
             _ if self == Work::Latency => false,
             _ => engine.promise(self.level()).is_some(),

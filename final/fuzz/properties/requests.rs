@@ -6,7 +6,7 @@ use kvs_final::protocol::{Line, Lines, decode, encode};
 const LIMIT: usize = 64;
 
 /// The first byte says how long the pieces are in which the others arrive.
-pub fn hold(input: &[u8]) {
+pub(crate) fn hold(input: &[u8]) {
     let Some((&size, bytes)) = input.split_first() else {
         return;
     };

@@ -11,8 +11,11 @@ pub(super) fn serve(options: &ServerOptions) -> Outcome {
     let (dir, durability) = (options.dir(), options.durability.unwrap_or_default());
     match kind {
         EngineKind::Kvs => {
-            let store = KvStoreOptions::new().durability(durability).open(dir)?;
-            with_engine(kind, store, options)
+            let store = KvStoreOptions::new().durability(durability);
+            with_engine(kind, store.map_sealed(options.map_sealed).open(dir)?, options)
+        }
+        EngineKind::Sled if options.map_sealed => {
+            Err(failure::err_msg("--map-sealed is of the engine kvs, not of sled"))
         }
         EngineKind::Sled => with_engine(kind, SledKvsEngine::open_with(dir, durability)?, options),
     }

@@ -11,7 +11,7 @@
 //! A record is read with one `pread`, or, if the store was opened so, from a memory map of the
 //! segment, copied before it is checked. 1,000,000 values of 1 KiB, all in the page cache, keys in
 //! random order, thousands of gets a second, median of five rounds in turn (2 cores, Linux, ext4;
-//! `cargo run --release -p final --example speed` has both):
+//! `kvs` and `kvs-map` in `benches/README.md` are the same, measured again):
 //!
 //! | | 1 thread | 4 threads |
 //! |---|---|---|
