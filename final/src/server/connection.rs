@@ -4,13 +4,13 @@
 //! leaves; if there is more to do the connection goes to the end of the queue. At most one turn is
 //! under way at a time, by whichever thread, so answers are in the order of the requests.
 
+use super::close::{Close, Timer};
 use super::requests::Requests;
 use super::shared::Shared;
 use super::writes::Writes;
 use crate::KvsEngine;
 use crate::protocol::{KEPT_BUFFER, Lines};
-use std::fmt;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io;
 use std::net::{self, TcpStream};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -52,66 +52,30 @@ pub(super) struct Connection {
 /// What the turns of a connection hand on to the next.
 pub(super) struct Inner {
     /// What has arrived and was not executed.
-    input: Vec<u8>,
-    lines: Lines,
+    pub(super) input: Vec<u8>,
+    pub(super) lines: Lines,
     /// Whether `input` has whole requests, which wait for something else.
-    held_back: bool,
+    pub(super) held_back: bool,
     /// Answers that the client did not take yet.
-    output: Vec<u8>,
+    pub(super) output: Vec<u8>,
     /// The socket may have bytes to read.
-    readable: bool,
+    pub(super) readable: bool,
     /// A short read does not mean that nothing is left: the end of the stream is.
-    hung_up: bool,
-    phase: Phase,
-    timer: Timer,
+    pub(super) hung_up: bool,
+    pub(super) phase: Phase,
+    pub(super) timer: Timer,
     /// Bytes that are counted in `Shared::buffered`.
-    counted: usize,
+    pub(super) counted: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+pub(super) enum Phase {
     Open,
     /// No more is read; what has arrived is answered.
     Ending(Close),
     /// All is sent, and the client was told that no more comes. What it still sends is thrown away:
     /// if the socket were closed now, the client's machine would throw away the answers.
     Draining(Close),
-}
-
-/// Why a connection is closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Close {
-    Done,
-    Lost,
-    Panic,
-    Refused,
-    Stopping,
-    Late(Timer),
-}
-
-impl fmt::Display for Close {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Close::Done => "the client is done",
-            Close::Lost => "the client is gone",
-            Close::Panic => "a panic in its request",
-            Close::Refused => "it was refused",
-            Close::Stopping => "the server stops",
-            Close::Late(Timer::Request) => "its request took too long to arrive",
-            Close::Late(Timer::Answer) => "it took too long to accept an answer",
-            Close::Late(_) => "it was idle for too long",
-        })
-    }
-}
-
-/// What a deadline is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Timer {
-    None,
-    Request,
-    Answer,
-    Idle,
-    Drain,
 }
 
 /// How a turn ends.
@@ -317,25 +281,6 @@ impl Connection {
         Ok(Turn::Wait)
     }
 
-    /// Reads once.
-    fn receive(&self, inner: &mut Inner, buffer: &mut [u8]) -> io::Result<usize> {
-        let received = match (&self.stream).read(buffer) {
-            Ok(received) => received,
-            Err(error) if is_for_later(&error) => {
-                inner.readable = error.kind() == ErrorKind::Interrupted;
-                return Ok(0);
-            }
-            Err(error) => return Err(error),
-        };
-        if received == 0 {
-            inner.phase = Phase::Ending(Close::Done);
-        }
-        // Less than there was room for: the socket is empty, and whatever comes next is a new event.
-        // The end of the stream is not, if its event was seen already.
-        inner.readable = received == buffer.len() || (inner.hung_up && received > 0);
-        Ok(received)
-    }
-
     /// Executes the requests that are whole: what was left over, then what was received. Returns how
     /// many bytes were dealt with.
     fn execute<E: KvsEngine>(
@@ -360,42 +305,6 @@ impl Connection {
         }
         inner.input = if left_over.is_empty() { Vec::new() } else { left_over };
         done
-    }
-
-    /// Sends answers; keeps what the client does not take.
-    fn send(&self, inner: &mut Inner, answers: &[u8]) -> io::Result<()> {
-        let sent = self.write(answers)?;
-        if sent < answers.len() {
-            inner.output = answers[sent..].to_vec();
-            self.shared.poller.watch_output(&self.stream, self.token, true)?;
-        }
-        Ok(())
-    }
-
-    /// Sends what was kept. Returns whether nothing is left.
-    fn send_rest(&self, inner: &mut Inner) -> io::Result<bool> {
-        let sent = self.write(&inner.output)?;
-        inner.output.drain(..sent);
-        if !inner.output.is_empty() {
-            return Ok(false);
-        }
-        inner.output = Vec::new();
-        self.shared.poller.watch_output(&self.stream, self.token, false)?;
-        Ok(true)
-    }
-
-    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        let mut sent = 0;
-        while sent < bytes.len() {
-            match (&self.stream).write(&bytes[sent..]) {
-                Ok(count) => sent += count,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) => return Err(error),
-            }
-        }
-        self.shared.counters.bytes_out.add(sent as u64);
-        Ok(sent)
     }
 
     /// Throws away what the client sends until it has closed its side.
@@ -427,25 +336,6 @@ impl Connection {
         let deadline = time.map(|time| self.shared.now().saturating_add(time.as_millis() as u64));
         self.deadline.store(deadline.unwrap_or(NEVER), Ordering::Relaxed);
     }
-
-    fn has_too_much(&self, inner: &Inner) -> bool {
-        let others = self.shared.buffered.load(Ordering::Relaxed).saturating_sub(inner.counted);
-        let own = inner.input.len();
-        own > KEPT_BUFFER && others + own > self.shared.limits.buffered_bytes
-    }
-
-    fn count_buffers(&self, inner: &mut Inner) {
-        let count = inner.input.len() + inner.output.len();
-        if count != inner.counted {
-            self.shared.buffered.fetch_add(count, Ordering::Relaxed);
-            self.shared.buffered.fetch_sub(inner.counted, Ordering::Relaxed);
-            inner.counted = count;
-        }
-    }
-}
-
-fn is_for_later(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
 }
 
 impl Drop for Connection {

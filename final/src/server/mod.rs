@@ -5,7 +5,7 @@
 //! | `acceptor.rs` | takes connections in, on a thread of its own |
 //! | `poller.rs` | which of them have sent something |
 //! | `schedule.rs`, `job.rs` | who serves them: jobs on a [`ThreadPool`] |
-//! | `connection.rs` | one connection: what arrived, what is to be sent |
+//! | `connection.rs`, `transfer.rs` | one connection: whose turn it is; its bytes |
 //! | `requests.rs`, `writes.rs` | executes requests; keeps answers in their order |
 //! | `limits.rs` | what clients may ask for |
 //! | `shutdown.rs` | how it ends |
@@ -14,6 +14,7 @@
 //! costs none: the engine is told whom to call when it is done ([`KvsEngine::set_then`]).
 
 mod acceptor;
+mod close;
 mod connection;
 mod counters;
 mod job;
@@ -24,6 +25,7 @@ mod schedule;
 mod shared;
 mod shutdown;
 mod table;
+mod transfer;
 mod writes;
 
 pub use limits::Limits;

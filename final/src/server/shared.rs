@@ -1,4 +1,5 @@
-use super::connection::{Close, Connection};
+use super::close::Close;
+use super::connection::Connection;
 use super::counters::Counters;
 use super::limits::Limits;
 use super::poller::{Events, Poller};

@@ -1,0 +1,37 @@
+use std::fmt;
+
+/// Why a connection is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Close {
+    Done,
+    Lost,
+    Panic,
+    Refused,
+    Stopping,
+    Late(Timer),
+}
+
+impl fmt::Display for Close {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Close::Done => "the client is done",
+            Close::Lost => "the client is gone",
+            Close::Panic => "a panic in its request",
+            Close::Refused => "it was refused",
+            Close::Stopping => "the server stops",
+            Close::Late(Timer::Request) => "its request took too long to arrive",
+            Close::Late(Timer::Answer) => "it took too long to accept an answer",
+            Close::Late(_) => "it was idle for too long",
+        })
+    }
+}
+
+/// What a deadline is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Timer {
+    None,
+    Request,
+    Answer,
+    Idle,
+    Drain,
+}
