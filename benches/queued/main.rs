@@ -1,0 +1,40 @@
+//! The six benches of the course's challenge: a server whose pool has N threads, and a thousand
+//! clients with one request each.
+//!
+//! | bench | pool | engine |
+//! |---|---|---|
+//! | `write_queued_kvstore`, `read_queued_kvstore` | `SharedQueueThreadPool` | `KvStore` |
+//! | `write_queued_rayon`, `read_queued_rayon` | `RayonThreadPool` | `KvStore` |
+//! | `write_queued_sled`, `read_queued_sled` | `RayonThreadPool` | `SledKvsEngine` |
+//!
+//! The parameter is the number of threads in the server's pool. Each bench is a Criterion group with
+//! up to two functions. `connects`: each request opens a connection of its own, as the course's
+//! client does. `keeps`: each client has a connection from before the measurement on. That works only
+//! for a server whose connections cost no thread; the stages serve a connection until it ends, so with
+//! more clients than threads the rest would wait for ever.
+//!
+//! The keys and the value are the same in every iteration, and every answer is checked. Server,
+//! store, clients and, for reads, the keys are there before the clock runs. `null` is the same with
+//! clients that do nothing: that much of each figure is the harness's own.
+
+#[cfg(from_stage = "4")]
+mod challenge;
+#[cfg(from_stage = "4")]
+mod clients;
+#[cfg(from_stage = "4")]
+mod servers;
+
+#[cfg(from_stage = "4")]
+criterion::criterion_group!(
+    benches,
+    challenge::null,
+    challenge::kvstore,
+    challenge::rayon_and_sled
+);
+#[cfg(from_stage = "4")]
+criterion::criterion_main!(benches);
+
+#[cfg(not(from_stage = "4"))]
+fn main() {
+    println!("this stage's server has no pool with a queue: none of the six benches");
+}
