@@ -151,10 +151,13 @@ impl Connection {
         let _ = self.stream.shutdown(net::Shutdown::Both);
     }
 
-    /// Closes it for want of something, with an error for the requests that have arrived.
+    /// Closes it for want of something, with an error for the requests that have arrived; without
+    /// one if the client would take it for something else.
     pub(super) fn refuse(self: &Arc<Self>, why: &str) {
-        let _inner = self.inner();
-        self.shared.refuse(&self.stream, why);
+        let inner = self.inner();
+        if inner.output.is_empty() && self.writes().len() == 0 {
+            self.shared.refuse(&self.stream, why);
+        }
         self.shared.close(self, Close::Refused);
     }
 
