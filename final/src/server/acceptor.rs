@@ -9,6 +9,7 @@ use std::time::Duration;
 
 /// How long to wait when the system has no descriptor or no memory for a connection.
 const PATIENCE: Duration = Duration::from_millis(20);
+const OUT_OF_DESCRIPTORS: &str = "the server is out of file descriptors; try again later";
 
 /// Takes connections in until the server stops.
 ///
@@ -17,28 +18,28 @@ const PATIENCE: Duration = Duration::from_millis(20);
 pub(super) fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
     let mut reserve = open_reserve();
     loop {
-        // The system call itself, for the flag: one call less for each connection.
-        let accepted =
-            rustix::net::accept_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC);
+        let accepted = accept_one(listener);
         if shared.is_stopping() {
             return;
         }
         match accepted {
-            Ok(descriptor) => {
-                if let Err(error) = shared.admit(TcpStream::from(descriptor)) {
-                    log::warn!("a connection cannot be watched: {error}");
-                }
-            }
+            Ok(stream) => admit(shared, stream),
             Err(Errno::MFILE | Errno::NFILE) if reserve.is_some() => {
                 // There is one descriptor after all, to say so.
-                log::warn!("out of file descriptors: a connection is refused");
                 drop(reserve.take());
-                if let Ok(descriptor) = rustix::net::accept_with(listener, SocketFlags::NONBLOCK) {
-                    let stream = TcpStream::from(descriptor);
-                    shared
-                        .refuse(&stream, "the server is out of file descriptors; try again later");
-                }
+                let accepted = accept_one(listener);
                 reserve = open_reserve();
+                match (accepted, &reserve) {
+                    // While it waited for a connection, others have left.
+                    (Ok(stream), Some(_)) => admit(shared, stream),
+                    (Ok(stream), None) => {
+                        log::warn!("out of file descriptors: a connection is refused");
+                        shared.refuse(&stream, OUT_OF_DESCRIPTORS);
+                        drop(stream);
+                        reserve = open_reserve();
+                    }
+                    (Err(_), _) => {}
+                }
             }
             // The client has given up already.
             Err(Errno::CONNABORTED | Errno::INTR) => {}
@@ -48,6 +49,18 @@ pub(super) fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
                 reserve = reserve.or_else(open_reserve);
             }
         }
+    }
+}
+
+fn accept_one(listener: &TcpListener) -> Result<TcpStream, Errno> {
+    // The system call itself, for the flag: one call less for each connection.
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    rustix::net::accept_with(listener, flags).map(TcpStream::from)
+}
+
+fn admit(shared: &Arc<Shared>, stream: TcpStream) {
+    if let Err(error) = shared.admit(stream) {
+        log::warn!("a connection cannot be watched: {error}");
     }
 }
 

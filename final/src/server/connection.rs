@@ -151,10 +151,13 @@ impl Connection {
         let _ = self.stream.shutdown(net::Shutdown::Both);
     }
 
-    /// Closes it for want of something, with an error for the requests that have arrived.
+    /// Closes it for want of something, with an error for the requests that have arrived; without
+    /// one if the client would take it for something else.
     pub(super) fn refuse(self: &Arc<Self>, why: &str) {
-        let _inner = self.inner();
-        self.shared.refuse(&self.stream, why);
+        let inner = self.inner();
+        if inner.output.is_empty() && self.writes().len() == 0 {
+            self.shared.refuse(&self.stream, why);
+        }
         self.shared.close(self, Close::Refused);
     }
 
@@ -221,7 +224,8 @@ impl Connection {
             Phase::Open if inner.readable && !inner.held_back => self.receive(inner, read)?,
             _ => 0,
         };
-        let executed = self.execute(inner, &read[..received], &mut requests);
+        self.execute(inner, &read[..received], &mut requests);
+        let executed = requests.any();
         if self.shared.is_stopping() && inner.phase == Phase::Open {
             inner.phase = Phase::Ending(Close::Stopping);
         }
@@ -232,12 +236,18 @@ impl Connection {
         if self.has_too_much(inner) {
             requests.answer_error("the server has no memory for the request now".to_owned());
             inner.phase = Phase::Ending(Close::Refused);
+            inner.input = Vec::new();
         }
         let waiting = requests.finish(received);
         let answered = was_stuck || !answers.is_empty();
-        self.send(inner, answers)?;
+        // Before the answer is sent: whoever has it finds room for the next one.
         self.count_buffers(inner);
-        self.leave(inner, waiting, executed > 0, answered)
+        self.send(inner, answers)?;
+        if self.has_too_much(inner) {
+            return Ok(Turn::Close(Close::Refused));
+        }
+        self.count_buffers(inner);
+        self.leave(inner, waiting, executed, answered)
     }
 
     /// Decides how a turn ends in which everything was done that could be done.
@@ -249,7 +259,8 @@ impl Connection {
         answered: bool,
     ) -> io::Result<Turn> {
         if !inner.output.is_empty() {
-            self.arm(inner, Timer::Answer, false);
+            // What was kept before was taken, so the clock starts again.
+            self.arm(inner, Timer::Answer, true);
             return Ok(Turn::Wait);
         }
         if waiting > 0 && self.writes().want() {
@@ -281,20 +292,19 @@ impl Connection {
         Ok(Turn::Wait)
     }
 
-    /// Executes the requests that are whole: what was left over, then what was received. Returns how
-    /// many bytes were dealt with.
+    /// Executes the requests that are whole: what was left over, then what was received.
     fn execute<E: KvsEngine>(
         self: &Arc<Self>,
         inner: &mut Inner,
         received: &[u8],
         requests: &mut Requests<'_, E>,
-    ) -> usize {
+    ) {
         let mut left_over = std::mem::take(&mut inner.input);
         if left_over.is_empty() {
             let (done, held_back) = requests.execute_all(received, &mut inner.lines);
             inner.held_back = held_back;
             inner.input = received[done..].to_vec();
-            return done;
+            return;
         }
         left_over.extend_from_slice(received);
         let (done, held_back) = requests.execute_all(&left_over, &mut inner.lines);
@@ -304,7 +314,6 @@ impl Connection {
             left_over.shrink_to_fit();
         }
         inner.input = if left_over.is_empty() { Vec::new() } else { left_over };
-        done
     }
 
     /// Throws away what the client sends until it has closed its side.

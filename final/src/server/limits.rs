@@ -20,8 +20,8 @@ pub struct Limits {
     /// The longest value, in bytes. By default 16 MiB, which no request reaches.
     pub value_bytes: usize,
     /// Memory for requests that have arrived in part and for answers that were not taken yet, of all
-    /// connections together, in bytes. Beyond it, those connections that want more than
-    /// 64 KiB are answered with an error and closed. 256 MiB by default.
+    /// connections together, in bytes. Beyond it, those connections that want more than 64 KiB are
+    /// closed: after an error for a request, in the middle of an answer. 256 MiB by default.
     pub buffered_bytes: usize,
     /// Connections at a time; one more is answered with an error and closed. 10,000 by default.
     pub connections: usize,

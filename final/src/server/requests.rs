@@ -140,6 +140,11 @@ impl<'a, E: KvsEngine> Requests<'a, E> {
         self.answer(Err(KvsError::Server(words)));
     }
 
+    /// Whether there was one.
+    pub(super) fn any(&self) -> bool {
+        self.requests > 0
+    }
+
     /// Writes that have no answer yet.
     pub(super) fn waiting(&self) -> usize {
         self.waiting

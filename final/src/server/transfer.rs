@@ -64,7 +64,7 @@ impl Connection {
 
     pub(super) fn has_too_much(&self, inner: &Inner) -> bool {
         let others = self.shared.buffered.load(Ordering::Relaxed).saturating_sub(inner.counted);
-        let own = inner.input.len();
+        let own = inner.input.len() + inner.output.len();
         own > KEPT_BUFFER && others + own > self.shared.limits.buffered_bytes
     }
 

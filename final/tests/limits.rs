@@ -1,0 +1,297 @@
+//! What a server takes from its clients: each limit, on both sides of it.
+#![allow(clippy::unwrap_used)] // helpers of tests are tests
+
+mod support {
+    pub(crate) mod engines;
+    pub(crate) mod local;
+    pub(crate) mod process;
+    #[path = "../../../tests/support/server.rs"]
+    #[allow(unreachable_pub)]
+    pub(crate) mod server;
+}
+
+use kvs_final::Limits;
+use kvs_final::thread_pool::{SharedQueueThreadPool, ThreadPool};
+use rustix::net::sockopt::set_socket_recv_buffer_size;
+use std::io::Write;
+use std::thread;
+use std::time::Duration;
+use support::engines::{Gated, Memory};
+use support::local::{Local, figure, until};
+use support::process::kvs_server;
+use support::server::Raw;
+use tempfile::TempDir;
+
+const GET: &str = r#"{"Get":{"key":"k"}}"#;
+const NOTHING: &str = r#"{"Ok":null}"#;
+/// Of 200 GETs, as a measure of how long something else does not happen.
+const A_WHILE: usize = 200;
+/// For a limit of time that a test waits for.
+const SHORT: Duration = Duration::from_millis(100);
+/// For a limit of time that one connection has to stay within while another one runs into it.
+const BEARABLE: Duration = Duration::from_secs(2);
+
+fn with(limits: Limits) -> Local {
+    Local::start(Memory::default(), limits)
+}
+
+fn set(key: &str, value: &str) -> String {
+    format!(r#"{{"Set":{{"key":"{key}","value":"{value}"}}}}"#)
+}
+
+/// The connection gets this error and is closed.
+fn is_closed_with(client: &mut Raw, words: &str) {
+    let answer = client.line();
+    assert!(answer.starts_with(r#"{"Err":""#) && answer.contains(words), "{answer}");
+    assert_eq!(client.line(), "", "it is closed");
+}
+
+#[test]
+fn a_request_of_as_many_bytes_as_allowed_is_served_and_one_byte_more_is_not() {
+    let frame = set("k", "").len() + "\n".len();
+    let server = with(Limits { request_bytes: 100, ..Limits::default() });
+    let mut client = server.connect();
+    assert_eq!(client.ask(&set("k", &"v".repeat(100 - frame))), NOTHING);
+    let refused = client.ask(&set("k", &"w".repeat(101 - frame)));
+    assert!(refused.contains("the line is longer than 100 bytes"), "{refused}");
+    // Whether it comes at once or byte by byte.
+    let whole = format!("{}\n", set("k", &"w".repeat(101 - frame)));
+    for byte in whole.bytes() {
+        client.send([byte]);
+    }
+    assert_eq!(client.line(), refused);
+    assert_eq!(client.ask(GET), format!(r#"{{"Ok":"{}"}}"#, "v".repeat(100 - frame)));
+}
+
+#[test]
+fn a_key_or_value_of_as_many_bytes_as_allowed_is_served_and_one_byte_more_is_not() {
+    let server = with(Limits { key_bytes: 4, value_bytes: 6, ..Limits::default() });
+    let mut client = server.connect();
+    // Bytes, not letters: two in each of these.
+    assert_eq!(client.ask(&set("éé", "ééé")), NOTHING);
+    assert_eq!(client.ask(r#"{"Get":{"key":"éé"}}"#), r#"{"Ok":"ééé"}"#);
+    for (request, words) in [
+        (set("12345", "v"), "the key is 5 bytes long; the limit is 4"),
+        (set("ééé", "v"), "the key is 6 bytes long; the limit is 4"),
+        (r#"{"Get":{"key":"12345"}}"#.to_owned(), "the key is 5 bytes long; the limit is 4"),
+        (r#"{"Remove":{"key":"12345"}}"#.to_owned(), "the key is 5 bytes long; the limit is 4"),
+        (set("k", "1234567"), "the value is 7 bytes long; the limit is 6"),
+    ] {
+        assert_eq!(client.ask(&request), format!(r#"{{"Err":"{words}"}}"#));
+    }
+    assert_eq!(client.ask(GET), NOTHING);
+}
+
+#[test]
+fn one_connection_too_many_is_told_so_and_when_one_leaves_the_next_is_served() {
+    let server = with(Limits { connections: 3, ..Limits::default() });
+    let mut clients: Vec<Raw> = (0..3).map(|_| server.connect()).collect();
+    for round in 1..=3 {
+        for client in &mut clients {
+            assert_eq!(client.ask(GET), NOTHING);
+        }
+        is_closed_with(&mut server.connect(), "too many connections");
+        assert_eq!(figure(&mut clients[0], "connections_refused"), round);
+        drop(clients.pop());
+        until("its place is free", || figure(&mut clients[0], "connections") == 2);
+        clients.push(server.connect());
+    }
+}
+
+#[test]
+fn there_are_no_more_jobs_than_allowed() {
+    for jobs in [1, 2] {
+        let engine = Gated::default();
+        let gate = engine.0.clone();
+        let pool = SharedQueueThreadPool::new(4).unwrap();
+        let server = Local::start_on(pool, engine, Limits { jobs, ..Limits::default() });
+        let mut clients: Vec<Raw> = (0..4).map(|_| server.connect()).collect();
+        for (number, client) in clients.iter_mut().enumerate() {
+            client.send(format!("{GET}\n"));
+            gate.wait_for(jobs.min(number + 1));
+        }
+        // Long enough for another server to do a lot.
+        let other = with(Limits::default());
+        let mut witness = other.connect();
+        for _ in 0..A_WHILE {
+            assert_eq!(witness.ask(GET), NOTHING);
+        }
+        assert_eq!(gate.waiting(), jobs);
+        gate.open();
+        for client in &mut clients {
+            assert_eq!(client.line(), r#"{"Ok":"k"}"#);
+        }
+    }
+}
+
+#[test]
+fn a_request_that_does_not_arrive_in_time_is_told_so() {
+    let server = with(Limits { request_time: SHORT, ..Limits::default() });
+    let mut whole = server.connect();
+    let mut half = server.connect();
+    half.send(format!("{GET}\n{}", &GET[..10]));
+    assert_eq!(half.line(), NOTHING);
+    is_closed_with(&mut half, "took longer than 0.1 s to arrive");
+    // A connection between two requests has all the time it wants.
+    assert_eq!(whole.ask(GET), NOTHING);
+    assert_eq!(figure(&mut whole, "connections_timed_out"), 1);
+}
+
+/// Each request is in time, and there is always half of one: only the clock of the single request
+/// may count.
+#[test]
+fn requests_that_arrive_slowly_but_in_time_are_served_for_ever() {
+    let server = with(Limits { request_time: BEARABLE, ..Limits::default() });
+    let (mut silent, mut slow) = (server.connect(), server.connect());
+    let (head, tail) = GET.split_at(10);
+    silent.send(head);
+    slow.send(head);
+    let silent = thread::spawn(move || is_closed_with(&mut silent, "to arrive"));
+    let mut after = 0;
+    while after < 10 {
+        thread::sleep(SHORT / 4);
+        slow.send(format!("{tail}\n{head}"));
+        assert_eq!(slow.line(), NOTHING);
+        after += usize::from(silent.is_finished());
+    }
+    silent.join().unwrap();
+}
+
+/// Its bytes keep coming, but its end does not.
+#[test]
+fn a_request_that_is_too_long_has_no_more_time_than_others() {
+    let limits = Limits { request_bytes: 100, request_time: SHORT, ..Limits::default() };
+    let server = with(limits);
+    let mut client = server.connect();
+    client.send([b'x'; 200]);
+    let mut sender = client.stream().try_clone().unwrap();
+    let drip = thread::spawn(move || {
+        until("the server closes the connection", || sender.write_all(b"x").is_err());
+    });
+    is_closed_with(&mut client, "took longer than 0.1 s to arrive");
+    drop(client);
+    drip.join().unwrap();
+}
+
+/// A client whose socket takes little, so that what it does not read waits in the server.
+fn small(server: &Local) -> Raw {
+    let client = server.connect();
+    set_socket_recv_buffer_size(client.stream(), 256 << 10).unwrap();
+    client
+}
+
+/// More than a socket takes, on either side.
+const LARGE: usize = 8 << 20;
+
+fn with_large_value(limits: Limits) -> (Local, Raw) {
+    let server = with(limits);
+    let mut client = server.connect();
+    assert_eq!(client.ask(&set("k", &"v".repeat(LARGE))), NOTHING);
+    (server, client)
+}
+
+#[test]
+fn a_client_that_takes_no_answer_is_closed() {
+    let (server, mut other) = with_large_value(Limits { answer_time: SHORT, ..Limits::default() });
+    let mut client = small(&server);
+    client.send(format!("{GET}\n"));
+    until("its time is over", || figure(&mut other, "connections_timed_out") == 1);
+    until("it is closed", || figure(&mut other, "connections") == 1);
+    assert!(client.line().len() < LARGE, "only a part was sent");
+    assert_eq!(figure(&mut other, "bytes_buffered"), 0);
+}
+
+/// All the time there are answers that the socket does not take.
+#[test]
+fn a_client_that_takes_its_answers_slowly_but_in_time_gets_them_for_ever() {
+    let limits = Limits { answer_time: BEARABLE, ..Limits::default() };
+    let server = with(limits);
+    let mut other = server.connect();
+    let length = 256 << 10;
+    assert_eq!(other.ask(&set("k", &"v".repeat(length))), NOTHING);
+    let (mut silent, mut slow) = (small(&server), small(&server));
+    silent.send(format!("{GET}\n").repeat(100));
+    slow.send(format!("{GET}\n").repeat(100));
+    let mut after = 0;
+    while after < 10 {
+        slow.send(format!("{GET}\n"));
+        assert_eq!(slow.line().len(), r#"{"Ok":""}"#.len() + length);
+        after += usize::from(figure(&mut other, "connections_timed_out") > 0);
+    }
+    assert_eq!(figure(&mut other, "connections_timed_out"), 1);
+    drop(silent);
+}
+
+#[test]
+fn an_idle_connection_is_closed_and_one_that_keeps_asking_is_not() {
+    let server = with(Limits { idle_time: Some(BEARABLE), ..Limits::default() });
+    let mut busy = server.connect();
+    let mut idle = server.connect();
+    let mut was_busy = server.connect();
+    assert_eq!(was_busy.ask(GET), NOTHING);
+    let ends = thread::spawn(move || [idle.line(), was_busy.line()]);
+    let mut after = 0;
+    while after < 100 {
+        assert_eq!(busy.ask(GET), NOTHING);
+        after += usize::from(ends.is_finished());
+    }
+    assert_eq!(ends.join().unwrap(), ["", ""]);
+    assert_eq!(figure(&mut busy, "connections"), 1);
+}
+
+#[test]
+fn requests_in_part_beyond_the_memory_for_them_are_refused() {
+    let server = with(Limits { buffered_bytes: 1 << 20, ..Limits::default() });
+    let mut other = server.connect();
+    let request = set("k", &"v".repeat(800 << 10));
+    let (head, tail) = request.split_at(700 << 10);
+    let mut first = server.connect();
+    first.send(head);
+    until("it has arrived", || figure(&mut other, "bytes_buffered") == head.len() as u64);
+    let mut second = server.connect();
+    // The server ends it in the middle.
+    let mut sender = second.stream().try_clone().unwrap();
+    let sender = thread::spawn(move || sender.write_all(&vec![b'x'; LARGE]));
+    is_closed_with(&mut second, "no memory");
+    drop(second);
+    let _ = sender.join().unwrap();
+    // A request of a usual size still has room, in pieces too.
+    other.send(&GET[..10]);
+    assert_eq!(other.ask(&GET[10..]), NOTHING);
+    assert_eq!(first.ask(tail), NOTHING);
+    // And now so has a large one.
+    assert_eq!(server.connect().ask(&request), NOTHING);
+    until("all is taken", || figure(&mut other, "bytes_buffered") == 0);
+}
+
+#[test]
+fn answers_beyond_the_memory_for_them_close_their_connections() {
+    let limits = Limits { buffered_bytes: 20 << 20, ..Limits::default() };
+    let (server, mut other) = with_large_value(limits);
+    let mut clients: Vec<Raw> = (0..20).map(|_| small(&server)).collect();
+    for client in &mut clients {
+        client.send(format!("{GET}\n"));
+    }
+    until("all have been served", || figure(&mut other, "requests") > 20);
+    until("some are closed", || figure(&mut other, "bytes_buffered") <= 20 << 20);
+    let lengths: Vec<usize> = clients.iter_mut().map(|client| client.line().len()).collect();
+    let whole = lengths.iter().filter(|length| **length == r#"{"Ok":""}"#.len() + LARGE).count();
+    println!("{whole} of 20 clients got answers of 8 MiB, with 20 MiB of memory for them");
+    assert!((1..20).contains(&whole), "{lengths:?}");
+    // When they are taken there is room again.
+    let mut next = server.connect();
+    assert_eq!(next.ask(GET).len(), r#"{"Ok":""}"#.len() + LARGE);
+}
+
+#[test]
+fn the_command_line_sets_the_limits() {
+    let dir = TempDir::new().unwrap();
+    let options = ["--max-connections", "2", "--max-key", "4", "--request-timeout", "0.1"];
+    let server = kvs_server(&options, &dir);
+    let (mut client, mut half) = (server.connect(), server.connect());
+    assert_eq!(client.ask(&set("1234", "v")), NOTHING);
+    assert!(client.ask(&set("12345", "v")).contains("the limit is 4"));
+    is_closed_with(&mut server.connect(), "too many connections");
+    half.send(&GET[..10]);
+    is_closed_with(&mut half, "took longer than 0.1 s");
+}

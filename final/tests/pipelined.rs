@@ -1,0 +1,279 @@
+//! Many requests under way on one connection: the order of their answers, and who waits for whom.
+#![allow(clippy::unwrap_used)] // helpers of tests are tests
+
+mod support {
+    pub(crate) mod engines;
+    pub(crate) mod local;
+    #[path = "../../../tests/support/server.rs"]
+    #[allow(unreachable_pub)]
+    pub(crate) mod server;
+}
+
+use fastrand::Rng;
+use kvs_final::thread_pool::{NaiveThreadPool, RayonThreadPool, SharedQueueThreadPool, ThreadPool};
+use kvs_final::{Durability, KvStoreOptions, KvsEngine, KvsError, Limits, Result};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use support::engines::Memory;
+use support::local::{Local, until};
+use support::server::Raw;
+use tempfile::TempDir;
+
+fn get(key: &str) -> String {
+    format!("{{\"Get\":{{\"key\":\"{key}\"}}}}\n")
+}
+
+fn set(key: &str, value: &str) -> String {
+    format!("{{\"Set\":{{\"key\":\"{key}\",\"value\":\"{value}\"}}}}\n")
+}
+
+fn remove(key: &str) -> String {
+    format!("{{\"Remove\":{{\"key\":\"{key}\"}}}}\n")
+}
+
+fn found(value: Option<&str>) -> String {
+    value.map_or(r#"{"Ok":null}"#.to_owned(), |value| format!(r#"{{"Ok":"{value}"}}"#))
+}
+
+/// Random requests for a few keys that begin with `prefix`, and how each answer begins.
+fn requests(prefix: &str, count: usize, random: &mut Rng) -> (String, Vec<String>) {
+    let mut state: HashMap<String, String> = HashMap::new();
+    let mut packet = String::new();
+    let mut answers = Vec::new();
+    for number in 0..count {
+        let key = format!("{prefix}{}", random.u8(0..5));
+        let (request, answer) = match random.u8(0..10) {
+            0..3 => (get(&key), found(state.get(&key).map(String::as_str))),
+            3..7 => {
+                let value = number.to_string();
+                let request = set(&key, &value);
+                state.insert(key, value);
+                (request, found(None))
+            }
+            7..9 => {
+                let answer = match state.remove(&key) {
+                    Some(_) => found(None),
+                    None => r#"{"Err":"Key not found"}"#.to_owned(),
+                };
+                (remove(&key), answer)
+            }
+            _ => ("nonsense\n".to_owned(), r#"{"Err":"not a message"#.to_owned()),
+        };
+        packet += &request;
+        answers.push(answer);
+    }
+    (packet, answers)
+}
+
+/// At the level at which each write waits for a sync; several connections at once, on two threads.
+#[test]
+fn requests_of_all_kinds_in_one_packet_are_answered_as_if_one_by_one() {
+    let dir = TempDir::new().unwrap();
+    let store = KvStoreOptions::new().durability(Durability::Always).open(dir.path()).unwrap();
+    let server = Local::start(store, Limits::default());
+    let count = 3000;
+    thread::scope(|scope| {
+        for number in 0..4 {
+            let mut client = server.connect();
+            scope.spawn(move || {
+                let mut random = Rng::with_seed(number);
+                let (packet, answers) = requests(&format!("{number}-"), count, &mut random);
+                client.send(packet);
+                for (number, expected) in answers.into_iter().enumerate() {
+                    let answer = client.line();
+                    assert!(answer.starts_with(&expected), "{number}: {answer}, not {expected}");
+                }
+            });
+        }
+    });
+    println!("4 connections, {count} requests in one packet each, all answers as expected");
+}
+
+type Done = Box<dyn FnOnce(Result<()>) + Send>;
+
+/// An engine whose writes are done when the test says so. The value is there from then on.
+#[derive(Clone, Default)]
+struct Deferred {
+    memory: Memory,
+    begun: Arc<Mutex<Vec<(String, String, Done)>>>,
+}
+
+impl Deferred {
+    /// How many writes wait.
+    fn waiting(&self) -> usize {
+        self.begun.lock().unwrap().len()
+    }
+
+    /// Does the write of this key. It fails if its value says so.
+    fn finish(&self, key: &str) {
+        let mut begun = self.begun.lock().unwrap();
+        let at = begun.iter().position(|(begun, ..)| begun == key).unwrap();
+        let write = begun.remove(at);
+        drop(begun);
+        self.end(write);
+    }
+
+    /// Does one of the writes that wait, if there is one.
+    fn finish_any(&self, random: &mut Rng) {
+        let mut begun = self.begun.lock().unwrap();
+        if !begun.is_empty() {
+            let at = random.usize(0..begun.len());
+            let write = begun.swap_remove(at);
+            drop(begun);
+            self.end(write);
+        }
+    }
+
+    fn end(&self, (key, value, done): (String, String, Done)) {
+        done(match value.strip_prefix("fails: ") {
+            Some(words) => Err(KvsError::Server(words.to_owned())),
+            None => self.memory.set(key, value),
+        });
+    }
+}
+
+impl KvsEngine for Deferred {
+    fn set(&self, _key: String, _value: String) -> Result<()> {
+        unreachable!("the server does not wait")
+    }
+
+    fn get(&self, key: String) -> Result<Option<String>> {
+        self.memory.get(key)
+    }
+
+    fn remove(&self, _key: String) -> Result<()> {
+        unreachable!("the test does not ask for it")
+    }
+
+    fn set_then(&self, key: String, value: String, done: impl FnOnce(Result<()>) + Send + 'static) {
+        self.begun.lock().unwrap().push((key, value, Box::new(done)));
+    }
+}
+
+/// Whether there is nothing to read.
+fn has_no_answer(client: &Raw) -> bool {
+    client.stream().set_nonblocking(true).unwrap();
+    let peeked = client.stream().peek(&mut [0]);
+    client.stream().set_nonblocking(false).unwrap();
+    peeked.is_err()
+}
+
+fn waiting_writers_stop_nobody_else<P: ThreadPool + Send + 'static>() {
+    const THREADS: u32 = 2;
+    let engine = Deferred::default();
+    let limits = Limits { jobs: THREADS as usize, ..Limits::default() };
+    let server = Local::start_on(P::new(THREADS).unwrap(), engine.clone(), limits);
+    let mut writers: Vec<Raw> = (0..THREADS).map(|_| server.connect()).collect();
+    for (number, writer) in writers.iter_mut().enumerate() {
+        let key = |name: &str| format!("{number}{name}");
+        let failing = format!("fails: {}", key("b"));
+        writer.send(
+            get(&key("a"))
+                + &set(&key("a"), "1")
+                + &set(&key("b"), &failing)
+                + &set(&key("c"), "3")
+                + &get(&key("c"))
+                + "nonsense\n"
+                + &set(&key("d"), "4")
+                + &get(&key("a")),
+        );
+    }
+    until("three writes of each wait", || engine.waiting() == 3 * THREADS as usize);
+    let mut readers: Vec<Raw> = (0..4).map(|_| server.connect()).collect();
+    let mut reads_are_answered = |value: Option<&str>| {
+        for _ in 0..50 {
+            for reader in &mut readers {
+                assert_eq!(reader.ask(get("0c").trim_end()), found(value));
+            }
+        }
+    };
+    reads_are_answered(None);
+    for (number, writer) in writers.iter_mut().enumerate() {
+        assert_eq!(writer.line(), found(None), "what came before the writes waits for none");
+        // The last one first; the first one holds back the answers.
+        engine.finish(&format!("{number}c"));
+        engine.finish(&format!("{number}b"));
+    }
+    reads_are_answered(Some("3"));
+    for (number, writer) in writers.iter_mut().enumerate() {
+        assert!(has_no_answer(writer));
+        engine.finish(&format!("{number}a"));
+        assert_eq!(writer.line(), found(None));
+        assert_eq!(writer.line(), format!(r#"{{"Err":"{number}b"}}"#));
+        assert_eq!(writer.line(), found(None));
+        assert_eq!(writer.line(), found(Some("3")), "it sees the writes before it");
+        assert!(writer.line().contains("not a message"));
+        until("the last one waits", || engine.waiting() == THREADS as usize - number);
+        engine.finish(&format!("{number}d"));
+        assert_eq!(writer.line(), found(None));
+        assert_eq!(writer.line(), found(Some("1")));
+    }
+}
+
+#[test]
+fn waiting_writers_on_the_naive_pool_stop_nobody_else() {
+    waiting_writers_stop_nobody_else::<NaiveThreadPool>();
+}
+
+#[test]
+fn waiting_writers_on_the_shared_queue_stop_nobody_else() {
+    waiting_writers_stop_nobody_else::<SharedQueueThreadPool>();
+}
+
+#[test]
+fn waiting_writers_on_rayon_stop_nobody_else() {
+    waiting_writers_stop_nobody_else::<RayonThreadPool>();
+}
+
+/// More writes than the server lets one connection have under way, done by two threads in any order
+/// while more arrive.
+#[test]
+fn writes_that_are_done_in_any_order_are_answered_in_theirs() {
+    let engine = Deferred::default();
+    let server = Local::start(engine.clone(), Limits::default());
+    let all_answered = AtomicBool::new(false);
+    let (connections, count) = (8, 5000);
+    thread::scope(|scope| {
+        for seed in 0..2 {
+            let (engine, all_answered) = (&engine, &all_answered);
+            scope.spawn(move || {
+                let mut random = Rng::with_seed(seed);
+                while !all_answered.load(Ordering::Relaxed) {
+                    engine.finish_any(&mut random);
+                }
+            });
+        }
+        let clients: Vec<_> = (0..connections)
+            .map(|connection| {
+                let (mut client, mut sender) = (server.connect(), None);
+                scope.spawn(move || {
+                    let mut packet = String::new();
+                    for number in 0..count {
+                        packet += &set(&format!("{connection}"), &format!("fails: {number}"));
+                    }
+                    let stream = client.stream().try_clone().unwrap();
+                    sender.replace(thread::spawn(move || {
+                        std::io::Write::write_all(&mut &stream, packet.as_bytes()).unwrap();
+                    }));
+                    let wrong = (0..count).find_map(|number| {
+                        let answer = client.line();
+                        let expected = format!(r#"{{"Err":"{number}"}}"#);
+                        (answer != expected).then_some((answer, expected))
+                    });
+                    sender.take().unwrap().join().unwrap();
+                    wrong
+                })
+            })
+            .collect();
+        let wrong: Vec<_> = clients.into_iter().map(|client| client.join()).collect();
+        all_answered.store(true, Ordering::Relaxed);
+        for wrong in wrong {
+            assert_eq!(wrong.unwrap(), None);
+        }
+    });
+    println!(
+        "{connections} connections, {count} writes each, done in any order, answered in theirs"
+    );
+}

@@ -1,0 +1,215 @@
+//! What clients see when the server's process runs out of something.
+#![allow(clippy::unwrap_used)] // helpers of tests are tests
+
+mod support {
+    pub(crate) mod engines;
+    pub(crate) mod local;
+    pub(crate) mod process;
+    #[path = "../../../tests/support/server.rs"]
+    #[allow(unreachable_pub)]
+    pub(crate) mod server;
+}
+
+use kvs_final::thread_pool::{NaiveThreadPool, RayonThreadPool, SharedQueueThreadPool, ThreadPool};
+use kvs_final::{KvsEngine, Limits, Result};
+use std::io::Write;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use support::engines::{Gate, Memory};
+use support::local::{Local, figure, until};
+use support::process::KVS;
+use support::server::{Raw, Server};
+use tempfile::TempDir;
+
+const GET: &str = r#"{"Get":{"key":"k"}}"#;
+const NOTHING: &str = r#"{"Ok":null}"#;
+/// More than the sockets take.
+const LARGE: usize = 64 << 20;
+
+/// Asks a server that may close the connection before it has read the request.
+fn try_to_ask(client: &mut Raw) -> String {
+    let _ = client.stream().write_all(format!("{GET}\n").as_bytes());
+    client.line()
+}
+
+fn is_refused(client: &mut Raw, words: &str) {
+    let answer = try_to_ask(client);
+    assert!(answer.starts_with(r#"{"Err":""#) && answer.contains(words), "{answer}");
+    assert_eq!(client.line(), "", "it is closed");
+}
+
+#[test]
+fn out_of_descriptors_a_new_client_is_told_so_and_the_others_are_served() {
+    let dir = TempDir::new().unwrap();
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "ulimit -n 40; exec \"$0\" server \"$@\"", KVS]);
+    let server = Server::start(&mut shell, dir.path()).unwrap();
+    let mut clients = Vec::new();
+    let words = loop {
+        let mut client = server.connect();
+        match try_to_ask(&mut client) {
+            answer if answer == NOTHING => clients.push(client),
+            answer => break answer,
+        }
+    };
+    assert_eq!(words, r#"{"Err":"the server is out of file descriptors; try again later"}"#);
+    let room = clients.len();
+    println!("{room} connections with 40 descriptors");
+    assert!((10..40).contains(&room));
+    for _ in 0..3 {
+        for _ in 0..10 {
+            is_refused(&mut server.connect(), "out of file descriptors");
+        }
+        for client in &mut clients {
+            assert_eq!(client.ask(GET), NOTHING);
+        }
+        clients.truncate(room - 5);
+        until("five have left", || figure(&mut clients[0], "connections") == room as u64 - 5);
+        // As many are served again, from the first one on.
+        for _ in 0..5 {
+            let mut client = server.connect();
+            assert_eq!(client.ask(GET), NOTHING);
+            clients.push(client);
+        }
+    }
+}
+
+/// A pool that drops jobs when it is told to, as the naive one does without threads.
+struct Moody {
+    pool: SharedQueueThreadPool,
+    refuses: Arc<AtomicBool>,
+    running: Arc<AtomicUsize>,
+}
+
+impl Moody {
+    /// A server with 64 MiB under the key `large`, and a way to tell its pool.
+    fn serve() -> (Local, impl Fn(bool)) {
+        let pool = Moody::new(2).unwrap();
+        let (refuses, running) = (Arc::clone(&pool.refuses), Arc::clone(&pool.running));
+        let engine = Memory::default();
+        engine.set("large".to_owned(), "v".repeat(LARGE)).unwrap();
+        let server = Local::start_on(pool, engine, Limits::default());
+        let tell = move |refuse| {
+            // A job that runs would go on with whatever comes.
+            until("the last job has ended", || running.load(Ordering::SeqCst) == 0);
+            refuses.store(refuse, Ordering::SeqCst);
+        };
+        (server, tell)
+    }
+}
+
+impl ThreadPool for Moody {
+    fn new(threads: u32) -> Result<Self> {
+        let (refuses, running) = Default::default();
+        Ok(Moody { pool: ThreadPool::new(threads)?, refuses, running })
+    }
+
+    fn spawn<F>(&self, job: F)
+    where
+        F: FnOnce() + Send + 'static,
+    {
+        if !self.refuses.load(Ordering::SeqCst) {
+            let running = Arc::clone(&self.running);
+            running.fetch_add(1, Ordering::SeqCst);
+            self.pool.spawn(move || {
+                job();
+                running.fetch_sub(1, Ordering::SeqCst);
+            });
+        }
+    }
+}
+
+#[test]
+fn out_of_threads_the_client_is_told_so_and_later_ones_are_served() {
+    let (server, refuse_jobs) = Moody::serve();
+    // One that asks nothing is not concerned.
+    let mut silent = server.connect();
+    for _ in 0..3 {
+        refuse_jobs(true);
+        for _ in 0..10 {
+            is_refused(&mut server.connect(), "no thread for the request; try again later");
+        }
+        refuse_jobs(false);
+        assert_eq!(server.connect().ask(GET), NOTHING);
+    }
+    assert_eq!(silent.ask(GET), NOTHING);
+}
+
+/// An answer of which the client has a part already is not mixed with words about threads.
+#[test]
+fn out_of_threads_a_connection_with_half_an_answer_is_closed_without_a_word() {
+    let (server, refuse_jobs) = Moody::serve();
+    let mut client = server.connect();
+    client.send(GET.replace("\"k\"", "\"large\"") + "\n");
+    // Its first bytes are there, and nobody has to look for more.
+    client.stream().peek(&mut [0]).unwrap();
+    refuse_jobs(true);
+    let answer = client.line();
+    assert!(answer.len() < LARGE, "it was to be cut off");
+    assert_eq!(answer.trim_end_matches('v'), r#"{"Ok":""#);
+}
+
+/// `get` waits at a gate, and then it panics for the key `panic`.
+#[derive(Clone, Default)]
+struct Panicking {
+    gate: Gate,
+    served: Arc<AtomicUsize>,
+}
+
+impl KvsEngine for Panicking {
+    fn set(&self, _key: String, _value: String) -> Result<()> {
+        Ok(())
+    }
+
+    fn get(&self, key: String) -> Result<Option<String>> {
+        self.gate.pass();
+        assert!(key != "panic", "the panic that the test asked for");
+        self.served.fetch_add(1, Ordering::SeqCst);
+        Ok(None)
+    }
+
+    fn remove(&self, _key: String) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// On one thread, with the others' requests in the same queue.
+fn a_panic_closes_its_connection_and_no_other<P: ThreadPool + Send + 'static>() {
+    let engine = Panicking::default();
+    let (gate, served) = (engine.gate.clone(), Arc::clone(&engine.served));
+    let limits = Limits { jobs: 1, ..Limits::default() };
+    let server = Local::start_on(P::new(1).unwrap(), engine, limits);
+    let mut clients: Vec<Raw> = (0..30).map(|_| server.connect()).collect();
+    let panics = |number: usize| number % 3 == 2;
+    for (number, client) in clients.iter_mut().enumerate() {
+        // What it asked before the panic is lost with it: the answers would have gone together.
+        let unlucky =
+            if panics(number) { GET.replace("\"k\"", "\"panic\"") + "\n" } else { String::new() };
+        client.send(format!("{GET}\n{unlucky}{GET}\n"));
+    }
+    gate.wait_for(1);
+    gate.open();
+    for (number, client) in clients.iter_mut().enumerate() {
+        let expected = if panics(number) { ["", ""] } else { [NOTHING, NOTHING] };
+        assert_eq!([client.line(), client.line()], expected, "client {number}");
+    }
+    assert_eq!(served.load(Ordering::SeqCst), 20 * 2 + 10);
+    assert_eq!(figure(&mut clients[0], "connections"), 20);
+    assert_eq!(figure(&mut clients[0], "jobs"), 1, "those that panicked are not counted");
+}
+
+#[test]
+fn a_panic_on_the_naive_pool_closes_its_connection_and_no_other() {
+    a_panic_closes_its_connection_and_no_other::<NaiveThreadPool>();
+}
+
+#[test]
+fn a_panic_on_the_shared_queue_closes_its_connection_and_no_other() {
+    a_panic_closes_its_connection_and_no_other::<SharedQueueThreadPool>();
+}
+
+#[test]
+fn a_panic_on_rayon_closes_its_connection_and_no_other() {
+    a_panic_closes_its_connection_and_no_other::<RayonThreadPool>();
+}

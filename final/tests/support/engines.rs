@@ -1,0 +1,84 @@
+//! Engines of the tests' own.
+#![allow(dead_code)] // no test needs all of it
+
+use super::server::WATCHDOG;
+use kvs_final::{KvsEngine, KvsError, Result};
+use std::collections::HashMap;
+use std::sync::{Arc, Condvar, Mutex};
+
+/// Keys and values in memory, for tests of what is not the engine's business.
+#[derive(Clone, Default)]
+pub(crate) struct Memory(Arc<Mutex<HashMap<String, String>>>);
+
+impl KvsEngine for Memory {
+    fn set(&self, key: String, value: String) -> Result<()> {
+        self.0.lock().unwrap().insert(key, value);
+        Ok(())
+    }
+
+    fn get(&self, key: String) -> Result<Option<String>> {
+        Ok(self.0.lock().unwrap().get(&key).cloned())
+    }
+
+    fn remove(&self, key: String) -> Result<()> {
+        self.0.lock().unwrap().remove(&key).map(drop).ok_or(KvsError::KeyNotFound)
+    }
+}
+
+/// Where threads wait until it is opened.
+#[derive(Clone, Default)]
+pub(crate) struct Gate(Arc<(Mutex<GateState>, Condvar)>);
+
+#[derive(Default)]
+struct GateState {
+    open: bool,
+    waiting: usize,
+}
+
+impl Gate {
+    pub(crate) fn pass(&self) {
+        let (state, changed) = &*self.0;
+        let mut state = state.lock().unwrap();
+        state.waiting += 1;
+        changed.notify_all();
+        let mut state = changed.wait_while(state, |state| !state.open).unwrap();
+        state.waiting -= 1;
+    }
+
+    pub(crate) fn open(&self) {
+        self.0.0.lock().unwrap().open = true;
+        self.0.1.notify_all();
+    }
+
+    /// How many wait right now.
+    pub(crate) fn waiting(&self) -> usize {
+        self.0.0.lock().unwrap().waiting
+    }
+
+    /// Returns when so many wait.
+    pub(crate) fn wait_for(&self, count: usize) {
+        let (state, changed) = &*self.0;
+        let too_few = |state: &mut GateState| state.waiting < count;
+        let wait = changed.wait_timeout_while(state.lock().unwrap(), WATCHDOG, too_few).unwrap();
+        assert!(!wait.1.timed_out(), "{} wait at the gate, not {count}", wait.0.waiting);
+    }
+}
+
+/// An engine whose `get` waits at a gate.
+#[derive(Clone, Default)]
+pub(crate) struct Gated(pub(crate) Gate);
+
+impl KvsEngine for Gated {
+    fn set(&self, _key: String, _value: String) -> Result<()> {
+        Ok(())
+    }
+
+    fn get(&self, key: String) -> Result<Option<String>> {
+        self.0.pass();
+        Ok(Some(key))
+    }
+
+    fn remove(&self, _key: String) -> Result<()> {
+        Ok(())
+    }
+}
