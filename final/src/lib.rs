@@ -30,6 +30,9 @@
 //! # }
 //! ```
 
+#[cfg(not(target_os = "linux"))]
+compile_error!("the server waits for its clients with epoll, which only Linux has");
+
 pub mod cli;
 mod client;
 mod data_dir;

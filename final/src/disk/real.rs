@@ -68,10 +68,7 @@ impl DiskFile for File {
     }
 
     fn allocate(&self, len: u64) -> io::Result<()> {
-        #[cfg(target_os = "linux")]
-        rustix::fs::fallocate(self, rustix::fs::FallocateFlags::empty(), 0, len)?;
-        let _ = len;
-        Ok(())
+        Ok(rustix::fs::fallocate(self, rustix::fs::FallocateFlags::empty(), 0, len)?)
     }
 
     fn map(&self) -> io::Result<Box<dyn Map>> {
