@@ -11,12 +11,11 @@ mod support {
 
 use fastrand::Rng;
 use kvs_final::thread_pool::{NaiveThreadPool, RayonThreadPool, SharedQueueThreadPool, ThreadPool};
-use kvs_final::{Durability, KvStoreOptions, KvsEngine, KvsError, Limits, Result};
+use kvs_final::{Durability, KvStoreOptions, Limits};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::thread;
-use support::engines::Memory;
+use support::engines::Deferred;
 use support::local::{Local, until};
 use support::server::Raw;
 use tempfile::TempDir;
@@ -89,67 +88,6 @@ fn requests_of_all_kinds_in_one_packet_are_answered_as_if_one_by_one() {
         }
     });
     println!("4 connections, {count} requests in one packet each, all answers as expected");
-}
-
-type Done = Box<dyn FnOnce(Result<()>) + Send>;
-
-/// An engine whose writes are done when the test says so. The value is there from then on.
-#[derive(Clone, Default)]
-struct Deferred {
-    memory: Memory,
-    begun: Arc<Mutex<Vec<(String, String, Done)>>>,
-}
-
-impl Deferred {
-    /// How many writes wait.
-    fn waiting(&self) -> usize {
-        self.begun.lock().unwrap().len()
-    }
-
-    /// Does the write of this key. It fails if its value says so.
-    fn finish(&self, key: &str) {
-        let mut begun = self.begun.lock().unwrap();
-        let at = begun.iter().position(|(begun, ..)| begun == key).unwrap();
-        let write = begun.remove(at);
-        drop(begun);
-        self.end(write);
-    }
-
-    /// Does one of the writes that wait, if there is one.
-    fn finish_any(&self, random: &mut Rng) {
-        let mut begun = self.begun.lock().unwrap();
-        if !begun.is_empty() {
-            let at = random.usize(0..begun.len());
-            let write = begun.swap_remove(at);
-            drop(begun);
-            self.end(write);
-        }
-    }
-
-    fn end(&self, (key, value, done): (String, String, Done)) {
-        done(match value.strip_prefix("fails: ") {
-            Some(words) => Err(KvsError::Server(words.to_owned())),
-            None => self.memory.set(key, value),
-        });
-    }
-}
-
-impl KvsEngine for Deferred {
-    fn set(&self, _key: String, _value: String) -> Result<()> {
-        unreachable!("the server does not wait")
-    }
-
-    fn get(&self, key: String) -> Result<Option<String>> {
-        self.memory.get(key)
-    }
-
-    fn remove(&self, _key: String) -> Result<()> {
-        unreachable!("the test does not ask for it")
-    }
-
-    fn set_then(&self, key: String, value: String, done: impl FnOnce(Result<()>) + Send + 'static) {
-        self.begun.lock().unwrap().push((key, value, Box::new(done)));
-    }
 }
 
 /// Whether there is nothing to read.
@@ -247,31 +185,18 @@ fn writes_that_are_done_in_any_order_are_answered_in_theirs() {
         }
         let clients: Vec<_> = (0..connections)
             .map(|connection| {
-                let (mut client, mut sender) = (server.connect(), None);
+                let mut client = server.connect();
                 scope.spawn(move || {
-                    let mut packet = String::new();
-                    for number in 0..count {
-                        packet += &set(&format!("{connection}"), &format!("fails: {number}"));
-                    }
-                    let stream = client.stream().try_clone().unwrap();
-                    sender.replace(thread::spawn(move || {
-                        std::io::Write::write_all(&mut &stream, packet.as_bytes()).unwrap();
-                    }));
-                    let wrong = (0..count).find_map(|number| {
-                        let answer = client.line();
-                        let expected = format!(r#"{{"Err":"{number}"}}"#);
-                        (answer != expected).then_some((answer, expected))
-                    });
-                    sender.take().unwrap().join().unwrap();
-                    wrong
+                    let write = |number| set(&connection.to_string(), &format!("fails: {number}"));
+                    client.send((0..count).map(write).collect::<String>());
+                    let expected = |number| format!(r#"{{"Err":"{number}"}}"#);
+                    (0..count).all(|number| client.line() == expected(number))
                 })
             })
             .collect();
-        let wrong: Vec<_> = clients.into_iter().map(|client| client.join()).collect();
+        let in_order: Vec<_> = clients.into_iter().map(|client| client.join()).collect();
         all_answered.store(true, Ordering::Relaxed);
-        for wrong in wrong {
-            assert_eq!(wrong.unwrap(), None);
-        }
+        assert!(in_order.into_iter().all(|in_order| in_order.unwrap()));
     });
     println!(
         "{connections} connections, {count} writes each, done in any order, answered in theirs"

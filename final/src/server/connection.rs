@@ -31,6 +31,8 @@ const NOTICED: u8 = 2;
 const READY: u8 = 4;
 /// The client ended its side, or the connection broke.
 const HUNG_UP: u8 = 8;
+/// It gets no other turn.
+const CUT: u8 = 16;
 
 pub(super) struct Connection {
     pub(super) stream: TcpStream,
@@ -146,9 +148,13 @@ impl Connection {
         self.deadline.load(Ordering::Relaxed) <= now
     }
 
-    /// Ends it at once, whatever it is at: its next turn finds a dead socket.
-    pub(super) fn cut(&self) {
+    /// Ends it, whatever it waits for. The client sees it at once, even if a write that is under way
+    /// still holds the socket.
+    pub(super) fn cut(self: &Arc<Self>) {
         let _ = self.stream.shutdown(net::Shutdown::Both);
+        if self.leave_note(CUT) {
+            self.shared.wake(Arc::clone(self));
+        }
     }
 
     /// Closes it for want of something, with an error for the requests that have arrived; without
@@ -173,6 +179,9 @@ impl Connection {
     /// Serves the connection once. The caller has taken it from the queue.
     pub(super) fn turn<E: KvsEngine>(self: &Arc<Self>, engine: &E, scratch: &mut Scratch) {
         let note = self.state.swap(BUSY, Ordering::AcqRel);
+        if note & CUT != 0 {
+            return self.shared.close(self, Close::Stopping);
+        }
         let end = {
             let close_on_panic = CloseOnPanic(self);
             let mut inner = self.inner();

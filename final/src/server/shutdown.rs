@@ -84,8 +84,7 @@ impl Tender<'_> {
         for connection in connections {
             if cut {
                 connection.cut();
-            }
-            if cut || connection.is_late(time) {
+            } else if connection.is_late(time) {
                 connection.wake();
             }
         }

@@ -82,3 +82,65 @@ impl KvsEngine for Gated {
         Ok(())
     }
 }
+
+type Done = Box<dyn FnOnce(Result<()>) + Send>;
+
+/// An engine whose writes are done when the test says so. The value is there from then on.
+#[derive(Clone, Default)]
+pub(crate) struct Deferred {
+    memory: Memory,
+    /// Key, value, and whom to tell.
+    begun: Arc<Mutex<Vec<(String, String, Done)>>>,
+}
+
+impl Deferred {
+    /// How many writes wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.begun.lock().unwrap().len()
+    }
+
+    /// Does the write of this key. It fails if its value says so.
+    pub(crate) fn finish(&self, key: &str) {
+        let mut begun = self.begun.lock().unwrap();
+        let at = begun.iter().position(|(begun, ..)| begun == key).unwrap();
+        let write = begun.remove(at);
+        drop(begun);
+        self.end(write);
+    }
+
+    /// Does one of the writes that wait, if there is one.
+    pub(crate) fn finish_any(&self, random: &mut fastrand::Rng) {
+        let mut begun = self.begun.lock().unwrap();
+        if !begun.is_empty() {
+            let at = random.usize(0..begun.len());
+            let write = begun.swap_remove(at);
+            drop(begun);
+            self.end(write);
+        }
+    }
+
+    fn end(&self, (key, value, done): (String, String, Done)) {
+        done(match value.strip_prefix("fails: ") {
+            Some(words) => Err(KvsError::Server(words.to_owned())),
+            None => self.memory.set(key, value),
+        });
+    }
+}
+
+impl KvsEngine for Deferred {
+    fn set(&self, _key: String, _value: String) -> Result<()> {
+        unreachable!("the server does not wait")
+    }
+
+    fn get(&self, key: String) -> Result<Option<String>> {
+        self.memory.get(key)
+    }
+
+    fn remove(&self, _key: String) -> Result<()> {
+        unreachable!("the test does not ask for it")
+    }
+
+    fn set_then(&self, key: String, value: String, done: impl FnOnce(Result<()>) + Send + 'static) {
+        self.begun.lock().unwrap().push((key, value, Box::new(done)));
+    }
+}
