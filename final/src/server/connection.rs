@@ -283,7 +283,8 @@ impl Connection {
             return Ok(Turn::Again);
         }
         if let Phase::Ending(why) = inner.phase {
-            if why == Close::Done || !answered {
+            // At the end of the server also earlier answers may still be on their way.
+            if why == Close::Done || !(answered || why == Close::Stopping) {
                 return Ok(Turn::Close(why));
             }
             self.stream.shutdown(net::Shutdown::Write)?;

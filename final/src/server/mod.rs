@@ -113,7 +113,7 @@ impl<E: KvsEngine, P: ThreadPool> KvsServer<E, P> {
                 Duty::None => false,
                 Duty::Start => true,
                 Duty::Look => {
-                    shared.poll(&mut events, patience);
+                    shared.poll(&mut events, tender.shorten(patience));
                     shared.schedule.begin_job()
                 }
             };

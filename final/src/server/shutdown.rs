@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 const GRACE: Duration = Duration::from_secs(5);
 /// How often connections are looked over for deadlines that have passed, at least.
 const ROUND: Duration = Duration::from_secs(1);
+/// The same while the server stops: jobs that end are not told of.
+const END_ROUND: Duration = Duration::from_millis(10);
 
 /// Stops a server. Clones stop the same server.
 #[derive(Clone)]
@@ -66,6 +68,12 @@ impl Tender<'_> {
         Some(self.next_round - now)
     }
 
+    /// How long it can wait now, after a part of the time has passed. The bell that rings for the end
+    /// may have woken a job instead.
+    pub(super) fn shorten(&self, patience: Duration) -> Duration {
+        if self.shared.is_stopping() { patience.min(END_ROUND) } else { patience }
+    }
+
     fn begin_end(&mut self, acceptor: JoinHandle<()>) {
         // An error would be a panic, which the hook has reported.
         let _ = acceptor.join();
@@ -92,7 +100,6 @@ impl Tender<'_> {
         let times = [Some(limits.request_time), Some(limits.answer_time), limits.idle_time];
         let shortest = times.into_iter().flatten().min().unwrap_or(ROUND);
         let round = (shortest / 4).clamp(Duration::from_millis(10), ROUND);
-        // Jobs that end are not told of; at the end it looks more often.
-        self.next_round = now + if self.end.is_some() { Duration::from_millis(10) } else { round };
+        self.next_round = now + if self.end.is_some() { END_ROUND } else { round };
     }
 }

@@ -4,7 +4,7 @@
 use super::server::{Raw, WATCHDOG};
 use kvs_final::thread_pool::{SharedQueueThreadPool, ThreadPool};
 use kvs_final::{KvsEngine, KvsServer, Limits, Result, ServerHandle};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -44,6 +44,12 @@ impl Local {
         Raw::connect(self.addr)
     }
 
+    /// Tells it to stop; returns when it has begun to.
+    pub(crate) fn begin_stop(&self) {
+        self.handle.shutdown();
+        is_deaf(self.addr);
+    }
+
     /// Stops it and waits for its end.
     pub(crate) fn stop(&mut self) {
         self.handle.shutdown();
@@ -63,6 +69,11 @@ impl Drop for Local {
             self.stop();
         }
     }
+}
+
+/// Waits until nobody listens there.
+pub(crate) fn is_deaf(addr: SocketAddr) {
+    until("nobody listens", || TcpStream::connect(addr).is_err());
 }
 
 /// A figure of `stats`.
