@@ -16,8 +16,8 @@ pub trait KvsEngine: Clone + Send + 'static {
     fn remove(&self, key: String) -> Result<()>;
 
     /// As [`KvsEngine::set`], but need not wait until the write is done: `done` is called with what
-    /// came of it, once, on whichever thread, perhaps before this returns. The writes that one
-    /// thread begins one after the other happen in that order.
+    /// came of it, once, on whichever thread, perhaps before this returns. A write that
+    /// is begun after the call that began another one has returned happens after it.
     ///
     /// An engine that has nothing to wait for need not have it: by default it is `set`, then `done`.
     fn set_then(&self, key: String, value: String, done: impl FnOnce(Result<()>) + Send + 'static) {

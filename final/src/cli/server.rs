@@ -3,7 +3,7 @@
 use super::Outcome;
 use crate::options::{PoolKind, ServerOptions};
 use crate::thread_pool::{NaiveThreadPool, RayonThreadPool, SharedQueueThreadPool, ThreadPool};
-use crate::{EngineKind, KvStoreOptions, KvsEngine, KvsServer, SledKvsEngine, signals};
+use crate::{EngineKind, KvStoreOptions, KvsEngine, KvsServer, Limits, SledKvsEngine, signals};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 pub(super) fn serve(options: &ServerOptions) -> Outcome {
@@ -35,8 +35,7 @@ fn with_pool<E: KvsEngine, P: ThreadPool>(
     options: &ServerOptions,
 ) -> Outcome {
     let threads = options.threads.unwrap_or(num_cpus::get() as u32);
-    let limits = options.limits.limits(threads);
-    raise_open_files();
+    let limits = within(raise_open_files(), options.limits.limits(threads));
     let server = KvsServer::bind_with(options.addr(), engine, P::new(threads)?, limits.clone())?;
     let handle = server.handle();
     signals::on_terminate(move || handle.shutdown())?;
@@ -54,12 +53,26 @@ fn with_pool<E: KvsEngine, P: ThreadPool>(
     Ok(())
 }
 
+/// Leaves a quarter of the descriptors to the engine: clients must not keep it from its files.
+fn within(open_files: Option<u64>, mut limits: Limits) -> Limits {
+    let most = open_files.map_or(usize::MAX, |files| (files / 4 * 3) as usize);
+    if limits.connections > most {
+        log::warn!(
+            "{most} connections at most, not {}: the system allows too few open files",
+            limits.connections
+        );
+        limits.connections = most;
+    }
+    limits
+}
+
 /// A connection is a file descriptor, and so is a segment of the log. Most systems allow few unless
-/// asked for more.
-fn raise_open_files() {
+/// asked for more. Returns how many there may be, if that is limited.
+fn raise_open_files() -> Option<u64> {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     if let Err(error) = setrlimit(Resource::Nofile, limit) {
         log::warn!("the limit of open files stays as it is: {error}");
     }
+    getrlimit(Resource::Nofile).current
 }

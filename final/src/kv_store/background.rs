@@ -76,7 +76,13 @@ impl Background {
     pub(super) fn stop(&mut self) {
         if let Some((commit, thread)) = self.commit.take() {
             commit.end();
-            let _ = thread.join();
+            if thread.thread().id() == thread::current().id() {
+                // The last handle of the store went with a callback. This thread cannot wait for
+                // itself, but it can do what is left.
+                commit.serve();
+            } else {
+                let _ = thread.join();
+            }
         }
         self.stop = None;
         self.sync = None;

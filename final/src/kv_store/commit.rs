@@ -124,7 +124,7 @@ impl Commit {
         };
         match sleeper {
             None => {
-                let _lead = Lead { commit: self, waiters: Vec::new(), ops: Vec::new() };
+                let _lead = Lead::of(self, Vec::new(), Vec::new());
                 self.writer.commit(std::slice::from_mut(&mut op));
                 op.result
             }
@@ -182,9 +182,10 @@ impl Commit {
             let count = batch_len(&queue.ops);
             let ops = queue.ops.drain(..count).collect();
             let waiters = queue.waiters.drain(..count).collect();
-            Lead { commit: self, waiters, ops }
+            Lead::of(self, waiters, ops)
         };
         self.writer.commit(&mut lead.ops);
+        lead.is_done = true;
     }
 }
 
@@ -205,6 +206,14 @@ struct Lead<'a> {
     waiters: Vec<Waiter>,
     /// The write of each of the waiters.
     ops: Vec<Op>,
+    /// Whether they were committed, and not ended by a panic.
+    is_done: bool,
+}
+
+impl<'a> Lead<'a> {
+    fn of(commit: &'a Commit, waiters: Vec<Waiter>, ops: Vec<Op>) -> Lead<'a> {
+        Lead { commit, waiters, ops, is_done: false }
+    }
 }
 
 impl Drop for Lead<'_> {
@@ -218,9 +227,9 @@ impl Drop for Lead<'_> {
             }
         }
         for (op, waiter) in self.ops.drain(..).zip(self.waiters.drain(..)) {
-            let result = match thread::panicking() {
-                false => op.result,
-                true => Err(KvsError::Stopped { reason: "the writer panicked".into() }),
+            let result = match self.is_done {
+                true => op.result,
+                false => Err(KvsError::Stopped { reason: "the writer panicked".into() }),
             };
             match waiter {
                 Waiter::Thread(sleeper) => {

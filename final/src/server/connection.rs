@@ -14,7 +14,7 @@ use std::io;
 use std::net::{self, TcpStream};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How much a turn reads at most, in bytes.
 const MAX_READ: usize = KEPT_BUFFER;
@@ -42,10 +42,10 @@ pub(super) struct Connection {
     /// has the turn finds when it tries to leave. `AcqRel`, so that what was written before the note is
     /// seen in the turn after it.
     state: AtomicU8,
-    /// When the turn after the next silence is due, in [`Shared::now`]'s milliseconds. A hint for
-    /// [`Connection::is_late`], which may come a round late: `Relaxed`.
+    /// Until when the client has to do something, in [`Shared::now`]'s milliseconds. The poller
+    /// compares it with the time every so often; seeing it a round late does no harm: `Relaxed`.
     deadline: AtomicU64,
-    /// Held for a turn. Nobody ever waits for it: only one turn is under way.
+    /// Held for a turn, of which only one is under way, or by who refuses the connection instead.
     inner: Mutex<Inner>,
     /// Locked for a look. What comes first in here is written by those who finish writes.
     pub(super) writes: Mutex<Writes>,
@@ -65,6 +65,8 @@ pub(super) struct Inner {
     /// A short read does not mean that nothing is left: the end of the stream is.
     pub(super) hung_up: bool,
     pub(super) phase: Phase,
+    /// The last answer, an error, to be sent after those to the writes under way.
+    farewell: Option<String>,
     pub(super) timer: Timer,
     /// Bytes that are counted in `Shared::buffered`.
     pub(super) counted: usize,
@@ -78,6 +80,16 @@ pub(super) enum Phase {
     /// All is sent, and the client was told that no more comes. What it still sends is thrown away:
     /// if the socket were closed now, the client's machine would throw away the answers.
     Draining(Close),
+}
+
+impl Inner {
+    /// Ends it with an error in place of what is left of the input.
+    fn give_up(&mut self, why: Close, words: String) {
+        self.phase = Phase::Ending(why);
+        self.farewell = Some(words);
+        self.input = Vec::new();
+        self.held_back = false;
+    }
 }
 
 /// How a turn ends.
@@ -117,6 +129,7 @@ impl Connection {
                 readable: false,
                 hung_up: false,
                 phase: Phase::Open,
+                farewell: None,
                 timer: Timer::None,
                 counted: 0,
             }),
@@ -139,6 +152,13 @@ impl Connection {
     /// Sees to it that it gets a turn, now or when the one that is under way ends.
     pub(super) fn wake(self: &Arc<Self>) {
         if self.leave_note(0) {
+            self.shared.wake(Arc::clone(self));
+        }
+    }
+
+    /// As [`Connection::wake`]; what has arrived and was not reported yet is to be read as well.
+    pub(super) fn wake_to_read(self: &Arc<Self>) {
+        if self.leave_note(READY) {
             self.shared.wake(Arc::clone(self));
         }
     }
@@ -177,7 +197,12 @@ impl Connection {
     }
 
     /// Serves the connection once. The caller has taken it from the queue.
-    pub(super) fn turn<E: KvsEngine>(self: &Arc<Self>, engine: &E, scratch: &mut Scratch) {
+    pub(super) fn turn<E: KvsEngine>(
+        self: &Arc<Self>,
+        engine: &E,
+        scratch: &mut Scratch,
+        began: Instant,
+    ) {
         let note = self.state.swap(BUSY, Ordering::AcqRel);
         if note & CUT != 0 {
             return self.shared.close(self, Close::Stopping);
@@ -187,7 +212,7 @@ impl Connection {
             let mut inner = self.inner();
             inner.readable |= note & READY != 0;
             inner.hung_up |= note & HUNG_UP != 0;
-            let end = self.serve(&mut inner, engine, scratch);
+            let end = self.serve(&mut inner, engine, scratch, began);
             std::mem::forget(close_on_panic);
             end.unwrap_or(Turn::Close(Close::Lost))
         };
@@ -207,6 +232,7 @@ impl Connection {
         inner: &mut Inner,
         engine: &E,
         scratch: &mut Scratch,
+        began: Instant,
     ) -> io::Result<Turn> {
         let Scratch { read, answers } = scratch;
         answers.clear();
@@ -214,20 +240,19 @@ impl Connection {
         if let Phase::Draining(why) = inner.phase {
             return self.drain(inner, read, why);
         }
-        let late = inner.timer != Timer::None && self.is_late(self.shared.now());
-        if late {
-            self.shared.counters.timed_out.add(1);
-            if inner.timer != Timer::Request {
-                return Ok(Turn::Close(Close::Late(inner.timer)));
-            }
-            inner.phase = Phase::Ending(Close::Late(Timer::Request));
-        }
+        let due = inner.timer != Timer::None && self.is_late(self.shared.now());
+        // One more look before the client is blamed: perhaps it was the server that came late.
+        inner.readable |= due;
         let was_stuck = !inner.output.is_empty();
-        if was_stuck && !self.send_rest(inner)? {
-            return Ok(Turn::Wait);
+        if was_stuck {
+            let all_sent = self.send_rest(inner)?;
+            self.count_buffers(inner);
+            if !all_sent {
+                return Ok(if due { self.late(Timer::Answer) } else { Turn::Wait });
+            }
         }
 
-        let mut requests = Requests::new(self, engine, answers);
+        let mut requests = Requests::new(self, engine, answers, began);
         requests.collect();
         let received = match inner.phase {
             Phase::Open if inner.readable && !inner.held_back => self.receive(inner, read)?,
@@ -235,17 +260,26 @@ impl Connection {
         };
         self.execute(inner, &read[..received], &mut requests);
         let executed = requests.any();
-        if self.shared.is_stopping() && inner.phase == Phase::Open {
-            inner.phase = Phase::Ending(Close::Stopping);
+        if inner.phase == Phase::Open {
+            if due && inner.timer == Timer::Idle && received == 0 {
+                return Ok(self.late(Timer::Idle));
+            }
+            if due && inner.timer == Timer::Request && !executed {
+                self.shared.counters.timed_out.add(1);
+                let time = self.shared.limits.request_time.as_secs_f32();
+                let words = format!("the request took longer than {time} s to arrive");
+                inner.give_up(Close::Late(Timer::Request), words);
+            } else if self.has_too_much(inner) {
+                let words = "the server has no memory for the request now".to_owned();
+                inner.give_up(Close::Refused, words);
+            } else if self.shared.is_stopping() && !inner.readable {
+                inner.phase = Phase::Ending(Close::Stopping);
+            }
         }
-        if late && requests.waiting() == 0 {
-            let time = self.shared.limits.request_time.as_secs_f32();
-            requests.answer_error(format!("the request took longer than {time} s to arrive"));
-        }
-        if self.has_too_much(inner) {
-            requests.answer_error("the server has no memory for the request now".to_owned());
-            inner.phase = Phase::Ending(Close::Refused);
-            inner.input = Vec::new();
+        if requests.waiting() == 0
+            && let Some(words) = inner.farewell.take()
+        {
+            requests.answer_error(words);
         }
         let waiting = requests.finish(received);
         let answered = was_stuck || !answers.is_empty();
@@ -257,6 +291,11 @@ impl Connection {
         }
         self.count_buffers(inner);
         self.leave(inner, waiting, executed, answered)
+    }
+
+    fn late(&self, timer: Timer) -> Turn {
+        self.shared.counters.timed_out.add(1);
+        Turn::Close(Close::Late(timer))
     }
 
     /// Decides how a turn ends in which everything was done that could be done.
@@ -280,6 +319,10 @@ impl Connection {
             return Ok(Turn::Wait);
         }
         if inner.held_back || (inner.phase == Phase::Open && inner.readable) {
+            // Only a request that is arriving keeps its time.
+            if executed || inner.timer != Timer::Request {
+                self.arm(inner, Timer::None, false);
+            }
             return Ok(Turn::Again);
         }
         if let Phase::Ending(why) = inner.phase {
@@ -352,7 +395,8 @@ impl Connection {
             Timer::Drain => Some(DRAIN_TIME),
         };
         inner.timer = timer;
-        let deadline = time.map(|time| self.shared.now().saturating_add(time.as_millis() as u64));
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(NEVER);
+        let deadline = time.map(|time| self.shared.now().saturating_add(millis(time)));
         self.deadline.store(deadline.unwrap_or(NEVER), Ordering::Relaxed);
     }
 }

@@ -3,42 +3,40 @@ use super::poller::Events;
 use super::shared::Shared;
 use crate::KvsEngine;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// How long a job that has nothing to do waits for something before it ends: long beside a request,
-/// and no more than what a sleeping thread costs, which is nothing.
+/// How long a job that has nothing to do waits for something before it ends: so long that under load
+/// jobs hardly ever end. Meanwhile the poller looks after it every few milliseconds.
 const LINGER: Duration = Duration::from_millis(10);
-/// After how many turns a job looks for ready connections although others still wait.
-const TURNS: u32 = 64;
+/// After this time a job looks for ready connections although others still wait.
+const LOOK_EVERY: Duration = Duration::from_millis(1);
 
 /// What the pool is given: it serves connections until there is nothing to do.
 pub(super) struct Job<E: KvsEngine> {
     shared: Arc<Shared>,
-    /// None once it was let go, which has to come before the job counts as ended: when no job is
-    /// left, the engine has no other owner than the server.
+    /// None once it runs. The engine is let go before the job counts as ended: when no job is left,
+    /// it has no other owner than the server.
     engine: Option<E>,
-    was_run: bool,
 }
 
 impl<E: KvsEngine> Job<E> {
     pub(super) fn new(shared: &Arc<Shared>, engine: E) -> Job<E> {
-        Job { shared: Arc::clone(shared), engine: Some(engine), was_run: false }
+        Job { shared: Arc::clone(shared), engine: Some(engine) }
     }
 
     pub(super) fn run(mut self) {
-        self.was_run = true;
         let Some(engine) = self.engine.take() else {
             return;
         };
         let (shared, schedule) = (&*self.shared, &self.shared.schedule);
         let (mut events, mut scratch) = (Events::new(), Scratch::new());
-        let mut turns = 0;
+        let mut looked = Instant::now();
         loop {
             while let Some(connection) = schedule.next() {
-                connection.turn(&engine, &mut scratch);
-                turns += 1;
-                if turns == TURNS {
-                    turns = 0;
+                let now = Instant::now();
+                connection.turn(&engine, &mut scratch, now);
+                if now.duration_since(looked) > LOOK_EVERY {
+                    looked = now;
                     schedule.look(|| shared.poll(&mut events, Duration::ZERO));
                 }
             }
@@ -52,13 +50,18 @@ impl<E: KvsEngine> Job<E> {
 
 impl<E: KvsEngine> Drop for Job<E> {
     fn drop(&mut self) {
-        self.engine = None;
-        if !self.was_run {
-            // The pool has no thread for it. Those who wait are better told than kept waiting.
-            while let Some(connection) = self.shared.schedule.next() {
+        let schedule = &self.shared.schedule;
+        if let Some(engine) = self.engine.take() {
+            drop(engine);
+            schedule.note_refusal();
+            // The pool has no thread for it. If no other job is left to serve them, those who wait
+            // are better told than kept waiting.
+            while schedule.depth().0 == 1
+                && let Some(connection) = schedule.next()
+            {
                 connection.refuse("the server has no thread for the request; try again later");
             }
         }
-        self.shared.schedule.end_job();
+        schedule.end_job();
     }
 }

@@ -21,9 +21,11 @@ pub struct Limits {
     pub value_bytes: usize,
     /// Memory for requests that have arrived in part and for answers that were not taken yet, of all
     /// connections together, in bytes. Beyond it, those connections that want more than 64 KiB are
-    /// closed: after an error for a request, in the middle of an answer. 256 MiB by default.
+    /// closed: after an error for a request, in the middle of an answer. So each connection may have
+    /// 64 KiB of either beside it. 256 MiB by default.
     pub buffered_bytes: usize,
-    /// Connections at a time; one more is answered with an error and closed. 10,000 by default.
+    /// Connections at a time; one more is answered with an error and closed. A connection counts
+    /// until the server has seen its end. 10,000 by default.
     pub connections: usize,
     /// Jobs that the pool has at a time, waiting or running. While it has that many, what
     /// clients send waits in their sockets. 64 by default; there is no use in more than the pool's
@@ -32,8 +34,8 @@ pub struct Limits {
     /// How long a request may take to arrive, from its first byte to its newline. Then it is
     /// answered with an error and the connection closed. 30 s by default.
     pub request_time: Duration,
-    /// How long the client may take to accept answers that do not fit into the socket. Then the
-    /// connection is closed. 30 s by default.
+    /// How long the client may take to accept answers that do not fit into the socket, all that are
+    /// kept for it. Then the connection is closed. 30 s by default.
     pub answer_time: Duration,
     /// How long a connection may be idle; by default for ever.
     pub idle_time: Option<Duration>,

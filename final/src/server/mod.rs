@@ -43,10 +43,14 @@ use shutdown::Tender;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 /// How many clients may wait to be accepted. std's 128 overflow in a burst, and a client that is
 /// turned away there tries again only after a second. The system may allow less: `somaxconn`.
 const BACKLOG: i32 = 4096;
+
+/// How long to wait before a pool that had no thread for a job is given another one.
+const PATIENCE: Duration = Duration::from_millis(20);
 
 /// A server for any engine, run by any pool.
 pub struct KvsServer<E, P> {
@@ -77,6 +81,8 @@ impl<E: KvsEngine, P: ThreadPool> KvsServer<E, P> {
             // to send with it would only delay it. And who vanishes without a word is noticed.
             sockopt::set_tcp_nodelay(&listener, true)?;
             sockopt::set_socket_keepalive(&listener, true)?;
+            // TCP's urgent byte is a byte like others; else a read would stop before it.
+            sockopt::set_socket_oobinline(&listener, true)?;
             Ok(Arc::new(listener))
         };
         let listener = listen().map_err(|source| KvsError::Listen { addr, source })?;
@@ -94,8 +100,9 @@ impl<E: KvsEngine, P: ThreadPool> KvsServer<E, P> {
     }
 
     /// Serves until [`ServerHandle::shutdown`]. Then it takes no more connections, answers the
-    /// requests that have arrived, closes the connections, lets the engine go, and returns. What is
-    /// not done after five seconds is cut off.
+    /// requests that have arrived, closes the connections, lets the engine go, and returns.
+    /// Connections that are not done after five seconds are cut off. What is within the engine then is
+    /// waited for: a store that syncs has to come to its end.
     ///
     /// # Errors
     /// If the system refuses the thread that accepts connections.
@@ -121,6 +128,9 @@ impl<E: KvsEngine, P: ThreadPool> KvsServer<E, P> {
                 shared.counters.jobs.add(1);
                 let job = Job::new(&shared, engine.clone());
                 pool.spawn(move || job.run());
+                if shared.schedule.was_refused() {
+                    thread::sleep(PATIENCE);
+                }
             }
         }
         Ok(())

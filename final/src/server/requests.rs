@@ -2,11 +2,18 @@ use super::connection::Connection;
 use crate::protocol::{self, Line, Lines, Request, Response};
 use crate::{KvsEngine, KvsError, Result};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// So many bytes of answers are sent before more requests are executed.
 const MAX_ANSWERS: usize = 64 << 10;
 /// So many writes of a connection may be under way at a time.
 const MAX_WAITING: usize = 1024;
+/// And so many bytes of their keys and values, unless a single one has more.
+const MAX_WAITING_BYTES: usize = 1 << 20;
+/// After this time a turn ends, in which many requests may have come together, and an engine may be
+/// slow. Looked at every so many requests.
+const MAX_TURN: Duration = Duration::from_millis(1);
+const LOOK_AT_CLOCK: u64 = 16;
 
 /// The requests of one turn of a connection, and their answers.
 pub(super) struct Requests<'a, E> {
@@ -15,6 +22,9 @@ pub(super) struct Requests<'a, E> {
     answers: &'a mut Vec<u8>,
     /// Writes that were begun and have no answer yet, at least.
     waiting: usize,
+    /// The size of their keys and values.
+    waiting_bytes: usize,
+    began: Instant,
     requests: u64,
     errors: u64,
 }
@@ -24,9 +34,14 @@ impl<'a, E: KvsEngine> Requests<'a, E> {
         connection: &'a Arc<Connection>,
         engine: &'a E,
         answers: &'a mut Vec<u8>,
+        began: Instant,
     ) -> Requests<'a, E> {
-        let waiting = connection.writes().len();
-        Requests { connection, engine, answers, waiting, requests: 0, errors: 0 }
+        let (waiting, waiting_bytes) = {
+            let writes = connection.writes();
+            (writes.len(), writes.bytes())
+        };
+        let (requests, errors) = (0, 0);
+        Requests { connection, engine, answers, waiting, waiting_bytes, began, requests, errors }
     }
 
     /// Executes the lines in `bytes`, as many as may be now. Returns how many bytes were dealt with,
@@ -34,13 +49,20 @@ impl<'a, E: KvsEngine> Requests<'a, E> {
     pub(super) fn execute_all(&mut self, bytes: &[u8], lines: &mut Lines) -> (usize, bool) {
         let mut done = 0;
         while let Some(line) = lines.find(&bytes[done..]) {
-            let has_room = self.answers.len() < MAX_ANSWERS && self.waiting < MAX_WAITING;
-            if !has_room || !self.execute(line) {
+            if !self.has_room() || !self.execute(line) {
                 return (done, true);
             }
             done += lines.take();
         }
         (done + lines.pass(), false)
+    }
+
+    fn has_room(&self) -> bool {
+        let has_time = || self.began.elapsed() < MAX_TURN;
+        self.answers.len() < MAX_ANSWERS
+            && self.waiting < MAX_WAITING
+            && self.waiting_bytes < MAX_WAITING_BYTES
+            && (self.requests % LOOK_AT_CLOCK != LOOK_AT_CLOCK - 1 || has_time())
     }
 
     /// Executes a line. Returns false if it has to wait, for writes that came before it: only
@@ -61,12 +83,12 @@ impl<'a, E: KvsEngine> Requests<'a, E> {
                 self.answer(value);
             }
             Ok(Request::Set { key, value }) => {
-                let done = self.begin_write();
+                let done = self.begin_write(key.len() + value.len());
                 self.engine.set_then(key, value, done);
                 self.collect();
             }
             Ok(Request::Remove { key }) => {
-                let done = self.begin_write();
+                let done = self.begin_write(key.len());
                 self.engine.remove_then(key, done);
                 self.collect();
             }
@@ -102,16 +124,12 @@ impl<'a, E: KvsEngine> Requests<'a, E> {
     }
 
     /// Begins a write; what is returned is to be called with what came of it, by whoever knows.
-    fn begin_write(&mut self) -> impl FnOnce(Result<()>) + Send + 'static {
+    fn begin_write(&mut self, bytes: usize) -> impl FnOnce(Result<()>) + Send + 'static {
         self.waiting += 1;
-        let number = self.connection.writes().begin();
-        let connection = Arc::clone(self.connection);
-        move |result| {
-            let wake = connection.writes().finish(number, result);
-            if wake {
-                connection.wake();
-            }
-        }
+        self.waiting_bytes += bytes;
+        let number = self.connection.writes().begin(bytes);
+        let write = Write { connection: Arc::clone(self.connection), number, result: None };
+        move |result| write.finish(result)
     }
 
     /// Answers the writes that are done, as far as all before them are.
@@ -125,6 +143,7 @@ impl<'a, E: KvsEngine> Requests<'a, E> {
             self.answer(result.map(|()| None));
         }
         self.waiting = writes.len();
+        self.waiting_bytes = writes.bytes();
     }
 
     fn answer(&mut self, result: Result<Option<String>>) {
@@ -158,5 +177,31 @@ impl<'a, E: KvsEngine> Requests<'a, E> {
         counters.bytes_in.add(received as u64);
         counters.turns.add(1);
         self.waiting
+    }
+}
+
+/// A write under way. When it is dropped its connection is told what came of it, also if the engine
+/// has dropped it without a word.
+struct Write {
+    connection: Arc<Connection>,
+    number: u64,
+    result: Option<Result<()>>,
+}
+
+impl Write {
+    fn finish(mut self, result: Result<()>) {
+        self.result = Some(result);
+    }
+}
+
+impl Drop for Write {
+    fn drop(&mut self) {
+        let result = self.result.take().unwrap_or_else(|| {
+            Err(KvsError::Server("the engine did not say what came of the write".to_owned()))
+        });
+        let wake = self.connection.writes().finish(self.number, result);
+        if wake {
+            self.connection.wake();
+        }
     }
 }

@@ -21,6 +21,8 @@ use std::time::Duration;
 
 /// The poller comes back when no job has looked for so long.
 const TICK: Duration = Duration::from_millis(1);
+/// As above, when a job is looking right now.
+const CALM_TICK: Duration = Duration::from_millis(4);
 /// A job asks for help when so many connections wait.
 const HELP_AT: usize = 64;
 
@@ -44,6 +46,8 @@ struct State {
     jobs: usize,
     /// Whether a job asks for another one.
     help: bool,
+    /// Whether the pool had no thread for a job.
+    refused: bool,
 }
 
 impl State {
@@ -116,8 +120,10 @@ impl Schedule {
     /// For a job: it ends.
     pub(super) fn end_job(&self) {
         let mut state = self.state();
+        // With as many as may be, the poller has gone to sleep for longer than a tick.
+        let was_full = state.jobs == self.max_jobs;
         state.jobs -= 1;
-        if state.jobs == 0 || !state.ready.is_empty() {
+        if was_full || state.jobs == 0 || !state.ready.is_empty() {
             self.changed.notify_one();
         }
     }
@@ -128,7 +134,11 @@ impl Schedule {
         let mut held_up = false;
         if state.jobs > 0 && !state.help {
             let looks = self.looks.load(Ordering::Relaxed);
-            let time = if state.jobs < self.max_jobs { TICK.min(patience) } else { patience };
+            let time = match self.looking.load(Ordering::Relaxed) {
+                _ if state.jobs >= self.max_jobs => patience,
+                0 => TICK.min(patience),
+                _ => CALM_TICK.min(patience),
+            };
             let wait = self.changed.wait_timeout(state, time);
             state = wait.unwrap_or_else(PoisonError::into_inner).0;
             held_up = looks == self.looks.load(Ordering::Relaxed)
@@ -137,12 +147,28 @@ impl Schedule {
         if state.jobs > 0 && !state.help && !held_up {
             return Duty::None;
         }
-        let alone = state.jobs == 0 || !state.help;
+        let nobody_looks = state.jobs == 0 || held_up;
         match state.begin_job(self.max_jobs) {
             true => Duty::Start,
-            false if alone && state.jobs < self.max_jobs => Duty::Look,
+            false if nobody_looks && state.jobs < self.max_jobs => Duty::Look,
             false => Duty::None,
         }
+    }
+
+    /// Wakes the poller, if it waits here.
+    pub(super) fn ring(&self) {
+        let _state = self.state();
+        self.changed.notify_one();
+    }
+
+    /// For a job that the pool has no thread for.
+    pub(super) fn note_refusal(&self) {
+        self.state().refused = true;
+    }
+
+    /// For the poller: whether the pool has refused a job since it was asked last.
+    pub(super) fn was_refused(&self) -> bool {
+        std::mem::take(&mut self.state().refused)
     }
 
     /// For the poller: counts a job, if there is something to do for it and it may have one.

@@ -112,6 +112,7 @@ impl Shared {
     pub(super) fn begin_stop(&self) {
         self.stopping.store(true, Ordering::Release);
         self.poller.ring();
+        self.schedule.ring();
     }
 
     pub(super) fn is_stopping(&self) -> bool {
@@ -120,25 +121,24 @@ impl Shared {
 
     /// What the server counts, one figure a line.
     pub(super) fn report(&self) -> String {
-        let Counters { requests, errors, bytes_in, bytes_out, .. } = &self.counters;
-        let Counters { accepted, refused, timed_out, jobs, turns, .. } = &self.counters;
+        let counters = &self.counters;
         let (jobs_now, ready) = self.schedule.depth();
         let mut text = String::new();
         let figures: [(&str, &dyn std::fmt::Display); 14] = [
             ("uptime_ms", &self.now()),
-            ("requests", requests),
-            ("errors", errors),
-            ("bytes_in", bytes_in),
-            ("bytes_out", bytes_out),
+            ("requests", &counters.requests),
+            ("errors", &counters.errors),
+            ("bytes_in", &counters.bytes_in),
+            ("bytes_out", &counters.bytes_out),
             ("bytes_buffered", &self.buffered.load(Ordering::Relaxed)),
             ("connections", &self.table.len()),
-            ("connections_accepted", accepted),
-            ("connections_refused", refused),
-            ("connections_timed_out", timed_out),
+            ("connections_accepted", &counters.accepted),
+            ("connections_refused", &counters.refused),
+            ("connections_timed_out", &counters.timed_out),
             ("jobs", &jobs_now),
-            ("jobs_started", jobs),
+            ("jobs_started", &counters.jobs),
             ("queue", &ready),
-            ("turns", turns),
+            ("turns", &counters.turns),
         ];
         for (name, figure) in figures {
             // Writing to a string does not fail.

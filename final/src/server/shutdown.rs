@@ -79,7 +79,7 @@ impl Tender<'_> {
         let _ = acceptor.join();
         // All that were accepted are in the table now.
         for connection in self.shared.table.all() {
-            connection.wake();
+            connection.wake_to_read();
         }
         self.end = Some(Instant::now() + GRACE);
         self.next_round = Instant::now();

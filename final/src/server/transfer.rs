@@ -69,7 +69,7 @@ impl Connection {
     }
 
     pub(super) fn count_buffers(&self, inner: &mut Inner) {
-        let count = inner.input.len() + inner.output.len();
+        let count = inner.input.len() + inner.output.len() + self.writes().bytes();
         if count != inner.counted {
             self.shared.buffered.fetch_add(count, Ordering::Relaxed);
             self.shared.buffered.fetch_sub(inner.counted, Ordering::Relaxed);

@@ -8,23 +8,26 @@ use std::collections::VecDeque;
 pub(super) struct Writes {
     /// The number of the oldest one.
     first: u64,
-    /// What came of each, from the oldest on; none while it is under way.
-    results: VecDeque<Option<Result<()>>>,
+    /// The size of each, from the oldest on, and what came of it; none while it is under way.
+    results: VecDeque<(usize, Option<Result<()>>)>,
+    /// The sizes together.
+    bytes: usize,
     /// Whether the connection wants to be woken when the oldest one is done.
     wanted: bool,
 }
 
 impl Writes {
-    /// Begins one; returns its number.
-    pub(super) fn begin(&mut self) -> u64 {
-        self.results.push_back(None);
+    /// Begins one whose key and value have so many bytes; returns its number.
+    pub(super) fn begin(&mut self, bytes: usize) -> u64 {
+        self.bytes += bytes;
+        self.results.push_back((bytes, None));
         self.first + self.results.len() as u64 - 1
     }
 
     /// Write number `number` is done. Returns whether the connection is to be woken.
     pub(super) fn finish(&mut self, number: u64, result: Result<()>) -> bool {
         let slot = number.checked_sub(self.first).and_then(|at| self.results.get_mut(at as usize));
-        if let Some(slot) = slot {
+        if let Some((_, slot)) = slot {
             *slot = Some(result);
         }
         self.wanted && self.oldest_is_done() && std::mem::take(&mut self.wanted)
@@ -32,7 +35,9 @@ impl Writes {
 
     /// Takes the result of the oldest one, if it is done.
     pub(super) fn take(&mut self) -> Option<Result<()>> {
-        let result = self.results.front_mut()?.take()?;
+        let (bytes, result) = self.results.front_mut()?;
+        let result = result.take()?;
+        self.bytes -= *bytes;
         self.results.pop_front();
         self.first += 1;
         if self.results.is_empty() {
@@ -40,6 +45,11 @@ impl Writes {
             self.results = VecDeque::new();
         }
         Some(result)
+    }
+
+    /// Bytes of the keys and values of those that have no answer yet.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// How many have no answer yet.
@@ -55,7 +65,7 @@ impl Writes {
     }
 
     fn oldest_is_done(&self) -> bool {
-        self.results.front().is_some_and(Option::is_some)
+        self.results.front().is_some_and(|(_, result)| result.is_some())
     }
 }
 
@@ -67,7 +77,7 @@ mod tests {
     #[test]
     fn results_come_out_in_the_order_of_the_requests() {
         let mut writes = Writes::default();
-        let numbers = [writes.begin(), writes.begin(), writes.begin()];
+        let numbers = [writes.begin(1), writes.begin(1), writes.begin(1)];
         assert!(writes.take().is_none());
         writes.finish(numbers[1], Err(KvsError::KeyNotFound));
         assert!(writes.take().is_none(), "the first one is under way");
@@ -75,22 +85,22 @@ mod tests {
         assert!(writes.take().is_some_and(|result| result.is_ok()));
         assert!(writes.take().is_some_and(|result| result.is_err()));
         assert!(writes.take().is_none());
-        let fourth = writes.begin();
+        let fourth = writes.begin(1);
         writes.finish(fourth, Ok(()));
         writes.finish(numbers[2], Ok(()));
         assert_eq!([writes.take().is_some(), writes.take().is_some()], [true; 2]);
-        assert_eq!(writes.len(), 0);
+        assert_eq!((writes.len(), writes.bytes()), (0, 0));
     }
 
     #[test]
     fn a_connection_is_woken_once_and_only_for_its_oldest_write() {
         let mut writes = Writes::default();
-        let numbers = [writes.begin(), writes.begin()];
+        let numbers = [writes.begin(1), writes.begin(1)];
         assert!(!writes.finish(numbers[1], Ok(())), "it is still there, nobody has to wake it");
         assert!(!writes.want());
         assert!(writes.finish(numbers[0], Ok(())));
         assert!(writes.want(), "it must not leave");
-        let third = writes.begin();
+        let third = writes.begin(1);
         assert!(!writes.finish(third, Ok(())), "it was woken before");
     }
 }
