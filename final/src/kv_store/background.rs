@@ -1,5 +1,5 @@
-//! The store's own threads: one compacts, one syncs at level `interval`, and at level `always` one
-//! leads for the writers that do not wait.
+//! The store's own threads: one compacts, one syncs at level `interval`, and one leads for the writers
+//! that do not wait.
 
 use super::commit::Commit;
 use super::compactor::Compactor;
@@ -52,12 +52,9 @@ impl Background {
             // A failure has stopped all writing and is in the log; there is nothing left to sync.
             threads.sync = Some(Periodic::start("kvs-sync", time, move || writer.sync().is_ok())?);
         }
-        if writer.options.durability == Durability::Always {
-            let (commit, leader) = (Arc::clone(commit), Arc::clone(commit));
-            let lead = move || leader.serve();
-            let thread = thread::Builder::new().name("kvs-log".into()).spawn(lead)?;
-            threads.commit = Some((commit, thread));
-        }
+        let (commit, leader) = (Arc::clone(commit), Arc::clone(commit));
+        let thread = thread::Builder::new().name("kvs-log".into()).spawn(move || leader.serve())?;
+        threads.commit = Some((commit, thread));
         Ok(threads)
     }
 

@@ -137,9 +137,18 @@ impl Commit {
         }
     }
 
-    /// Queues a write; `done` is called when it is done, by the thread that led.
-    pub(super) fn commit_later(&self, op: Op, done: impl FnOnce(Result<()>) + Send + 'static) {
+    /// Commits a write without waiting for a sync or for another writer; `done` is called when it is
+    /// done. Where there is no sync to wait for and nobody else writes, that is now.
+    pub(super) fn commit_then(&self, mut op: Op, done: impl FnOnce(Result<()>) + Send + 'static) {
         let mut queue = self.queue();
+        if !queue.has_leader && self.writer.options.durability != Durability::Always {
+            queue.has_leader = true;
+            drop(queue);
+            let lead = Lead::of(self, Vec::new(), Vec::new());
+            self.writer.commit(std::slice::from_mut(&mut op));
+            drop(lead);
+            return done(op.result);
+        }
         queue.ops.push(op);
         queue.waiters.push(Waiter::Callback(Box::new(done)));
         if !queue.has_leader {

@@ -119,8 +119,6 @@ impl KvStore {
         Ok(())
     }
 
-    /// At the levels that do not wait for a sync a write is over before another thread would know
-    /// of it.
     fn write_then(
         &self,
         key: String,
@@ -131,7 +129,7 @@ impl KvStore {
             return done(self.write(key, value));
         }
         match record::check_limits(&key, value.as_deref()) {
-            Ok(()) => self.0.commit.commit_later(Op::new(key, value), done),
+            Ok(()) => self.0.commit.commit_then(Op::new(key, value), done),
             Err(error) => done(Err(error)),
         }
         self.0.compact_if_due();
