@@ -19,6 +19,10 @@ pub trait KvsEngine: Clone + Send + 'static {
     /// came of it, once, on whichever thread, perhaps before this returns. A write that
     /// is begun after the call that began another one has returned happens after it.
     ///
+    /// `done` must be quick and wait for nothing: not for another write, nor for a lock that somebody
+    /// holds over one. It may run on a thread that is in a `set` of its own, and the ends of several
+    /// writes may be told in another order than they were begun.
+    ///
     /// An engine that has nothing to wait for need not have it: by default it is `set`, then `done`.
     fn set_then(&self, key: String, value: String, done: impl FnOnce(Result<()>) + Send + 'static) {
         done(self.set(key, value));

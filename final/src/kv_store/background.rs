@@ -43,6 +43,7 @@ impl Background {
         if !writer.options.background {
             return Ok(threads);
         }
+        let due = Arc::clone(compactor);
         let compactor = Arc::clone(compactor);
         let compact = move || compact(&compactor, &wakes, &stopped);
         threads.compactor =
@@ -53,7 +54,15 @@ impl Background {
             threads.sync = Some(Periodic::start("kvs-sync", time, move || writer.sync().is_ok())?);
         }
         let (commit, leader) = (Arc::clone(commit), Arc::clone(commit));
-        let thread = thread::Builder::new().name("kvs-log".into()).spawn(move || leader.serve())?;
+        let wake = threads.wake.clone();
+        // Those who left the writes did not wait to see what they made dead.
+        let compact_if_due = move || {
+            if due.is_due() {
+                let _ = wake.try_send(());
+            }
+        };
+        let lead = move || leader.serve(compact_if_due);
+        let thread = thread::Builder::new().name("kvs-log".into()).spawn(lead)?;
         threads.commit = Some((commit, thread));
         Ok(threads)
     }
@@ -76,7 +85,7 @@ impl Background {
             if thread.thread().id() == thread::current().id() {
                 // The last handle of the store went with a callback. This thread cannot wait for
                 // itself, but it can do what is left.
-                commit.serve();
+                commit.serve(|| ());
             } else {
                 let _ = thread.join();
             }
@@ -110,7 +119,7 @@ fn compact(compactor: &Compactor, wakes: &Receiver<()>, stopped: &Receiver<Infal
             Ok(()) => patience = PATIENCE,
             Err(KvsError::NoCompaction) => return,
             Err(error) => {
-                log::error!("compaction failed, the store is as it was: {error}");
+                log::error!("compaction failed: {error}");
                 if stopped.recv_timeout(patience) != Err(RecvTimeoutError::Timeout) {
                     return;
                 }

@@ -163,8 +163,8 @@ impl Commit {
     }
 
     /// The life of the store's own thread: it leads whenever it is called, until it is told to end
-    /// and nothing is left to do.
-    pub(super) fn serve(&self) {
+    /// and nothing is left to do. Calls `after` after each batch.
+    pub(super) fn serve(&self, after: impl Fn()) {
         loop {
             let idle = |queue: &mut Queue| !queue.call && !queue.end;
             let wait = self.called.wait_while(self.queue(), idle);
@@ -175,6 +175,7 @@ impl Commit {
             drop(queue);
             // A panic costs the batch, whose writers are told, and not the thread.
             thread_pool::run(|| self.lead());
+            after();
         }
     }
 

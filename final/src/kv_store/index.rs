@@ -134,8 +134,9 @@ impl Index {
     }
 
     pub(super) fn add_dead(&self, segment: &Segment, len: u32) {
-        segment.add_dead(len);
-        self.dead.fetch_add(len.into(), Ordering::Relaxed);
+        if segment.add_dead(len) {
+            self.dead.fetch_add(len.into(), Ordering::Relaxed);
+        }
     }
 
     /// Dead bytes that are gone for good.

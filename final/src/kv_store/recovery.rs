@@ -136,29 +136,22 @@ pub(super) fn read(
 /// first ones: a map that has to grow while it is filled is filled twice.
 fn reserve(disk: &dyn Disk, dir: &Path, manifest: &Manifest, index: &Index) -> Result<()> {
     const SAMPLE: u64 = 100;
-    let Some(&(number, _)) = manifest.segments.first() else {
-        return Ok(());
-    };
-    let first = Segment::open(disk, dir, number)?;
-    let end = first.len()?.min(SAMPLE_BYTES) as u32;
-    let mut scan = Scan::new(&first, end);
-    let (mut records, mut bytes) = (0, 0);
-    while let Found::Record { len, .. } = scan.next()? {
-        (records, bytes) = (records + 1, bytes + u64::from(len));
+    let mut expected = 0;
+    for (number, end) in &manifest.segments {
+        let segment = Segment::open(disk, dir, *number)?;
+        let len = end.map_or(segment.len()?, u64::from).min(u32::MAX.into());
+        let mut scan = Scan::new(&segment, segment.len()?.min(len).min(SAMPLE_BYTES) as u32);
+        let (mut records, mut bytes) = (0, 0);
+        while records < SAMPLE
+            && let Found::Record { len, .. } = scan.next()?
+        {
+            (records, bytes) = (records + 1, bytes + u64::from(len));
+        }
         if records == SAMPLE {
-            break;
+            expected += len * records / bytes;
         }
     }
-    if records == SAMPLE {
-        let mut total = 0;
-        for (number, end) in &manifest.segments {
-            total += match end {
-                Some(end) => u64::from(*end),
-                None => Segment::open(disk, dir, *number)?.len()?,
-            };
-        }
-        index.entries.pin().reserve((total * records / bytes) as usize);
-    }
+    index.entries.pin().reserve(expected as usize);
     Ok(())
 }
 

@@ -13,6 +13,7 @@
 use super::index::{Entry, Index};
 use super::segment::{Found, Segment};
 use crossbeam::channel::{Receiver, Sender, bounded};
+use papaya::Guard;
 use std::io;
 use std::sync::Arc;
 use std::thread::{self, Scope};
@@ -118,6 +119,8 @@ fn work(index: &Index, batches: &Receiver<Vec<Change>>) {
     for batch in batches {
         apply(index, batch);
     }
+    // What this thread replaced holds segments open, and the thread does not come back for it.
+    index.entries.guard().flush();
 }
 
 fn apply(index: &Index, batch: Vec<Change>) {

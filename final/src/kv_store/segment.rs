@@ -37,6 +37,8 @@ const MAGIC: &[u8; 4] = b"KVSG";
 const VERSION: u32 = 1;
 /// How much of a segment is read at a time when it is read from its start.
 const CHUNK: usize = 1 << 20;
+/// More dead bytes than there can be: the segment was replaced.
+const GONE: u64 = 1 << 63;
 
 /// An open segment. It stays open, and its bytes readable, for as long as an index entry points
 /// into it, whatever has become of its name.
@@ -142,12 +144,14 @@ impl Segment {
         KvsError::Damaged { path, offset, reason: reason.to_owned() }
     }
 
-    pub(super) fn dead(&self) -> u64 {
-        self.dead.load(Ordering::Relaxed)
+    /// Its dead bytes, which from now on count no more.
+    pub(super) fn take_dead(&self) -> u64 {
+        self.dead.swap(GONE, Ordering::Relaxed)
     }
 
-    pub(super) fn add_dead(&self, bytes: u32) {
-        self.dead.fetch_add(bytes.into(), Ordering::Relaxed);
+    /// Returns whether they count.
+    pub(super) fn add_dead(&self, bytes: u32) -> bool {
+        self.dead.fetch_add(bytes.into(), Ordering::Relaxed) < GONE
     }
 }
 

@@ -19,10 +19,10 @@ pub struct Limits {
     pub key_bytes: usize,
     /// The longest value, in bytes. By default 16 MiB, which no request reaches.
     pub value_bytes: usize,
-    /// Memory for requests that have arrived in part and for answers that were not taken yet, of all
-    /// connections together, in bytes. Beyond it, those connections that want more than 64 KiB are
+    /// Memory for requests that have arrived in part, for writes under way and for answers that were not
+    /// taken yet, of all connections together, in bytes. Beyond it, those connections that want more than 64 KiB are
     /// closed: after an error for a request, in the middle of an answer. So each connection may have
-    /// 64 KiB of either beside it. 256 MiB by default.
+    /// 64 KiB of either beside it, and one write. 256 MiB by default.
     pub buffered_bytes: usize,
     /// Connections at a time; one more is answered with an error and closed. A connection counts
     /// until the server has seen its end. 10,000 by default.

@@ -1,7 +1,9 @@
 use super::connection::Connection;
+use super::shared::Shared;
 use crate::protocol::{self, Line, Lines, Request, Response};
 use crate::{KvsEngine, KvsError, Result};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// So many bytes of answers are sent before more requests are executed.
@@ -59,8 +61,11 @@ impl<'a, E: KvsEngine> Requests<'a, E> {
 
     fn has_room(&self) -> bool {
         let has_time = || self.began.elapsed() < MAX_TURN;
+        let Shared { limits, buffered, .. } = &*self.connection.shared;
+        let has_memory = || buffered.load(Ordering::Relaxed) < limits.buffered_bytes;
         self.answers.len() < MAX_ANSWERS
             && self.waiting < MAX_WAITING
+            && (self.waiting == 0 || has_memory())
             && self.waiting_bytes < MAX_WAITING_BYTES
             && (self.requests % LOOK_AT_CLOCK != LOOK_AT_CLOCK - 1 || has_time())
     }

@@ -6,6 +6,7 @@ mod crash;
 mod damage;
 mod due;
 mod faults;
+mod later;
 mod mapped;
 mod oracle;
 mod replay;
