@@ -193,14 +193,18 @@ fn a_crowd_costs_little(pool: &str) {
     let connections = crowd.idle + crowd.dripping + crowd.unread + ACTIVE + 1;
     assert!(crowded.contains(&format!("\\nconnections {connections}\\n")), "{crowded}");
     // All of them are as good as new.
-    active.go_on_during("the idle ones and the dripping ones ask", || {
-        let ask = |stream: TcpStream, request: &str, expected: &str| {
-            let mut client = Raw::from(stream);
-            let answer = client.ask(request);
-            assert!(answer.starts_with(expected), "{answer}");
-        };
-        idle.drain(..).for_each(|stream| ask(stream, GET, FOUND));
-        dripping.drain(..).for_each(|stream| ask(stream, "", r#"{"Err":"not a message"#));
+    active.go_on_during("the idle ones and the dripping ones ask, all at once", || {
+        for (streams, request, expected) in
+            [(&mut idle, GET, FOUND), (&mut dripping, "", r#"{"Err":"not a message"#)]
+        {
+            for stream in &mut *streams {
+                stream.write_all(format!("{request}\n").as_bytes()).unwrap();
+            }
+            for stream in streams.drain(..) {
+                let answer = Raw::from(stream).line();
+                assert!(answer.starts_with(expected), "{answer}");
+            }
+        }
     });
     drop(unread);
     active.go_on_during("alone again", || ());
