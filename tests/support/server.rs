@@ -85,9 +85,13 @@ pub struct Raw(BufReader<TcpStream>);
 
 impl Raw {
     pub fn connect(addr: SocketAddr) -> Raw {
-        let stream = TcpStream::connect(addr).unwrap();
+        Raw::from(TcpStream::connect(addr).unwrap())
+    }
+
+    pub fn from(stream: TcpStream) -> Raw {
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(WATCHDOG)).unwrap();
+        stream.set_write_timeout(Some(WATCHDOG)).unwrap();
         Raw(BufReader::new(stream))
     }
 

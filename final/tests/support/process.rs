@@ -3,6 +3,8 @@
 
 use super::local::until;
 use super::server::Server;
+use rustix::process::{Resource, getrlimit, setrlimit};
+use std::fs;
 use std::process::Command;
 use tempfile::TempDir;
 
@@ -27,4 +29,42 @@ pub(crate) fn exit_code(server: &mut Server) -> Option<i32> {
         status.is_some()
     });
     status.unwrap().code()
+}
+
+/// How many threads of a process have names that begin so, and how many have not.
+pub(crate) fn threads(pid: u32, prefix: &str) -> (usize, usize) {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    // A thread may have ended since it was listed.
+    let names = tasks.filter_map(|task| fs::read_to_string(task.unwrap().path().join("comm")).ok());
+    let (some, others): (Vec<_>, Vec<_>) = names.partition(|name| name.starts_with(prefix));
+    (some.len(), others.len())
+}
+
+/// The memory that a process has in use, in bytes.
+pub(crate) fn resident(pid: u32) -> u64 {
+    memory(pid, "VmRSS:")
+}
+
+/// The most memory that it ever had in use, in bytes.
+pub(crate) fn peak_resident(pid: u32) -> u64 {
+    memory(pid, "VmHWM:")
+}
+
+fn memory(pid: u32, name: &str) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+}
+
+/// How many files and sockets it has open.
+pub(crate) fn open_files(pid: u32) -> usize {
+    fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()
+}
+
+/// Lets this process have as many open files as it may. Returns how many.
+pub(crate) fn raise_open_files() -> u64 {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    setrlimit(Resource::Nofile, limit).unwrap();
+    limit.maximum.unwrap_or(u64::MAX)
 }

@@ -1,0 +1,228 @@
+//! Ten thousand idle clients, a thousand that send in drops, and a hundred that read no answer: those
+//! that behave are served, by a server that needs no thread and hardly any memory for the others.
+#![allow(clippy::unwrap_used)] // helpers of tests are tests
+
+mod support {
+    pub(crate) mod local;
+    pub(crate) mod process;
+    #[path = "../../../tests/support/server.rs"]
+    #[allow(unreachable_pub)]
+    pub(crate) mod server;
+}
+
+use rustix::net::sockopt::set_socket_recv_buffer_size;
+use std::io::Write;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use support::local::until;
+use support::process::{kvs_server, raise_open_files, resident, threads};
+use support::server::{Raw, Server};
+use tempfile::TempDir;
+
+const THREADS: usize = 2;
+const ACTIVE: usize = 16;
+/// How often each active client has to be answered before a phase is over.
+const ANSWERS: usize = 100;
+/// Each in a packet of its own.
+const DROPS: usize = 5;
+const LARGE: usize = 256 << 10;
+const SET: &str = r#"{"Set":{"key":"k","value":"v"}}"#;
+const GET: &str = r#"{"Get":{"key":"k"}}"#;
+const GET_LARGE: &str = "{\"Get\":{\"key\":\"large\"}}\n";
+const FOUND: &str = r#"{"Ok":"v"}"#;
+
+/// How many clients of each kind there are.
+struct Crowd {
+    idle: usize,
+    dripping: usize,
+    unread: usize,
+}
+
+impl Crowd {
+    /// As many as this process may have sockets for.
+    fn new() -> Crowd {
+        let (full, others) = (Crowd { idle: 10_000, dripping: 1000, unread: 100 }, 200);
+        let limit = raise_open_files() as usize;
+        let wanted = full.idle + full.dripping + full.unread;
+        if limit >= wanted + others {
+            return full;
+        }
+        println!(
+            "scaled down: this process may open {limit} files, and {} are wanted",
+            wanted + others
+        );
+        let scale = |count| count * (limit - others) / wanted;
+        Crowd { idle: scale(full.idle), dripping: scale(full.dripping), unread: scale(full.unread) }
+    }
+}
+
+/// Clients that ask and ask, and count their answers.
+struct Active {
+    answers: Arc<Vec<AtomicUsize>>,
+    done: Arc<AtomicBool>,
+    clients: Vec<JoinHandle<()>>,
+}
+
+impl Active {
+    fn start(addr: SocketAddr) -> Active {
+        let answers: Arc<Vec<_>> = Arc::new((0..ACTIVE).map(|_| AtomicUsize::new(0)).collect());
+        let done = Arc::new(AtomicBool::new(false));
+        let client = |number: usize| {
+            let (answers, done) = (Arc::clone(&answers), Arc::clone(&done));
+            let mut client = Raw::connect(addr);
+            thread::spawn(move || {
+                while !done.load(Ordering::Relaxed) {
+                    assert_eq!(client.ask(GET), FOUND);
+                    answers[number].fetch_add(1, Ordering::Relaxed);
+                }
+            })
+        };
+        let clients = (0..ACTIVE).map(client).collect();
+        Active { answers, done, clients }
+    }
+
+    fn counts(&self) -> Vec<usize> {
+        self.answers.iter().map(|count| count.load(Ordering::Relaxed)).collect()
+    }
+
+    /// Does something; each client is answered many times from its beginning on, and is answered
+    /// on when it is done.
+    fn go_on_during<T>(&self, phase: &str, something: impl FnOnce() -> T) -> T {
+        let before = self.counts();
+        let result = something();
+        let during = self.counts();
+        until("all active clients are answered", || {
+            let counts = self.counts();
+            during.iter().zip(counts).all(|(during, now)| now >= during + ANSWERS)
+        });
+        let counts = before.into_iter().zip(self.counts());
+        let counts: Vec<usize> = counts.map(|(before, now)| now - before).collect();
+        let (total, least) = (counts.iter().sum::<usize>(), counts.iter().min().unwrap());
+        println!("  {phase}: {total} answers to the active clients, at least {least} to each");
+        result
+    }
+
+    fn stop(self) {
+        self.done.store(true, Ordering::Relaxed);
+        for client in self.clients {
+            client.join().unwrap();
+        }
+    }
+}
+
+/// Connects so many, and returns when the server has taken all of them in.
+fn connect(server: &Server, count: usize) -> Vec<TcpStream> {
+    let sockets = || support::process::open_files(server.child.id());
+    let before = sockets();
+    let streams = (0..count).map(|_| TcpStream::connect(server.addr).unwrap()).collect();
+    until("all are taken in", || sockets() >= before + count);
+    streams
+}
+
+fn a_crowd_costs_little(pool: &str) {
+    // One at a time: they share the limit of open files.
+    static ALONE: Mutex<()> = Mutex::new(());
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let crowd = Crowd::new();
+    let dir = TempDir::new().unwrap();
+    // No clock is to run out on a slow machine.
+    let options = ["--pool", pool, "--threads", &THREADS.to_string(), "--max-connections", "20000"];
+    let times = ["--request-timeout", "600", "--answer-timeout", "600"];
+    let server = kvs_server(&[&options[..], &times].concat(), &dir);
+    let pid = server.child.id();
+    let mut first = server.connect();
+    assert_eq!(first.ask(SET), r#"{"Ok":null}"#);
+    let prefix = format!("kvs-{pool}");
+    let mut others = 0;
+    until("the pool is at rest", || {
+        let (of_pool, rest) = threads(pid, &prefix);
+        others = rest;
+        of_pool == if pool == "naive" { 0 } else { THREADS }
+    });
+    // A thread of the naive pool that ends is still there when the next one starts.
+    let most = others + if pool == "naive" { 2 * THREADS } else { THREADS };
+    let no_more_threads = || {
+        let (of_pool, rest) = threads(pid, &prefix);
+        assert!(of_pool + rest <= most, "{of_pool} threads of the pool and {rest} others");
+    };
+    println!("{pool}: {THREADS} threads in the pool, {others} others");
+
+    // Nobody else is there yet, so all the growth is theirs.
+    let before = resident(pid);
+    let mut idle = connect(&server, crowd.idle);
+    let growth = resident(pid).saturating_sub(before) / crowd.idle as u64;
+    println!("  {} idle connections: {growth} bytes of memory each", crowd.idle);
+    assert!(growth < 2048, "{growth} bytes for an idle connection");
+    no_more_threads();
+
+    let large = format!(r#"{{"Set":{{"key":"large","value":"{}"}}}}"#, "v".repeat(LARGE));
+    assert_eq!(first.ask(&large), r#"{"Ok":null}"#);
+    let active = Active::start(server.addr);
+    active.go_on_during("idle ones", || ());
+    no_more_threads();
+    let mut dripping = active.go_on_during("dripping ones", || {
+        let mut dripping = connect(&server, crowd.dripping);
+        for _ in 0..DROPS {
+            for stream in &mut dripping {
+                stream.write_all(b"x").unwrap();
+            }
+            no_more_threads();
+        }
+        dripping
+    });
+    let unread = active.go_on_during("those that read nothing", || {
+        let mut unread = connect(&server, crowd.unread);
+        for stream in &mut unread {
+            set_socket_recv_buffer_size(&*stream, 64 << 10).unwrap();
+            stream.write_all(GET_LARGE.repeat(20).as_bytes()).unwrap();
+            // It has begun to answer.
+            stream.peek(&mut [0]).unwrap();
+        }
+        no_more_threads();
+        unread
+    });
+    active.go_on_during("all of them, and drops again", || {
+        for stream in &mut dripping {
+            stream.write_all(b"x").unwrap();
+        }
+        no_more_threads();
+    });
+    let crowded = first.ask(r#"{"Stats":{}}"#);
+    let connections = crowd.idle + crowd.dripping + crowd.unread + ACTIVE + 1;
+    assert!(crowded.contains(&format!("\\nconnections {connections}\\n")), "{crowded}");
+    // All of them are as good as new.
+    active.go_on_during("the idle ones and the dripping ones ask, all at once", || {
+        for (streams, request, expected) in
+            [(&mut idle, GET, FOUND), (&mut dripping, "", r#"{"Err":"not a message"#)]
+        {
+            for stream in &mut *streams {
+                stream.write_all(format!("{request}\n").as_bytes()).unwrap();
+            }
+            for stream in streams.drain(..) {
+                let answer = Raw::from(stream).line();
+                assert!(answer.starts_with(expected), "{answer}");
+            }
+        }
+    });
+    drop(unread);
+    active.go_on_during("alone again", || ());
+    no_more_threads();
+    active.stop();
+}
+
+#[test]
+fn a_crowd_costs_little_on_the_naive_pool() {
+    a_crowd_costs_little("naive");
+}
+
+#[test]
+fn a_crowd_costs_little_on_the_shared_queue() {
+    a_crowd_costs_little("queue");
+}
+
+#[test]
+fn a_crowd_costs_little_on_rayon() {
+    a_crowd_costs_little("rayon");
+}
