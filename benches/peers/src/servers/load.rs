@@ -3,8 +3,9 @@
 use super::messages::Exchange;
 use crate::Outcome;
 use crate::data::Random;
+use rustix::net::{self, AddressFamily, SocketFlags, SocketType, bind, socket_with};
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread::{Builder, sleep};
 use std::time::{Duration, Instant};
@@ -57,7 +58,7 @@ impl Load<'_> {
         seconds: f64,
         look: impl Fn() -> Outcome<T>,
     ) -> Outcome<Measured<T>> {
-        let open = (0..self.clients).map(|_| connect(self.addr));
+        let open = (0..self.clients).map(|number| connect(host(number), self.addr));
         let open = open.collect::<Outcome<Vec<_>>>()?;
         // Which part of the measurement it is. It guards no data, so the order of accesses does not
         // matter.
@@ -65,8 +66,8 @@ impl Load<'_> {
         let phase = &phase;
         std::thread::scope(|scope| {
             let mut threads = Vec::new();
-            for (seed, connection) in open.into_iter().enumerate() {
-                let client = move || self.client(connection, seed as u64, phase);
+            for (number, connection) in open.into_iter().enumerate() {
+                let client = move || self.client(number, connection, phase);
                 let thread = Builder::new().stack_size(STACK).spawn_scoped(scope, client);
                 // Those that run already must not run for ever.
                 threads.push(thread.inspect_err(|_| phase.store(OVER, Ordering::Relaxed))?);
@@ -91,8 +92,8 @@ impl Load<'_> {
         })
     }
 
-    fn client(&self, connection: TcpStream, seed: u64, phase: &AtomicU8) -> Outcome<Seen> {
-        let mut random = Random::new(seed);
+    fn client(&self, number: usize, connection: TcpStream, phase: &AtomicU8) -> Outcome<Seen> {
+        let mut random = Random::new(number as u64);
         let mut buffer = Vec::new();
         let mut open = Some(connection);
         let mut seen = Seen::default();
@@ -101,7 +102,7 @@ impl Load<'_> {
             let start = Instant::now();
             let mut connection = match open.take() {
                 Some(connection) => connection,
-                None => connect(self.addr)?,
+                None => connect(host(number), self.addr)?,
             };
             ask(&mut connection, exchange, &mut buffer)?;
             let time = start.elapsed().as_nanos();
@@ -118,9 +119,20 @@ impl Load<'_> {
     }
 }
 
+/// Where a client lives; the whole of 127.0.0.0/8 is this machine. A port stays taken for a while
+/// after its connection: if all clients had one address, those that open a connection for each
+/// request would soon spend their time on the search for a free one.
+fn host(client: usize) -> Ipv4Addr {
+    let [.., high, low] = client.to_be_bytes();
+    Ipv4Addr::new(127, 1, high, low)
+}
+
 /// A connection that sends at once and does not wait for ever.
-pub(super) fn connect(addr: SocketAddr) -> Outcome<TcpStream> {
-    let connection = TcpStream::connect(addr).map_err(|e| format!("connect: {e}"))?;
+pub(super) fn connect(from: Ipv4Addr, to: SocketAddr) -> Outcome<TcpStream> {
+    let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    bind(&socket, &SocketAddr::from((from, 0)))?;
+    net::connect(&socket, &to).map_err(|e| format!("connect: {e}"))?;
+    let connection = TcpStream::from(socket);
     connection.set_nodelay(true)?;
     connection.set_read_timeout(Some(PATIENCE))?;
     Ok(connection)

@@ -114,7 +114,9 @@ impl Server {
                 .args(["server", "--engine", "kvs", "--durability", "os", "--dir", dir])
                 .args(["--addr", &addr.to_string(), "--max-connections", &connections])
                 .args(["--pool", self.pool().unwrap_or_default()]),
+            // Some of its versions take no 127.1.0.1 for this machine.
             Server::Redis => command
+                .args(["--protected-mode", "no"])
                 .args(["--bind", &ip, "--port", &port, "--tcp-backlog", "4096", "--dir", dir])
                 .args(["--appendonly", "no", "--save", "", "--maxclients", &connections]),
             // It refuses to be root by accident; who is not root has no use for `-u`.

@@ -34,7 +34,7 @@ impl Process {
         let child = child.map_err(|e| format!("{program}: {e}"))?;
         let mut process = Process { child, addr };
         process.wait_until_it_listens(&program, &words)?;
-        let mut connection = connect(addr)?;
+        let mut connection = connect(Ipv4Addr::LOCALHOST, addr)?;
         let mut buffer = Vec::new();
         for exchange in preload {
             ask(&mut connection, exchange, &mut buffer)?;
@@ -44,7 +44,7 @@ impl Process {
 
     fn wait_until_it_listens(&mut self, program: &str, words: &Path) -> Outcome<()> {
         let start = Instant::now();
-        while let Err(error) = connect(self.addr) {
+        while let Err(error) = connect(Ipv4Addr::LOCALHOST, self.addr) {
             if let Some(status) = self.child.try_wait()? {
                 let words = fs::read_to_string(words)?;
                 return Err(format!("{program} ended with {status}: {}", words.trim()).into());
