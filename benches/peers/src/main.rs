@@ -57,7 +57,7 @@ fn measure(plan: Outcome<run::Plan>) -> Outcome<()> {
 fn on_servers(command: ServersCommand) -> Outcome<()> {
     let (record, text) = match command {
         ServersCommand::Quick(choice) => (servers::run::run(choice.plan(1, 0.3)?)?, None),
-        ServersCommand::Full(choice) => (servers::run::run(choice.plan(5, 1.0)?)?, None),
+        ServersCommand::Full(choice) => (servers::run::run(choice.plan(9, 0.5)?)?, None),
         ServersCommand::Tables { record, text } => (Record::read(&record)?, text),
     };
     show(text.as_deref(), report::SERVERS, &servers::report::markdown(&record))

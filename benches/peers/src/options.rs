@@ -64,7 +64,7 @@ pub(crate) enum Command {
 pub(crate) enum ServersCommand {
     /// A look, in about a minute: one round of 0.3 s
     Quick(ServersChoice),
-    /// The real thing: five rounds of 1 s
+    /// The real thing: nine rounds of 0.5 s
     Full(ServersChoice),
     /// Prints the tables of a record, or puts them into a text, between its two marks
     Tables {
