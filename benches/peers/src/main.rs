@@ -1,7 +1,9 @@
-//! `final`'s storage engine beside its peers, in one run: who is how fast, and at which promise.
+//! `final`'s storage engine and its server beside their peers, in one run: who is how fast, and at
+//! which promise.
 //!
 //! Every workload on every engine runs in a process of its own, so that neither finds the memory or
-//! the caches of another; the engines take turns, round by round. See `benches/README.md`.
+//! the caches of another; the engines take turns, round by round. Likewise the servers, of which
+//! each is a process and its clients another. See `benches/README.md`.
 
 mod data;
 mod engines;
@@ -13,9 +15,11 @@ mod reopen;
 mod report;
 mod rows;
 mod run;
+mod samples;
+mod servers;
 mod workloads;
 
-use options::{Command, Options};
+use options::{Command, Options, ServersCommand};
 use record::Record;
 use std::error::Error;
 use std::fs;
@@ -30,8 +34,12 @@ fn main() -> ExitCode {
     let done = match Options::from_args().command {
         Command::Quick(choice) => measure(choice.plan(100_000, 1, 0.3)),
         Command::Full(choice) => measure(choice.plan(1_000_000, 3, 2.0)),
-        Command::Tables { record, text } => tables(&record, text.as_deref()),
+        Command::Tables { record, text } => Record::read(&record)
+            .and_then(|record| show(text.as_deref(), report::ENGINES, &report::markdown(&record))),
+        Command::Servers(command) => on_servers(command),
         Command::Task { task } => workloads::run(&task),
+        Command::Echo { addr } => servers::echo::serve(addr),
+        Command::Idle { addr, count } => servers::idle::hold(addr, count),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -43,15 +51,23 @@ fn main() -> ExitCode {
 }
 
 fn measure(plan: Outcome<run::Plan>) -> Outcome<()> {
-    println!("{}", report::markdown(&run::run(&plan?)?));
-    Ok(())
+    show(None, report::ENGINES, &report::markdown(&run::run(&plan?)?))
 }
 
-fn tables(record: &Path, text: Option<&Path>) -> Outcome<()> {
-    let tables = report::markdown(&Record::read(record)?);
+fn on_servers(command: ServersCommand) -> Outcome<()> {
+    let (record, text) = match command {
+        ServersCommand::Quick(choice) => (servers::run::run(choice.plan(1, 0.3)?)?, None),
+        ServersCommand::Full(choice) => (servers::run::run(choice.plan(9, 0.5)?)?, None),
+        ServersCommand::Tables { record, text } => (Record::read(&record)?, text),
+    };
+    show(text.as_deref(), report::SERVERS, &servers::report::markdown(&record))
+}
+
+/// Prints the tables, or puts them into a text.
+fn show(text: Option<&Path>, begin: &str, tables: &str) -> Outcome<()> {
     match text {
         None => println!("{tables}"),
-        Some(path) => fs::write(path, report::insert(&fs::read_to_string(path)?, &tables)?)?,
+        Some(path) => fs::write(path, report::insert(&fs::read_to_string(path)?, begin, tables)?)?,
     }
     Ok(())
 }

@@ -1,9 +1,9 @@
 //! The command line. The only file here that knows `structopt`.
 
-use crate::Outcome;
 use crate::engines::Engine;
-use crate::run::Plan;
 use crate::workloads::Work;
+use crate::{Outcome, run, servers};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use structopt::StructOpt;
 use structopt::clap::AppSettings;
@@ -12,7 +12,7 @@ use structopt::clap::AppSettings;
 #[derive(StructOpt)]
 #[structopt(
     name = "peers",
-    about = "Measures the storage engine of `final` beside its peers",
+    about = "Measures the storage engine and the server of `final` beside their peers",
     settings = &[AppSettings::SubcommandRequiredElseHelp, AppSettings::VersionlessSubcommands]
 )]
 pub(crate) struct Options {
@@ -35,11 +35,45 @@ pub(crate) enum Command {
         #[structopt(parse(from_os_str))]
         text: Option<PathBuf>,
     },
+    /// The servers instead of the engines
+    #[structopt(setting = AppSettings::SubcommandRequiredElseHelp)]
+    Servers(ServersCommand),
     /// One workload on one engine, in this process
     #[structopt(setting = AppSettings::Hidden)]
     Task {
         /// JSON, made by the process that started this one
         task: String,
+    },
+    /// The limit of a server, in this process
+    #[structopt(setting = AppSettings::Hidden)]
+    Echo {
+        /// Where to listen
+        addr: SocketAddr,
+    },
+    /// Connections that say nothing, until the input ends
+    #[structopt(setting = AppSettings::Hidden)]
+    Idle {
+        /// Whose
+        addr: SocketAddr,
+        /// How many
+        count: u64,
+    },
+}
+
+#[derive(StructOpt)]
+pub(crate) enum ServersCommand {
+    /// A look, in about a minute: one round of 0.3 s
+    Quick(ServersChoice),
+    /// The real thing: nine rounds of 0.5 s
+    Full(ServersChoice),
+    /// Prints the tables of a record, or puts them into a text, between its two marks
+    Tables {
+        /// What `--json` wrote
+        #[structopt(parse(from_os_str))]
+        record: PathBuf,
+        /// The Markdown file to change
+        #[structopt(parse(from_os_str))]
+        text: Option<PathBuf>,
     },
 }
 
@@ -68,17 +102,14 @@ pub(crate) struct Choice {
 
 impl Choice {
     /// The plan, with the given values for what nobody chose.
-    pub(crate) fn plan(self, keys: u64, rounds: u32, seconds: f64) -> Outcome<Plan> {
+    pub(crate) fn plan(self, keys: u64, rounds: u32, seconds: f64) -> Outcome<run::Plan> {
         let keys = self.keys.unwrap_or(keys);
-        let seconds = self.seconds.unwrap_or(seconds);
+        let seconds = time(self.seconds.unwrap_or(seconds))?;
         // The keys' numbers stand in the values with eight hexadecimal digits.
         if !(10..=u64::from(u32::MAX)).contains(&keys) {
             return Err(format!("{keys} keys: at least 10 and fewer than 2^32").into());
         }
-        if !(0.01..=3600.0).contains(&seconds) {
-            return Err(format!("{seconds} seconds: at least 0.01 and at most 3600").into());
-        }
-        Ok(Plan {
+        Ok(run::Plan {
             keys,
             rounds: self.rounds.unwrap_or(rounds),
             seconds,
@@ -87,6 +118,58 @@ impl Choice {
             json: self.json,
         })
     }
+}
+
+/// Which servers are to be measured, and how long.
+#[derive(StructOpt)]
+pub(crate) struct ServersChoice {
+    /// How often every server is measured
+    #[structopt(long, value_name = "N")]
+    rounds: Option<u32>,
+    /// How long a workload is measured
+    #[structopt(long, value_name = "SECONDS")]
+    seconds: Option<f64>,
+    /// Only these workloads, a comma between: get16, get64, get256, get1000, pipeline16, pipeline64,
+    /// connect16, connect64, set, idle, calls
+    #[structopt(long, value_name = "NAMES", use_delimiter = true)]
+    only: Vec<String>,
+    /// Only these servers, a comma between: the names are the heads of the tables
+    #[structopt(long, value_name = "NAMES", use_delimiter = true)]
+    servers: Vec<String>,
+    /// How many idle connections; 10000 by default
+    #[structopt(long, value_name = "N")]
+    idle: Option<u64>,
+    /// The program `kvs`; by default what a release build at the root leaves
+    #[structopt(long, value_name = "PROGRAM", parse(from_os_str))]
+    kvs: Option<PathBuf>,
+    /// Adds all samples to this file
+    #[structopt(long, value_name = "FILE", parse(from_os_str))]
+    json: Option<PathBuf>,
+}
+
+impl ServersChoice {
+    /// The plan, with the given values for what nobody chose.
+    pub(crate) fn plan(self, rounds: u32, seconds: f64) -> Outcome<servers::run::Plan> {
+        use servers::{Server, workloads::Work};
+        let built = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/release/kvs");
+        Ok(servers::run::Plan {
+            rounds: self.rounds.unwrap_or(rounds),
+            seconds: time(self.seconds.unwrap_or(seconds))?,
+            works: chosen("workload", self.only, &Work::ALL, Work::name)?,
+            servers: chosen("server", self.servers, Server::ALL, Server::name)?,
+            idle: self.idle.unwrap_or(10_000),
+            kvs: self.kvs.unwrap_or_else(|| built.into()),
+            json: self.json,
+        })
+    }
+}
+
+/// The time of a measurement, if it is one.
+fn time(seconds: f64) -> Outcome<f64> {
+    if !(0.01..=3600.0).contains(&seconds) {
+        return Err(format!("{seconds} seconds: at least 0.01 and at most 3600").into());
+    }
+    Ok(seconds)
 }
 
 /// Those of `all` that are named, or all if none is.

@@ -1,9 +1,9 @@
 //! What was measured, on what, as a file: every sample, so that the tables can be made again.
 
 use crate::Outcome;
-use crate::engines::Engine;
-use crate::workloads::{Figures, Work};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -11,7 +11,7 @@ use std::thread;
 
 /// All samples of one revision on one machine.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct Record {
+pub(crate) struct Record<Sample> {
     pub(crate) conditions: Conditions,
     /// The day of the first sample, in UTC.
     pub(crate) date: String,
@@ -33,19 +33,18 @@ pub(crate) struct Conditions {
     pub(crate) revision: String,
     pub(crate) keys: u64,
     pub(crate) seconds: f64,
+    /// The versions of those that were not built with this program.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) programs: BTreeMap<String, String>,
 }
 
-/// What one run of a workload on an engine found.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct Sample {
-    pub(crate) work: Work,
-    pub(crate) engine: Engine,
-    pub(crate) figures: Figures,
-}
-
-impl Record {
+impl<Sample: Serialize + DeserializeOwned> Record<Sample> {
     /// One without samples, of this machine and revision.
-    pub(crate) fn new(keys: u64, seconds: f64) -> Outcome<Record> {
+    pub(crate) fn new(
+        keys: u64,
+        seconds: f64,
+        programs: BTreeMap<String, String>,
+    ) -> Outcome<Record<Sample>> {
         let cpu_info = fs::read_to_string("/proc/cpuinfo")?;
         let cpu = cpu_info.lines().find(|line| line.starts_with("model name"));
         let cpu = cpu.and_then(|line| line.split_once(": ")).map_or("unknown", |(_, name)| name);
@@ -60,12 +59,13 @@ impl Record {
             revision: revision()?,
             keys,
             seconds,
+            programs,
         };
         let date = output("date", &["-u", "+%Y-%m-%d"])?;
         Ok(Record { conditions, date, samples: Vec::new() })
     }
 
-    pub(crate) fn read(path: &Path) -> Outcome<Record> {
+    pub(crate) fn read(path: &Path) -> Outcome<Record<Sample>> {
         let text = fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
         serde_json::from_str(&text).map_err(|e| format!("{}: {e}", path.display()).into())
     }
@@ -74,11 +74,11 @@ impl Record {
     ///
     /// # Errors
     /// If those were taken under other conditions.
-    pub(crate) fn continued(self, path: &Path) -> Outcome<Record> {
+    pub(crate) fn continued(self, path: &Path) -> Outcome<Record<Sample>> {
         if !path.exists() {
             return Ok(self);
         }
-        let record = Record::read(path)?;
+        let record = Record::<Sample>::read(path)?;
         if record.conditions != self.conditions {
             let path = path.display();
             let what = "was taken on another machine or revision, or with other numbers";
@@ -124,4 +124,22 @@ fn output(program: &str, args: &[&str]) -> Outcome<String> {
         return Err(format!("{program}: {}", String::from_utf8_lossy(&output.stderr)).into());
     }
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
+
+#[cfg(test)]
+impl Conditions {
+    /// Those of no machine.
+    pub(crate) fn example() -> Conditions {
+        Conditions {
+            cpu: "C".into(),
+            cores: 2,
+            memory_gib: 3,
+            kernel: "6".into(),
+            file_system: "ext4".into(),
+            revision: "abc".into(),
+            keys: 1_000_000,
+            seconds: 2.0,
+            programs: BTreeMap::new(),
+        }
+    }
 }

@@ -4,23 +4,27 @@ use crate::Outcome;
 use crate::engines::{ALL, Engine, Level};
 use crate::record::Record;
 use crate::rows::{Better, Goal, Row, TABLES, Table};
+use crate::run::Sample;
+use crate::samples::{Samples, number, row, thousands};
 
-/// The tables of a record stand between these in a text.
-const BEGIN: &str = "<!-- tables: made from the record, changed by nobody -->\n";
+/// The tables of a record stand in a text between a line that says which record, and another.
+pub(crate) const ENGINES: &str = "<!-- tables: made from the record, changed by nobody -->\n";
+pub(crate) const SERVERS: &str =
+    "<!-- tables of servers: made from the record, changed by nobody -->\n";
 const END: &str = "<!-- end of tables -->";
 
 /// The text, with the tables in the place of those that stand in it.
-pub(crate) fn insert(text: &str, tables: &str) -> Outcome<String> {
-    let parts = text.split_once(BEGIN).and_then(|(before, rest)| {
+pub(crate) fn insert(text: &str, begin: &str, tables: &str) -> Outcome<String> {
+    let parts = text.split_once(begin).and_then(|(before, rest)| {
         let (_, after) = rest.split_once(END)?;
         Some((before, after))
     });
     let (before, after) = parts.ok_or("the text has no marks for the tables")?;
-    Ok(format!("{before}{BEGIN}\n{tables}\n{END}{after}"))
+    Ok(format!("{before}{begin}\n{tables}\n{END}{after}"))
 }
 
 /// All that the record has.
-pub(crate) fn markdown(record: &Record) -> String {
+pub(crate) fn markdown(record: &Record<Sample>) -> String {
     let c = &record.conditions;
     let mut text = format!(
         "{}, {} cores, {} GiB; Linux {}, {}; {}, `final` at `{}`; {} keys, {} s a measurement.\n",
@@ -50,38 +54,15 @@ struct Line<'a> {
     cells: Vec<(Engine, Samples)>,
 }
 
-/// The same figure from every round, in order of size.
-struct Samples(Vec<f64>);
-
-impl Samples {
-    fn new(record: &Record, row: &Row, figure: &str, engine: Engine) -> Option<Samples> {
-        let of_row = record.samples.iter().filter(|s| s.work == row.work && s.engine == engine);
-        let mut figures: Vec<f64> = of_row.filter_map(|s| s.figures.get(figure).copied()).collect();
-        figures.sort_by(f64::total_cmp);
-        (!figures.is_empty()).then_some(Samples(figures))
-    }
-
-    fn median(&self) -> f64 {
-        let middle = self.0.len() / 2;
-        if self.0.len() % 2 == 1 {
-            self.0[middle]
-        } else {
-            (self.0[middle - 1] + self.0[middle]) / 2.0
-        }
-    }
-
-    /// The median, with least and most if they look different.
-    fn words(&self) -> String {
-        let (median, all) = (number(self.median()), &self.0);
-        let (least, most) = (number(all[0]), number(all[all.len() - 1]));
-        if least == most { median } else { format!("{median} ({least}–{most})") }
-    }
+/// What was measured of a figure.
+fn samples(record: &Record<Sample>, row: &Row, figure: &str, engine: Engine) -> Option<Samples> {
+    let of_row = record.samples.iter().filter(|s| s.work == row.work && s.engine == engine);
+    Samples::new(of_row.filter_map(|s| s.figures.get(figure).copied()))
 }
 
 impl<'a> Line<'a> {
-    fn new(record: &Record, row: &'a Row) -> Option<Line<'a>> {
-        let cell =
-            |&engine: &Engine| Some((engine, Samples::new(record, row, row.figure, engine)?));
+    fn new(record: &Record<Sample>, row: &'a Row) -> Option<Line<'a>> {
+        let cell = |&engine: &Engine| Some((engine, samples(record, row, row.figure, engine)?));
         let cells: Vec<_> = Engine::ALL.iter().filter_map(cell).collect();
         (!cells.is_empty()).then_some(Line { row, cells })
     }
@@ -117,7 +98,7 @@ impl Line<'_> {
     }
 
     /// The goal in words, and as a figure.
-    fn goal(&self, record: &Record) -> Option<(String, f64)> {
+    fn goal(&self, record: &Record<Sample>) -> Option<(String, f64)> {
         let times = |times: f64, (engine, figure): (Engine, f64)| {
             (format!("{times} × {}", engine.name()), times * figure)
         };
@@ -127,7 +108,7 @@ impl Line<'_> {
             Goal::TimesBestThatKeeps(n) => Some(times(n, self.best(true)?)),
             Goal::AtMost(most) => Some((format!("≤ {most}"), most)),
             Goal::AtMostTimes(n, figure) => {
-                let quiet = Samples::new(record, self.row, figure, Engine::Kvs)?.median();
+                let quiet = samples(record, self.row, figure, Engine::Kvs)?.median();
                 Some((format!("≤ {n} × without"), n * quiet))
             }
         }
@@ -139,7 +120,7 @@ fn keeps(engine: Engine, level: Level) -> bool {
 }
 
 /// The table, with a column for each engine that has a figure in it.
-fn table_of(record: &Record, table: &Table, lines: &[Line]) -> String {
+fn table_of(record: &Record<Sample>, table: &Table, lines: &[Line]) -> String {
     let shown = |engine: &&Engine| lines.iter().any(|line| line.median(**engine).is_some());
     let engines: Vec<Engine> = Engine::ALL.iter().filter(shown).copied().collect();
     let level = table.rows[0].work.level();
@@ -162,13 +143,8 @@ fn table_of(record: &Record, table: &Table, lines: &[Line]) -> String {
     rows.join("\n") + "\n"
 }
 
-fn row<T: Into<String>>(title: &str, cells: impl Iterator<Item = String>, ends: [T; 3]) -> String {
-    let cells: Vec<String> = cells.chain(ends.map(T::into)).collect();
-    format!("| {title} | {} |", cells.join(" | "))
-}
-
 /// What each setting that was measured promises.
-fn promises(record: &Record) -> String {
+fn promises(record: &Record<Sample>) -> String {
     let mut text = "| engine | setting | after `kill -9` | after a power cut |\n".to_owned();
     text += "|---|---|---|---|\n";
     for (level, name) in [(Level::Unsynced, "unsynced"), (Level::Synced, "synced")] {
@@ -186,28 +162,10 @@ fn promises(record: &Record) -> String {
     text
 }
 
-/// With about three digits.
-fn number(figure: f64) -> String {
-    match figure.abs() {
-        0.0 => "0".to_owned(),
-        size if size >= 1000.0 => thousands(figure.round() as u64),
-        size if size >= 100.0 => format!("{figure:.0}"),
-        size if size >= 10.0 => format!("{figure:.1}"),
-        size if size >= 1.0 => format!("{figure:.2}"),
-        size if size >= 0.001 => format!("{figure:.3}"),
-        _ => format!("{figure:.5}"),
-    }
-}
-
-fn thousands(number: u64) -> String {
-    let (head, tail) = (number / 1000, number % 1000);
-    if head == 0 { tail.to_string() } else { format!("{},{tail:03}", thousands(head)) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Conditions, Sample};
+    use crate::record::Conditions;
     use crate::workloads::Work;
     use std::fs;
     use std::path::Path;
@@ -217,28 +175,18 @@ mod tests {
         let benches = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let record = Record::read(&benches.join("results/peers-engine.json")).unwrap();
         let text = fs::read_to_string(benches.join("README.md")).unwrap();
-        let made = insert(&text, &markdown(&record)).unwrap();
+        let made = insert(&text, ENGINES, &markdown(&record)).unwrap();
         assert!(text == made, "`peers tables` on the record and benches/README.md mends it");
     }
 
-    fn record(samples: &[(Work, Engine, &str, f64)]) -> Record {
+    fn record(samples: &[(Work, Engine, &str, f64)]) -> Record<Sample> {
         let sample = |&(work, engine, figure, value): &(Work, Engine, &str, f64)| Sample {
             work,
             engine,
             figures: [(figure.to_owned(), value)].into(),
         };
-        let conditions = Conditions {
-            cpu: "C".into(),
-            cores: 2,
-            memory_gib: 3,
-            kernel: "6".into(),
-            file_system: "ext4".into(),
-            revision: "abc".into(),
-            keys: 1_000_000,
-            seconds: 2.0,
-        };
         Record {
-            conditions,
+            conditions: Conditions::example(),
             date: "2026-01-02".into(),
             samples: samples.iter().map(sample).collect(),
         }

@@ -2,8 +2,10 @@
 
 use crate::Outcome;
 use crate::engines::Engine;
-use crate::record::{Record, Sample};
+use crate::record::Record;
 use crate::workloads::{Figures, Task, Work};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::env;
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -23,9 +25,17 @@ pub(crate) struct Plan {
     pub(crate) json: Option<PathBuf>,
 }
 
+/// What one run of a workload on an engine found.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Sample {
+    pub(crate) work: Work,
+    pub(crate) engine: Engine,
+    pub(crate) figures: Figures,
+}
+
 /// Measures, and says on stderr what.
-pub(crate) fn run(plan: &Plan) -> Outcome<Record> {
-    let mut record = Record::new(plan.keys, plan.seconds)?;
+pub(crate) fn run(plan: &Plan) -> Outcome<Record<Sample>> {
+    let mut record = Record::new(plan.keys, plan.seconds, BTreeMap::new())?;
     if let Some(path) = &plan.json {
         record = record.continued(path)?;
     }
