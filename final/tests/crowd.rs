@@ -114,7 +114,7 @@ impl Active {
 
 /// Connects so many, and returns when the server has taken all of them in.
 fn connect(server: &Server, count: usize) -> Vec<TcpStream> {
-    let sockets = || support::process::open_files(server.child.id());
+    let sockets = || support::process::open_sockets(server.child.id());
     let before = sockets();
     let streams = (0..count).map(|_| TcpStream::connect(server.addr).unwrap()).collect();
     until("all are taken in", || sockets() >= before + count);
