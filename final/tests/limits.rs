@@ -16,7 +16,7 @@ use rustix::net::sockopt::set_socket_recv_buffer_size;
 use std::io::Write;
 use std::thread;
 use std::time::Duration;
-use support::engines::{Gated, Memory};
+use support::engines::{Deferred, Gated, Memory};
 use support::local::{Local, figure, until};
 use support::process::kvs_server;
 use support::server::Raw;
@@ -284,6 +284,42 @@ fn answers_beyond_the_memory_for_them_close_their_connections() {
     // When they are taken there is room again.
     let mut next = server.connect();
     assert_eq!(next.ask(GET).len(), r#"{"Ok":""}"#.len() + LARGE);
+}
+
+/// As of a client that pipelines while the disk hangs.
+#[test]
+fn writes_that_are_not_done_take_memory_and_there_is_an_end_to_it() {
+    let engine = Deferred::default();
+    let server =
+        Local::start(engine.clone(), Limits { buffered_bytes: 1 << 20, ..Limits::default() });
+    let mut other = server.connect();
+    let (length, count) = (64 << 10, 100);
+    let mut writer = server.connect();
+    let mut sender = writer.stream().try_clone().unwrap();
+    let sender = thread::spawn(move || {
+        for number in 0..count {
+            let request = set(&number.to_string(), &"v".repeat(length)) + "\n";
+            sender.write_all(request.as_bytes()).unwrap();
+        }
+    });
+    // As many as make a mebibyte.
+    until("so many wait", || engine.waiting() >= 16);
+    for _ in 0..A_WHILE {
+        assert!(figure(&mut other, "bytes_buffered") < 2 << 20);
+    }
+    assert_eq!(engine.waiting(), 16);
+    let mut next = server.connect();
+    next.send("x".repeat(200 << 10));
+    is_closed_with(&mut next, "no memory");
+    let answers = thread::spawn(move || (0..count).all(|_| writer.line() == NOTHING));
+    let mut random = fastrand::Rng::with_seed(0);
+    until("all are done", || {
+        engine.finish_any(&mut random);
+        answers.is_finished()
+    });
+    assert!(answers.join().unwrap());
+    sender.join().unwrap();
+    assert_eq!(figure(&mut other, "bytes_buffered"), 0);
 }
 
 #[test]

@@ -15,8 +15,9 @@ use kvs_final::{Durability, KvStoreOptions, Limits};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 use support::engines::Deferred;
-use support::local::{Local, until};
+use support::local::{Local, figure, until};
 use support::server::Raw;
 use tempfile::TempDir;
 
@@ -201,4 +202,41 @@ fn writes_that_are_done_in_any_order_are_answered_in_theirs() {
     println!(
         "{connections} connections, {count} writes each, done in any order, answered in theirs"
     );
+}
+
+/// The answers to two writes, done only now, and then this error, once.
+fn the_last_error_comes_after(engine: &Deferred, client: &mut Raw, words: &str) {
+    assert_eq!(engine.waiting(), 2);
+    assert!(has_no_answer(client));
+    engine.finish("b");
+    engine.finish("a");
+    assert_eq!([client.line(), client.line()], [found(None), found(None)]);
+    let error = client.line();
+    assert!(error.starts_with(r#"{"Err":""#) && error.contains(words), "{error}");
+    assert_eq!(client.line(), "", "it is closed");
+}
+
+#[test]
+fn a_request_that_is_late_is_told_so_after_the_answers_to_the_writes_before_it() {
+    let engine = Deferred::default();
+    let limits = Limits { request_time: Duration::from_millis(100), ..Limits::default() };
+    let server = Local::start(engine.clone(), limits);
+    let (mut client, mut other) = (server.connect(), server.connect());
+    client.send(set("a", "1") + &set("b", "2") + "{\"half");
+    until("it is late", || figure(&mut other, "connections_timed_out") == 1);
+    the_last_error_comes_after(&engine, &mut client, "took longer than 0.1 s to arrive");
+    assert_eq!(figure(&mut other, "connections_timed_out"), 1);
+}
+
+#[test]
+fn a_request_without_memory_is_told_so_after_the_answers_to_the_writes_before_it() {
+    let engine = Deferred::default();
+    let limits = Limits { buffered_bytes: 100_000, ..Limits::default() };
+    let server = Local::start(engine.clone(), limits);
+    let (mut client, mut other) = (server.connect(), server.connect());
+    client.send(set("a", "1") + &set("b", "2") + &"x".repeat(150_000));
+    until("so much has arrived", || figure(&mut other, "bytes_in") > 100_000);
+    let kept = 2 * "a1".len() as u64;
+    until("it is thrown away", || figure(&mut other, "bytes_buffered") == kept);
+    the_last_error_comes_after(&engine, &mut client, "no memory for the request");
 }

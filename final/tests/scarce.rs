@@ -15,8 +15,8 @@ use kvs_final::{KvsEngine, Limits, Result};
 use std::io::Write;
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use support::engines::{Gate, Memory};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use support::engines::{Gate, Gated, Memory};
 use support::local::{Local, figure, until};
 use support::process::KVS;
 use support::server::{Raw, Server};
@@ -75,25 +75,26 @@ fn out_of_descriptors_a_new_client_is_told_so_and_the_others_are_served() {
     }
 }
 
-/// A pool that drops jobs when it is told to, as the naive one does without threads.
+/// A pool that drops jobs when it has as many as it was told, as the naive one does without threads.
 struct Moody {
     pool: SharedQueueThreadPool,
-    refuses: Arc<AtomicBool>,
+    most: Arc<AtomicUsize>,
     running: Arc<AtomicUsize>,
+    refused: Arc<AtomicUsize>,
 }
 
 impl Moody {
     /// A server with 64 MiB under the key `large`, and a way to tell its pool.
-    fn serve() -> (Local, impl Fn(bool)) {
+    fn serve() -> (Local, impl Fn(usize)) {
         let pool = Moody::new(2).unwrap();
-        let (refuses, running) = (Arc::clone(&pool.refuses), Arc::clone(&pool.running));
+        let (most, running) = (Arc::clone(&pool.most), Arc::clone(&pool.running));
         let engine = Memory::default();
         engine.set("large".to_owned(), "v".repeat(LARGE)).unwrap();
         let server = Local::start_on(pool, engine, Limits::default());
-        let tell = move |refuse| {
+        let tell = move |jobs| {
             // A job that runs would go on with whatever comes.
             until("the last job has ended", || running.load(Ordering::SeqCst) == 0);
-            refuses.store(refuse, Ordering::SeqCst);
+            most.store(jobs, Ordering::SeqCst);
         };
         (server, tell)
     }
@@ -101,50 +102,74 @@ impl Moody {
 
 impl ThreadPool for Moody {
     fn new(threads: u32) -> Result<Self> {
-        let (refuses, running) = Default::default();
-        Ok(Moody { pool: ThreadPool::new(threads)?, refuses, running })
+        let most = Arc::new(AtomicUsize::new(threads as usize));
+        let (running, refused) = Default::default();
+        Ok(Moody { pool: ThreadPool::new(threads)?, most, running, refused })
     }
 
     fn spawn<F>(&self, job: F)
     where
         F: FnOnce() + Send + 'static,
     {
-        if !self.refuses.load(Ordering::SeqCst) {
-            let running = Arc::clone(&self.running);
-            running.fetch_add(1, Ordering::SeqCst);
-            self.pool.spawn(move || {
-                job();
-                running.fetch_sub(1, Ordering::SeqCst);
-            });
+        // Only the server's own thread comes here.
+        if self.running.load(Ordering::SeqCst) == self.most.load(Ordering::SeqCst) {
+            self.refused.fetch_add(1, Ordering::SeqCst);
+            return;
         }
+        let running = Arc::clone(&self.running);
+        running.fetch_add(1, Ordering::SeqCst);
+        self.pool.spawn(move || {
+            job();
+            running.fetch_sub(1, Ordering::SeqCst);
+        });
     }
 }
 
 #[test]
 fn out_of_threads_the_client_is_told_so_and_later_ones_are_served() {
-    let (server, refuse_jobs) = Moody::serve();
+    let (server, have_threads) = Moody::serve();
     // One that asks nothing is not concerned.
     let mut silent = server.connect();
     for _ in 0..3 {
-        refuse_jobs(true);
+        have_threads(0);
         for _ in 0..10 {
             is_refused(&mut server.connect(), "no thread for the request; try again later");
         }
-        refuse_jobs(false);
+        have_threads(2);
         assert_eq!(server.connect().ask(GET), NOTHING);
     }
     assert_eq!(silent.ask(GET), NOTHING);
 }
 
+#[test]
+fn without_a_second_thread_requests_wait_for_the_first() {
+    let engine = Gated::default();
+    let gate = engine.0.clone();
+    let pool = Moody::new(1).unwrap();
+    let refused = Arc::clone(&pool.refused);
+    let server = Local::start_on(pool, engine, Limits::default());
+    let mut clients: Vec<Raw> = (0..3).map(|_| server.connect()).collect();
+    clients[0].send(format!("{GET}\n"));
+    gate.wait_for(1);
+    for client in &mut clients[1..] {
+        client.send(format!("{GET}\n"));
+    }
+    until("the pool has refused some jobs", || refused.load(Ordering::SeqCst) >= 3);
+    gate.open();
+    for client in &mut clients {
+        assert_eq!(client.line(), r#"{"Ok":"k"}"#);
+    }
+}
+
 /// An answer of which the client has a part already is not mixed with words about threads.
 #[test]
 fn out_of_threads_a_connection_with_half_an_answer_is_closed_without_a_word() {
-    let (server, refuse_jobs) = Moody::serve();
+    let (server, have_threads) = Moody::serve();
     let mut client = server.connect();
     client.send(GET.replace("\"k\"", "\"large\"") + "\n");
     // Its first bytes are there, and nobody has to look for more.
     client.stream().peek(&mut [0]).unwrap();
-    refuse_jobs(true);
+    have_threads(0);
     let answer = client.line();
     assert!(answer.len() < LARGE, "it was to be cut off");
     assert_eq!(answer.trim_end_matches('v'), r#"{"Ok":""#);

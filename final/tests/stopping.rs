@@ -10,6 +10,7 @@ mod support {
     pub(crate) mod server;
 }
 
+use kvs_final::thread_pool::{SharedQueueThreadPool, ThreadPool};
 use kvs_final::{KvStore, KvsEngine, Limits};
 use rustix::net::sockopt::set_socket_recv_buffer_size;
 use std::io::{BufRead, BufReader, Write};
@@ -170,6 +171,41 @@ fn requests_that_are_executed_are_answered_before_it_ends() {
         assert_eq!(client.line(), "", "it is closed");
     }
     drop(clients);
+    server.stop();
+}
+
+/// Many of each connection, which nobody has read when the server is told to stop.
+#[test]
+fn requests_that_have_arrived_are_answered_before_it_ends() {
+    let engine = Gated::default();
+    let gate = engine.0.clone();
+    let pool = SharedQueueThreadPool::new(1).unwrap();
+    let mut server = Local::start_on(pool, engine, Limits { jobs: 1, ..Limits::default() });
+    let mut clients: Vec<Raw> = (0..20).map(|_| server.connect()).collect();
+    for client in &mut clients {
+        assert_eq!(client.ask(set("k", "v").trim_end()), NOTHING);
+    }
+    let mut busy = server.connect();
+    busy.send(GET_LARGE);
+    gate.wait_for(1);
+    let count = 500;
+    for client in &mut clients {
+        client.send(set("k", "v").repeat(count));
+    }
+    server.begin_stop();
+    // Long enough for another server to do a lot: this one looks at its connections meanwhile.
+    let other = Local::start(Gated::default(), Limits::default());
+    let mut witness = other.connect();
+    for _ in 0..200 {
+        assert_eq!(witness.ask(set("k", "v").trim_end()), NOTHING);
+    }
+    gate.open();
+    for client in &mut clients {
+        let answers = (0..).take_while(|_| client.line() == NOTHING).count();
+        assert_eq!(answers, count);
+    }
+    assert_eq!([busy.line(), busy.line()], [r#"{"Ok":"large"}"#, ""]);
+    drop((clients, busy));
     server.stop();
 }
 

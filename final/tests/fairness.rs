@@ -1,0 +1,97 @@
+//! Who has little to ask does not wait for those who keep threads busy.
+#![allow(clippy::unwrap_used)] // helpers of tests are tests
+
+mod support {
+    pub(crate) mod engines;
+    pub(crate) mod local;
+    #[path = "../../../tests/support/server.rs"]
+    #[allow(unreachable_pub)]
+    pub(crate) mod server;
+}
+
+use kvs_final::{KvsEngine, Limits, Result};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+use support::engines::{Gate, Gated};
+use support::local::{Local, figure, until};
+use support::server::Raw;
+
+const GET: &str = r#"{"Get":{"key":"k"}}"#;
+/// How many jobs have to begin one after the other. A server that notices only once a second that it
+/// has a thread to spare needs longer than the watchdog waits.
+const JOBS: u64 = 80;
+
+#[test]
+fn a_thread_that_is_free_is_found_although_the_other_one_is_held_up() {
+    let engine = Gated::default();
+    let gate = engine.0.clone();
+    let server = Local::start(engine, Limits { jobs: 2, ..Limits::default() });
+    let mut held_up = server.connect();
+    held_up.send(format!("{GET}\n"));
+    gate.wait_for(1);
+    let mut client = server.connect();
+    let begun = figure(&mut client, "jobs_started");
+    until("the free thread has got so many jobs", || {
+        // Meanwhile the job that has answered finds nothing to do and ends.
+        thread::sleep(Duration::from_millis(20));
+        figure(&mut client, "jobs_started") >= begun + JOBS
+    });
+    assert_eq!(gate.waiting(), 1, "the other one is still held up");
+    gate.open();
+    assert_eq!(held_up.line(), r#"{"Ok":"k"}"#);
+}
+
+/// How many writes a flood has, which arrive together.
+const FLOOD: usize = 600;
+
+/// `set` is slow, and the first ones wait at a gate. `get` tells how many were done for the key that
+/// has most.
+#[derive(Clone, Default)]
+struct Slow {
+    gate: Gate,
+    done: Arc<[AtomicUsize; 2]>,
+}
+
+impl KvsEngine for Slow {
+    fn set(&self, key: String, _value: String) -> Result<()> {
+        self.gate.pass();
+        thread::sleep(Duration::from_millis(1));
+        self.done[key.parse::<usize>().unwrap()].fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+
+    fn get(&self, _key: String) -> Result<Option<String>> {
+        let done = self.done.iter().map(|done| done.load(Ordering::SeqCst));
+        Ok(done.max().map(|most| most.to_string()))
+    }
+
+    fn remove(&self, _key: String) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_read_does_not_wait_for_the_end_of_a_flood_of_slow_writes_on_each_thread() {
+    let engine = Slow::default();
+    let gate = engine.gate.clone();
+    let server = Local::start(engine, Limits { jobs: 2, ..Limits::default() });
+    let mut floods: Vec<Raw> = (0..2).map(|_| server.connect()).collect();
+    for (number, flood) in floods.iter_mut().enumerate() {
+        let set = format!("{{\"Set\":{{\"key\":\"{number}\",\"value\":\"v\"}}}}\n");
+        flood.send(set.repeat(FLOOD));
+    }
+    gate.wait_for(2);
+    let mut reader = server.connect();
+    reader.send(format!("{GET}\n"));
+    gate.open();
+    let answer = reader.line();
+    let most = answer.strip_prefix(r#"{"Ok":""#).unwrap().strip_suffix(r#""}"#).unwrap();
+    let most: usize = most.parse().unwrap();
+    println!("2 floods of {FLOOD} writes on 2 threads; a read came before write {}", most + 1);
+    assert!(most < FLOOD, "it has waited for a whole flood");
+    for flood in &mut floods {
+        assert!((0..FLOOD).all(|_| flood.line() == r#"{"Ok":null}"#));
+    }
+}

@@ -1,0 +1,139 @@
+//! The clocks of a connection: who is busy is never late, and neither is who has to wait for the
+//! server.
+#![allow(clippy::unwrap_used)] // helpers of tests are tests
+
+mod support {
+    pub(crate) mod engines;
+    pub(crate) mod flood;
+    pub(crate) mod local;
+    #[path = "../../../tests/support/server.rs"]
+    #[allow(unreachable_pub)]
+    pub(crate) mod server;
+}
+
+use kvs_final::thread_pool::{SharedQueueThreadPool, ThreadPool};
+use kvs_final::{KvsEngine, Limits, Result};
+use std::thread;
+use std::time::Duration;
+use support::engines::{Gated, Memory};
+use support::flood::Flood;
+use support::local::{Local, figure, until};
+use support::server::Raw;
+
+const GET: &str = r#"{"Get":{"key":"k"}}"#;
+const SET: &str = r#"{"Set":{"key":"a","value":"1"}}"#;
+const NOTHING: &str = r#"{"Ok":null}"#;
+/// For a limit of time that a test waits for, and that a client on a busy machine stays within.
+const BEARABLE: Duration = Duration::from_secs(1);
+/// Others, one after the other, show how time passes: each begins what its limit is for and is late.
+fn outlives_three(flood: &Flood, server: &Local, begin: impl Fn() -> Raw) {
+    let mut witness = server.connect();
+    for late in 1..=3 {
+        let client = begin();
+        until("it is late", || {
+            flood.gets(10);
+            figure(&mut witness, "connections_timed_out") == late
+        });
+        drop(client);
+    }
+}
+
+/// An engine that is slower than its readers: they are never behind.
+#[derive(Clone)]
+struct Slow(String);
+
+impl KvsEngine for Slow {
+    fn set(&self, _key: String, _value: String) -> Result<()> {
+        Ok(())
+    }
+
+    fn get(&self, _key: String) -> Result<Option<String>> {
+        thread::sleep(Duration::from_millis(2));
+        Ok(Some(self.0.clone()))
+    }
+
+    fn remove(&self, _key: String) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn who_takes_large_answers_all_the_time_is_served_for_ever() {
+    let value = "v".repeat(100_000);
+    let limits = Limits { answer_time: BEARABLE, ..Limits::default() };
+    let server = Local::start(Slow(value.clone()), limits);
+    let get = format!("{GET}\n");
+    let silent = || {
+        let mut client = server.connect();
+        // More answers than sockets take.
+        client.send(get.repeat(500));
+        client
+    };
+    // At first it takes nothing, which starts its clock.
+    let client = silent();
+    let mut witness = server.connect();
+    until("an answer waits", || figure(&mut witness, "bytes_buffered") > 0);
+    let flood = Flood::start(client, &get, &format!(r#"{{"Ok":"{value}"}}"#));
+    outlives_three(&flood, &server, silent);
+    flood.stop();
+}
+
+#[test]
+fn who_sends_requests_all_the_time_is_served_for_ever() {
+    let limits = Limits { request_time: BEARABLE, ..Limits::default() };
+    let server = Local::start(Memory::default(), limits);
+    let (head, tail) = SET.split_at(10);
+    let half = || {
+        let mut client = server.connect();
+        client.send(head);
+        client
+    };
+    // At first it sends a half, which starts its clock.
+    let client = half();
+    let mut witness = server.connect();
+    until("it has arrived", || figure(&mut witness, "bytes_buffered") == head.len() as u64);
+    let flood = Flood::start(client, &format!("{tail}\n{head}"), NOTHING);
+    outlives_three(&flood, &server, half);
+    flood.stop();
+}
+
+/// While the only thread is held up, a client that has sent `head` sends `tail`, and then its time
+/// ends: that of a client of another server does, which has sent no more than `head`.
+fn a_late_pool_does_not_make_the_client_late(limits: Limits, head: &str, tail: &str) {
+    let limits = Limits { jobs: 1, ..limits };
+    let engine = Gated::default();
+    let gate = engine.0.clone();
+    let pool = SharedQueueThreadPool::new(1).unwrap();
+    let server = Local::start_on(pool, engine, limits.clone());
+    let mut client = server.connect();
+    assert_eq!(client.ask(SET), NOTHING);
+    client.send(head);
+    let mut witness = server.connect();
+    until("it has arrived", || figure(&mut witness, "bytes_buffered") == head.len() as u64);
+    let mut busy = server.connect();
+    busy.send(format!("{GET}\n"));
+    gate.wait_for(1);
+    client.send(tail);
+
+    let other = Local::start(Memory::default(), limits);
+    let mut late = other.connect();
+    late.send(head);
+    let end = late.line();
+    assert!(end.is_empty() || end.contains("took longer"), "{end}");
+    gate.open();
+    assert_eq!(client.line(), NOTHING);
+    assert_eq!(busy.line(), r#"{"Ok":"k"}"#);
+}
+
+#[test]
+fn who_has_asked_before_it_was_idle_for_too_long_is_answered_by_a_late_pool() {
+    let limits = Limits { idle_time: Some(BEARABLE), ..Limits::default() };
+    a_late_pool_does_not_make_the_client_late(limits, "", &format!("{SET}\n"));
+}
+
+#[test]
+fn a_request_that_has_arrived_in_time_is_answered_by_a_late_pool() {
+    let limits = Limits { request_time: BEARABLE, ..Limits::default() };
+    let (head, tail) = SET.split_at(10);
+    a_late_pool_does_not_make_the_client_late(limits, head, &format!("{tail}\n"));
+}
