@@ -108,7 +108,19 @@ fn settings(record: &Record<Sample>) -> String {
 mod tests {
     use super::*;
     use crate::record::Conditions;
+    use crate::report::{SERVERS, insert};
     use crate::servers::workloads::Work;
+    use std::fs;
+    use std::path::Path;
+
+    #[test]
+    fn the_tables_in_the_text_are_those_of_the_record() {
+        let benches = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let record = Record::read(&benches.join("results/peers-servers.json")).unwrap();
+        let text = fs::read_to_string(benches.join("README.md")).unwrap();
+        let made = insert(&text, SERVERS, &markdown(&record)).unwrap();
+        assert!(text == made, "`peers servers tables` on both mends it");
+    }
 
     fn record(samples: &[(Work, Server, &str, f64)]) -> Record<Sample> {
         let sample = |&(work, server, figure, value): &(Work, Server, &str, f64)| Sample {
