@@ -115,7 +115,7 @@ fn compact(compactor: &Compactor, wakes: &Receiver<()>, stopped: &Receiver<Infal
         if !compactor.is_due() {
             continue;
         }
-        match compactor.run() {
+        match compactor.run(compactor.needs_tail()) {
             Ok(()) => patience = PATIENCE,
             Err(KvsError::NoCompaction) => return,
             Err(error) => {

@@ -87,14 +87,26 @@ impl Compactor {
         }
     }
 
-    /// Compacts. If it fails, the store is as it was.
-    pub(super) fn run(&self) -> Result<()> {
+    /// Whether it would pay only with the segment that is written to. If not, that one is left alone:
+    /// to seal it begins a new one, and a store that is closed again and again before its compaction
+    /// is done would have one more each time.
+    pub(super) fn needs_tail(&self) -> bool {
+        let Writer { options, .. } = &*self.writer;
+        let bytes = self.writer.bytes.load(Ordering::Relaxed);
+        let dead: u64 = self.writer.catalog().sealed.iter().map(|(s, _)| s.dead()).sum();
+        let is_due_by_number = self.writer.index.dead() < options.compact_at;
+        !is_due_by_number && (dead < options.compact_at || dead < bytes / 2)
+    }
+
+    /// Compacts all sealed segments, with the one that is written to or without it. If it fails, the
+    /// store is as it was.
+    pub(super) fn run(&self, with_tail: bool) -> Result<()> {
         let Ok(mut last_error) = self.running.lock() else {
             // It panicked, perhaps with half of its entries moved. See `compact`.
             return Err(KvsError::NoCompaction);
         };
         self.check_cancelled()?;
-        let result = self.compact();
+        let result = self.compact(with_tail);
         *last_error = result.as_ref().err().map(ToString::to_string);
         if result.is_ok() {
             self.count.fetch_add(1, Ordering::Release);
@@ -102,9 +114,11 @@ impl Compactor {
         result
     }
 
-    fn compact(&self) -> Result<()> {
+    fn compact(&self, with_tail: bool) -> Result<()> {
         let writer = &*self.writer;
-        writer.seal()?;
+        if with_tail {
+            writer.seal()?;
+        }
         let old = writer.catalog().sealed.clone();
         let mut copies = Copies { writer, segments: Vec::new(), buffer: Vec::new() };
         let installed = match self.copy(&old, &mut copies) {

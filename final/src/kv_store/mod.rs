@@ -154,7 +154,7 @@ impl KvStore {
     /// # Errors
     /// If the disk fails. The store is as it was then.
     pub fn compact(&self) -> Result<()> {
-        self.0.compactor.run()
+        self.0.compactor.run(true)
     }
 
     /// Makes every write that was acknowledged so far survive a power cut.

@@ -144,6 +144,10 @@ impl Segment {
         KvsError::Damaged { path, offset, reason: reason.to_owned() }
     }
 
+    pub(super) fn dead(&self) -> u64 {
+        self.dead.load(Ordering::Relaxed)
+    }
+
     /// Its dead bytes, which from now on count no more.
     pub(super) fn take_dead(&self) -> u64 {
         self.dead.swap(GONE, Ordering::Relaxed)
