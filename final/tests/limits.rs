@@ -207,22 +207,20 @@ fn a_client_that_takes_no_answer_is_closed() {
 #[test]
 fn a_client_that_takes_its_answers_slowly_but_in_time_gets_them_for_ever() {
     let limits = Limits { answer_time: BEARABLE, ..Limits::default() };
-    let server = with(limits);
-    let mut other = server.connect();
-    let length = 256 << 10;
-    assert_eq!(other.ask(&set("k", &"v".repeat(length))), NOTHING);
+    let (server, mut other) = with_large_value(limits);
     let mut slow = small(&server);
     slow.send(format!("{GET}\n").repeat(100));
     // Until others that began with it, and after it, have run into the limit.
-    for closed in 1..=2 {
+    for closed in 1..=3 {
         let mut silent = small(&server);
         silent.send(format!("{GET}\n").repeat(100));
         while figure(&mut other, "connections_timed_out") < closed {
+            thread::sleep(SHORT / 10);
             slow.send(format!("{GET}\n"));
-            assert_eq!(slow.line().len(), r#"{"Ok":""}"#.len() + length);
+            assert_eq!(slow.line().len(), r#"{"Ok":""}"#.len() + LARGE);
         }
     }
-    assert_eq!(figure(&mut other, "connections_timed_out"), 2);
+    assert_eq!(figure(&mut other, "connections_timed_out"), 3);
 }
 
 #[test]
