@@ -6,7 +6,7 @@ use crate::data::Random;
 use rustix::net::{self, AddressFamily, SocketFlags, SocketType, bind, socket_with};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::thread::{Builder, sleep};
 use std::time::{Duration, Instant};
 
@@ -64,10 +64,13 @@ impl Load<'_> {
         // matter.
         let phase = AtomicU8::new(WARMING_UP);
         let phase = &phase;
+        // Whether there was an answer while it was measured; guards no data either.
+        let answered = AtomicBool::new(false);
+        let answered = &answered;
         std::thread::scope(|scope| {
             let mut threads = Vec::new();
             for (number, connection) in open.into_iter().enumerate() {
-                let client = move || self.client(number, connection, phase);
+                let client = move || self.client(number, connection, phase, answered);
                 let thread = Builder::new().stack_size(STACK).spawn_scoped(scope, client);
                 // Those that run already must not run for ever.
                 threads.push(thread.inspect_err(|_| phase.store(OVER, Ordering::Relaxed))?);
@@ -77,6 +80,11 @@ impl Load<'_> {
             let start = Instant::now();
             phase.store(MEASURING, Ordering::Relaxed);
             sleep(Duration::from_secs_f64(seconds));
+            // A short time on a busy machine may see no answer: then it lasts until one comes, or
+            // all clients have failed.
+            while !answered.load(Ordering::Relaxed) && !threads.iter().all(|t| t.is_finished()) {
+                sleep(Duration::from_millis(1));
+            }
             phase.store(OVER, Ordering::Relaxed);
             let seconds = start.elapsed().as_secs_f64();
             let after = look();
@@ -92,7 +100,13 @@ impl Load<'_> {
         })
     }
 
-    fn client(&self, number: usize, connection: TcpStream, phase: &AtomicU8) -> Outcome<Seen> {
+    fn client(
+        &self,
+        number: usize,
+        connection: TcpStream,
+        phase: &AtomicU8,
+        answered: &AtomicBool,
+    ) -> Outcome<Seen> {
         let mut random = Random::new(number as u64);
         let mut buffer = Vec::new();
         let mut open = Some(connection);
@@ -112,7 +126,12 @@ impl Load<'_> {
             seen.exchanges += 1;
             match phase.load(Ordering::Relaxed) {
                 WARMING_UP => {}
-                MEASURING => seen.latencies.push(u32::try_from(time).unwrap_or(u32::MAX)),
+                MEASURING => {
+                    if seen.latencies.is_empty() {
+                        answered.store(true, Ordering::Relaxed);
+                    }
+                    seen.latencies.push(u32::try_from(time).unwrap_or(u32::MAX));
+                }
                 _ => return Ok(seen),
             }
         }

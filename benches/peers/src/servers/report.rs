@@ -12,7 +12,8 @@ pub(crate) fn markdown(record: &Record<Sample>) -> String {
     let c = &record.conditions;
     let versions = c.programs.iter().map(|(name, version)| format!(", {name} {version}"));
     let mut text = format!(
-        "{}, {} cores, {} GiB; Linux {}; {}, `final` at `{}`{}; {} keys, {} s a measurement.\n",
+        "{}, {} cores, {} GiB; Linux {}; {}, `final` at `{}`{}; {} keys, {} s a measurement, {} \
+         rounds.\n",
         c.cpu,
         c.cores,
         c.memory_gib,
@@ -22,6 +23,7 @@ pub(crate) fn markdown(record: &Record<Sample>) -> String {
         versions.collect::<String>(),
         thousands(c.keys),
         c.seconds,
+        rounds(record),
     );
     for table in &TABLES {
         let rows = table.rows.iter().filter_map(|row| Line::new(record, row)).collect::<Vec<_>>();
@@ -31,6 +33,13 @@ pub(crate) fn markdown(record: &Record<Sample>) -> String {
         }
     }
     text + "\n" + settings(record).trim_end()
+}
+
+/// How often the first of all that was measured has been.
+fn rounds(record: &Record<Sample>) -> usize {
+    let first = record.samples.first();
+    let same = |s: &&Sample| first.is_some_and(|f| (f.work, f.server) == (s.work, s.server));
+    record.samples.iter().filter(same).count()
 }
 
 /// A row with what was measured.
@@ -119,7 +128,7 @@ mod tests {
         let record = Record::read(&benches.join("results/peers-servers.json")).unwrap();
         let text = fs::read_to_string(benches.join("README.md")).unwrap();
         let made = insert(&text, SERVERS, &markdown(&record)).unwrap();
-        assert!(text == made, "`peers servers tables` on both mends it");
+        assert!(text == made, "`peers servers tables` on record and benches/README.md mends it");
     }
 
     fn record(samples: &[(Work, Server, &str, f64)]) -> Record<Sample> {
@@ -150,7 +159,9 @@ mod tests {
             (Work::Get16, Server::KvsRayon, "cpu", 16.0),
             (Work::Get16, Server::Redis, "cpu", 8.0),
         ]));
-        assert!(tables.contains("`final` at `abc`, redis 7.0; 1,000,000 keys"), "{tables}");
+        let conditions =
+            "`final` at `abc`, redis 7.0; 1,000,000 keys, 2 s a measurement, 3 rounds.";
+        assert!(tables.contains(conditions), "{tables}");
         assert!(tables.contains("| kvs-queue | kvs-rayon | redis | queue : redis |"));
         assert_eq!(
             row_of(&tables, "GET, 16 clients"),

@@ -150,9 +150,6 @@ impl Bench {
         let Measured { seen, seconds, before, after } =
             load(process, shape, exchanges).measure(self.seconds, look)?;
         let count = seen.latencies.len();
-        if count == 0 {
-            return Err("no request was answered in the time".into());
-        }
         let requests = (count * shape.depth) as f64;
         let percentile = |thousandth| f64::from(seen.latencies[count * thousandth / 1000]) / 1000.0;
         let mut figures: Figures = [
