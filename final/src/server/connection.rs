@@ -5,6 +5,7 @@
 //! under way at a time, by whichever thread, so answers are in the order of the requests.
 
 use super::close::{Close, Timer};
+use super::deadline::NEVER;
 use super::requests::Requests;
 use super::shared::Shared;
 use super::writes::Writes;
@@ -14,14 +15,10 @@ use std::io;
 use std::net::{self, TcpStream};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// How much a turn reads at most, in bytes.
 const MAX_READ: usize = KEPT_BUFFER;
-/// How long a client may take to close its side after the server has closed its own.
-const DRAIN_TIME: Duration = Duration::from_secs(1);
-/// No deadline.
-const NEVER: u64 = u64::MAX;
 
 /// Bits of `Connection::state`: it is queued or has its turn.
 const BUSY: u8 = 1;
@@ -44,7 +41,7 @@ pub(super) struct Connection {
     state: AtomicU8,
     /// Until when the client has to do something, in [`Shared::now`]'s milliseconds. The poller
     /// compares it with the time every so often; seeing it a round late does no harm: `Relaxed`.
-    deadline: AtomicU64,
+    pub(super) deadline: AtomicU64,
     /// Held for a turn, of which only one is under way, or by who refuses the connection instead.
     inner: Mutex<Inner>,
     /// Locked for a look. What comes first in here is written by those who finish writes.
@@ -161,11 +158,6 @@ impl Connection {
         if self.leave_note(READY) {
             self.shared.wake(Arc::clone(self));
         }
-    }
-
-    /// Whether what it was given time for has not come.
-    pub(super) fn is_late(&self, now: u64) -> bool {
-        self.deadline.load(Ordering::Relaxed) <= now
     }
 
     /// Ends it, whatever it waits for. The client sees it at once, even if a write that is under way
@@ -380,24 +372,6 @@ impl Connection {
             _ => Phase::Draining(why),
         };
         Ok(if received > 0 { Turn::Again } else { Turn::Wait })
-    }
-
-    fn arm(&self, inner: &mut Inner, timer: Timer, anew: bool) {
-        if timer == inner.timer && !anew {
-            return;
-        }
-        let limits = &self.shared.limits;
-        let time = match timer {
-            Timer::None => None,
-            Timer::Request => Some(limits.request_time),
-            Timer::Answer => Some(limits.answer_time),
-            Timer::Idle => limits.idle_time,
-            Timer::Drain => Some(DRAIN_TIME),
-        };
-        inner.timer = timer;
-        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(NEVER);
-        let deadline = time.map(|time| self.shared.now().saturating_add(millis(time)));
-        self.deadline.store(deadline.unwrap_or(NEVER), Ordering::Relaxed);
     }
 }
 

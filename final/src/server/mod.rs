@@ -5,7 +5,7 @@
 //! | `acceptor.rs` | takes connections in, on a thread of its own |
 //! | `poller.rs` | which of them have sent something |
 //! | `schedule.rs`, `job.rs` | who serves them: jobs on a [`ThreadPool`] |
-//! | `connection.rs`, `transfer.rs` | one connection: whose turn it is; its bytes |
+//! | `connection.rs`, `transfer.rs`, `deadline.rs` | one connection: its turns, its bytes, its time |
 //! | `requests.rs`, `writes.rs` | executes requests; keeps answers in their order |
 //! | `limits.rs` | what clients may ask for |
 //! | `shutdown.rs` | how it ends |
@@ -17,6 +17,7 @@ mod acceptor;
 mod close;
 mod connection;
 mod counters;
+mod deadline;
 mod job;
 mod limits;
 mod poller;
