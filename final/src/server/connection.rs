@@ -12,11 +12,11 @@ use super::shared::Shared;
 use super::writes::Writes;
 use crate::KvsEngine;
 use crate::protocol::{KEPT_BUFFER, Lines};
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{Instant, Mutex, MutexGuard};
 use std::io;
 use std::net::{self, TcpStream};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, PoisonError};
 
 /// How much a turn reads at most, in bytes.
 const MAX_READ: usize = KEPT_BUFFER;

@@ -35,6 +35,7 @@ pub use limits::Limits;
 pub use shutdown::ServerHandle;
 
 use crate::KvsEngine;
+use crate::sync::thread;
 use crate::thread_pool::ThreadPool;
 use crate::{KvsError, Result};
 use job::Job;
@@ -45,7 +46,6 @@ use shared::Shared;
 use shutdown::Tender;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 /// How many clients may wait to be accepted. std's 128 overflow in a burst, and a client that is

@@ -1,7 +1,7 @@
 //! Whether a connection is looked after, and what has happened to it meanwhile: one word that the
 //! poller, the jobs, and whoever finishes a write share without a lock.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use crate::sync::atomic::{AtomicU8, Ordering};
 
 /// It is queued or has its turn.
 const BUSY: u8 = 1;
