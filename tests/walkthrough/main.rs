@@ -11,6 +11,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod claims;
 mod markdown;
 mod report;
 
@@ -31,7 +32,11 @@ fn main() -> ExitCode {
     let document = Arc::new(Document::read(&path));
     let counts = Arc::new(Counts::default());
 
-    let trials = [markdown::tests()];
+    if env::var("WALKTHROUGH").is_ok_and(|asked| claims::print_if_asked(&document, &asked)) {
+        return ExitCode::SUCCESS;
+    }
+
+    let trials = [markdown::tests(), claims::tests(), claims::trials(&document, &counts)];
     let conclusion =
         libtest_mimic::run(&Arguments::from_args(), trials.into_iter().flatten().collect());
     counts.print();
