@@ -6,22 +6,27 @@
 //! time, one a chapter or a block, so that the one that fails has a name.
 //!
 //! `WALKTHROUGH=rewrite cargo test --test walkthrough` brings the excerpts up to date,
-//! `WALKTHROUGH=hunks …` prints what is not shown and not listed, and `KVS_WALKTHROUGH=FILE` has
-//! another text checked than the repository's.
+//! `WALKTHROUGH=hunks …` prints what is not shown and not listed, `values` all measurements that a
+//! number can be bound to, `claims` the numbers that are bound with their measurements, and
+//! `KVS_WALKTHROUGH=FILE` has another text checked than the repository's.
 
 #![allow(clippy::unwrap_used)]
 
 mod claims;
+mod excerpts;
+mod hunks;
 mod markdown;
 mod report;
+mod source;
 
 use libtest_mimic::Arguments;
 use markdown::Document;
 use report::Counts;
-use std::env;
+use source::Tree;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::{env, fs};
 
 /// The root of the repository: what the text links to is relative to it.
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -29,16 +34,52 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 fn main() -> ExitCode {
     let path = env::var_os("KVS_WALKTHROUGH")
         .map_or_else(|| Path::new(ROOT).join("WALKTHROUGH.md"), PathBuf::from);
-    let document = Arc::new(Document::read(&path));
-    let counts = Arc::new(Counts::default());
-
-    if env::var("WALKTHROUGH").is_ok_and(|asked| claims::print_if_asked(&document, &asked)) {
-        return ExitCode::SUCCESS;
+    let tree = Arc::new(Tree::read(Path::new(ROOT)));
+    match env::var("WALKTHROUGH").as_deref() {
+        Ok("rewrite") => return rewrite(&path, &tree),
+        Ok("hunks") => {
+            print!("{}", hunks::uncovered(&Document::read(&path), &tree));
+            return ExitCode::SUCCESS;
+        }
+        Ok("values") => {
+            print!("{}", claims::values());
+            return ExitCode::SUCCESS;
+        }
+        Ok("claims") => {
+            print!("{}", claims::bound(&Document::read(&path)));
+            return ExitCode::SUCCESS;
+        }
+        _ => {}
     }
 
-    let trials = [markdown::tests(), claims::tests(), claims::trials(&document, &counts)];
-    let conclusion =
-        libtest_mimic::run(&Arguments::from_args(), trials.into_iter().flatten().collect());
+    let document = Arc::new(Document::read(&path));
+    let counts = Arc::new(Counts::default());
+    let trials = [
+        markdown::tests(),
+        source::tests(),
+        excerpts::tests(),
+        excerpts::trials(&document, &tree, &counts),
+        hunks::tests(),
+        hunks::trials(&document, &tree, &counts),
+        claims::tests(),
+        claims::trials(&document, &counts),
+    ];
+    let trials = trials.into_iter().flatten().collect();
+    let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
     counts.print();
     conclusion.exit_code()
+}
+
+/// Brings the text's excerpts up to date.
+fn rewrite(path: &Path, tree: &Tree) -> ExitCode {
+    let document = Document::read(path);
+    let (text, rewritten, failed) = excerpts::rewrite(&document, tree);
+    if rewritten > 0 {
+        fs::write(path, text).unwrap();
+    }
+    println!("{rewritten} excerpts rewritten, {} could not be", failed.len());
+    for found in &failed {
+        println!("{}:{}: {}", document.name, found.line, found.words);
+    }
+    if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

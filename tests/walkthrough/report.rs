@@ -1,5 +1,6 @@
 //! What the checks find, and what they count.
 
+use crate::markdown::Document;
 use libtest_mimic::{Failed, Trial};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -19,12 +20,13 @@ impl Finding {
     }
 }
 
-/// The end of a trial: passed if nothing was found, else all that was, with the file's name.
-pub fn verdict(file: &str, mut findings: Vec<Finding>) -> Result<(), Failed> {
+/// The end of a trial: passed if nothing was found, else all that was, with the text's name.
+pub fn verdict(document: &Document, mut findings: Vec<Finding>) -> Result<(), Failed> {
     if findings.is_empty() {
         return Ok(());
     }
     findings.sort();
+    let file = &document.name;
     let lines = findings.iter().map(|found| format!("{file}:{}: {}\n", found.line, found.words));
     Err(lines.collect::<String>().into())
 }

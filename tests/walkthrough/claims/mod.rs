@@ -64,21 +64,14 @@ pub fn trials(document: &Arc<Document>, counts: &Arc<Counts>) -> Vec<Trial> {
     trials
 }
 
-/// Does what `WALKTHROUGH` asks for, if it is for this module.
-pub fn print_if_asked(document: &Document, asked: &str) -> bool {
-    match asked {
-        "values" => {
-            for (path, value) in recorded().iter() {
-                println!("{path} = {}", value.words());
-            }
-        }
-        "claims" => {
-            print_claims(document);
-            OTHERS.iter().for_each(|name| print_claims(&read(name)));
-        }
-        _ => return false,
-    }
-    true
+/// All that a number can be bound to, a line each.
+pub fn values() -> String {
+    recorded().iter().map(|(path, value)| format!("{path} = {}\n", value.words())).collect()
+}
+
+/// Each number that is bound, with its value of today, in this text and the others.
+pub fn bound(document: &Document) -> String {
+    bound_in(document) + &OTHERS.iter().map(|name| bound_in(&read(name))).collect::<String>()
 }
 
 fn recorded() -> Records {
@@ -91,19 +84,20 @@ fn read(name: &str) -> Document {
     document
 }
 
-fn print_claims(document: &Document) {
+fn bound_in(document: &Document) -> String {
     let records = recorded();
-    let (passages, _) = passages(document, 0..document.blocks.len());
-    for passage in passages {
+    let mut lines = String::new();
+    for passage in passages(document, 0..document.blocks.len()).0 {
         for binding in &passage.bindings {
             let value = match binding.values(&records) {
                 Ok(values) => values.iter().map(|v| v.words()).collect::<Vec<_>>().join(" and "),
                 Err(error) => error,
             };
-            let Binding { key, bound_to, .. } = binding;
-            println!("{}:{}: {key}: {value} ({bound_to})", document.name, passage.line);
+            let (file, line) = (&document.name, passage.line);
+            lines += &format!("{file}:{line}: {}: {value} ({})\n", binding.key, binding.bound_to);
         }
     }
+    lines
 }
 
 fn check_part(
@@ -113,7 +107,7 @@ fn check_part(
 ) -> Result<(), libtest_mimic::Failed> {
     let (findings, bound) = check(document, blocks, &recorded());
     counts.add("claims bound", bound);
-    verdict(&document.name, findings)
+    verdict(document, findings)
 }
 
 /// What is wrong, and how many numbers are bound.

@@ -80,7 +80,7 @@ impl Code {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Paragraph,
-    /// An item of a list, or the first paragraph of one.
+    /// An item of a list; if it has several paragraphs, the first one.
     Item,
     /// A whole table; its cells are separated by `|` and its rows by line breaks.
     Table,

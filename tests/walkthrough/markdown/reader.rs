@@ -11,7 +11,7 @@ pub(super) struct Reader {
     chapter: usize,
     heading: String,
     slugs: HashMap<String, usize>,
-    /// The containers that are open, of those that decide what kind of prose they hold.
+    /// What kind of prose comes next in the containers that are open.
     kinds: Vec<Kind>,
     open: Open,
     /// Comments within a prose; they follow it.
@@ -156,7 +156,12 @@ impl Reader {
     fn close(&mut self) {
         match mem::replace(&mut self.open, Open::Nothing) {
             Open::Nothing => {}
-            Open::Prose(line, prose) => self.push(line, Content::Prose(prose)),
+            Open::Prose(line, prose) => {
+                if let Some(kind) = self.kinds.last_mut() {
+                    *kind = Kind::Paragraph;
+                }
+                self.push(line, Content::Prose(prose));
+            }
             Open::Code(line, code) => self.push(line, Content::Code(code)),
             Open::Heading(line, level, text) => {
                 self.chapter += usize::from(level == 2);
