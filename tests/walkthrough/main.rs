@@ -13,10 +13,16 @@
 #![allow(clippy::unwrap_used)]
 
 mod claims;
+mod console;
 mod excerpts;
+mod expected;
 mod hunks;
 mod markdown;
 mod report;
+#[path = "../support/server.rs"]
+mod server;
+#[path = "../support/sleep.rs"]
+mod sleep;
 mod source;
 
 use libtest_mimic::Arguments;
@@ -32,6 +38,9 @@ use std::{env, fs};
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 fn main() -> ExitCode {
+    if let Some(exit_code) = console::run_if_asked() {
+        return exit_code;
+    }
     let path = env::var_os("KVS_WALKTHROUGH")
         .map_or_else(|| Path::new(ROOT).join("WALKTHROUGH.md"), PathBuf::from);
     let tree = Arc::new(Tree::read(Path::new(ROOT)));
@@ -61,6 +70,8 @@ fn main() -> ExitCode {
         excerpts::trials(&document, &tree, &counts),
         hunks::tests(),
         hunks::trials(&document, &tree, &counts),
+        console::tests(),
+        console::trials(&document, &counts),
         claims::tests(),
         claims::trials(&document, &counts),
     ];
