@@ -1,7 +1,7 @@
 //! The server of any stage, in a process that can be told to stop its readers or writers.
 
 use crate::server::{Raw, Server, WATCHDOG};
-use crate::sleep::{LOOK, Sleep, tasks};
+use crate::sleep::{self, happens};
 use std::env;
 use std::io::{BufRead, BufReader, Write, stdin};
 use std::ops::Deref;
@@ -56,9 +56,12 @@ pub fn run_if_asked() -> Option<ExitCode> {
     macro_rules! server_of {
         ($library:ident, $probe:path) => {{
             use $probe as probe;
-            let installed = probe::install(move |point| match point {
-                probe::Point::Read => gate.pass("read"),
-                probe::Point::Append => gate.pass("append"),
+            let installed = probe::install(move |point| {
+                if point == probe::Point::Read {
+                    gate.pass("read");
+                } else if point == probe::Point::Append {
+                    gate.pass("append");
+                }
             });
             assert!(installed, "the probe is not compiled in");
             $library::cli::server()
@@ -132,45 +135,22 @@ impl Stage {
 
     /// Waits until a thread is held by the probe, or cannot be because the server sleeps.
     pub fn holds_one_more(&self) -> bool {
-        let mut sleep = Sleep::watch(WATCHDOG);
-        loop {
-            match self.said.try_recv() {
-                Ok(line) => return line == "held",
-                Err(_) if sleep.is_deep(&[self.child.id()]) => return self.said.try_recv().is_ok(),
-                Err(_) => thread::sleep(LOOK),
-            }
-        }
+        happens(self.child.id(), || self.said.try_recv().is_ok_and(|line| line == "held"))
     }
 
     /// Waits until `client` has an answer, or cannot get one because the server sleeps or is gone.
     pub fn answers(&self, client: &Raw) -> bool {
-        let has_answer = || {
-            client.stream().set_nonblocking(true).unwrap();
-            let peeked = client.stream().peek(&mut [0]);
-            client.stream().set_nonblocking(false).unwrap();
-            matches!(peeked, Ok(1))
-        };
-        let mut sleep = Sleep::watch(WATCHDOG);
-        while !has_answer() {
-            if sleep.is_deep(&[self.child.id()]) {
-                return has_answer();
-            }
-            thread::sleep(LOOK);
-        }
-        true
+        happens(self.child.id(), || client.has_answer())
     }
 
     /// Waits until the server has done all that it can do for now.
     pub fn settle(&self) {
-        let mut sleep = Sleep::watch(WATCHDOG);
-        while !sleep.is_deep(&[self.child.id()]) {
-            thread::sleep(LOOK);
-        }
+        sleep::settle(self.child.id());
     }
 
     /// How many threads the process has.
     pub fn threads(&self) -> usize {
-        tasks(self.child.id()).len()
+        sleep::threads(self.child.id())
     }
 
     /// Sends SIGTERM; returns the exit code, if the process ended with one.

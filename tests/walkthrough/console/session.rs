@@ -18,13 +18,16 @@ use super::script::{Step, is_from_the_shell};
 use super::shell::Shell;
 use crate::expected::{beginning, line_matches, lines_match};
 use crate::server::WATCHDOG;
-use crate::sleep::{LOOK, Sleep};
+use crate::sleep::happens_in;
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// Between two looks at what a job has said.
+const LOOK: Duration = Duration::from_millis(2);
 
 /// A command that runs in the background.
 struct Job {
@@ -157,10 +160,7 @@ impl Session {
 
 /// Waits until a process group is gone or all of it sleeps.
 fn settle(group: u32) {
-    let mut sleep = Sleep::watch(WATCHDOG);
-    while !sleep.is_deep(&processes::of_group(group)) {
-        thread::sleep(LOOK);
-    }
+    happens_in(|| processes::of_group(group), || false);
 }
 
 /// `bash: line 7: kill: …`, as a terminal's shell has it: `bash: kill: …`.

@@ -11,18 +11,21 @@ const BODY: &str = "{ … }";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Part {
     Line(String),
-    /// One or more lines.
-    Fold,
+    /// One or more lines. The mark is indented by so many blanks.
+    Fold(usize),
     /// One or more lines that are deeper than the one before; the closing bracket follows.
     Body,
+    /// Any number of lines, and no mark: what is around an excerpt from the middle of an item.
+    Around,
 }
 
-/// The parts of an excerpt.
+/// The parts of an excerpt. One that begins with an indented line is from the middle of an item,
+/// and the reader sees that: what is before and after it needs no mark.
 pub fn parts(text: &str) -> Vec<Part> {
     let mut parts = Vec::new();
     for line in text.lines().map(str::trim_end) {
         if line.trim() == FOLD {
-            parts.push(Part::Fold);
+            parts.push(Part::Fold(indentation(line)));
         } else if let Some((before, after)) = line.split_once(BODY) {
             let margin = " ".repeat(indentation(line));
             parts.push(Part::Line(format!("{before}{{")));
@@ -30,6 +33,14 @@ pub fn parts(text: &str) -> Vec<Part> {
             parts.push(Part::Line(format!("{margin}}}{after}")));
         } else {
             parts.push(Part::Line(line.to_owned()));
+        }
+    }
+    if text.starts_with(' ') {
+        if matches!(parts.first(), Some(Part::Line(_))) {
+            parts.insert(0, Part::Around);
+        }
+        if matches!(parts.last(), Some(Part::Line(_))) {
+            parts.push(Part::Around);
         }
     }
     parts
@@ -51,25 +62,19 @@ pub fn render(parts: &[Part]) -> String {
                 text += line;
                 rest
             }
-            [_, rest @ ..] => {
-                let next = rest.iter().find_map(|part| match part {
-                    Part::Line(line) => Some(line.as_str()),
-                    _ => None,
-                });
-                text += &" ".repeat(next.map_or(0, indentation_of_fold));
+            [Part::Fold(margin), rest @ ..] => {
+                text += &" ".repeat(*margin);
                 text += FOLD;
                 rest
+            }
+            [_, after @ ..] => {
+                rest = after;
+                continue;
             }
             [] => return text,
         };
         text.push('\n');
     }
-}
-
-/// A fold before a closing bracket stands where the lines that it folds do.
-fn indentation_of_fold(next: &str) -> usize {
-    let closes = next.trim_start().starts_with(['}', ')', ']']);
-    indentation(next) + if closes { 4 } else { 0 }
 }
 
 /// Which of `lines` the parts show, by their numbers from 0, if the parts are these lines with
@@ -114,11 +119,12 @@ impl Search<'_> {
                     line.checked_sub(1).map_or(0, |before| indentation(self.lines[before]));
                 let within = |at: usize| {
                     let text = self.lines[at];
-                    *fold == Part::Fold || text.is_empty() || indentation(text) > deeper
+                    *fold != Part::Body || text.is_empty() || indentation(text) > deeper
                 };
                 let end = (line..self.lines.len()).find(|at| !within(*at));
                 let end = end.unwrap_or(self.lines.len());
-                (line + 1..=end).any(|next| self.matches(part + 1, next, shown))
+                let least = if *fold == Part::Around { line } else { line + 1 };
+                (least..=end).any(|next| self.matches(part + 1, next, shown))
             }
         };
         if !matches {

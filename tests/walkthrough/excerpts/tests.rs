@@ -71,6 +71,15 @@ fn an_excerpt_is_good_whole_with_folds_and_without_its_comments() {
     assert_good("Drop for Counter::two", "fn two(&mut self) {}\n", &[25]);
 }
 
+fn an_excerpt_that_begins_indented_is_from_the_middle() {
+    assert_good("double", "    let sum = number + number;\n", &[8]);
+    assert_good("double", "    // By addition.\n    …\n    sum\n", &[7, 10]);
+    assert_good("double", "    sum\n}\n", &[10, 11]);
+    assert_good("double", "    // By addition.\n    …\n", &[7]);
+    let text = "    let sum = number + number;\n    sum\n";
+    assert_eq!(wrong("double", text).unwrap(), "`sum` is not in the item, or not here");
+}
+
 fn a_planted_change_is_caught() {
     let text = "pub fn double(number: u64) -> u64 {\n    …\n    sun\n}\n";
     assert_eq!(wrong("double", text).unwrap(), "`sun` is not in the item, or not here");
@@ -95,7 +104,8 @@ fn a_planted_fold_of_a_body_that_goes_beyond_it_is_caught() {
 
 fn an_item_that_does_not_exist_or_exists_twice_is_caught() {
     assert_eq!(wrong("ghost", "x\n").unwrap(), "`a.rs` of stage 4 has no `ghost`");
-    let twice = "`a.rs` has `Counter::two` 2 times: `impl Counter::two`, `Drop for Counter::two`";
+    let twice =
+        "`a.rs` has `Counter::two` 2 times: `impl Counter::two`, `impl Drop for Counter::two`";
     assert_eq!(wrong("Counter::two", "x\n").unwrap(), twice);
     let document = Document::parse("t.md", "```rust stage=9 file=a.rs item=x\n```\n");
     let excerpt = excerpts(&document).next().unwrap();
@@ -153,6 +163,11 @@ fn a_changed_source_is_followed_and_folds_stay() {
     let old = "impl Counter {\n    fn one(&self) { … }\n\n    fn two(&self) {\n        third();\n    }\n}\n";
     let new = "impl Counter {\n    fn one(&self) { … }\n\n    fn two(&self) {\n        fourth();\n    }\n}\n";
     assert_eq!(rewritten("impl Counter", old, "third", "fourth").unwrap(), new);
+
+    let old = "    // By addition.\n    let sum = number + number;\n    …\n";
+    let new = "    // By addition.\n    first();\n    let sum = number + number;\n    …\n";
+    let to = "    first();\n    let sum =";
+    assert_eq!(rewritten("double", old, "    let sum =", to).unwrap(), new);
 }
 
 fn a_fold_that_lost_its_neighbour_is_reported() {
@@ -164,6 +179,7 @@ fn a_fold_that_lost_its_neighbour_is_reported() {
 pub fn tests() -> Vec<Trial> {
     crate::tests![
         an_excerpt_is_good_whole_with_folds_and_without_its_comments,
+        an_excerpt_that_begins_indented_is_from_the_middle,
         a_planted_change_is_caught,
         a_planted_gap_without_a_fold_is_caught,
         a_planted_fold_of_nothing_is_caught,

@@ -16,6 +16,8 @@ pub struct Hunk {
     pub old_file: Option<String>,
     /// What the item can be called, then what the block around it can be called.
     pub names: Vec<String>,
+    /// The names of the items whose lines it replaces.
+    pub replaced: Vec<String>,
     pub gone: bool,
     pub lines: Vec<usize>,
     /// The first of them.
@@ -92,12 +94,15 @@ fn compare(stage: usize, old: &Side, new: &Side, hunks: &mut Vec<Hunk>) {
             DiffTag::Insert | DiffTag::Replace => (new, &new.code[op.new_range()]),
         };
         let gone = op.tag() == DiffTag::Delete;
+        let replaced = by_item(&old.code[op.old_range()], old);
+        let replaced: Vec<_> = replaced.into_iter().flat_map(|(names, _)| names).collect();
         for (names, lines) in by_item(changed, side) {
             hunks.push(Hunk {
                 stage: if gone { stage - 1 } else { stage },
                 file: if new.file.is_empty() { old.file.clone() } else { new.file.clone() },
                 old_file: Some(old.file.clone()).filter(|name| *name != new.file),
                 names,
+                replaced: replaced.clone(),
                 gone,
                 lines: lines.iter().map(|(line, _)| *line).collect(),
                 code: lines[0].1.clone(),

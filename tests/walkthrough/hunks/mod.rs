@@ -145,23 +145,20 @@ impl Bullet {
         file && (self.items.is_empty() || item)
     }
 
-    /// The names in it that stand for no hunk.
+    /// The names in it that stand for no hunk, nor for what one has replaced.
     fn needless(&self, hunks: &[Hunk]) -> Vec<Finding> {
-        let lists = |items: Vec<String>| {
-            let bullet = Bullet { line: self.line, file: self.file.clone(), items };
-            hunks.iter().any(|hunk| bullet.lists(hunk))
-        };
-        if !lists(Vec::new()) {
+        let whole = Bullet { line: self.line, file: self.file.clone(), items: Vec::new() };
+        let here: Vec<_> = hunks.iter().filter(|hunk| whole.lists(hunk)).collect();
+        if here.is_empty() {
             let words = format!("`{}` has not changed", self.file);
             return vec![Finding::new(self.line, words)];
         }
-        let needless = self.items.iter().filter(|item| !lists(vec![(*item).clone()]));
-        needless
-            .map(|item| {
-                let words = format!("`{item}` has not changed in `{}`", self.file);
-                Finding::new(self.line, words)
-            })
-            .collect()
+        let changed = |item: &&String| {
+            here.iter().any(|hunk| hunk.names.contains(item) || hunk.replaced.contains(item))
+        };
+        let needless = self.items.iter().filter(|item| !changed(item));
+        let words = needless.map(|item| format!("`{item}` has not changed in `{}`", self.file));
+        words.map(|words| Finding::new(self.line, words)).collect()
     }
 }
 

@@ -143,6 +143,20 @@ fn bullets_that_name_no_hunk_are_caught() {
     assert_eq!(found(&format!("{all}- `a/mod.rs`, `gone`, `same`: why.\n")), words);
 }
 
+fn a_bullet_may_name_what_was_replaced_beside_what_replaces_it() {
+    let mut tree = tree();
+    tree.plant("3", "b.rs", "fn lock() { 1 }");
+    tree.plant("4", "b.rs", "fn read() { 1 }\nfn write() { 1 }");
+    let found = |bullet: &str| {
+        let bullets = format!("{}{bullet}", BULLETS.concat());
+        let findings = check(&chapter(&bullets), &tree, 4).findings;
+        findings.into_iter().map(|found| found.words).collect::<Vec<_>>()
+    };
+    assert!(found("- `b.rs`, `lock`, `read`, `write`: two for one.\n").is_empty());
+    let missed = ["`b.rs`, `write`, line 2: `fn write() { 1 }` is neither shown nor listed"];
+    assert_eq!(found("- `b.rs`, `lock`, `read`: one for one.\n"), missed);
+}
+
 fn bullets_of_another_form_are_caught() {
     let words = ["a bullet has to be \"`file`, `item`, `item`: why\""];
     for bullet in ["- `a.rs`\n", "- `a.rs`:\n", "- a.rs: why\n", "- `a.rs` and `same`: why\n"] {
@@ -164,6 +178,7 @@ pub fn tests() -> Vec<Trial> {
         a_planted_change_of_the_code_is_caught,
         an_excerpt_of_another_chapter_shows_nothing_here,
         bullets_that_name_no_hunk_are_caught,
+        a_bullet_may_name_what_was_replaced_beside_what_replaces_it,
         bullets_of_another_form_are_caught,
         a_missing_chapter_is_caught,
     ]

@@ -65,7 +65,8 @@ fn visible(visibility: &Visibility, word: &str) -> String {
     if private { word.to_owned() } else { format!("pub {word}") }
 }
 
-/// `impl Type`, or `Trait for Type` without and with what the trait has in angle brackets.
+/// `impl Type`; or `Trait for Type`, without and with what the trait has in angle brackets, and with
+/// `impl` before it.
 fn implementation(block: &ItemImpl) -> Vec<String> {
     let subject = subject(block);
     let Some((path, _)) = &block.trait_ else { return vec![format!("impl {subject}")] };
@@ -74,6 +75,7 @@ fn implementation(block: &ItemImpl) -> Vec<String> {
     if !last.arguments.is_none() {
         names.push(format!("{} for {subject}", squeezed(last)));
     }
+    names.push(format!("impl {} for {subject}", squeezed(last)));
     names
 }
 

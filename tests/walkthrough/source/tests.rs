@@ -52,6 +52,7 @@ fn items_are_found_by_every_name_with_their_lines() {
     assert_eq!(found("impl Type::new"), [(16, 17, 22)]);
     assert_eq!(found("From for Type").len(), 2);
     assert_eq!(found("From<io::Error> for Type"), [(25, 25, 27)]);
+    assert_eq!(found("impl From<io::Error> for Type"), [(25, 25, 27)]);
     assert_eq!(found("From<fmt::Error> for Type::from"), [(30, 30, 30)]);
     assert_eq!(found("Type::from").len(), 2);
     assert_eq!(found("Trait"), [(33, 33, 36)]);

@@ -6,8 +6,8 @@ use std::path::Path;
 /// The name under which the dependencies of a stage stand among its files.
 pub const DEPENDENCIES: &str = "Cargo.toml";
 
-/// The sources of all crates that the text speaks of, by the name that it gives them: `1` to `7`,
-/// `common` and `final`.
+/// The sources that the text speaks of, by the names that it gives them: `1` to `7`, `common` and
+/// `final` for the crates, `tests` for the tests that all of them share.
 #[derive(Clone, Default)]
 pub struct Tree(BTreeMap<String, BTreeMap<String, String>>);
 
@@ -24,7 +24,8 @@ impl Tree {
             }
         }
         tree.read_crate("final", &root.join("final"));
-        assert_eq!(tree.0.len(), 9, "seven stages, common and final");
+        tree.read_files("tests", "", &root.join("tests"));
+        assert_eq!(tree.0.len(), 10, "seven stages, common, final and tests");
         tree
     }
 
