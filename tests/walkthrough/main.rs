@@ -13,6 +13,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod claims;
+mod code;
 mod console;
 mod excerpts;
 mod expected;
@@ -72,6 +73,8 @@ fn main() -> ExitCode {
         hunks::trials(&document, &tree, &counts),
         console::tests(),
         console::trials(&document, &counts),
+        code::tests(),
+        code::trials(&document, &counts),
         claims::tests(),
         claims::trials(&document, &counts),
     ];

@@ -13,34 +13,30 @@ use std::path::Path;
 /// A value of one sample: its path below the record's name, and what it is.
 type Measured = (String, Quantity);
 
+/// All values of a record: one for each sample.
 type Reader = fn(&Value) -> Vec<Measured>;
 
-/// How the samples of each record are read.
-const READERS: &[(&str, Reader)] =
-    &[("peers-engine", peers_engine), ("peers-servers", peers_servers)];
+/// How each record is read.
+const READERS: [(&str, Reader); 5] = [
+    ("scaling", |record| samples(record, scaling)),
+    ("timeline", timeline),
+    ("costs", |record| samples(record, costs)),
+    ("peers-engine", |record| samples(record, peers_engine)),
+    ("peers-servers", |record| samples(record, peers_servers)),
+];
 
 /// All values of all records.
 pub struct Records(BTreeMap<String, Quantity>);
 
 impl Records {
-    /// Reads every record in a directory.
-    ///
-    /// # Panics
-    /// If there is one that nobody here can read.
+    /// Reads the records in a directory.
     pub fn read(dir: &Path) -> Records {
         let mut all = BTreeMap::new();
-        for entry in fs::read_dir(dir).unwrap() {
-            let path = entry.unwrap().path();
-            let Some(name) = path.file_name().unwrap().to_str().unwrap().strip_suffix(".json")
-            else {
-                continue;
-            };
-            let reader = READERS.iter().find(|(record, _)| *record == name);
-            let (_, reader) = reader.unwrap_or_else(|| panic!("no reader for {name}.json"));
-            let record: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        for (name, reader) in READERS {
+            let Ok(text) = fs::read_to_string(dir.join(format!("{name}.json"))) else { continue };
+            let record: Value = serde_json::from_str(&text).unwrap();
             let mut values: BTreeMap<String, Vec<Quantity>> = BTreeMap::new();
-            let samples = record["samples"].as_array().unwrap().iter().flat_map(reader);
-            for (path, value) in samples.chain(conditions(&record["conditions"])) {
+            for (path, value) in reader(&record).into_iter().chain(conditions(&record)) {
                 values.entry(format!("{name}/{path}")).or_default().push(value);
             }
             all.extend(values.into_iter().map(|(path, values)| (path, median(values))));
@@ -89,10 +85,11 @@ fn median(mut values: Vec<Quantity>) -> Quantity {
 }
 
 /// What was measured on: its numbers.
-fn conditions(conditions: &Value) -> Vec<Measured> {
-    let fields = conditions.as_object().into_iter().flatten();
+fn conditions(record: &Value) -> Vec<Measured> {
+    let fields = record["conditions"].as_object().into_iter().flatten();
     let unit = |name: &str| match name {
         "memory_gib" => (f64::from(1 << 30), SIZE),
+        "value_bytes" => (1.0, SIZE),
         "seconds" => (1.0, TIME),
         _ => (1.0, COUNT),
     };
@@ -104,37 +101,79 @@ fn conditions(conditions: &Value) -> Vec<Measured> {
     values.collect()
 }
 
+fn samples(record: &Value, of_sample: fn(&Value) -> Vec<Measured>) -> Vec<Measured> {
+    record["samples"].as_array().unwrap().iter().flat_map(of_sample).collect()
+}
+
+/// `work/stage/threads/figure`.
+fn scaling(sample: &Value) -> Vec<Measured> {
+    let place = place(sample, &["work", "stage", "threads"]);
+    figures(&sample["figures"], &place, |figure| match figure {
+        "rate" => (1e3, RATE),
+        "other" => (1.0, RATE),
+        "p50" | "p99" | "p999" | "longest" | "cpu" => (1e-6, TIME),
+        _ => (1.0, COUNT),
+    })
+}
+
+/// `stage/count`; times are counted in ticks.
+fn timeline(record: &Value) -> Vec<Measured> {
+    let stages = record["stages"].as_array().unwrap().iter();
+    let counts = |stage| figures(&stage["counts"], &place(stage, &["stage"]), |_| (1.0, COUNT));
+    stages.flat_map(counts).collect()
+}
+
+/// `cost/variant/threads/figure`; the numbers of threads and round are read as well, to no harm.
+fn costs(sample: &Value) -> Vec<Measured> {
+    let place = place(sample, &["cost", "variant", "threads"]);
+    figures(sample, &place, |figure| match figure {
+        figure if figure.ends_with("seconds") => (1.0, TIME),
+        figure if figure.ends_with("bytes") => (1.0, SIZE),
+        _ => (1.0, COUNT),
+    })
+}
+
 /// `work/engine/figure`.
 fn peers_engine(sample: &Value) -> Vec<Measured> {
-    figures(sample, "engine", |work, figure| match (work, figure) {
-        (_, "open") => (1e-3, TIME),
-        (_, "lost") => (1.0, COUNT),
-        (_, "disk") => (1.0, SIZE),
-        (_, figure) if figure.starts_with("private") || figure.starts_with("mapped") => (1.0, SIZE),
-        ("latency", _) => (1e-6, TIME),
+    let place = place(sample, &["work", "engine"]);
+    let unit = |figure: &str| match figure {
+        "open" => (1e-3, TIME),
+        "lost" => (1.0, COUNT),
+        "disk" => (1.0, SIZE),
+        figure if figure.starts_with("private") || figure.starts_with("mapped") => (1.0, SIZE),
+        _ if sample["work"] == "latency" => (1e-6, TIME),
         _ => (1e3, RATE),
-    })
+    };
+    figures(&sample["figures"], &place, unit)
 }
 
 /// `work/server/figure`.
 fn peers_servers(sample: &Value) -> Vec<Measured> {
-    figures(sample, "server", |_, figure| match figure {
+    let place = place(sample, &["work", "server"]);
+    figures(&sample["figures"], &place, |figure| match figure {
         "rate" | "rate, without" => (1e3, RATE),
         "cpu" | "cpu, without" | "p50" | "p99" | "p999" => (1e-6, TIME),
         _ => (1.0, COUNT),
     })
 }
 
-/// The samples of the peers have a map of figures each, whose names say what they are.
-fn figures(sample: &Value, who: &str, unit: fn(&str, &str) -> (f64, Dimension)) -> Vec<Measured> {
-    let (work, who) = (sample["work"].as_str().unwrap(), sample[who].as_str().unwrap());
-    let figures = sample["figures"].as_object().unwrap().iter();
-    let value = |(figure, value): (&String, &Value)| {
-        let (scale, dimension) = unit(work, figure);
-        let value = Quantity::new(value.as_f64().unwrap() * scale, dimension);
-        (format!("{work}/{who}/{}", segment(figure)), value)
+/// What a sample is told from the others by, as the beginning of a path.
+fn place(sample: &Value, fields: &[&str]) -> String {
+    let value = |field: &&str| match &sample[*field] {
+        Value::String(name) => segment(name),
+        number => number.to_string(),
     };
-    figures.map(value).collect()
+    fields.iter().map(value).collect::<Vec<_>>().join("/")
+}
+
+/// The numbers among some fields, with what one of each is in base units.
+fn figures(fields: &Value, place: &str, unit: impl Fn(&str) -> (f64, Dimension)) -> Vec<Measured> {
+    let value = |(name, value): (&String, &Value)| {
+        let (scale, dimension) = unit(name);
+        let value = Quantity::new(value.as_f64()? * scale, dimension);
+        Some((format!("{place}/{}", segment(name)), value))
+    };
+    fields.as_object().into_iter().flatten().filter_map(value).collect()
 }
 
 /// A name as a part of a path: `5 % set, 4 threads` is `5-set-4-threads`.
