@@ -6,17 +6,26 @@
 //! time, one a chapter or a block, so that the one that fails has a name.
 //!
 //! `WALKTHROUGH=rewrite cargo test --test walkthrough` brings the excerpts and the list of words up
-//! to date, `WALKTHROUGH=hunks …` prints what is neither shown nor listed, and
-//! `KVS_WALKTHROUGH=FILE …` takes another text than the repository's.
+//! to date, `WALKTHROUGH=hunks …` prints what is neither shown nor listed, `values` all measurements
+//! that a number can be bound to, `claims` the numbers that are bound, and `KVS_WALKTHROUGH=FILE …`
+//! takes another text than the repository's.
 
 #![allow(clippy::unwrap_used)]
 
+mod claims;
+mod code;
+mod console;
 mod excerpts;
+mod expected;
 mod hunks;
 mod links;
 mod markdown;
 mod outline;
 mod report;
+#[path = "../support/server.rs"]
+mod server;
+#[path = "../support/sleep.rs"]
+mod sleep;
 mod source;
 mod spelling;
 
@@ -35,6 +44,9 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const OWN: &str = "WALKTHROUGH.md";
 
 fn main() -> ExitCode {
+    if let Some(exit_code) = console::run_if_asked() {
+        return exit_code;
+    }
     let path =
         env::var_os("KVS_WALKTHROUGH").map_or_else(|| Path::new(ROOT).join(OWN), PathBuf::from);
     let root = Path::new(ROOT);
@@ -43,6 +55,14 @@ fn main() -> ExitCode {
         Ok("rewrite") => return rewrite(&path, &tree),
         Ok("hunks") => {
             print!("{}", hunks::uncovered(&Document::read(&path), &tree));
+            return ExitCode::SUCCESS;
+        }
+        Ok("values") => {
+            print!("{}", claims::values());
+            return ExitCode::SUCCESS;
+        }
+        Ok("claims") => {
+            print!("{}", claims::bound(&Document::read(&path)));
             return ExitCode::SUCCESS;
         }
         _ => {}
@@ -63,6 +83,12 @@ fn main() -> ExitCode {
         outline::trials(&document, &counts),
         spelling::tests(),
         spelling::trials(&document, root, &counts),
+        console::tests(),
+        console::trials(&document, &counts),
+        code::tests(),
+        code::trials(&document, &counts),
+        claims::tests(),
+        claims::trials(&document, &counts),
     ];
     let trials = trials.into_iter().flatten().collect();
     let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
