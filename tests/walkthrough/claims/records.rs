@@ -119,14 +119,17 @@ fn scaling(sample: &Value) -> Vec<Measured> {
 /// `stage/count`; times are counted in ticks.
 fn timeline(record: &Value) -> Vec<Measured> {
     let stages = record["stages"].as_array().unwrap().iter();
-    let counts = |stage| figures(&stage["counts"], &place(stage, &["stage"]), |_| (1.0, COUNT));
+    let counts =
+        |stage: &Value| figures(&stage["counts"], &place(stage, &["stage"]), |_| (1.0, COUNT));
     stages.flat_map(counts).collect()
 }
 
-/// `cost/variant/threads/figure`; the numbers of threads and round are read as well, to no harm.
+/// `cost/variant/threads/figure`; the figures stand among what tells the sample.
 fn costs(sample: &Value) -> Vec<Measured> {
     let place = place(sample, &["cost", "variant", "threads"]);
-    figures(sample, &place, |figure| match figure {
+    let mut rest = sample.clone();
+    rest.as_object_mut().unwrap().retain(|name, _| !["threads", "round"].contains(&name.as_str()));
+    figures(&rest, &place, |figure| match figure {
         figure if figure.ends_with("seconds") => (1.0, TIME),
         figure if figure.ends_with("bytes") => (1.0, SIZE),
         _ => (1.0, COUNT),
