@@ -119,7 +119,8 @@ fn scaling(sample: &Value) -> Vec<Measured> {
 /// `stage/count`; times are counted in ticks.
 fn timeline(record: &Value) -> Vec<Measured> {
     let stages = record["stages"].as_array().unwrap().iter();
-    let counts = |stage| figures(&stage["counts"], &place(stage, &["stage"]), |_| (1.0, COUNT));
+    let counts =
+        |stage: &Value| figures(&stage["counts"], &place(stage, &["stage"]), |_| (1.0, COUNT));
     stages.flat_map(counts).collect()
 }
 
