@@ -13,6 +13,8 @@
 mod properties;
 #[path = "../support/server.rs"]
 mod server;
+#[path = "../support/sleep.rs"]
+mod sleep;
 mod stage_process;
 
 use libtest_mimic::{Arguments, Trial};

@@ -48,8 +48,9 @@ impl Position {
         self.offset + self.len
     }
 
-    /// A buffer that the record just fits in.
+    /// A buffer that the record just fits in, for the reading of it.
     pub fn buffer(self) -> Vec<u8> {
+        probe::hit(Point::Fetch);
         // A record was in memory when it was written, so its length fits in a `usize`.
         vec![0; self.len as usize]
     }

@@ -1,4 +1,4 @@
-//! A window for tests: they may stop a thread at the two moments at which an engine is busy.
+//! A window for tests: they may stop a thread at the moments at which an engine is busy.
 //!
 //! A test that wants to know whether readers share a lock has to hold one inside it. So the log
 //! calls [`hit`] there, and a test [`install`]s what happens then. Only a debug build has the
@@ -9,6 +9,8 @@ use std::sync::OnceLock;
 /// Where an engine is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Point {
+    /// It is about to read a record.
+    Fetch,
     /// It has read a record and decodes it.
     Read,
     /// It is about to write a record.
