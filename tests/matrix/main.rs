@@ -14,6 +14,8 @@ mod properties;
 #[path = "../support/server.rs"]
 mod server;
 mod stage_process;
+#[path = "../support/tasks.rs"]
+mod tasks;
 
 use libtest_mimic::{Arguments, Trial};
 use properties::PROPERTIES;

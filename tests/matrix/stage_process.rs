@@ -1,6 +1,7 @@
 //! The server of any stage, in a process that can be told to stop its readers or writers.
 
 use crate::server::{Raw, Server, WATCHDOG};
+use crate::tasks::{Task, tasks};
 use std::env;
 use std::io::{BufRead, BufReader, Write, stdin};
 use std::ops::Deref;
@@ -180,20 +181,11 @@ impl Stage {
         self.tasks().len()
     }
 
-    /// For each thread its state and how often it was switched to. None if the process is gone.
-    fn tasks(&self) -> Vec<(char, u64)> {
-        let Ok(tasks) = std::fs::read_dir(format!("/proc/{}/task", self.child.id())) else {
-            return Vec::new();
-        };
-        let status = |task: std::io::Result<std::fs::DirEntry>| {
-            let text = std::fs::read_to_string(task.ok()?.path().join("status")).ok()?;
-            let field = |name: &str| text.split_once(name)?.1.split_whitespace().next();
-            let state = field("State:")?.chars().next()?;
-            let switches = ["\nvoluntary_ctxt_switches:", "nonvoluntary_ctxt_switches:"];
-            let counts = switches.map(|name| field(name).and_then(|n| n.parse::<u64>().ok()));
-            Some((state, counts[0]? + counts[1]?))
-        };
-        tasks.filter_map(status).filter(|(state, _)| *state != 'Z').collect()
+    /// Its threads. None if the process is gone.
+    fn tasks(&self) -> Vec<Task> {
+        let mut tasks = tasks(&self.child.id().to_string());
+        tasks.retain(|task| task.state != 'Z');
+        tasks
     }
 
     /// Sends SIGTERM; returns the exit code, if the process ended with one.
@@ -205,7 +197,7 @@ impl Stage {
 /// Watches whether all threads of a server sleep and none has run between two looks.
 struct Sleep {
     since: Instant,
-    last: Vec<(char, u64)>,
+    last: Vec<Task>,
     looks: usize,
 }
 
@@ -216,7 +208,7 @@ impl Sleep {
 
     fn is_deep(&mut self, stage: &Stage) -> bool {
         let tasks = stage.tasks();
-        let asleep = tasks.iter().all(|(state, _)| *state == 'S');
+        let asleep = tasks.iter().all(|task| task.state == 'S');
         self.looks = if asleep && tasks == self.last { self.looks + 1 } else { 0 };
         self.last = tasks;
         assert!(self.since.elapsed() < WATCHDOG, "the server never sleeps");
