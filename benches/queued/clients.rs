@@ -18,12 +18,20 @@ pub fn value() -> String {
     "0123456789abcdef".to_owned()
 }
 
+/// How many clients are under way at a time. The stages listen with the standard library's backlog of
+/// 128 connections. A connection that finds it full is lost, and the client's system tries again only
+/// after a second, then after two more, and so on: with a thousand at once an iteration lasted
+/// minutes. A client that is answered was accepted, so as many as the backlog holds never
+/// overflow it. It is also far more than a pool of a few threads can serve at a time: the pool's queue
+/// is never empty, and is all the same never longer than this.
+const AT_ONCE: usize = 128;
+
 /// A thousand threads, started once: to start them would cost more than their requests.
-pub struct Clients(SharedQueueThreadPool);
+pub struct Clients(Arc<SharedQueueThreadPool>);
 
 impl Clients {
     pub fn start() -> Clients {
-        Clients(SharedQueueThreadPool::new(CLIENTS as u32).unwrap())
+        Clients(Arc::new(SharedQueueThreadPool::new(CLIENTS as u32).unwrap()))
     }
 
     /// Lets every client do `work` with its number; returns when all have.
@@ -32,15 +40,15 @@ impl Clients {
     /// would wake up to a thousand times an iteration and take the processor from a client each
     /// time; a counter costs one atomic subtraction a client.
     pub fn each(&self, work: impl Fn(usize) + Send + Sync + 'static) {
-        let (left, failed) = (AtomicUsize::new(CLIENTS), AtomicBool::new(false));
-        let iteration = Arc::new(Iteration { left, failed, waiting: thread::current() });
-        let work = Arc::new(work);
-        for number in 0..CLIENTS {
-            let (iteration, work) = (Done(Arc::clone(&iteration)), Arc::clone(&work));
-            self.0.spawn(move || {
-                work(number);
-                drop(iteration);
-            });
+        let iteration = Arc::new(Iteration {
+            work,
+            next: AtomicUsize::new(0),
+            left: AtomicUsize::new(CLIENTS),
+            failed: AtomicBool::new(false),
+            waiting: thread::current(),
+        });
+        for _ in 0..AT_ONCE {
+            start_next(&self.0, &iteration);
         }
         while iteration.left.load(Ordering::Acquire) > 0 {
             thread::park();
@@ -49,7 +57,10 @@ impl Clients {
     }
 }
 
-struct Iteration {
+struct Iteration<W> {
+    work: W,
+    /// The number of the next client to start. Only its own value matters, so `Relaxed`.
+    next: AtomicUsize,
     /// Clients that are not done. `AcqRel`, so that who sees zero sees what all of them did.
     left: AtomicUsize,
     /// Written before `left`, which orders it.
@@ -57,10 +68,41 @@ struct Iteration {
     waiting: Thread,
 }
 
-/// Counts a client as done, also when it panics: the bench fails then, and does not hang.
-struct Done(Arc<Iteration>);
+/// Wakes the thread of the next client, if all have not been started. A client that is done starts
+/// the next one: were all started at once, and waited for their turn, each would wake up twice.
+fn start_next<W: Fn(usize) + Send + Sync + 'static>(
+    pool: &Arc<SharedQueueThreadPool>,
+    iteration: &Arc<Iteration<W>>,
+) {
+    let number = iteration.next.fetch_add(1, Ordering::Relaxed);
+    if number >= CLIENTS {
+        return;
+    }
+    let (next, iteration) = (Arc::clone(pool), Arc::clone(iteration));
+    pool.spawn(move || {
+        // The last to be dropped: who waits for the end finds that no client holds the pool.
+        let done = Done(iteration);
+        let _next = Next(next, &done.0);
+        (done.0.work)(number);
+    });
+}
 
-impl Drop for Done {
+/// Starts the next client when one is done, also when it panics.
+struct Next<'a, W: Fn(usize) + Send + Sync + 'static>(
+    Arc<SharedQueueThreadPool>,
+    &'a Arc<Iteration<W>>,
+);
+
+impl<W: Fn(usize) + Send + Sync + 'static> Drop for Next<'_, W> {
+    fn drop(&mut self) {
+        start_next(&self.0, self.1);
+    }
+}
+
+/// Counts a client as done, also when it panics: the bench fails then, and does not hang.
+struct Done<W>(Arc<Iteration<W>>);
+
+impl<W> Drop for Done<W> {
     fn drop(&mut self) {
         if thread::panicking() {
             self.0.failed.store(true, Ordering::Relaxed);

@@ -13,9 +13,8 @@
 //! for a server whose connections cost no thread; the stages serve a connection until it ends, so with
 //! more clients than threads the rest would wait for ever.
 //!
-//! The stages listen with the standard library's backlog of 128 connections. A burst of a thousand
-//! can overflow it, and what is lost then is sent again after a second or later: an iteration that
-//! takes seconds is that. `final` has a longer one.
+//! At most 128 clients are under way at a time, in `null` too: so many as the stages' listeners can
+//! hold. See `clients.rs`.
 //!
 //! The keys and the value are the same in every iteration, and every answer is checked. Server,
 //! store, clients and, for reads, the keys are there before the clock runs. `null` is the same with

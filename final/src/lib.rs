@@ -48,6 +48,7 @@ mod server;
 mod signals;
 mod sled_engine;
 mod stats;
+mod sync;
 pub mod thread_pool;
 
 pub use client::{KvsClient, KvsClientOptions, Pending};

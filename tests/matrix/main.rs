@@ -13,9 +13,9 @@
 mod properties;
 #[path = "../support/server.rs"]
 mod server;
+#[path = "../support/sleep.rs"]
+mod sleep;
 mod stage_process;
-#[path = "../support/tasks.rs"]
-mod tasks;
 
 use libtest_mimic::{Arguments, Trial};
 use properties::PROPERTIES;

@@ -1,7 +1,7 @@
 //! The server of any stage, in a process that can be told to stop its readers or writers.
 
 use crate::server::{Raw, Server, WATCHDOG};
-use crate::tasks::{Task, tasks};
+use crate::sleep::{self, happens};
 use std::env;
 use std::io::{BufRead, BufReader, Write, stdin};
 use std::ops::Deref;
@@ -9,14 +9,9 @@ use std::path::Path;
 use std::process::{ChildStdin, Command, ExitCode, Stdio};
 use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::thread;
-use std::time::{Duration, Instant};
 
 /// Names the stage in the environment of a process that is to be its server.
 const ROLE: &str = "KVS_MATRIX_STAGE";
-/// How often in a row a server has to be found asleep. Data that was sent over loopback is there
-/// before the sender goes on, so a server that will act on it is awake by then; the repetition
-/// covers a machine that is late.
-const ASLEEP: usize = 50;
 
 // ---- inside the process ------------------------------------------------------------------------
 
@@ -140,78 +135,26 @@ impl Stage {
 
     /// Waits until a thread is held by the probe, or cannot be because the server sleeps.
     pub fn holds_one_more(&self) -> bool {
-        let mut sleep = Sleep::watch();
-        loop {
-            match self.said.try_recv() {
-                Ok(line) => return line == "held",
-                Err(_) if sleep.is_deep(self) => return self.said.try_recv().is_ok(),
-                Err(_) => thread::sleep(Duration::from_millis(2)),
-            }
-        }
+        happens(self.child.id(), || self.said.try_recv().is_ok_and(|line| line == "held"))
     }
 
     /// Waits until `client` has an answer, or cannot get one because the server sleeps or is gone.
     pub fn answers(&self, client: &Raw) -> bool {
-        let has_answer = || {
-            client.stream().set_nonblocking(true).unwrap();
-            let peeked = client.stream().peek(&mut [0]);
-            client.stream().set_nonblocking(false).unwrap();
-            matches!(peeked, Ok(1))
-        };
-        let mut sleep = Sleep::watch();
-        while !has_answer() {
-            if sleep.is_deep(self) {
-                return has_answer();
-            }
-            thread::sleep(Duration::from_millis(2));
-        }
-        true
+        happens(self.child.id(), || client.has_answer())
     }
 
     /// Waits until the server has done all that it can do for now.
     pub fn settle(&self) {
-        let mut sleep = Sleep::watch();
-        while !sleep.is_deep(self) {
-            thread::sleep(Duration::from_millis(2));
-        }
+        sleep::settle(self.child.id());
     }
 
     /// How many threads the process has.
     pub fn threads(&self) -> usize {
-        self.tasks().len()
-    }
-
-    /// Its threads. None if the process is gone.
-    fn tasks(&self) -> Vec<Task> {
-        let mut tasks = tasks(&self.child.id().to_string());
-        tasks.retain(|task| task.state != 'Z');
-        tasks
+        sleep::threads(self.child.id())
     }
 
     /// Sends SIGTERM; returns the exit code, if the process ended with one.
     pub fn terminate(self) -> Option<i32> {
         self.server.terminate().0.code()
-    }
-}
-
-/// Watches whether all threads of a server sleep and none has run between two looks.
-struct Sleep {
-    since: Instant,
-    last: Vec<Task>,
-    looks: usize,
-}
-
-impl Sleep {
-    fn watch() -> Sleep {
-        Sleep { since: Instant::now(), last: Vec::new(), looks: 0 }
-    }
-
-    fn is_deep(&mut self, stage: &Stage) -> bool {
-        let tasks = stage.tasks();
-        let asleep = tasks.iter().all(|task| task.state == 'S');
-        self.looks = if asleep && tasks == self.last { self.looks + 1 } else { 0 };
-        self.last = tasks;
-        assert!(self.since.elapsed() < WATCHDOG, "the server never sleeps");
-        self.looks >= ASLEEP
     }
 }

@@ -114,6 +114,14 @@ impl Raw {
         line.trim_end_matches('\n').to_owned()
     }
 
+    /// Whether there is something to read, without waiting for it.
+    pub fn has_answer(&self) -> bool {
+        self.stream().set_nonblocking(true).unwrap();
+        let peeked = self.stream().peek(&mut [0]);
+        self.stream().set_nonblocking(false).unwrap();
+        matches!(peeked, Ok(1))
+    }
+
     pub fn ask(&mut self, request: &str) -> String {
         self.send(format!("{request}\n"));
         self.line()

@@ -12,10 +12,12 @@ pub struct Task {
     pub switches: u64,
 }
 
-/// The threads of a process; `self` is this one. None if it is gone.
-pub fn tasks(process: &str) -> Vec<Task> {
-    let entries = fs::read_dir(format!("/proc/{process}/task"));
-    entries.map(|tasks| tasks.filter_map(|task| look(&task.ok()?)).collect()).unwrap_or_default()
+/// The threads of process `pid`. None if it is gone.
+pub fn tasks(pid: u32) -> Vec<Task> {
+    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else {
+        return Vec::new();
+    };
+    tasks.filter_map(|task| look(&task.ok()?)).filter(|task| task.state != 'Z').collect()
 }
 
 /// None if the thread has ended meanwhile.

@@ -12,6 +12,7 @@ use crate::tasks::tasks;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fs;
+use std::process;
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -200,7 +201,7 @@ fn sleep_of_all_others() {
     let (mut last, mut looks) = (Vec::new(), 0);
     while looks < LOOKS {
         thread::sleep(Duration::from_millis(1));
-        let mut others = tasks("self");
+        let mut others = tasks(process::id());
         others.retain(|task| task.number != this);
         let asleep = others.iter().all(|task| task.state == 'S');
         looks = if asleep && others == last { looks + 1 } else { 0 };

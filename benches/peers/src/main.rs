@@ -5,30 +5,35 @@
 //! the caches of another; the engines take turns, round by round. Likewise the servers, of which
 //! each is a process and its clients another. See `benches/README.md`.
 
+mod conditions;
+#[path = "../../support/data.rs"]
 mod data;
 mod engines;
 mod latency;
+#[path = "../../support/load.rs"]
+mod load;
 mod options;
 mod rates;
+#[path = "../../support/record.rs"]
 mod record;
 mod reopen;
 mod report;
 mod rows;
 mod run;
+#[path = "../../support/samples.rs"]
 mod samples;
 mod servers;
+#[path = "../../support/usage.rs"]
+mod usage;
 mod workloads;
 
+use conditions::Record;
 use options::{Command, Options, ServersCommand};
-use record::Record;
-use std::error::Error;
+use record::Outcome;
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 use structopt::StructOpt;
-
-/// A result with whatever went wrong, in words.
-type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 fn main() -> ExitCode {
     let done = match Options::from_args().command {

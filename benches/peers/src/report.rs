@@ -1,8 +1,8 @@
 //! The tables, in Markdown.
 
 use crate::Outcome;
+use crate::conditions::Record;
 use crate::engines::{ALL, Engine, Level};
-use crate::record::Record;
 use crate::rows::{Better, Goal, Row, TABLES, Table};
 use crate::run::Sample;
 use crate::samples::{Samples, number, row, thousands};
@@ -26,13 +26,14 @@ pub(crate) fn insert(text: &str, begin: &str, tables: &str) -> Outcome<String> {
 /// All that the record has.
 pub(crate) fn markdown(record: &Record<Sample>) -> String {
     let c = &record.conditions;
+    let m = &c.machine;
     let mut text = format!(
         "{}, {} cores, {} GiB; Linux {}, {}; {}, `final` at `{}`; {} keys, {} s a measurement.\n",
-        c.cpu,
-        c.cores,
-        c.memory_gib,
-        c.kernel,
-        c.file_system,
+        m.cpu,
+        m.cores,
+        m.memory_gib,
+        m.kernel,
+        m.file_system,
         record.date,
         c.revision,
         thousands(c.keys),
@@ -165,7 +166,7 @@ fn promises(record: &Record<Sample>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Conditions;
+    use crate::conditions::Conditions;
     use crate::workloads::Work;
     use std::fs;
     use std::path::Path;

@@ -1,8 +1,8 @@
 //! The rounds: every workload on every engine in its turn, each in a process of its own.
 
 use crate::Outcome;
+use crate::conditions::{Conditions, Record};
 use crate::engines::Engine;
-use crate::record::Record;
 use crate::workloads::{Figures, Task, Work};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -35,7 +35,7 @@ pub(crate) struct Sample {
 
 /// Measures, and says on stderr what.
 pub(crate) fn run(plan: &Plan) -> Outcome<Record<Sample>> {
-    let mut record = Record::new(plan.keys, plan.seconds, BTreeMap::new())?;
+    let mut record = Record::new(Conditions::here(plan.keys, plan.seconds, BTreeMap::new())?)?;
     if let Some(path) = &plan.json {
         record = record.continued(path)?;
     }

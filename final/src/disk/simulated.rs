@@ -1,11 +1,12 @@
 use super::power_cut::{Change, Content, CrashRng, FileId, replay, write};
 use super::{Disk, DiskFile, Map};
+use crate::sync::{Mutex, MutexGuard};
 use crate::{KvsError, Result};
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 /// A disk in memory that knows what a power cut may take.
 ///

@@ -6,11 +6,11 @@ use super::compactor::Compactor;
 use super::options::Durability;
 use super::writer::Writer;
 use crate::periodic::Periodic;
+use crate::sync::thread::{self, JoinHandle};
 use crate::{KvsError, Result};
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, select};
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 /// How long the compactor waits after a failure before it tries again; twice as long each time.

@@ -11,10 +11,11 @@
 
 use super::options::Durability;
 use super::writer::{Op, Writer};
+use crate::sync::atomic::{AtomicU8, Ordering};
+use crate::sync::thread::{self, Thread};
+use crate::sync::{Condvar, Mutex, MutexGuard};
 use crate::{KvsError, Result, thread_pool};
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, Thread};
+use std::sync::{Arc, PoisonError};
 
 /// How often a writer looks for its result before it goes to sleep, where there is no sync to wait
 /// for: about as long as it takes the leader to commit a small batch.

@@ -18,12 +18,11 @@ use super::manifest::WriteError;
 use super::record::{self, Place, Record};
 use super::segment::{self, Found, Scan, Segment};
 use super::writer::Writer;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::{Instant, Mutex, thread};
 use crate::{KvsError, Result};
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, TryLockError};
-use std::thread;
-use std::time::Instant;
+use std::sync::{Arc, TryLockError};
 
 /// How many bytes are copied before it looks up: at whether it shall stop, and at the clock.
 const CHUNK: usize = 1 << 20;

@@ -1,10 +1,10 @@
 use super::record::Record;
 use super::segment::Segment;
+use crate::sync::atomic::{AtomicU64, Ordering};
 use papaya::{Compute, Guard, HashMap, Operation};
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The longest value that is kept in its entry, in bytes: what fits beside the place without making
 /// the entry longer than 40 bytes.

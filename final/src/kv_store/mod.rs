@@ -39,6 +39,7 @@ mod writer;
 pub use check::{CheckReport, check};
 pub use options::{Durability, KvStoreOptions};
 
+use crate::sync::atomic::Ordering;
 use crate::{KvsEngine, Result, Stats};
 use background::Background;
 use commit::Commit;
@@ -138,7 +139,7 @@ impl KvStore {
     /// What the store says about itself. Waits for nobody but for a manifest that is being written.
     pub fn stats(&self) -> Stats {
         let Shared { index, writer, compactor, .. } = &*self.0;
-        let bytes = writer.bytes.load(std::sync::atomic::Ordering::Relaxed);
+        let bytes = writer.bytes.load(Ordering::Relaxed);
         Stats {
             keys: index.entries.len() as u64,
             live_bytes: bytes.saturating_sub(index.dead()),

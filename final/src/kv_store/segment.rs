@@ -26,10 +26,11 @@
 
 use super::record::{self, Place, Record};
 use crate::disk::{Disk, DiskFile, Map};
+use crate::sync::OnceLock;
+use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::{KvsError, Result};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 /// Bytes before the first record.
 pub(super) const HEADER: u32 = 20;

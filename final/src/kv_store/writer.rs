@@ -8,12 +8,13 @@ use super::recovery::Files;
 use super::segment::{self, Segment};
 use crate::disk::Disk;
 use crate::probe::{self, Point};
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{Mutex, MutexGuard, OnceLock};
 use crate::{KvsError, Result};
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 /// How much is reserved ahead of the log's end at level `always`, in bytes: a file that does not
 /// grow is cheaper to sync. Thousands of synced sets a second (values of 16 bytes, 2 cores, ext4;

@@ -1,10 +1,10 @@
 use super::shared::Shared;
+use crate::sync::thread;
 use rustix::io::Errno;
 use rustix::net::SocketFlags;
 use std::fs::File;
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 /// How long to wait when the system has no descriptor or no memory for a connection.

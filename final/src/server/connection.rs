@@ -6,39 +6,26 @@
 
 use super::close::{Close, Timer};
 use super::deadline::NEVER;
+use super::notes::{CUT, HUNG_UP, Notes, READY};
 use super::requests::Requests;
 use super::shared::Shared;
 use super::writes::Writes;
 use crate::KvsEngine;
 use crate::protocol::{KEPT_BUFFER, Lines};
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{Instant, Mutex, MutexGuard};
 use std::io;
 use std::net::{self, TcpStream};
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, PoisonError};
 
 /// How much a turn reads at most, in bytes.
 const MAX_READ: usize = KEPT_BUFFER;
-
-/// Bits of `Connection::state`: it is queued or has its turn.
-const BUSY: u8 = 1;
-/// Something has happened since the turn began.
-const NOTICED: u8 = 2;
-/// The socket is worth a look.
-const READY: u8 = 4;
-/// The client ended its side, or the connection broke.
-const HUNG_UP: u8 = 8;
-/// It gets no other turn.
-const CUT: u8 = 16;
 
 pub(super) struct Connection {
     pub(super) stream: TcpStream,
     pub(super) token: usize,
     pub(super) shared: Arc<Shared>,
-    /// Who sets [`BUSY`] queues the connection; everybody else only leaves a note, which whoever
-    /// has the turn finds when it tries to leave. `AcqRel`, so that what was written before the note is
-    /// seen in the turn after it.
-    state: AtomicU8,
+    notes: Notes,
     /// Until when the client has to do something, in [`Shared::now`]'s milliseconds. The poller
     /// compares it with the time every so often; seeing it a round late does no harm: `Relaxed`.
     pub(super) deadline: AtomicU64,
@@ -116,7 +103,7 @@ impl Connection {
         let connection = Connection {
             stream,
             token,
-            state: AtomicU8::new(0),
+            notes: Notes::default(),
             deadline: AtomicU64::new(NEVER),
             inner: Mutex::new(Inner {
                 input: Vec::new(),
@@ -139,23 +126,19 @@ impl Connection {
 
     /// Leaves a note that the socket is worth a look. Returns whether the caller has to queue it.
     pub(super) fn notice(&self, hung_up: bool) -> bool {
-        self.leave_note(if hung_up { READY | HUNG_UP } else { READY })
-    }
-
-    fn leave_note(&self, note: u8) -> bool {
-        self.state.fetch_or(BUSY | NOTICED | note, Ordering::AcqRel) & BUSY == 0
+        self.notes.leave(if hung_up { READY | HUNG_UP } else { READY })
     }
 
     /// Sees to it that it gets a turn, now or when the one that is under way ends.
     pub(super) fn wake(self: &Arc<Self>) {
-        if self.leave_note(0) {
+        if self.notes.leave(0) {
             self.shared.wake(Arc::clone(self));
         }
     }
 
     /// As [`Connection::wake`]; what has arrived and was not reported yet is to be read as well.
     pub(super) fn wake_to_read(self: &Arc<Self>) {
-        if self.leave_note(READY) {
+        if self.notes.leave(READY) {
             self.shared.wake(Arc::clone(self));
         }
     }
@@ -164,7 +147,7 @@ impl Connection {
     /// still holds the socket.
     pub(super) fn cut(self: &Arc<Self>) {
         let _ = self.stream.shutdown(net::Shutdown::Both);
-        if self.leave_note(CUT) {
+        if self.notes.leave(CUT) {
             self.shared.wake(Arc::clone(self));
         }
     }
@@ -195,7 +178,7 @@ impl Connection {
         scratch: &mut Scratch,
         began: Instant,
     ) {
-        let note = self.state.swap(BUSY, Ordering::AcqRel);
+        let note = self.notes.begin_turn();
         if note & CUT != 0 {
             return self.shared.close(self, Close::Stopping);
         }
@@ -208,12 +191,10 @@ impl Connection {
             std::mem::forget(close_on_panic);
             end.unwrap_or(Turn::Close(Close::Lost))
         };
-        let leave =
-            || self.state.compare_exchange(BUSY, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok();
         match end {
             // It stays busy for ever, so that nobody queues it.
             Turn::Close(why) => self.shared.close(self, why),
-            Turn::Wait if leave() => {}
+            Turn::Wait if self.notes.end_turn() => {}
             // Nobody has to be rung for: this thread looks at the queue next.
             Turn::Wait | Turn::Again => drop(self.shared.schedule.push(Arc::clone(self))),
         }

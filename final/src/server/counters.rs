@@ -1,5 +1,5 @@
+use crate::sync::atomic::{AtomicU64, Ordering};
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What a server counts. Each number is for people and stands alone, so all accesses are `Relaxed`;
 /// a turn of a connection adds what it did once, at its end.

@@ -2,7 +2,7 @@
 
 use super::close::Timer;
 use super::connection::{Connection, Inner};
-use std::sync::atomic::Ordering;
+use crate::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// How long a client may take to close its side after the server has closed its own.

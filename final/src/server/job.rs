@@ -2,8 +2,9 @@ use super::connection::Scratch;
 use super::poller::Events;
 use super::shared::Shared;
 use crate::KvsEngine;
+use crate::sync::Instant;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long a job that has nothing to do waits for something before it ends: so long that under load
 /// jobs hardly ever end. Meanwhile the poller looks after it every few milliseconds.

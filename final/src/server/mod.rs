@@ -6,6 +6,7 @@
 //! | `poller.rs` | which of them have sent something |
 //! | `schedule.rs`, `job.rs` | who serves them: jobs on a [`ThreadPool`] |
 //! | `connection.rs`, `transfer.rs`, `deadline.rs` | one connection: its turns, its bytes, its time |
+//! | `notes.rs` | whether somebody looks after it, and what has happened to it |
 //! | `requests.rs`, `writes.rs` | executes requests; keeps answers in their order |
 //! | `limits.rs` | what clients may ask for |
 //! | `shutdown.rs` | how it ends |
@@ -20,6 +21,7 @@ mod counters;
 mod deadline;
 mod job;
 mod limits;
+mod notes;
 mod poller;
 mod requests;
 mod schedule;
@@ -33,6 +35,7 @@ pub use limits::Limits;
 pub use shutdown::ServerHandle;
 
 use crate::KvsEngine;
+use crate::sync::thread;
 use crate::thread_pool::ThreadPool;
 use crate::{KvsError, Result};
 use job::Job;
@@ -43,7 +46,6 @@ use shared::Shared;
 use shutdown::Tender;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 /// How many clients may wait to be accepted. std's 128 overflow in a burst, and a client that is

@@ -1,10 +1,11 @@
 use super::connection::Connection;
 use super::shared::Shared;
 use crate::protocol::{self, Line, Lines, Request, Response};
+use crate::sync::Instant;
+use crate::sync::atomic::Ordering;
 use crate::{KvsEngine, KvsError, Result};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// So many bytes of answers are sent before more requests are executed.
 const MAX_ANSWERS: usize = 64 << 10;

@@ -6,12 +6,13 @@ use super::poller::{Events, Poller};
 use super::schedule::Schedule;
 use super::table::Table;
 use crate::Result;
+use crate::sync::Instant;
+use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What the threads of a server share: the acceptor, the poller, the jobs, and whoever finishes a
 /// write.

@@ -1,10 +1,11 @@
 //! How a server ends, and what it does every so often until then.
 
 use super::shared::Shared;
+use crate::sync::Instant;
+use crate::sync::thread::JoinHandle;
 use std::net::TcpListener;
 use std::sync::{Arc, Weak};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long connections may take to end once the server stops.
 const GRACE: Duration = Duration::from_secs(5);

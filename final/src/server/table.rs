@@ -1,6 +1,7 @@
 use super::connection::Connection;
+use crate::sync::{Mutex, MutexGuard};
 use slab::Slab;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 /// All open connections, by token.
 ///

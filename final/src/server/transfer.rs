@@ -3,8 +3,8 @@
 use super::close::Close;
 use super::connection::{Connection, Inner, Phase};
 use crate::protocol::KEPT_BUFFER;
+use crate::sync::atomic::Ordering;
 use std::io::{self, ErrorKind, Read, Write};
-use std::sync::atomic::Ordering;
 
 impl Connection {
     /// Reads once.

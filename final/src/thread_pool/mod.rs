@@ -9,9 +9,9 @@ pub use rayon::RayonThreadPool;
 pub use shared_queue::SharedQueueThreadPool;
 
 use crate::Result;
+use crate::sync::thread::{self, JoinHandle};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::thread::{self, JoinHandle};
 
 /// Something that runs jobs on threads.
 pub trait ThreadPool: Sized {

@@ -1,6 +1,6 @@
 use super::{ThreadPool, run};
 use crate::Result;
-use std::thread;
+use crate::sync::thread;
 
 /// A thread for each job. Not a pool: it has no threads between jobs, and no limit to them.
 ///

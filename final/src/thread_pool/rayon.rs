@@ -1,6 +1,6 @@
 use super::{ThreadPool, discard, join};
+use crate::sync::thread::{self, JoinHandle};
 use crate::{KvsError, Result};
-use std::thread::{self, JoinHandle};
 
 /// A fixed number of threads, each with a queue of its own; a thread without work steals from the
 /// others. The work is rayon's.

@@ -1,7 +1,7 @@
 use super::{ThreadPool, join, run};
+use crate::sync::thread::{self, JoinHandle};
 use crate::{KvsError, Result};
 use crossbeam::channel::{self, Receiver, Sender};
-use std::thread::{self, JoinHandle};
 
 type Job = Box<dyn FnOnce() + Send>;
 

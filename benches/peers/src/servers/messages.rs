@@ -1,6 +1,7 @@
 //! What clients say to servers, and what must come back, byte for byte.
 
 use crate::data::{Key, Random};
+use crate::load::Exchange;
 
 /// How many keys there are.
 pub(crate) const KEYS: u64 = 1000;
@@ -13,13 +14,6 @@ pub(super) enum Protocol {
     Memcached,
     /// `Kvs`, spoken to somebody who repeats it.
     Echo,
-}
-
-/// Requests that are sent at once, and their answers.
-#[derive(Default)]
-pub(super) struct Exchange {
-    pub(super) request: Vec<u8>,
-    pub(super) answer: Vec<u8>,
 }
 
 impl Exchange {

@@ -3,13 +3,11 @@
 mod calls;
 pub(crate) mod echo;
 pub(crate) mod idle;
-mod load;
 mod messages;
 mod process;
 pub(crate) mod report;
 mod rows;
 pub(crate) mod run;
-mod usage;
 pub(crate) mod workloads;
 
 use crate::Outcome;

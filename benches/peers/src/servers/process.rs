@@ -1,8 +1,7 @@
 //! A server as a process of its own, from its start to its end.
 
-use super::load::{ask, connect};
-use super::messages::Exchange;
 use crate::Outcome;
+use crate::load::{Exchange, ask, connect};
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;

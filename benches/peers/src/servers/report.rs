@@ -3,21 +3,22 @@
 use super::Server;
 use super::rows::{Goal, Row, TABLES, Table};
 use super::run::Sample;
-use crate::record::Record;
+use crate::conditions::Record;
 use crate::rows::Better;
 use crate::samples::{Samples, number, row, thousands};
 
 /// All that the record has.
 pub(crate) fn markdown(record: &Record<Sample>) -> String {
     let c = &record.conditions;
+    let m = &c.machine;
     let versions = c.programs.iter().map(|(name, version)| format!(", {name} {version}"));
     let mut text = format!(
         "{}, {} cores, {} GiB; Linux {}; {}, `final` at `{}`{}; {} keys, {} s a measurement, {} \
          rounds.\n",
-        c.cpu,
-        c.cores,
-        c.memory_gib,
-        c.kernel,
+        m.cpu,
+        m.cores,
+        m.memory_gib,
+        m.kernel,
         record.date,
         c.revision,
         versions.collect::<String>(),
@@ -116,7 +117,7 @@ fn settings(record: &Record<Sample>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Conditions;
+    use crate::conditions::Conditions;
     use crate::report::{SERVERS, insert};
     use crate::servers::workloads::Work;
     use std::fs;

@@ -4,7 +4,7 @@ use super::Server;
 use super::messages::KEYS;
 use super::workloads::{Bench, Work};
 use crate::Outcome;
-use crate::record::Record;
+use crate::conditions::{Conditions, Record};
 use crate::workloads::Figures;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use serde::{Deserialize, Serialize};
@@ -38,7 +38,7 @@ pub(crate) fn run(plan: Plan) -> Outcome<Record<Sample>> {
     let (servers, versions) = installed(&plan)?;
     let works = possible(plan.works);
     let (idle, connections) = open_files(plan.idle)?;
-    let mut record = Record::new(KEYS, plan.seconds, versions)?;
+    let mut record = Record::new(Conditions::here(KEYS, plan.seconds, versions)?)?;
     if let Some(path) = &plan.json {
         record = record.continued(path)?;
     }

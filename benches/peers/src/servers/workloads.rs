@@ -2,12 +2,12 @@
 
 use super::calls;
 use super::idle::Idle;
-use super::load::{Load, Measured};
-use super::messages::{Exchange, Kind};
+use super::messages::Kind;
 use super::process::{Process, free_addr};
-use super::usage::Usage;
 use super::{Server, version};
 use crate::Outcome;
+use crate::load::{Exchange, Load, Measured};
+use crate::usage::Usage;
 use crate::workloads::Figures;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -162,8 +162,9 @@ impl Bench {
         .into();
         // A thread takes its count along when it ends, and there each job has its own.
         if server != Server::KvsNaive {
-            let switches = after.switches.saturating_sub(before.switches);
-            figures.insert("switches".to_owned(), switches as f64 / requests);
+            let switches = after.switches.since(before.switches);
+            let all = switches.voluntary + switches.forced;
+            figures.insert("switches".to_owned(), all as f64 / requests);
         }
         Ok(figures)
     }

@@ -1,6 +1,5 @@
 //! The clients: each a thread with a connection, which sends and waits for the answer.
 
-use super::messages::Exchange;
 use crate::Outcome;
 use crate::data::Random;
 use rustix::net::{self, AddressFamily, SocketFlags, SocketType, bind, socket_with};
@@ -20,32 +19,39 @@ const WARMING_UP: u8 = 0;
 const MEASURING: u8 = 1;
 const OVER: u8 = 2;
 
+/// Requests that are sent at once, and their answers.
+#[derive(Default)]
+pub(crate) struct Exchange {
+    pub(crate) request: Vec<u8>,
+    pub(crate) answer: Vec<u8>,
+}
+
 /// What clients do.
-pub(super) struct Load<'a> {
-    pub(super) addr: SocketAddr,
-    pub(super) exchanges: &'a [Exchange],
-    pub(super) clients: usize,
+pub(crate) struct Load<'a> {
+    pub(crate) addr: SocketAddr,
+    pub(crate) exchanges: &'a [Exchange],
+    pub(crate) clients: usize,
     /// Whether an exchange has a connection of its own.
-    pub(super) reconnect: bool,
+    pub(crate) reconnect: bool,
 }
 
 /// What clients saw, one or all of them.
 #[derive(Default)]
-pub(super) struct Seen {
+pub(crate) struct Seen {
     /// How long each exchange took that ended in the time of the measurement, in nanoseconds; with
     /// the opening of its connection if it had its own.
-    pub(super) latencies: Vec<u32>,
+    pub(crate) latencies: Vec<u32>,
     /// All exchanges, also those before and after.
-    pub(super) exchanges: u64,
+    pub(crate) exchanges: u64,
 }
 
 /// What all clients saw, and what somebody else saw of the server when the measurement began and
 /// when it ended.
-pub(super) struct Measured<T> {
-    pub(super) seen: Seen,
-    pub(super) seconds: f64,
-    pub(super) before: T,
-    pub(super) after: T,
+pub(crate) struct Measured<T> {
+    pub(crate) seen: Seen,
+    pub(crate) seconds: f64,
+    pub(crate) before: T,
+    pub(crate) after: T,
 }
 
 impl Load<'_> {
@@ -53,7 +59,7 @@ impl Load<'_> {
     ///
     /// # Errors
     /// If an answer is not the one that belongs to its request, or does not come.
-    pub(super) fn measure<T>(
+    pub(crate) fn measure<T>(
         &self,
         seconds: f64,
         look: impl Fn() -> Outcome<T>,
@@ -147,7 +153,7 @@ fn host(client: usize) -> Ipv4Addr {
 }
 
 /// A connection that sends at once and does not wait for ever.
-pub(super) fn connect(from: Ipv4Addr, to: SocketAddr) -> Outcome<TcpStream> {
+pub(crate) fn connect(from: Ipv4Addr, to: SocketAddr) -> Outcome<TcpStream> {
     let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     bind(&socket, &SocketAddr::from((from, 0)))?;
     net::connect(&socket, &to).map_err(|e| format!("connect: {e}"))?;
@@ -158,7 +164,7 @@ pub(super) fn connect(from: Ipv4Addr, to: SocketAddr) -> Outcome<TcpStream> {
 }
 
 /// Sends what the exchange says, and sees that the right answer comes.
-pub(super) fn ask(
+pub(crate) fn ask(
     connection: &mut TcpStream,
     exchange: &Exchange,
     buffer: &mut Vec<u8>,

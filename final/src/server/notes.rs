@@ -1,0 +1,41 @@
+//! Whether a connection is looked after, and what has happened to it meanwhile: one word that the
+//! poller, the jobs, and whoever finishes a write share without a lock.
+
+use crate::sync::atomic::{AtomicU8, Ordering};
+
+/// It is queued or has its turn.
+const BUSY: u8 = 1;
+/// Something has happened since the turn began.
+const NOTICED: u8 = 2;
+/// The socket is worth a look.
+pub(super) const READY: u8 = 4;
+/// The client ended its side, or the connection broke.
+pub(super) const HUNG_UP: u8 = 8;
+/// It gets no other turn.
+pub(super) const CUT: u8 = 16;
+
+/// The notes that were left for a connection's next turn.
+///
+/// Who finds that it is not busy queues it; everybody else only leaves a note, which whoever has the
+/// turn finds when it tries to leave. `AcqRel`, so that what was written before the note is seen in
+/// the turn after it.
+#[derive(Default)]
+pub(super) struct Notes(AtomicU8);
+
+impl Notes {
+    /// Leaves a note, perhaps an empty one. Returns whether the caller has to queue the connection.
+    pub(super) fn leave(&self, note: u8) -> bool {
+        self.0.fetch_or(BUSY | NOTICED | note, Ordering::AcqRel) & BUSY == 0
+    }
+
+    /// Begins a turn, for which the connection was queued. Returns the notes.
+    pub(super) fn begin_turn(&self) -> u8 {
+        self.0.swap(BUSY, Ordering::AcqRel)
+    }
+
+    /// Ends a turn. Returns false if there are notes: the connection is still busy then, and the
+    /// caller has to queue it.
+    pub(super) fn end_turn(&self) -> bool {
+        self.0.compare_exchange(BUSY, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+}

@@ -1,0 +1,102 @@
+//! The worker that spins after its pool is dropped.
+//!
+//! `recv` fails at once when nobody can send any more. A worker that only looks at the jobs that it
+//! gets, and not at the error, asks again, for ever: a pool that is gone keeps its threads, and each
+//! of them keeps a core busy. The pool works, so no test of its jobs notices.
+
+use crate::child::{Child, is_told_here};
+use crossbeam::channel::{self, Receiver, Sender};
+use shared_queue::thread_pool::{SharedQueueThreadPool, ThreadPool};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::{fs, thread};
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// How often the worker has gone round its loop. Only its own value matters, so `Relaxed`.
+static ROUNDS: AtomicU64 = AtomicU64::new(0);
+
+/// A pool of one thread, which ends by its queue being dropped.
+struct Pool {
+    queue: Sender<Job>,
+}
+
+impl Pool {
+    fn new() -> Pool {
+        let (queue, jobs) = channel::unbounded();
+        thread::Builder::new().name("old-pool".into()).spawn(move || work(&jobs)).unwrap();
+        Pool { queue }
+    }
+}
+
+fn work(jobs: &Receiver<Job>) {
+    loop {
+        ROUNDS.fetch_add(1, Ordering::Relaxed);
+        if let Ok(job) = jobs.recv() {
+            job();
+        }
+    }
+}
+
+/// How many threads of this process have a name that begins so.
+fn threads_called(name: &str) -> usize {
+    let tasks = fs::read_dir("/proc/self/task").unwrap();
+    let names = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok());
+    names.filter(|comm| comm.starts_with(name)).count()
+}
+
+#[test]
+fn a_worker_that_passes_over_the_closed_queue_never_ends() {
+    let story = "spinning_worker::a_worker_that_passes_over_the_closed_queue_never_ends";
+    if !is_told_here(story) {
+        // In a process of its own, because nothing else would stop the thread.
+        let child = Child::start(story);
+        assert_eq!(child.says("rounds before the pool was dropped: "), "2");
+        child.says("and it goes on");
+        assert!(child.end().success());
+        return;
+    }
+    let pool = Pool::new();
+    let (done, jobs) = channel::bounded(0);
+    pool.queue.send(Box::new(move || done.send(()).unwrap())).unwrap();
+    jobs.recv().unwrap();
+    // One round for the job, and another one that waits.
+    while ROUNDS.load(Ordering::Relaxed) < 2 {
+        thread::yield_now();
+    }
+    eprintln!("rounds before the pool was dropped: {}", ROUNDS.load(Ordering::Relaxed));
+    drop(pool);
+    for rounds in [1_000, 1_000_000] {
+        while ROUNDS.load(Ordering::Relaxed) < rounds {
+            thread::yield_now();
+        }
+        eprintln!("rounds afterwards: {rounds}");
+    }
+    assert_eq!(threads_called("old-pool"), 1);
+    eprintln!("and it goes on");
+}
+
+#[test]
+fn the_workers_of_our_queue_are_gone_when_the_drop_returns() {
+    let story = "spinning_worker::the_workers_of_our_queue_are_gone_when_the_drop_returns";
+    if !is_told_here(story) {
+        // In a process of its own, in which nobody else has such a pool.
+        let child = Child::start(story);
+        assert_eq!(child.says("workers before the drop: "), "4");
+        assert!(child.end().success());
+        return;
+    }
+    let pool = SharedQueueThreadPool::new(4).unwrap();
+    let (done, jobs) = channel::bounded(0);
+    pool.spawn(move || done.send(()).unwrap());
+    jobs.recv().unwrap();
+    // A thread gives itself its name, so the others may still be about to.
+    while threads_called("kvs-queue") < 4 {
+        thread::yield_now();
+    }
+    eprintln!("workers before the drop: {}", threads_called("kvs-queue"));
+    drop(pool);
+    // A thread that was joined may stand in /proc for a moment longer.
+    while threads_called("kvs-queue") > 0 {
+        thread::yield_now();
+    }
+}
