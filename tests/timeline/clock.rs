@@ -5,6 +5,9 @@
 //! the next one: when every thread of the process sleeps. Then the clock releases the thread whose
 //! time has come, or lets the next client ask, one at a time, and waits for all to sleep again. So the
 //! order of events does not depend on the machine.
+//!
+//! What takes ticks without being held takes them asleep, in the engine: it waits there, for a lock or
+//! for somebody else's write.
 
 use crate::script::{Action, REQUESTS, Request, TICKS};
 use crate::strips::{Phase, Strip};
@@ -12,6 +15,7 @@ use crate::tasks::tasks;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fs;
+use std::mem::ManuallyDrop;
 use std::process;
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::thread;
@@ -70,6 +74,8 @@ impl Clock {
 
     /// The clients ask, by `ask`, what the script says. Returns the trace when all is done.
     pub fn run(&self, ask: impl Fn(usize)) -> Vec<Strip> {
+        // Dropped when all is done and not before: a pool waits for its jobs, and they for this clock.
+        let ask = ManuallyDrop::new(ask);
         let mut clients = REQUESTS.iter().enumerate().peekable();
         loop {
             sleep_of_all_others();
@@ -99,11 +105,10 @@ impl Clock {
                 Strip::new(name, &state.changes[strip], state.now)
             })
             .collect();
-        if !(0..COMPACTOR).all(|strip| state.is_in(strip, Phase::Done)) {
-            // The pool would wait for what never ends.
-            std::mem::forget(ask);
-            panic!("all sleep and not all is done: {strips:#?}");
-        }
+        let all_done = (0..COMPACTOR).all(|strip| state.is_in(strip, Phase::Done));
+        assert!(all_done, "all sleep and not all is done: {strips:#?}");
+        drop(state);
+        drop(ManuallyDrop::into_inner(ask));
         strips
     }
 

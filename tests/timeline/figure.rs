@@ -22,20 +22,25 @@ const TICK: f64 = 5.1;
 const SCALE: usize = 60;
 const LINES: usize = 10;
 
-/// Colours for light and dark pages (after Okabe and Ito, whom no one need confuse). A form of its
-/// own goes with each.
+/// Colours for light and dark pages, after Okabe and Ito, so that the colour-blind can tell them apart
+/// too. What is told by a colour is told by a form or a word as well.
 const STYLE: &str = "\
 text{font:11px system-ui,sans-serif;fill:#24292f}
-.page{fill:#fff}.title{font-weight:600;font-size:13px}.soft{fill:#57606a}.number{font-weight:600}
+.page{fill:#fff}.title{font-weight:600;font-size:13px}.plain{font-weight:400;font-size:11px}.soft{fill:#57606a}.number{font-weight:600}
 .grid{stroke:#d8dee4}.queued{stroke:#8c959f;stroke-dasharray:1.5 2.5;stroke-width:2}
 .waiting{fill:none;stroke:#b35900}.get{fill:#0072b2}.set{fill:#d55e00}.work{fill:#24292f}
-.compact{fill:url(#hatch)}.hatch{stroke:#009e73;stroke-width:2.4}.edge{fill:none;stroke:#009e73}
+.compact{fill:url(#hatch)}.hatch{stroke:#009e73;stroke-width:2.4}
 @media(prefers-color-scheme:dark){
 text{fill:#e6edf3}.page{fill:#0d1117}.soft{fill:#9198a1}.grid{stroke:#30363d}
 .queued{stroke:#8b949e}.waiting{stroke:#e69f00}.get{fill:#56b4e9}.set{fill:#f0803c}
-.work{fill:#e6edf3}.hatch{stroke:#2fc89a}.edge{stroke:#2fc89a}
+.work{fill:#e6edf3}.hatch{stroke:#2fc89a}
 }
 ";
+
+/// Adds a line of SVG.
+macro_rules! add {
+    ($svg:expr, $($line:tt)*) => { writeln!($svg, $($line)*).unwrap() };
+}
 
 /// Draws the traces.
 pub fn draw(traces: &[Trace]) -> String {
@@ -52,24 +57,15 @@ pub fn draw(traces: &[Trace]) -> String {
     legend(&mut svg);
     for (number, trace) in traces.iter().enumerate() {
         let (x, y) = (MARGIN + number % 2 * PANEL.0, HEAD + number / 2 * PANEL.1);
-        write_line(&mut svg, format_args!("<g transform=\"translate({x} {y})\">"));
+        add!(svg, r#"<g transform="translate({x} {y})">"#);
         panel(&mut svg, trace);
-        svg += "</g>\n";
+        add!(svg, "</g>");
     }
     svg + "</svg>\n"
 }
 
-fn write_line(svg: &mut String, line: std::fmt::Arguments<'_>) {
-    writeln!(svg, "{line}").unwrap();
-}
-
-fn text(svg: &mut String, class: &str, x: f64, y: usize, anchor: &str, text: &str) {
-    write_line(
-        svg,
-        format_args!(
-            "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y}\" text-anchor=\"{anchor}\">{text}</text>"
-        ),
-    );
+fn text(svg: &mut String, class: &str, (x, y): (f64, usize), anchor: &str, words: &str) {
+    add!(svg, r#"<text class="{class}" x="{x:.1}" y="{y}" text-anchor="{anchor}">{words}</text>"#);
 }
 
 /// Samples of what is drawn, in two rows.
@@ -85,38 +81,34 @@ fn legend(svg: &mut String) {
     let places = [(0, 0), (110, 0), (330, 0), (0, 1), (170, 1), (345, 1)];
     for ((name, ticks, words), (x, row)) in samples.into_iter().zip(places) {
         let (x, y) = (MARGIN + x, 10 + row * 18);
-        write_line(svg, format_args!("<g transform=\"translate({x} {y})\">"));
+        add!(svg, r#"<g transform="translate({x} {y})">"#);
         let sample = Strip { name: name.to_owned(), ticks: ticks.to_owned() };
         strip(svg, &sample);
-        text(svg, "soft", 6.0 * TICK + 6.0, BOX, "start", words);
-        svg.push_str("</g>\n");
+        text(svg, "soft", (6.0 * TICK + 6.0, BOX), "start", words);
+        add!(svg, "</g>");
     }
     let words = "Time in ticks. Beside a set, or compaction: ended while one was under way. \
                  Longest get: the slow one aside.";
-    text(svg, "soft", MARGIN as f64, 56, "start", words);
+    text(svg, "soft", (MARGIN as f64, 56), "start", words);
 }
 
 fn panel(svg: &mut String, trace: &Trace) {
-    let title = format!(
-        "{} <tspan class=\"soft\" font-weight=\"400\" font-size=\"11\">{}</tspan>",
-        trace.title(),
-        trace.server
-    );
-    text(svg, "title", 0.0, 12, "start", &title);
-    let bottom = STRIPS.1 + trace.strips.len() * PITCH;
-    let tick_at = |tick: usize| STRIPS.0 as f64 + tick as f64 * TICK;
+    let (title, server) = (trace.title(), &trace.server);
+    let title = format!(r#"{title} <tspan class="soft plain">{server}</tspan>"#);
+    text(svg, "title", (0.0, 12), "start", &title);
+    let (left, top) = STRIPS;
+    let bottom = top + trace.strips.len() * PITCH;
+    let right_of = |tick: usize| left as f64 + tick as f64 * TICK;
     for tick in (0..=SCALE).step_by(LINES) {
-        let (x, from) = (tick_at(tick), STRIPS.1 - 4);
-        let line = format_args!("<path class=\"grid\" d=\"M{x:.1} {from}V{bottom}\"/>").to_string();
-        write_line(svg, format_args!("{line}"));
-        text(svg, "soft", x, bottom + 12, "middle", &tick.to_string());
+        add!(svg, r#"<path class="grid" d="M{:.1} {}V{bottom}"/>"#, right_of(tick), top - 4);
+        text(svg, "soft", (right_of(tick), bottom + 12), "middle", &tick.to_string());
     }
     for (number, traced) in trace.strips.iter().enumerate() {
-        let y = STRIPS.1 + number * PITCH;
-        text(svg, "soft", STRIPS.0 as f64 - 5.0, y + BOX, "end", &traced.name);
-        write_line(svg, format_args!("<g transform=\"translate({} {y})\">", STRIPS.0));
+        let y = top + number * PITCH;
+        text(svg, "soft", (left as f64 - 5.0, y + BOX), "end", &traced.name);
+        add!(svg, r#"<g transform="translate({left} {y})">"#);
         strip(svg, traced);
-        svg.push_str("</g>\n");
+        add!(svg, "</g>");
     }
     let counts = &trace.counts;
     let lines = [
@@ -128,9 +120,8 @@ fn panel(svg: &mut String, trace: &Trace) {
         ("last answer", counts.last_answer),
     ];
     for (number, (words, count)) in lines.into_iter().enumerate() {
-        let y = STRIPS.1 + number * PITCH + BOX;
-        let words = format!("{words} <tspan class=\"number\">{count}</tspan>");
-        text(svg, "soft", tick_at(SCALE), y, "end", &words);
+        let words = format!(r#"{words} <tspan class="number">{count}</tspan>"#);
+        text(svg, "soft", (right_of(SCALE), top + number * PITCH + BOX), "end", &words);
     }
 }
 
@@ -139,30 +130,26 @@ fn strip(svg: &mut String, strip: &Strip) {
     let mut from = 0;
     for run in strip.ticks.as_bytes().chunk_by(|a, b| a == b) {
         let (x, width) = (from as f64 * TICK, run.len() as f64 * TICK);
-        let sign = char::from(run[0]);
-        let middle = BOX as f64 / 2.0;
-        let line = if sign == Phase::Queued.sign() {
-            format!("<path class=\"queued\" d=\"M{x:.1} {middle}h{width:.1}\"/>")
-        } else if sign == Phase::Waiting.sign() {
-            let (top, x, width) = (2.5, x + 0.5, width - 1.0);
-            format!(
-                "<rect class=\"waiting\" x=\"{x:.1}\" y=\"{top}\" width=\"{width:.1}\" height=\"4\"/>"
-            )
-        } else if sign == ' ' {
-            String::new()
-        } else {
-            let class = match sign {
-                _ if sign == Phase::Working.sign() => "work",
-                _ if sign == Phase::Compacting.sign() => "compact",
-                _ if strip.is_get() => "get",
-                _ => "set",
-            };
-            format!(
-                "<rect class=\"{class}\" x=\"{x:.1}\" y=\"0\" width=\"{width:.1}\" height=\"{BOX}\"/>"
-            )
+        let class = match Phase::of(char::from(run[0])) {
+            Phase::Queued => "queued",
+            Phase::Waiting => "waiting",
+            Phase::Working => "work",
+            Phase::Disk if strip.is_get() => "get",
+            Phase::Disk => "set",
+            Phase::Compacting => "compact",
+            Phase::Done => "",
         };
-        if !line.is_empty() {
-            write_line(svg, format_args!("{line}"));
+        match class {
+            "" => {}
+            "queued" => add!(svg, r#"<path class="queued" d="M{x:.1} {}h{width:.1}"/>"#, BOX / 2),
+            _ => {
+                // A wait is a flat frame, the rest a full box.
+                let (y, height) = if class == "waiting" { (2.5, 4) } else { (0.0, BOX) };
+                add!(
+                    svg,
+                    r#"<rect class="{class}" x="{x:.1}" y="{y}" width="{width:.1}" height="{height}"/>"#
+                );
+            }
         }
         from += run.len();
     }

@@ -7,7 +7,7 @@
 //! the one that is kept. It needs a debug build, for the probes, which in any other are not there.
 //!
 //! `cargo test --test timeline -- --nocapture` prints strips and counts; with `--features stage-N` only
-//! those of stage N. With `KVS_TIMELINE=keep` in the environment it keeps what it finds.
+//! those of stage N. `KVS_TIMELINE=keep cargo test --test timeline each_stage` keeps what it finds.
 
 #![allow(clippy::unwrap_used)]
 #![cfg(all(debug_assertions, target_os = "linux"))]

@@ -20,21 +20,27 @@ pub enum Phase {
     Disk,
     /// The engine copies records, and waits for the disk.
     Compacting,
-    /// It has its answer.
+    /// It has its answer, or was not asked yet.
     Done,
 }
 
+/// The character that a tick of each is.
+const SIGNS: [(Phase, char); 6] = [
+    (Phase::Queued, 'q'),
+    (Phase::Waiting, '.'),
+    (Phase::Working, '#'),
+    (Phase::Disk, '='),
+    (Phase::Compacting, 'c'),
+    (Phase::Done, ' '),
+];
+
 impl Phase {
-    /// The character that a tick of it is.
     pub fn sign(self) -> char {
-        match self {
-            Phase::Queued => 'q',
-            Phase::Waiting => '.',
-            Phase::Working => '#',
-            Phase::Disk => '=',
-            Phase::Compacting => 'c',
-            Phase::Done => ' ',
-        }
+        SIGNS.iter().find(|(phase, _)| *phase == self).unwrap().1
+    }
+
+    pub fn of(sign: char) -> Phase {
+        SIGNS.iter().find(|(_, other)| *other == sign).unwrap().0
     }
 }
 
@@ -42,7 +48,7 @@ impl Phase {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Strip {
     pub name: String,
-    /// A character a tick, from tick 0 on; see [`Phase::sign`].
+    /// A character a tick, from tick 0 on; see [`SIGNS`].
     pub ticks: String,
 }
 
@@ -60,14 +66,13 @@ impl Strip {
         Strip { name: name.to_owned(), ticks: ticks.to_owned() }
     }
 
-    /// The sign at a tick, a space before the start and after the end.
-    fn at(&self, tick: usize) -> char {
-        self.ticks.as_bytes().get(tick).map_or(' ', |sign| char::from(*sign))
+    fn at(&self, tick: usize) -> Phase {
+        self.ticks.as_bytes().get(tick).map_or(Phase::Done, |sign| Phase::of(char::from(*sign)))
     }
 
     /// Whether the engine is busy with it, past every lock; what follows in a compaction not counted.
     fn is_inside(&self, tick: usize) -> bool {
-        [Phase::Working, Phase::Disk].iter().any(|phase| self.at(tick) == phase.sign())
+        matches!(self.at(tick), Phase::Working | Phase::Disk)
     }
 
     /// Whether a compaction is under way in it, which may itself have to wait.
