@@ -19,10 +19,15 @@ const ASLEEP: usize = 50;
 
 /// Waits until `event` has happened, or cannot happen because process `pid` sleeps or is gone.
 /// Returns whether it has happened.
-pub fn happens(pid: u32, mut event: impl FnMut() -> bool) -> bool {
-    let mut sleep = Sleep::watch(pid);
+pub fn happens(pid: u32, event: impl FnMut() -> bool) -> bool {
+    happens_in(|| vec![pid], event)
+}
+
+/// The same of all those processes that there are at the time.
+pub fn happens_in(pids: impl Fn() -> Vec<u32>, mut event: impl FnMut() -> bool) -> bool {
+    let mut sleep = Sleep::watch();
     while !event() {
-        if sleep.is_deep() {
+        if sleep.is_deep(&pids()) {
             return event();
         }
         thread::sleep(Duration::from_millis(2));
@@ -40,25 +45,24 @@ pub fn threads(pid: u32) -> usize {
     tasks(pid).len()
 }
 
-/// Watches whether all threads of a process sleep and none has run between two looks.
+/// Watches whether all threads of some processes sleep and none has run between two looks.
 struct Sleep {
-    pid: u32,
     since: Instant,
     last: Vec<Task>,
     looks: usize,
 }
 
 impl Sleep {
-    fn watch(pid: u32) -> Sleep {
-        Sleep { pid, since: Instant::now(), last: Vec::new(), looks: 0 }
+    fn watch() -> Sleep {
+        Sleep { since: Instant::now(), last: Vec::new(), looks: 0 }
     }
 
-    fn is_deep(&mut self) -> bool {
-        let tasks = tasks(self.pid);
+    fn is_deep(&mut self, pids: &[u32]) -> bool {
+        let tasks: Vec<_> = pids.iter().flat_map(|pid| tasks(*pid)).collect();
         let asleep = tasks.iter().all(|task| task.state == 'S');
         self.looks = if asleep && tasks == self.last { self.looks + 1 } else { 0 };
         self.last = tasks;
-        assert!(self.since.elapsed() < WATCHDOG, "the process never sleeps");
+        assert!(self.since.elapsed() < WATCHDOG, "they never sleep");
         self.looks >= ASLEEP
     }
 }

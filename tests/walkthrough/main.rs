@@ -5,17 +5,29 @@
 //! that a test can plant a fault into a small text and see it found. The trials are made at run
 //! time, one a chapter or a block, so that the one that fails has a name.
 //!
-//! `WALKTHROUGH=rewrite cargo test --test walkthrough` brings the excerpts up to date,
-//! `WALKTHROUGH=hunks …` prints what is not shown and not listed, and `KVS_WALKTHROUGH=FILE` has
-//! another text checked than the repository's.
+//! `WALKTHROUGH=rewrite cargo test --test walkthrough` brings the excerpts and the list of words up
+//! to date, `WALKTHROUGH=hunks …` prints what is neither shown nor listed, `values` all measurements
+//! that a number can be bound to, `claims` the numbers that are bound, and `KVS_WALKTHROUGH=FILE …`
+//! takes another text than the repository's.
 
 #![allow(clippy::unwrap_used)]
 
+mod claims;
+mod code;
+mod console;
 mod excerpts;
+mod expected;
 mod hunks;
+mod links;
 mod markdown;
+mod outline;
 mod report;
+#[path = "../support/server.rs"]
+mod server;
+#[path = "../support/sleep.rs"]
+mod sleep;
 mod source;
+mod spelling;
 
 use libtest_mimic::Arguments;
 use markdown::Document;
@@ -28,15 +40,29 @@ use std::{env, fs};
 
 /// The root of the repository: what the text links to is relative to it.
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+/// The repository's own text.
+const OWN: &str = "WALKTHROUGH.md";
 
 fn main() -> ExitCode {
-    let path = env::var_os("KVS_WALKTHROUGH")
-        .map_or_else(|| Path::new(ROOT).join("WALKTHROUGH.md"), PathBuf::from);
-    let tree = Arc::new(Tree::read(Path::new(ROOT)));
+    if let Some(exit_code) = console::run_if_asked() {
+        return exit_code;
+    }
+    let path =
+        env::var_os("KVS_WALKTHROUGH").map_or_else(|| Path::new(ROOT).join(OWN), PathBuf::from);
+    let root = Path::new(ROOT);
+    let tree = Arc::new(Tree::read(root));
     match env::var("WALKTHROUGH").as_deref() {
         Ok("rewrite") => return rewrite(&path, &tree),
         Ok("hunks") => {
             print!("{}", hunks::uncovered(&Document::read(&path), &tree));
+            return ExitCode::SUCCESS;
+        }
+        Ok("values") => {
+            print!("{}", claims::values());
+            return ExitCode::SUCCESS;
+        }
+        Ok("claims") => {
+            print!("{}", claims::bound(&Document::read(&path)));
             return ExitCode::SUCCESS;
         }
         _ => {}
@@ -51,6 +77,18 @@ fn main() -> ExitCode {
         excerpts::trials(&document, &tree, &counts),
         hunks::tests(),
         hunks::trials(&document, &tree, &counts),
+        links::tests(),
+        links::trials(&document, root, &counts),
+        outline::tests(),
+        outline::trials(&document, &counts),
+        spelling::tests(),
+        spelling::trials(&document, root, &counts),
+        console::tests(),
+        console::trials(&document, &counts),
+        code::tests(),
+        code::trials(&document, &counts),
+        claims::tests(),
+        claims::trials(&document, &counts),
     ];
     let trials = trials.into_iter().flatten().collect();
     let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
@@ -58,7 +96,7 @@ fn main() -> ExitCode {
     conclusion.exit_code()
 }
 
-/// Brings the text's excerpts up to date.
+/// Brings the text's excerpts up to date and, if it is the repository's own, the list of its words.
 fn rewrite(path: &Path, tree: &Tree) -> ExitCode {
     let document = Document::read(path);
     let (text, rewritten, failed) = excerpts::rewrite(&document, tree);
@@ -68,6 +106,10 @@ fn rewrite(path: &Path, tree: &Tree) -> ExitCode {
     println!("{rewritten} excerpts rewritten, {} could not be", failed.len());
     for found in &failed {
         println!("{}:{}: {}", document.name, found.line, found.words);
+    }
+    if path == Path::new(ROOT).join(OWN) {
+        let new = spelling::rewrite(&document, Path::new(ROOT));
+        println!("{} new words, to be read: {}", new.len(), new.join(" "));
     }
     if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

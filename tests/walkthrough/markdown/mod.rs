@@ -1,5 +1,6 @@
 //! A Markdown text as the checks see it: a flat list of blocks, each with its line.
 
+mod html;
 mod reader;
 mod tests;
 
@@ -52,9 +53,11 @@ pub enum Content {
 pub struct Heading {
     /// 1 for `#`.
     pub level: usize,
+    /// With the backticks around code.
     pub text: String,
     /// What a link to it has after its `#`.
     pub slug: String,
+    pub links: Vec<Link>,
 }
 
 /// A fenced code block.
@@ -93,7 +96,7 @@ pub struct Prose {
     pub kind: Kind,
     pub pieces: Vec<Piece>,
     pub links: Vec<Link>,
-    pub images: Vec<Link>,
+    pub images: Vec<Image>,
 }
 
 /// A part of the prose that stands on one line.
@@ -104,10 +107,15 @@ pub struct Piece {
     pub is_code: bool,
 }
 
-/// A link or an image.
 pub struct Link {
     pub line: usize,
     pub target: String,
+}
+
+pub struct Image {
+    pub link: Link,
+    /// What is read where the image is not seen.
+    pub alt: String,
 }
 
 impl Prose {
@@ -159,11 +167,19 @@ impl Document {
         })
     }
 
-    pub fn proses(&self) -> impl Iterator<Item = (&Block, &Prose)> {
+    pub fn proses(&self) -> impl Iterator<Item = (&Block, &Prose)> + Clone {
         self.blocks.iter().filter_map(|block| match &block.content {
             Content::Prose(prose) => Some((block, prose)),
             _ => None,
         })
+    }
+
+    /// Everything that the text points to, images too.
+    pub fn links(&self) -> impl Iterator<Item = &Link> {
+        let proses = self.proses().map(|(_, prose)| prose);
+        let links = proses.clone().flat_map(|prose| &prose.links);
+        let images = proses.flat_map(|prose| &prose.images).map(|image| &image.link);
+        links.chain(images).chain(self.headings().flat_map(|(_, heading)| &heading.links))
     }
 }
 

@@ -1,4 +1,5 @@
-use super::{Block, Code, Content, Heading, Kind, Link, Piece, Prose};
+use super::html::{self, Part};
+use super::{Block, Code, Content, Heading, Image, Kind, Link, Piece, Prose};
 use pulldown_cmark::{CodeBlockKind, Event, Tag, TagEnd};
 use std::collections::HashMap;
 use std::mem;
@@ -16,13 +17,15 @@ pub(super) struct Reader {
     open: Open,
     /// Comments within a prose; they follow it.
     comments: Vec<(usize, String)>,
+    /// The image whose alternative text is being read.
+    image: Option<Image>,
 }
 
 /// What the inline events belong to.
 enum Open {
     Nothing,
     Prose(usize, Prose),
-    Heading(usize, usize, String),
+    Heading(usize, Heading),
     Code(usize, Code),
     Html(usize, String),
 }
@@ -39,6 +42,7 @@ impl Reader {
             kinds: Vec::new(),
             open: Open::Nothing,
             comments: Vec::new(),
+            image: None,
         }
     }
 
@@ -63,10 +67,14 @@ impl Reader {
                 Open::Html(_, text) => *text += &html,
                 _ => self.open = Open::Html(line, html.to_string()),
             },
-            Event::InlineHtml(html) => match comment(&html) {
-                Some(comment) => self.comments.push((line, comment.to_owned())),
-                None => self.add(line, " ", false),
-            },
+            Event::InlineHtml(html) => {
+                for (_, part) in html::parts(&html) {
+                    match part {
+                        Part::Comment(comment) => self.comments.push((line, comment)),
+                        part => self.prose(line).add_html(line, part),
+                    }
+                }
+            }
             _ => {}
         }
     }
@@ -75,7 +83,9 @@ impl Reader {
         match tag {
             Tag::Heading { level, .. } => {
                 self.close();
-                self.open = Open::Heading(line, level as usize, String::new());
+                let (text, slug, links) = (String::new(), String::new(), Vec::new());
+                self.open =
+                    Open::Heading(line, Heading { level: level as usize, text, slug, links });
             }
             Tag::CodeBlock(kind) => {
                 self.close();
@@ -96,10 +106,15 @@ impl Reader {
                 self.kinds.push(Kind::Table);
             }
             Tag::Link { dest_url, .. } => {
-                self.prose(line).links.push(Link { line, target: dest_url.to_string() });
+                let link = Link { line, target: dest_url.to_string() };
+                match &mut self.open {
+                    Open::Heading(_, heading) => heading.links.push(link),
+                    _ => self.prose(line).links.push(link),
+                }
             }
             Tag::Image { dest_url, .. } => {
-                self.prose(line).images.push(Link { line, target: dest_url.to_string() });
+                let link = Link { line, target: dest_url.to_string() };
+                self.image = Some(Image { link, alt: String::new() });
             }
             _ => {}
         }
@@ -114,6 +129,11 @@ impl Reader {
                 self.close();
                 self.kinds.pop();
             }
+            TagEnd::Image => {
+                if let Some(image) = self.image.take() {
+                    self.prose(image.link.line).images.push(image);
+                }
+            }
             TagEnd::TableCell => self.add_to_table(" | "),
             TagEnd::TableRow | TagEnd::TableHead => self.add_to_table("\n"),
             _ => {}
@@ -125,8 +145,7 @@ impl Reader {
         if !matches!(self.open, Open::Prose(..)) {
             self.close();
             let kind = self.kinds.last().copied().unwrap_or(Kind::Paragraph);
-            let prose = Prose { kind, pieces: Vec::new(), links: Vec::new(), images: Vec::new() };
-            self.open = Open::Prose(line, prose);
+            self.open = Open::Prose(line, Prose::new(kind));
         }
         match &mut self.open {
             Open::Prose(_, prose) => prose,
@@ -135,8 +154,13 @@ impl Reader {
     }
 
     fn add(&mut self, line: usize, text: &str, is_code: bool) {
+        if let Some(image) = &mut self.image {
+            image.alt += text;
+            return;
+        }
         match &mut self.open {
-            Open::Heading(_, _, heading) => *heading += text,
+            Open::Heading(_, heading) if is_code => heading.text += &format!("`{text}`"),
+            Open::Heading(_, heading) => heading.text += text,
             Open::Code(_, code) => code.text += text,
             _ => {
                 let piece = Piece { line, text: text.to_owned(), is_code };
@@ -163,11 +187,11 @@ impl Reader {
                 self.push(line, Content::Prose(prose));
             }
             Open::Code(line, code) => self.push(line, Content::Code(code)),
-            Open::Heading(line, level, text) => {
-                self.chapter += usize::from(level == 2);
-                self.heading.clone_from(&text);
-                let slug = self.slug(&text);
-                self.push(line, Content::Heading(Heading { level, text, slug }));
+            Open::Heading(line, mut heading) => {
+                self.chapter += usize::from(heading.level == 2);
+                self.heading.clone_from(&heading.text);
+                heading.slug = self.slug(&heading.text);
+                self.push(line, Content::Heading(heading));
             }
             Open::Html(line, html) => self.html(line, &html),
         }
@@ -183,28 +207,14 @@ impl Reader {
 
     /// The comments and the text of an HTML block.
     fn html(&mut self, first: usize, html: &str) {
-        let mut pieces = Vec::new();
-        let mut line = first;
-        let mut rest = html;
-        while !rest.is_empty() {
-            let end = if rest.starts_with("<!--") {
-                rest.find("-->").map_or(rest.len(), |at| at + 3)
-            } else if rest.starts_with('<') {
-                rest.find('>').map_or(rest.len(), |at| at + 1)
-            } else {
-                rest.find(['<', '\n']).unwrap_or(rest.len()).max(1)
-            };
-            let (part, after) = rest.split_at(end);
-            if let Some(comment) = comment(part) {
-                self.push(line, Content::Comment(comment.to_owned()));
-            } else if !part.starts_with('<') && !part.trim().is_empty() {
-                pieces.push(Piece { line, text: format!("{part} "), is_code: false });
+        let mut prose = Prose::new(Kind::Html);
+        for (line, part) in html::parts(html) {
+            match part {
+                Part::Comment(comment) => self.push(first + line, Content::Comment(comment)),
+                part => prose.add_html(first + line, part),
             }
-            line += part.matches('\n').count();
-            rest = after;
         }
-        if !pieces.is_empty() {
-            let prose = Prose { kind: Kind::Html, pieces, links: Vec::new(), images: Vec::new() };
+        if !(prose.pieces.is_empty() && prose.links.is_empty() && prose.images.is_empty()) {
             self.push(first, Content::Prose(prose));
         }
     }
@@ -220,8 +230,23 @@ impl Reader {
     }
 }
 
-fn comment(html: &str) -> Option<&str> {
-    Some(html.trim().strip_prefix("<!--")?.strip_suffix("-->")?.trim())
+impl Prose {
+    fn new(kind: Kind) -> Prose {
+        Prose { kind, pieces: Vec::new(), links: Vec::new(), images: Vec::new() }
+    }
+
+    fn add_html(&mut self, line: usize, part: Part) {
+        match part {
+            Part::Text(text) => {
+                self.pieces.push(Piece { line, text: format!("{text} "), is_code: false });
+            }
+            Part::Link(target) => self.links.push(Link { line, target }),
+            Part::Image { target, alt } => {
+                self.images.push(Image { link: Link { line, target }, alt });
+            }
+            Part::Comment(_) => {}
+        }
+    }
 }
 
 /// The language and the attributes of an info string.

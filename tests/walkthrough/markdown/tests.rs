@@ -27,7 +27,7 @@ Hidden.
 
 </details>
 
-### Same, & same
+### [Same](x), & same
 ### Same, & same
 
 | a | b |
@@ -36,6 +36,11 @@ Hidden.
 <!-- after the table -->
 
 ![figure](a.svg) A sentence.
+
+<picture>
+  <source srcset="dark.svg">
+  <img alt="Light" src="light.svg">
+</picture>
 "#;
 
 /// Each block in a line of words.
@@ -73,7 +78,8 @@ fn a_text_becomes_its_blocks_with_their_lines() {
         "27: h3 Same, & same #same--same-1",
         "29: Table \"a | b | \\n1 | `2` |\"",
         "32: comment after the table",
-        "34: Paragraph \"figure A sentence.\"",
+        "34: Paragraph \"A sentence.\"",
+        "36: Html \"\"",
     ];
     assert_eq!(outline(&Document::parse("t.md", TEXT)), expected);
 }
@@ -90,12 +96,13 @@ fn blocks_know_their_chapter_and_heading() {
 
 fn links_images_and_pieces_know_their_lines() {
     let document = Document::parse("t.md", TEXT);
-    let links = document.proses().flat_map(|(_, prose)| &prose.links);
-    let links: Vec<_> = links.map(|link| (link.line, link.target.as_str())).collect();
-    assert_eq!(links, [(4, "file.md#anchor")]);
+    let links = document.links().map(|link| (link.line, link.target.as_str()));
+    let expected =
+        [(4, "file.md#anchor"), (37, "dark.svg"), (34, "a.svg"), (38, "light.svg"), (26, "x")];
+    assert_eq!(links.collect::<Vec<_>>(), expected);
     let images = document.proses().flat_map(|(_, prose)| &prose.images);
-    let images: Vec<_> = images.map(|image| (image.line, image.target.as_str())).collect();
-    assert_eq!(images, [(34, "a.svg")]);
+    let alts: Vec<_> = images.map(|image| image.alt.as_str()).collect();
+    assert_eq!(alts, ["figure", "Light"]);
     let html = document.proses().find(|(_, prose)| prose.kind == Kind::Html).unwrap().1;
     assert_eq!(html.pieces.iter().map(|piece| piece.line).collect::<Vec<_>>(), [19, 20]);
 }
