@@ -111,6 +111,7 @@ pub fn tests() -> Vec<Trial> {
         an_expression_has_the_value_and_dimension_of_its_parts,
         a_planted_mistake_in_an_expression_is_caught,
         values_are_medians_in_base_units,
+        each_record_has_its_own_paths_and_units,
         a_planted_path_is_caught_with_those_that_are_near,
         numbers_that_are_bound_and_true_are_accepted,
         bounds_are_accepted_where_the_text_says_so,
