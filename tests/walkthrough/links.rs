@@ -45,21 +45,23 @@ fn missing(document: &Document, anchor: &str) -> Option<&'static str> {
 }
 
 /// Figures that stand alone, so that the reader does not know what to look at. One that is made of
-/// HTML tags is a block of its own: its sentence may be the next paragraph.
+/// HTML tags is a block of its own: its sentence is the next paragraph, or ends in a colon before it.
 fn unexplained(document: &Document) -> Vec<Finding> {
+    let text = |at: Option<usize>| match document.blocks.get(at?).map(|block| &block.content) {
+        Some(Content::Prose(prose)) => Some(prose.text(true)),
+        _ => None,
+    };
+    let is_sentence = |text: &String| text.split_whitespace().count() > 3;
     let mut findings = Vec::new();
     for (at, block) in document.blocks.iter().enumerate() {
         let Content::Prose(prose) = &block.content else { continue };
-        if prose.images.is_empty() {
-            continue;
-        }
-        let mut words = prose.text(true);
-        if let Some(Content::Prose(next)) = document.blocks.get(at + 1).map(|next| &next.content)
-            && prose.kind == Kind::Html
-        {
-            words += &next.text(true);
-        }
-        if words.split_whitespace().count() <= 3 {
+        let before = text(at.checked_sub(1)).filter(|text| text.ends_with(':'));
+        let candidates = if prose.kind == Kind::Html {
+            [before, text(Some(at)), text(Some(at + 1))]
+        } else {
+            [None, text(Some(at)), None]
+        };
+        if !prose.images.is_empty() && !candidates.iter().flatten().any(is_sentence) {
             let words = "a figure without a sentence that says what to look at";
             findings.push(Finding::new(block.line, words));
         }
@@ -123,6 +125,8 @@ fn a_figure_without_a_sentence_is_caught() {
     let html = "<picture>\n<img src=\"LICENSE-MIT\" alt=\"A file\">\n</picture>\n\n";
     assert_eq!(found(html), words);
     assert!(found(&format!("{html}The lines rise and fall.")).is_empty());
+    assert!(found(&format!("The lines rise and fall:\n\n{html}")).is_empty());
+    assert_eq!(found(&format!("{html}# A heading that says a lot")), words);
     let words = ["1: a figure without words for those who do not see it"];
     assert_eq!(found("![](LICENSE-MIT) The lines rise and fall."), words);
 }

@@ -1,5 +1,6 @@
 //! Code blocks that quote the sources: what they show must be there, word for word.
 
+mod align;
 mod pattern;
 mod rewrite;
 mod tests;
@@ -19,6 +20,8 @@ const MAX_LINES: usize = 30;
 const MAX_MEDIAN: usize = 12;
 /// What a block of Rust may be instead of an excerpt: a program that is compiled.
 const PROGRAMS: [&str; 4] = ["fails", "hangs", "panics", "runs"];
+/// Sessions, the words of compilers and programs, diagrams.
+const OTHER_LANGUAGES: [&str; 3] = ["console", "text", "mermaid"];
 
 /// A block of Rust that says where it is from.
 pub struct Excerpt<'a> {
@@ -97,19 +100,21 @@ pub fn check(excerpt: &Excerpt, tree: &Tree) -> Option<Finding> {
     Some(Finding::new(excerpt.block.line, wrong))
 }
 
-/// Blocks of Rust that are neither excerpts nor programs: nobody would notice if they were wrong.
-fn unbound(document: &Document) -> Vec<Finding> {
+/// Blocks of code that nobody checks: nobody would notice if they were wrong.
+fn unchecked(document: &Document) -> Vec<Finding> {
     let wrong = |code: &Code| {
         let program = PROGRAMS.into_iter().find(|name| code.has(name));
         let parts = ["stage", "file", "item"].map(|name| code.has(name));
-        match (program, parts) {
-            (None, [true, true, true]) | (Some(_), [_, false, false]) => None,
-            (None, _) => Some("a block of Rust needs stage, file and item".to_owned()),
-            (Some(name), _) => Some(format!("`{name}` does not go with file and item")),
+        match (code.language.as_str(), program, parts) {
+            ("rust", None, [true, true, true]) | ("rust", Some(_), [_, false, false]) => None,
+            ("rust", None, _) => Some("a block of Rust needs stage, file and item".to_owned()),
+            ("rust", Some(name), _) => Some(format!("`{name}` does not go with file and item")),
+            (other, ..) if OTHER_LANGUAGES.contains(&other) => None,
+            (other, ..) => Some(format!("a block in the language `{other}`")),
         }
     };
-    let rust = document.codes().filter(|(_, code)| code.language == "rust");
-    rust.filter_map(|(block, code)| Some(Finding::new(block.line, wrong(code)?))).collect()
+    let codes = document.codes();
+    codes.filter_map(|(block, code)| Some(Finding::new(block.line, wrong(code)?))).collect()
 }
 
 /// The lengths of the excerpts, in order.
@@ -143,8 +148,8 @@ pub fn trials(document: &Arc<Document>, tree: &Arc<Tree>, counts: &Arc<Counts>) 
         }));
     }
     let all = Arc::clone(document);
-    trials.push(Trial::test("excerpts::every_block_of_rust_is_bound", move || {
-        verdict(&all, unbound(&all))
+    trials.push(Trial::test("excerpts::every_block_is_checked", move || {
+        verdict(&all, unchecked(&all))
     }));
     let (all, counts) = (Arc::clone(document), Arc::clone(counts));
     trials.push(Trial::test("excerpts::none_is_a_screen_of_code", move || {

@@ -2,6 +2,7 @@
 
 use crate::source::indentation;
 use std::collections::HashSet;
+use std::ops::RangeInclusive;
 
 /// Stands for lines that are left out.
 const FOLD: &str = "…";
@@ -115,16 +116,7 @@ impl Search<'_> {
                 matches
             }
             Some(fold) => {
-                let deeper =
-                    line.checked_sub(1).map_or(0, |before| indentation(self.lines[before]));
-                let within = |at: usize| {
-                    let text = self.lines[at];
-                    *fold != Part::Body || text.is_empty() || indentation(text) > deeper
-                };
-                let end = (line..self.lines.len()).find(|at| !within(*at));
-                let end = end.unwrap_or(self.lines.len());
-                let least = if *fold == Part::Around { line } else { line + 1 };
-                (least..=end).any(|next| self.matches(part + 1, next, shown))
+                fold_ends(fold, self.lines, line).any(|end| self.matches(part + 1, end, shown))
             }
         };
         if !matches {
@@ -133,4 +125,16 @@ impl Search<'_> {
         }
         matches
     }
+}
+
+/// Where a fold that begins at `line` may end: the numbers of the lines that may follow it.
+pub fn fold_ends(fold: &Part, lines: &[&str], line: usize) -> RangeInclusive<usize> {
+    let deeper = line.checked_sub(1).map_or(0, |before| indentation(lines[before]));
+    let within = |at: &usize| {
+        let text = lines[*at];
+        *fold != Part::Body || text.is_empty() || indentation(text) > deeper
+    };
+    let end = (line..lines.len()).find(|at| !within(at)).unwrap_or(lines.len());
+    let least = if *fold == Part::Around { line } else { line + 1 };
+    least..=end
 }

@@ -1,12 +1,10 @@
 //! Brings the excerpts of a text up to date with the code.
 
 use super::pattern::{self, Part};
-use super::{Place, excerpts};
+use super::{Place, align, excerpts};
 use crate::markdown::Document;
 use crate::report::Finding;
 use crate::source::{Source, Tree, indentation};
-use similar::{Algorithm, DiffOp, capture_diff_slices};
-use std::collections::BTreeMap;
 
 /// The text with its excerpts rewritten, how many were, and those that could not be.
 pub fn rewrite(document: &Document, tree: &Tree) -> (String, usize, Vec<Finding>) {
@@ -40,7 +38,8 @@ fn renewed(old: &str, place: &Place) -> Result<Option<String>, String> {
     }
     let source = &place.source;
     let first = beginning(source, place, &parts);
-    let new = refold(&parts, &source.lines(first, place.item.last))?;
+    let lines = source.lines(first, place.item.last);
+    let new = align::refold(&parts, &lines).ok_or_else(|| lost(&parts, &lines))?;
     match place.shown(&new) {
         Ok(_) => Ok(Some(pattern::render(&new))),
         Err(_) => Err("its folds do not go with the code any more".to_owned()),
@@ -58,55 +57,15 @@ fn beginning(source: &Source, place: &Place, old: &[Part]) -> usize {
     same.unwrap_or(other)
 }
 
-/// The new lines, with the folds that the old excerpt had.
-fn refold(old: &[Part], new: &[&str]) -> Result<Vec<Part>, String> {
-    let written = |part: &Part| match part {
-        Part::Line(line) => Some(line.clone()),
+/// Why the folds cannot stay.
+fn lost(parts: &[Part], new: &[&str]) -> String {
+    let neighbours = parts.windows(2).filter_map(|pair| match pair {
+        [Part::Line(_), Part::Line(_)] => None,
+        [Part::Line(line), _] | [_, Part::Line(line)] => Some(line),
         _ => None,
-    };
-    let old_lines: Vec<String> = old.iter().filter_map(written).collect();
-    let new_lines: Vec<String> = new.iter().map(|line| (*line).to_owned()).collect();
-    let mut moved = BTreeMap::new();
-    for op in capture_diff_slices(Algorithm::Patience, &old_lines, &new_lines) {
-        if let DiffOp::Equal { old_index, new_index, len } = op {
-            moved.extend((0..len).map(|at| (old_index + at, new_index + at)));
-        }
+    });
+    match neighbours.into_iter().find(|line| !new.contains(&line.as_str())) {
+        Some(line) => format!("a fold's neighbour is gone: `{}`", line.trim()),
+        None => "a fold's neighbours are no longer in this order".to_owned(),
     }
-
-    // For each fold its first line in the new source, and the first line after it.
-    let mut folds = BTreeMap::new();
-    let mut before = 0_usize;
-    for part in old {
-        if matches!(part, Part::Line(_)) {
-            before += 1;
-            continue;
-        }
-        let gone =
-            |line: usize| format!("a fold's neighbour is gone: `{}`", old_lines[line].trim());
-        let start = match before.checked_sub(1) {
-            None => 0,
-            Some(line) => moved.get(&line).ok_or_else(|| gone(line))? + 1,
-        };
-        let end = match old_lines.get(before) {
-            None => new.len(),
-            Some(_) => *moved.get(&before).ok_or_else(|| gone(before))?,
-        };
-        folds.insert(start, (end, part.clone()));
-    }
-
-    let mut parts = Vec::new();
-    let mut line = 0;
-    while line < new.len() {
-        match folds.remove(&line) {
-            Some((end, fold)) if end > line => {
-                parts.push(fold);
-                line = end;
-            }
-            _ => {
-                parts.push(Part::Line(new[line].to_owned()));
-                line += 1;
-            }
-        }
-    }
-    Ok(parts)
 }

@@ -1,4 +1,4 @@
-use super::{check, excerpts, lengths, median, rewrite, too_long, unbound};
+use super::{check, excerpts, lengths, median, rewrite, too_long, unchecked};
 use crate::markdown::Document;
 use crate::source::Tree;
 use libtest_mimic::Trial;
@@ -112,14 +112,16 @@ fn an_item_that_does_not_exist_or_exists_twice_is_caught() {
     assert_eq!(check(&excerpt, &tree("")).unwrap().words, "there is no stage `9`");
 }
 
-fn a_block_of_rust_that_nobody_checks_is_caught() {
+fn a_block_that_nobody_checks_is_caught() {
     let found = |info: &str| {
-        let found = unbound(&Document::parse("t.md", format!("```{info}\nx\n```\n")));
+        let found = unchecked(&Document::parse("t.md", format!("```{info}\nx\n```\n")));
         found.into_iter().map(|found| found.words).collect::<Vec<_>>()
     };
     assert!(found("rust stage=4 file=a.rs item=x").is_empty());
     assert!(found("rust runs stage=4").is_empty());
     assert!(found("text").is_empty());
+    assert_eq!(found("rust,ignore"), ["a block in the language `rust,ignore`"]);
+    assert_eq!(found(""), ["a block in the language ``"]);
     assert_eq!(found("rust"), ["a block of Rust needs stage, file and item"]);
     assert_eq!(found("rust stage=4 item=x"), ["a block of Rust needs stage, file and item"]);
     assert_eq!(found("rust runs file=a.rs"), ["`runs` does not go with file and item"]);
@@ -170,6 +172,18 @@ fn a_changed_source_is_followed_and_folds_stay() {
     assert_eq!(rewritten("double", old, "    let sum =", to).unwrap(), new);
 }
 
+/// Brackets are alike: the shortest way from old to new must not take one for another.
+fn a_fold_stays_where_a_bracket_goes() {
+    let old = "impl Counter {\n    fn one(&self) {\n        …\n    }\n\n    fn two(&self) {\n        \
+               third();\n    }\n}\n";
+    let new = old
+        .replace("third", "fourth")
+        .replace("        …\n    }\n", "        …\n    }\n    const A: () = ();\n");
+    let source = "    }\n    const A: () = ();\n\n    fn two(&self) {\n        fourth";
+    let from = "    }\n\n    fn two(&self) {\n        third";
+    assert_eq!(rewritten("impl Counter", old, from, source).unwrap(), new);
+}
+
 fn a_fold_that_lost_its_neighbour_is_reported() {
     let old = "pub fn double(number: u64) -> u64 {\n    …\n    sum\n}\n";
     let failed = rewritten("double", old, "    sum\n", "    total\n").unwrap_err();
@@ -185,9 +199,10 @@ pub fn tests() -> Vec<Trial> {
         a_planted_fold_of_nothing_is_caught,
         a_planted_fold_of_a_body_that_goes_beyond_it_is_caught,
         an_item_that_does_not_exist_or_exists_twice_is_caught,
-        a_block_of_rust_that_nobody_checks_is_caught,
+        a_block_that_nobody_checks_is_caught,
         a_screen_of_code_is_caught,
         a_changed_source_is_followed_and_folds_stay,
+        a_fold_stays_where_a_bracket_goes,
         a_fold_that_lost_its_neighbour_is_reported,
     ]
 }
