@@ -91,6 +91,7 @@ impl Random {
 }
 
 #[cfg(test)]
+#[allow(unused)] // a bench without a harness is built with `test`, and has no tests
 mod tests {
     use super::*;
 

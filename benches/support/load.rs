@@ -180,6 +180,7 @@ pub(crate) fn ask(
 }
 
 #[cfg(test)]
+#[allow(unused)] // a bench without a harness is built with `test`, and has no tests
 mod tests {
     use super::*;
     use std::net::TcpListener;

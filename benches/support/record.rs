@@ -140,6 +140,7 @@ pub(crate) fn output(program: &str, args: &[&str]) -> Outcome<String> {
 }
 
 #[cfg(test)]
+#[allow(unused)] // a bench without a harness is built with `test`, and has no tests
 mod tests {
     use super::*;
 

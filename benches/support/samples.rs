@@ -1,4 +1,5 @@
 //! Figures of several rounds, and figures as they stand in the tables.
+#![allow(dead_code)] // compiled into several benches, none of which uses all of it
 
 /// The same figure from every round, in order of size.
 pub(crate) struct Samples(Vec<f64>);

@@ -136,6 +136,7 @@ fn before_tests(text: &str) -> &str {
 }
 
 #[cfg(test)]
+#[allow(unused)] // a bench without a harness is built with `test`, and has no tests
 mod tests {
     use super::*;
 

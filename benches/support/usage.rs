@@ -74,6 +74,7 @@ fn ticks(stat: &str) -> Option<u64> {
 }
 
 #[cfg(test)]
+#[allow(unused)] // a bench without a harness is built with `test`, and has no tests
 mod tests {
     use super::*;
 

@@ -1,0 +1,128 @@
+//! Clients and a server, which is a process of its own: it can be ended, and what its threads use can
+//! be told from what the clients do.
+
+use crate::Outcome;
+use crate::data::{Key, Random};
+use crate::engine::Bench;
+use crate::load::{Exchange, Load, Measured};
+use crate::sample::{Figures, latencies};
+use crate::stage::Stage;
+use crate::stages;
+use crate::usage::Usage;
+use crate::workloads::Work;
+use serde::{Deserialize, Serialize};
+use std::env;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+
+/// The first argument of a process that is a server; the second is its [`Task`].
+pub(crate) const SERVE: &str = "serve";
+
+/// What a process is to serve.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Task {
+    stage: Stage,
+    threads: u32,
+    dir: PathBuf,
+}
+
+/// The life of that process. It says its address, and ends with its input: so it does not outlive the
+/// process that started it.
+pub(crate) fn serve(task: &str) -> Outcome<()> {
+    let Task { stage, threads, dir } = serde_json::from_str(task)?;
+    thread::spawn(|| {
+        // Whatever comes, it is over.
+        let _ = std::io::stdin().read_to_end(&mut Vec::new());
+        std::process::exit(0);
+    });
+    stages::serve(stage, &dir, threads, |addr| {
+        println!("{addr}");
+        Ok(())
+    })
+}
+
+/// A server with a store that has been filled.
+struct Process {
+    child: Child,
+    addr: SocketAddr,
+}
+
+impl Process {
+    fn start(task: &Task) -> Outcome<Process> {
+        let mut command = Command::new(env::current_exe()?);
+        command.arg(SERVE).arg(serde_json::to_string(task)?);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let mut line = String::new();
+        let output = child.stdout.as_mut().ok_or("the process has no output")?;
+        BufReader::new(output).read_line(&mut line)?;
+        match line.trim().parse() {
+            Ok(addr) => Ok(Process { child, addr }),
+            Err(_) => Err(format!("the server does not start: {}", child.wait()?).into()),
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // If it has ended by itself there is nothing to kill; `wait` takes it in both cases.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Bench {
+    /// Fills a store, starts a server on it, and lets clients ask it until the time is over.
+    pub(crate) fn measure_server(
+        &self,
+        work: Work,
+        stage: Stage,
+        threads: u32,
+        dir: PathBuf,
+        exchanges: &[Exchange],
+    ) -> Outcome<Figures> {
+        self.fill(&mut *stage.open(&dir)?)?;
+        let process = Process::start(&Task { stage, threads, dir })?;
+        let (clients, reconnect) = (work.clients(threads), work == Work::ServerConnect);
+        let load = Load { addr: process.addr, exchanges, clients, reconnect };
+        let usage = || Usage::of(process.child.id());
+        let Measured { mut seen, seconds, before, after } = load.measure(self.seconds, usage)?;
+        let requests = (seen.latencies.len() * work.in_flight()) as f64;
+        let mut figures = latencies(&mut seen.latencies, seconds);
+        figures.insert("rate".to_owned(), requests / seconds / 1000.0);
+        figures.insert("cpu".to_owned(), (after.cpu - before.cpu) * 1e6 / requests);
+        // A thread takes its count along when it ends, and there each connection has its own.
+        if !(stage == Stage::ThreadedServer && reconnect) {
+            let switches = after.switches.since(before.switches);
+            figures.insert("waits".to_owned(), switches.voluntary as f64 / requests);
+            figures.insert("preempted".to_owned(), switches.forced as f64 / requests);
+        }
+        Ok(figures)
+    }
+
+    /// Requests of random keys, and the answers that they must get. What is set is what was there.
+    pub(crate) fn exchanges(&self, work: Work) -> Vec<Exchange> {
+        let mut random = Random::new(0);
+        let mut exchange = |_| {
+            let mut exchange = Exchange::default();
+            for _ in 0..work.in_flight() {
+                let number = random.below(self.keys);
+                let (key, value) = (Key::new(number), self.values.make(number, 0));
+                let key = key.as_str();
+                let (request, answer) = if random.below(100) < work.sets() {
+                    let set = format!("{{\"Set\":{{\"key\":\"{key}\",\"value\":\"{value}\"}}}}\n");
+                    (set, "{\"Ok\":null}\n".to_owned())
+                } else {
+                    let get = format!("{{\"Get\":{{\"key\":\"{key}\"}}}}\n");
+                    (get, format!("{{\"Ok\":\"{value}\"}}\n"))
+                };
+                exchange.request.extend(request.as_bytes());
+                exchange.answer.extend(answer.as_bytes());
+            }
+            exchange
+        };
+        (0..self.keys / work.in_flight() as u64).map(&mut exchange).collect()
+    }
+}

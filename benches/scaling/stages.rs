@@ -1,0 +1,144 @@
+//! Every stage, and `final`, behind one interface: its store and its server.
+
+use crate::Outcome;
+use crate::stage::Stage;
+use kvs_final::Durability;
+use std::net::SocketAddr;
+use std::path::Path;
+
+impl Stage {
+    /// Opens a store. `final` at the level of durability that promises what the stages do, and no
+    /// more: a write survives the end of the process. It would sync ten times a second otherwise.
+    pub(crate) fn open(self, dir: &Path) -> Outcome<Box<dyn Store>> {
+        Ok(match self {
+            Stage::NaivePool => Box::new(naive_pool::KvStore::open(dir)?),
+            Stage::SharedEngine => Box::new(shared_engine::KvStore::open(dir)?),
+            Stage::ThreadedServer => Box::new(threaded_server::KvStore::open(dir)?),
+            Stage::SharedQueue => Box::new(shared_queue::KvStore::open(dir)?),
+            Stage::Rayon => Box::new(rayon_pool::KvStore::open(dir)?),
+            Stage::RwLock => Box::new(rwlock::KvStore::open(dir)?),
+            Stage::LockFree => Box::new(lock_free::KvStore::open(dir)?),
+            Stage::Final => Box::new(open_final(dir)?),
+        })
+    }
+}
+
+fn open_final(dir: &Path) -> kvs_final::Result<kvs_final::KvStore> {
+    kvs_final::KvStoreOptions::new().durability(Durability::Os).open(dir)
+}
+
+/// A store in the hand of one thread.
+pub(crate) trait Store: Send {
+    fn get(&mut self, key: String) -> Outcome<Option<String>>;
+
+    fn set(&mut self, key: String, value: String) -> Outcome<()>;
+
+    /// The same store for another thread, if it can be shared.
+    fn another(&self) -> Option<Box<dyn Store>>;
+
+    fn compactions(&self) -> u64;
+
+    /// Overwrites a key until that has led to a compaction, and that is done.
+    fn churn(&mut self, key: &str, value: &str) -> Outcome<()>;
+}
+
+/// A stage compacts within the `set` that finds half of the log stale.
+fn churn(store: &mut impl Store, key: &str, value: &str) -> Outcome<()> {
+    let before = store.compactions();
+    while store.compactions() == before {
+        store.set(key.to_owned(), value.to_owned())?;
+    }
+    Ok(())
+}
+
+/// `final` compacts by the same rule on a thread of its own, beside a writer that goes on. Here it
+/// does so on the writer's thread, as the stages do: as much is written between two compactions.
+fn churn_final(store: &mut kvs_final::KvStore, key: &str, value: &str) -> Outcome<()> {
+    loop {
+        Store::set(store, key.to_owned(), value.to_owned())?;
+        let stats = store.stats();
+        if stats.stale_bytes >= stats.live_bytes {
+            return Ok(store.compact()?);
+        }
+    }
+}
+
+macro_rules! store {
+    ($stage:ident, $another:expr, $churn:expr) => {
+        impl Store for $stage::KvStore {
+            fn get(&mut self, key: String) -> Outcome<Option<String>> {
+                Ok($stage::KvsEngine::get(self, key)?)
+            }
+
+            fn set(&mut self, key: String, value: String) -> Outcome<()> {
+                Ok($stage::KvsEngine::set(self, key, value)?)
+            }
+
+            fn another(&self) -> Option<Box<dyn Store>> {
+                let another: fn(&Self) -> Option<Box<dyn Store>> = $another;
+                another(self)
+            }
+
+            fn compactions(&self) -> u64 {
+                self.stats().compactions
+            }
+
+            fn churn(&mut self, key: &str, value: &str) -> Outcome<()> {
+                $churn(self, key, value)
+            }
+        }
+    };
+}
+
+store!(naive_pool, |_| None, churn);
+store!(shared_engine, |store| Some(Box::new(store.clone())), churn);
+store!(threaded_server, |store| Some(Box::new(store.clone())), churn);
+store!(shared_queue, |store| Some(Box::new(store.clone())), churn);
+store!(rayon_pool, |store| Some(Box::new(store.clone())), churn);
+store!(rwlock, |store| Some(Box::new(store.clone())), churn);
+store!(lock_free, |store| Some(Box::new(store.clone())), churn);
+store!(kvs_final, |store| Some(Box::new(store.clone())), churn_final);
+
+macro_rules! pooled_server {
+    ($stage:ident, $store:expr, $threads:expr, $listens:expr) => {{
+        use $stage::thread_pool::ThreadPool;
+        let pool = $stage::thread_pool::SharedQueueThreadPool::new($threads)?;
+        let server = $stage::KvsServer::bind(([127, 0, 0, 1], 0).into(), $store, pool)?;
+        $listens(server.local_addr()?)?;
+        Ok(server.run()?)
+    }};
+}
+
+macro_rules! server {
+    ($stage:ident, $store:expr, $listens:expr) => {{
+        let server = $stage::KvsServer::bind(([127, 0, 0, 1], 0).into(), $store)?;
+        $listens(server.local_addr()?)?;
+        Ok(server.run()?)
+    }};
+}
+
+/// Serves the store in a directory until the process ends. Stage 3 has a thread for each connection
+/// and stage 4 one for each core, whatever `threads` says; the others so many in a pool with one
+/// queue.
+pub(crate) fn serve(
+    stage: Stage,
+    dir: &Path,
+    threads: u32,
+    listens: impl Fn(SocketAddr) -> Outcome<()>,
+) -> Outcome<()> {
+    match stage {
+        Stage::NaivePool | Stage::SharedEngine => Err("its server has no threads".into()),
+        Stage::ThreadedServer => {
+            server!(threaded_server, threaded_server::KvStore::open(dir)?, listens)
+        }
+        Stage::SharedQueue => server!(shared_queue, shared_queue::KvStore::open(dir)?, listens),
+        Stage::Rayon => {
+            pooled_server!(rayon_pool, rayon_pool::KvStore::open(dir)?, threads, listens)
+        }
+        Stage::RwLock => pooled_server!(rwlock, rwlock::KvStore::open(dir)?, threads, listens),
+        Stage::LockFree => {
+            pooled_server!(lock_free, lock_free::KvStore::open(dir)?, threads, listens)
+        }
+        Stage::Final => pooled_server!(kvs_final, open_final(dir)?, threads, listens),
+    }
+}
