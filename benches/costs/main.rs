@@ -33,7 +33,6 @@ mod network;
 mod options;
 mod pools;
 #[path = "../support/record.rs"]
-#[allow(unused_imports)] // of its tests, which are not run here
 mod record;
 #[path = "../support/samples.rs"]
 mod samples;
