@@ -36,6 +36,10 @@ pub use tests::tests;
 /// Other texts that are held to the same rule.
 const OTHERS: [&str; 2] = ["README.md", "benches/README.md"];
 
+/// In the comments around what a program has put into a text, with a test of its own.
+const MADE: [&str; 2] = ["made from", "made by"];
+const END_OF_MADE: [&str; 2] = ["end of tables", "table ends"];
+
 /// A paragraph, an item or a table, and what is bound after it.
 struct Passage {
     line: usize,
@@ -150,9 +154,9 @@ fn passages(document: &Document, blocks: Range<usize>) -> (Vec<Passage>, Vec<Fin
                         (Err(words), _) => findings.push(Finding::new(block.line, words)),
                         (_, None) => findings.push(Finding::new(block.line, "no text before it")),
                     }
-                } else if comment.starts_with("tables") {
+                } else if MADE.iter().any(|words| comment.contains(words)) {
                     is_made = true;
-                } else if comment == "end of tables" {
+                } else if END_OF_MADE.iter().any(|words| comment.contains(words)) {
                     is_made = false;
                 }
             }
