@@ -3,8 +3,8 @@
 //! A comment after the paragraph binds them, one `number = expression` each, separated by `;`:
 //!
 //! - `3.2 times = scaling/… : scaling/…`: what was measured (`records`), as an `expression`. The
-//!   number is the value rounded to as many digits as the number has; a zero at the end of a whole
-//!   number counts as long as there are no more than two digits.
+//!   number is the value rounded to as many digits as the number has, at most three. Zeros at the
+//!   end of a whole number are no digits, but that 10, 100 and so on have two.
 //! - `3 times < …`: the value is more than that, and the text says so ("more than 3 times"). `>`
 //!   likewise.
 //! - `2 to 3 ms = … and …`: numbers that share a unit, each with its expression.

@@ -154,9 +154,9 @@ fn peers_engine(sample: &Value) -> Vec<Measured> {
 /// `work/server/figure`.
 fn peers_servers(sample: &Value) -> Vec<Measured> {
     let place = place(sample, &["work", "server"]);
-    figures(&sample["figures"], &place, |figure| match figure {
-        "rate" | "rate, without" => (1e3, RATE),
-        "cpu" | "cpu, without" | "p50" | "p99" | "p999" => (1e-6, TIME),
+    figures(&sample["figures"], &place, |figure| match figure.trim_end_matches(", without") {
+        "rate" => (1e3, RATE),
+        "cpu" | "p50" | "p99" | "p999" => (1e-6, TIME),
         _ => (1.0, COUNT),
     })
 }
