@@ -109,8 +109,8 @@ fn samples(record: &Value, of_sample: fn(&Value) -> Vec<Measured>) -> Vec<Measur
 fn scaling(sample: &Value) -> Vec<Measured> {
     let place = place(sample, &["work", "stage", "threads"]);
     figures(&sample["figures"], &place, |figure| match figure {
-        "rate" => (1e3, RATE),
-        "other" => (1.0, RATE),
+        "rate" | "sets" => (1e3, RATE),
+        "compactions" => (1.0, RATE),
         "p50" | "p99" | "p999" | "longest" | "cpu" => (1e-6, TIME),
         _ => (1.0, COUNT),
     })
@@ -143,6 +143,7 @@ fn peers_engine(sample: &Value) -> Vec<Measured> {
         "open" => (1e-3, TIME),
         "lost" => (1.0, COUNT),
         "disk" => (1.0, SIZE),
+        figure if figure.ends_with("compactions") => (1.0, COUNT),
         figure if figure.starts_with("private") || figure.starts_with("mapped") => (1.0, SIZE),
         _ if sample["work"] == "latency" => (1e-6, TIME),
         _ => (1e3, RATE),
@@ -153,9 +154,9 @@ fn peers_engine(sample: &Value) -> Vec<Measured> {
 /// `work/server/figure`.
 fn peers_servers(sample: &Value) -> Vec<Measured> {
     let place = place(sample, &["work", "server"]);
-    figures(&sample["figures"], &place, |figure| match figure {
-        "rate" | "rate, without" => (1e3, RATE),
-        "cpu" | "cpu, without" | "p50" | "p99" | "p999" => (1e-6, TIME),
+    figures(&sample["figures"], &place, |figure| match figure.trim_end_matches(", without") {
+        "rate" => (1e3, RATE),
+        "cpu" | "p50" | "p99" | "p999" => (1e-6, TIME),
         _ => (1.0, COUNT),
     })
 }
@@ -207,7 +208,7 @@ pub mod tests {
             "samples": [{
                 "work": "beside-writer", "stage": "stage-6", "threads": 4, "round": 1,
                 "engine": "kvs", "server": "redis", "cost": "lock", "variant": "a mutex",
-                "seconds": 0.5, "figures": { "rate": 2.0, "p99": 3.0, "1 threads": 4.0 }
+                "seconds": 0.5, "figures": { "rate": 2.0, "sets": 0.5, "p99": 3.0, "1 threads": 4.0 }
             }]
         }"#;
         let record: Value = serde_json::from_str(record).unwrap();
@@ -221,6 +222,7 @@ pub mod tests {
             format!("{place}/1-threads 4.00"),
             format!("{place}/p99 3.00 µs"),
             format!("{place}/rate 2,000 a second"),
+            format!("{place}/sets 500 a second"),
         ];
         assert_eq!(read("scaling"), scaling);
         assert_eq!(read("timeline"), ["4/gets-at-once 1.00"]);

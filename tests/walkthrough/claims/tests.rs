@@ -91,7 +91,10 @@ fn a_planted_setting_is_caught() {
 }
 
 fn a_table_that_a_program_made_is_left_out() {
-    assert_true("<!-- tables: made -->\n\n| 5 ms |\n|---|\n\n<!-- end of tables -->\n");
+    let made =
+        "<!-- tables: made from the record -->\n\n| 5 ms |\n|---|\n\n<!-- end of tables -->\n";
+    assert_true(made);
+    assert_caught(&format!("{made}\n6 ms"), "`6 ms` is not bound");
 }
 
 pub fn tests() -> Vec<Trial> {
