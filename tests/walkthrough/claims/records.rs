@@ -109,8 +109,8 @@ fn samples(record: &Value, of_sample: fn(&Value) -> Vec<Measured>) -> Vec<Measur
 fn scaling(sample: &Value) -> Vec<Measured> {
     let place = place(sample, &["work", "stage", "threads"]);
     figures(&sample["figures"], &place, |figure| match figure {
-        "rate" => (1e3, RATE),
-        "other" => (1.0, RATE),
+        "rate" | "sets" => (1e3, RATE),
+        "compactions" => (1.0, RATE),
         "p50" | "p99" | "p999" | "longest" | "cpu" => (1e-6, TIME),
         _ => (1.0, COUNT),
     })
