@@ -20,6 +20,8 @@ mod code;
 mod data;
 mod draw;
 mod engine;
+#[path = "../support/insert.rs"]
+mod insert;
 #[path = "../support/load.rs"]
 mod load;
 mod options;
@@ -90,7 +92,9 @@ fn run(options: Options) -> Outcome<()> {
         for (name, svg) in draw::figures(&record)? {
             fs::write(root.join(draw::FIGURES).join(name), svg)?;
         }
-        return Ok(());
+        let (path, tables) = (root.join(table::TEXT), table::summary(&record));
+        let text = insert::insert(&fs::read_to_string(&path)?, table::BEGIN, &tables)?;
+        return Ok(fs::write(path, text)?);
     }
     println!("{}", table::markdown(&options.plan()?.run()?));
     Ok(())

@@ -25,7 +25,8 @@ pub(crate) struct Options {
     /// Measures
     #[structopt(long, hidden = true)]
     bench: bool,
-    /// Draws the figures of the record that is kept, and measures nothing
+    /// Draws the figures of the record that is kept and fills its tables into benches/README.md, and
+    /// measures nothing
     #[structopt(long)]
     pub(crate) draw: bool,
     /// How often everything is measured

@@ -75,6 +75,19 @@ pub(crate) fn threads(samples: &[Sample]) -> BTreeSet<u32> {
     samples.iter().map(|sample| sample.threads).collect()
 }
 
+/// The figure of every round, if it was measured.
+pub(crate) fn all(
+    samples: &[Sample],
+    work: Work,
+    stage: Stage,
+    threads: u32,
+    figure: &str,
+) -> Option<Samples> {
+    let cell =
+        samples.iter().filter(|s| s.work == work && s.stage == stage && s.threads == threads);
+    Samples::new(cell.filter_map(|sample| sample.figures.get(figure).copied()))
+}
+
 /// The median of the rounds, if it was measured.
 pub(crate) fn median(
     samples: &[Sample],
@@ -83,8 +96,5 @@ pub(crate) fn median(
     threads: u32,
     figure: &str,
 ) -> Option<f64> {
-    let cell =
-        samples.iter().filter(|s| s.work == work && s.stage == stage && s.threads == threads);
-    let figures = cell.filter_map(|sample| sample.figures.get(figure).copied());
-    Some(Samples::new(figures)?.median())
+    Some(all(samples, work, stage, threads, figure)?.median())
 }

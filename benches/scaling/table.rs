@@ -1,9 +1,14 @@
-//! The medians, as tables in Markdown.
+//! The figures, as tables in Markdown.
 
-use crate::sample::{Sample, Scaling, median, threads};
-use crate::samples::{number, row};
+use crate::sample::{Sample, Scaling, all, median, threads};
+use crate::samples::{number, row, thousands};
 use crate::stage::Stage;
 use crate::workloads::Work;
+
+/// The text that has the summary, below the root, and the line before it.
+pub(crate) const TEXT: &str = "benches/README.md";
+pub(crate) const BEGIN: &str =
+    "<!-- tables of scaling: made from the record, changed by nobody -->\n";
 
 /// What the tables show of each workload.
 const SHOWN: [(&str, &str); 4] = [
@@ -33,4 +38,49 @@ fn table(samples: &[Sample], work: Work, (figure, what): (&str, &str)) -> Option
     let head = row::<String>(&title, threads.iter().map(u32::to_string), []);
     let rule = "--:|".repeat(threads.len());
     (!lines.is_empty()).then(|| format!("{head}\n|---|{rule}\n{lines}"))
+}
+
+/// What a record says with as many threads as cores, for a text.
+pub(crate) fn summary(record: &Scaling) -> String {
+    let c = &record.conditions;
+    let (samples, cores) = (&record.samples[..], c.machine.cores as u32);
+    let rate = |work, stage| all(samples, work, stage, cores, "rate").map(|rates| rates.words());
+    let times = |work, stage| {
+        let rate = |threads| median(samples, work, stage, threads, "rate");
+        Some(number(rate(cores)? / rate(1)?))
+    };
+    let waits = |work, stage| median(samples, work, stage, cores, "waits").map(number);
+    let tables = [
+        by_work(&format!("Thousands of operations a second, {cores} threads"), rate),
+        by_work("Times as many as with one thread", times),
+        by_work(&format!("Waits an operation, {cores} threads"), waits),
+    ];
+    let trees = c.sources.iter().map(|(name, source)| format!("{name} `{}`", source.tree));
+    format!(
+        "{}, {} cores, {} GiB; Linux {}, {}; {}; {} keys, values of {} bytes, {} s a measurement; git's \
+         trees: {}.\n\n{}",
+        c.machine.cpu,
+        c.machine.cores,
+        c.machine.memory_gib,
+        c.machine.kernel,
+        c.machine.file_system,
+        record.date,
+        thousands(c.keys),
+        thousands(c.value_bytes as u64),
+        c.seconds,
+        trees.collect::<Vec<_>>().join(", "),
+        tables.join("\n")
+    )
+}
+
+/// A table with a column for each workload and a line for each stage.
+fn by_work(title: &str, cell: impl Fn(Work, Stage) -> Option<String>) -> String {
+    let head = row::<String>(title, Work::ALL.into_iter().map(|work| work.name().to_owned()), []);
+    let line = |stage: Stage| {
+        let cells = Work::ALL.map(|work| cell(work, stage).unwrap_or_default());
+        let is_empty = cells.iter().all(String::is_empty);
+        (!is_empty).then(|| row::<String>(stage.name(), cells.into_iter(), []) + "\n")
+    };
+    let lines: String = Stage::ALL.into_iter().filter_map(line).collect();
+    format!("{head}\n|---|{}\n{lines}", "--:|".repeat(Work::ALL.len()))
 }

@@ -9,6 +9,8 @@ mod conditions;
 #[path = "../../support/data.rs"]
 mod data;
 mod engines;
+#[path = "../../support/insert.rs"]
+mod insert;
 mod latency;
 #[path = "../../support/load.rs"]
 mod load;
@@ -72,7 +74,7 @@ fn on_servers(command: ServersCommand) -> Outcome<()> {
 fn show(text: Option<&Path>, begin: &str, tables: &str) -> Outcome<()> {
     match text {
         None => println!("{tables}"),
-        Some(path) => fs::write(path, report::insert(&fs::read_to_string(path)?, begin, tables)?)?,
+        Some(path) => fs::write(path, insert::insert(&fs::read_to_string(path)?, begin, tables)?)?,
     }
     Ok(())
 }

@@ -1,6 +1,5 @@
 //! The tables, in Markdown.
 
-use crate::Outcome;
 use crate::conditions::Record;
 use crate::engines::{ALL, Engine, Level};
 use crate::rows::{Better, Goal, Row, TABLES, Table};
@@ -11,17 +10,6 @@ use crate::samples::{Samples, number, row, thousands};
 pub(crate) const ENGINES: &str = "<!-- tables: made from the record, changed by nobody -->\n";
 pub(crate) const SERVERS: &str =
     "<!-- tables of servers: made from the record, changed by nobody -->\n";
-const END: &str = "<!-- end of tables -->";
-
-/// The text, with the tables in the place of those that stand in it.
-pub(crate) fn insert(text: &str, begin: &str, tables: &str) -> Outcome<String> {
-    let parts = text.split_once(begin).and_then(|(before, rest)| {
-        let (_, after) = rest.split_once(END)?;
-        Some((before, after))
-    });
-    let (before, after) = parts.ok_or("the text has no marks for the tables")?;
-    Ok(format!("{before}{begin}\n{tables}\n{END}{after}"))
-}
 
 /// All that the record has.
 pub(crate) fn markdown(record: &Record<Sample>) -> String {
@@ -167,6 +155,7 @@ fn promises(record: &Record<Sample>) -> String {
 mod tests {
     use super::*;
     use crate::conditions::Conditions;
+    use crate::insert::insert;
     use crate::workloads::Work;
     use std::fs;
     use std::path::Path;

@@ -118,7 +118,8 @@ fn settings(record: &Record<Sample>) -> String {
 mod tests {
     use super::*;
     use crate::conditions::Conditions;
-    use crate::report::{SERVERS, insert};
+    use crate::insert::insert;
+    use crate::report::SERVERS;
     use crate::servers::workloads::Work;
     use std::fs;
     use std::path::Path;
