@@ -196,18 +196,14 @@ struct Scale {
 }
 
 impl Scale {
-    /// One that has room for all points, from 0 or a power of ten on.
+    /// One that has room for all points, from a round number to another.
     fn of(lines: &[Line], logarithmic: bool) -> Scale {
         let values = || lines.iter().flat_map(|line| line.points.iter().map(|point| point.1));
         let most = values().fold(0.0, f64::max).max(f64::MIN_POSITIVE);
         if logarithmic {
-            let least = values().fold(most, f64::min).max(0.001);
-            let (least, most) = (least.log10().floor(), most.log10().ceil());
-            return Scale {
-                least: 10f64.powf(least),
-                most: 10f64.powf(most.max(least + 1.0)),
-                logarithmic,
-            };
+            let least = round_below(values().fold(most, f64::min).max(0.001));
+            let most = rounds(least).find(|&round| round >= most && round > least);
+            return Scale { least, most: most.unwrap_or(f64::MAX), logarithmic };
         }
         let step = step(most);
         Scale { least: 0.0, most: (most / step).ceil() * step, logarithmic }
@@ -225,14 +221,30 @@ impl Scale {
     /// What stands at the axis, and where.
     fn ticks(&self) -> Vec<(f64, i32)> {
         let values: Vec<f64> = if self.logarithmic {
-            let decades = (self.most / self.least).log10().round() as i32;
-            (0..=decades).map(|n| self.least * 10f64.powi(n)).collect()
+            // Where there are many, only every third.
+            let all = rounds(self.least).take_while(|&round| round <= self.most * 1.001);
+            let is_power = |round: &f64| (round.log10() - round.log10().round()).abs() < 0.01;
+            let few = self.most / self.least < 500.0;
+            all.filter(|round| few || is_power(round)).collect()
         } else {
             let step = step(self.most);
             (0..=(self.most / step).round() as i32).map(|n| f64::from(n) * step).collect()
         };
         values.into_iter().map(|value| (value, self.y(value))).collect()
     }
+}
+
+/// The numbers 1, 2 and 5 and their tenfolds, from one of them on.
+fn rounds(first: f64) -> impl Iterator<Item = f64> {
+    let power = 10f64.powf((first * 1.001).log10().floor());
+    let all = (0..).flat_map(move |n| [1.0, 2.0, 5.0].map(|times| times * power * 10f64.powi(n)));
+    all.skip_while(move |&round| round < first * 0.999)
+}
+
+/// The greatest of them that is not above a number.
+fn round_below(number: f64) -> f64 {
+    let power = 10f64.powf(number.log10().floor());
+    rounds(power).take_while(|&round| round <= number).last().unwrap_or(power)
 }
 
 /// A round number that goes into another some four to eight times.
