@@ -132,7 +132,7 @@ fn atomics() -> Vec<Variant> {
             });
             run.figures()
         }));
-        variants.push(Variant::new("add, own line", threads, move |budget| {
+        variants.push(Variant::new("add-own-line", threads, move |budget| {
             let counters = [OwnLine::default(), OwnLine::default()];
             let run = together(budget, threads, |thread, operations| {
                 increase(&counters[thread].0, operations);
@@ -141,7 +141,7 @@ fn atomics() -> Vec<Variant> {
             run.figures()
         }));
     }
-    variants.push(Variant::new("add, neighbours", 2, |budget| {
+    variants.push(Variant::new("add-neighbours", 2, |budget| {
         let counters = OneLine::default();
         let run = together(budget, 2, |thread, operations| {
             increase(&counters.0[thread], operations);
@@ -149,7 +149,7 @@ fn atomics() -> Vec<Variant> {
         assert_eq!(run.operations(), counted(counters.0.iter()));
         run.figures()
     }));
-    variants.push(Variant::new("add, shared", 2, |budget| {
+    variants.push(Variant::new("add-shared", 2, |budget| {
         let counter = OwnLine::default();
         let run = together(budget, 2, |_, operations| increase(&counter.0, operations));
         assert_eq!(run.operations(), counted([&counter.0]));

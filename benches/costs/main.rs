@@ -29,10 +29,10 @@ mod locks;
 mod maps;
 mod measure;
 mod network;
+#[path = "../support/options.rs"]
 mod options;
 mod pools;
 #[path = "../support/record.rs"]
-#[allow(unused_imports)] // of its tests, which are not run here
 mod record;
 #[path = "../support/samples.rs"]
 mod samples;
@@ -42,12 +42,13 @@ mod table;
 mod threads;
 
 use basics::Work;
-use measure::{Cost, Figures};
-use options::Options;
+use measure::{Cost, Figures, Variant};
+use options::{Options, Size};
 use record::{Machine, Outcome};
 use serde::{Deserialize, Serialize};
 use sources::Source;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 type Record = record::Record<Conditions, Sample>;
 
@@ -75,6 +76,12 @@ struct Sample {
 
 fn main() -> Outcome<()> {
     let options = Options::parse(std::env::args().skip(1))?;
+    let (rounds, milliseconds) = match options.size {
+        Size::Test => (1, 1),
+        Size::Quick => (3, 25),
+        Size::Full => (5, 100),
+    };
+    let budget = Duration::from_millis(milliseconds);
     let costs = costs();
     if let Some(path) = &options.tables {
         print!("{}", table::tables(&costs, &Record::read(path)?));
@@ -83,12 +90,18 @@ fn main() -> Outcome<()> {
     let mut record = Record::new(Conditions {
         machine: Machine::here(&std::env::temp_dir())?,
         sources: sources::measured(&["stage-5"])?,
-        seconds: options.budget.as_secs_f64(),
+        seconds: budget.as_secs_f64(),
     })?;
     if let Some(path) = &options.json {
         record = record.continued(path)?;
     }
-    measure(&costs, &options, &mut record.samples);
+    let before = record.samples.iter().map(|sample| sample.round).max().unwrap_or(0);
+    for round in before + 1..=before + rounds {
+        for cost in costs.iter().filter(|cost| options.wants(cost.name)) {
+            eprintln!("round {round}: {}", cost.name);
+            record.samples.extend(samples(cost, round, budget));
+        }
+    }
     if record.samples.is_empty() {
         return Ok(());
     }
@@ -114,22 +127,17 @@ fn costs() -> Vec<Cost> {
     costs.into_iter().flatten().collect()
 }
 
-/// Measures what the options ask for, after the rounds that there are, and says on stderr how far
-/// it is.
-fn measure(costs: &[Cost], options: &Options, samples: &mut Vec<Sample>) {
-    let before = samples.iter().map(|sample| sample.round).max().unwrap_or(0);
-    for round in before + 1..=before + options.rounds {
-        for cost in costs.iter().filter(|cost| options.wants(cost.name)) {
-            eprintln!("round {round}: {}", cost.name);
-            for variant in &cost.variants {
-                samples.push(Sample {
-                    cost: cost.name.to_owned(),
-                    variant: variant.name.to_owned(),
-                    threads: variant.threads,
-                    round,
-                    figures: (variant.measure)(options.budget),
-                });
-            }
-        }
-    }
+fn samples(cost: &Cost, round: u32, budget: Duration) -> Vec<Sample> {
+    let sample = |variant: &Variant| {
+        let mut figures = (variant.measure)(budget);
+        figures.values_mut().for_each(|figure| *figure = rounded(*figure));
+        let (cost, variant, threads) = (cost.name, variant.name, variant.threads);
+        Sample { cost: cost.to_owned(), variant: variant.to_owned(), threads, round, figures }
+    };
+    cost.variants.iter().map(sample).collect()
+}
+
+/// With four digits: more would be noise, and a longer record.
+fn rounded(figure: f64) -> f64 {
+    format!("{figure:.3e}").parse().unwrap_or(figure)
 }

@@ -19,13 +19,13 @@ pub(crate) fn costs() -> Vec<Cost> {
     let mut variants = Vec::new();
     let cores = cores();
     if let [one, ..] = cores[..] {
-        variants.push(hand_over("park, one core", park, [one; 2]));
-        variants.push(hand_over("condvar, one core", condvar, [one; 2]));
+        variants.push(hand_over("park-one-core", park, [one; 2]));
+        variants.push(hand_over("condvar-one-core", condvar, [one; 2]));
     }
     if let [one, other, ..] = cores[..] {
-        variants.push(hand_over("park, two cores", park, [one, other]));
-        variants.push(hand_over("condvar, two cores", condvar, [one, other]));
-        variants.push(hand_over("spin, two cores", spin, [one, other]));
+        variants.push(hand_over("park-two-cores", park, [one, other]));
+        variants.push(hand_over("condvar-two-cores", condvar, [one, other]));
+        variants.push(hand_over("spin-two-cores", spin, [one, other]));
     }
     vec![
         Cost {

@@ -4,10 +4,13 @@
 //! happened by then never will.
 #![allow(dead_code)] // compiled into several tests, none of which uses all of it
 
+#[path = "tasks.rs"]
+mod tasks;
+
 use super::server::WATCHDOG;
-use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
+use tasks::{Task, tasks};
 
 /// How often in a row a process has to be found asleep. Data that was sent over loopback is there
 /// before the sender goes on, so a server that will act on it is awake by then; the repetition
@@ -42,26 +45,10 @@ pub fn threads(pid: u32) -> usize {
     tasks(pid).len()
 }
 
-/// For each thread its state and how often it was switched to. None if the process is gone.
-fn tasks(pid: u32) -> Vec<(char, u64)> {
-    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else {
-        return Vec::new();
-    };
-    let status = |task: std::io::Result<fs::DirEntry>| {
-        let text = fs::read_to_string(task.ok()?.path().join("status")).ok()?;
-        let field = |name: &str| text.split_once(name)?.1.split_whitespace().next();
-        let state = field("State:")?.chars().next()?;
-        let switches = ["\nvoluntary_ctxt_switches:", "nonvoluntary_ctxt_switches:"];
-        let counts = switches.map(|name| field(name).and_then(|n| n.parse::<u64>().ok()));
-        Some((state, counts[0]? + counts[1]?))
-    };
-    tasks.filter_map(status).filter(|(state, _)| *state != 'Z').collect()
-}
-
 /// Watches whether all threads of some processes sleep and none has run between two looks.
 struct Sleep {
     since: Instant,
-    last: Vec<(char, u64)>,
+    last: Vec<Task>,
     looks: usize,
 }
 
@@ -72,7 +59,7 @@ impl Sleep {
 
     fn is_deep(&mut self, pids: &[u32]) -> bool {
         let tasks: Vec<_> = pids.iter().flat_map(|pid| tasks(*pid)).collect();
-        let asleep = tasks.iter().all(|(state, _)| *state == 'S');
+        let asleep = tasks.iter().all(|task| task.state == 'S');
         self.looks = if asleep && tasks == self.last { self.looks + 1 } else { 0 };
         self.last = tasks;
         assert!(self.since.elapsed() < WATCHDOG, "they never sleep");

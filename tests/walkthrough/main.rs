@@ -47,6 +47,10 @@ fn main() -> ExitCode {
     if let Some(exit_code) = console::run_if_asked() {
         return exit_code;
     }
+    if env!("KVS_STAGE") != "final" {
+        println!("the text is the same for all stages: it is checked without a feature");
+        return ExitCode::SUCCESS;
+    }
     let path =
         env::var_os("KVS_WALKTHROUGH").map_or_else(|| Path::new(ROOT).join(OWN), PathBuf::from);
     let root = Path::new(ROOT);

@@ -3,8 +3,8 @@
 //! A comment after the paragraph binds them, one `number = expression` each, separated by `;`:
 //!
 //! - `3.2 times = scaling/… : scaling/…`: what was measured (`records`), as an `expression`. The
-//!   number is the value rounded to as many digits as the number has; a zero at the end of a whole
-//!   number counts as long as there are no more than two digits.
+//!   number is the value rounded to as many digits as the number has, at most three. Zeros at the
+//!   end of a whole number are no digits, but that 10, 100 and so on have two.
 //! - `3 times < …`: the value is more than that, and the text says so ("more than 3 times"). `>`
 //!   likewise.
 //! - `2 to 3 ms = … and …`: numbers that share a unit, each with its expression.
@@ -35,6 +35,10 @@ pub use tests::tests;
 
 /// Other texts that are held to the same rule.
 const OTHERS: [&str; 2] = ["README.md", "benches/README.md"];
+
+/// In the comments around what a program has put into a text, with a test of its own.
+const MADE: [&str; 2] = ["made from", "made by"];
+const END_OF_MADE: [&str; 2] = ["end of tables", "table ends"];
 
 /// A paragraph, an item or a table, and what is bound after it.
 struct Passage {
@@ -150,9 +154,9 @@ fn passages(document: &Document, blocks: Range<usize>) -> (Vec<Passage>, Vec<Fin
                         (Err(words), _) => findings.push(Finding::new(block.line, words)),
                         (_, None) => findings.push(Finding::new(block.line, "no text before it")),
                     }
-                } else if comment.starts_with("tables") {
+                } else if MADE.iter().any(|words| comment.contains(words)) {
                     is_made = true;
-                } else if comment == "end of tables" {
+                } else if END_OF_MADE.iter().any(|words| comment.contains(words)) {
                     is_made = false;
                 }
             }

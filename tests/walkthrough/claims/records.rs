@@ -143,6 +143,7 @@ fn peers_engine(sample: &Value) -> Vec<Measured> {
         "open" => (1e-3, TIME),
         "lost" => (1.0, COUNT),
         "disk" => (1.0, SIZE),
+        figure if figure.ends_with("compactions") => (1.0, COUNT),
         figure if figure.starts_with("private") || figure.starts_with("mapped") => (1.0, SIZE),
         _ if sample["work"] == "latency" => (1e-6, TIME),
         _ => (1e3, RATE),
@@ -153,9 +154,9 @@ fn peers_engine(sample: &Value) -> Vec<Measured> {
 /// `work/server/figure`.
 fn peers_servers(sample: &Value) -> Vec<Measured> {
     let place = place(sample, &["work", "server"]);
-    figures(&sample["figures"], &place, |figure| match figure {
-        "rate" | "rate, without" => (1e3, RATE),
-        "cpu" | "cpu, without" | "p50" | "p99" | "p999" => (1e-6, TIME),
+    figures(&sample["figures"], &place, |figure| match figure.trim_end_matches(", without") {
+        "rate" => (1e3, RATE),
+        "cpu" | "p50" | "p99" | "p999" => (1e-6, TIME),
         _ => (1.0, COUNT),
     })
 }
@@ -198,6 +199,38 @@ pub mod tests {
         let value = |value| Quantity::new(value, COUNT);
         assert_eq!(median(vec![value(9.0), value(1.0), value(2.0)]).value, 2.0);
         assert_eq!(median(vec![value(9.0), value(1.0), value(2.0), value(4.0)]).value, 3.0);
+    }
+
+    pub fn each_record_has_its_own_paths_and_units() {
+        let record = r#"{
+            "conditions": { "cores": 2, "value_bytes": 16, "kernel": "6.18" },
+            "stages": [{ "stage": "4", "counts": { "gets_at_once": 1 } }],
+            "samples": [{
+                "work": "beside-writer", "stage": "stage-6", "threads": 4, "round": 1,
+                "engine": "kvs", "server": "redis", "cost": "lock", "variant": "a mutex",
+                "seconds": 0.5, "figures": { "rate": 2.0, "sets": 0.5, "p99": 3.0, "1 threads": 4.0 }
+            }]
+        }"#;
+        let record: Value = serde_json::from_str(record).unwrap();
+        let read = |name: &str| {
+            let (_, reader) = READERS.iter().find(|(reader, _)| *reader == name).unwrap();
+            let values = reader(&record).into_iter();
+            values.map(|(path, value)| format!("{path} {}", value.words())).collect::<Vec<_>>()
+        };
+        let place = "beside-writer/stage-6/4";
+        let scaling = [
+            format!("{place}/1-threads 4.00"),
+            format!("{place}/p99 3.00 µs"),
+            format!("{place}/rate 2,000 a second"),
+            format!("{place}/sets 500 a second"),
+        ];
+        assert_eq!(read("scaling"), scaling);
+        assert_eq!(read("timeline"), ["4/gets-at-once 1.00"]);
+        assert_eq!(read("costs"), ["lock/a-mutex/4/seconds 500 ms"]);
+        assert_eq!(read("peers-engine")[0], "beside-writer/kvs/1-threads 4,000 a second");
+        assert_eq!(read("peers-servers")[1], "beside-writer/redis/p99 3.00 µs");
+        let conditions: Vec<_> = conditions(&record).into_iter().map(|(path, _)| path).collect();
+        assert_eq!(conditions, ["conditions/cores", "conditions/value_bytes"]);
     }
 
     pub fn a_planted_path_is_caught_with_those_that_are_near() {

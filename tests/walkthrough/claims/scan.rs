@@ -46,6 +46,7 @@ const UNITS: &[(&str, f64, Dimension)] = &[
     ("times", 1.0, COUNT),
     ("fold", 1.0, COUNT),
     ("×", 1.0, COUNT),
+    ("x", 1.0, COUNT),
     ("%", 0.01, COUNT),
     ("percent", 0.01, COUNT),
     ("per cent", 0.01, COUNT),
@@ -56,6 +57,8 @@ const MULTIPLES: [(&str, f64); 5] =
     [("k", 1e3), ("M", 1e6), (" thousand", 1e3), (" million", 1e6), (" billion", 1e9)];
 /// What may stand between numbers that share a unit.
 const BETWEEN: [&str; 7] = [" to ", "–", "-", " and ", " or ", ", ", " / "];
+/// After these a number without a unit is a factor.
+const FACTORS: [&str; 3] = ["factor of ", "ratio of ", "× "];
 /// What may not stand between a number and "a second": those words begin something else.
 const STOPS: [&str; 10] = ["for", "in", "and", "or", "after", "within", "than", "to", "of", "is"];
 
@@ -102,7 +105,8 @@ fn claim(text: &str, at: usize) -> Option<Claim> {
         numbers.push(more);
         end += length;
     }
-    let (unit, length) = unit(&text[end..])?;
+    let is_factor = FACTORS.iter().any(|words| text[..at].ends_with(words));
+    let (unit, length) = unit(&text[end..]).or(is_factor.then_some((Unit::ONE, 0)))?;
     end += length;
     Some(Claim { at, text: text[at..end].to_owned(), numbers, unit })
 }
@@ -188,7 +192,7 @@ pub mod tests {
 
     pub fn numbers_with_a_unit_a_factor_or_a_per_cent_are_claims() {
         let text = "It is 3.2 times as fast: 12 µs, not 40 µs; 40 % or 1.8× more. 100 MB, 2ms; \
-                    a 16-byte key (5 s), 3 min. 30 seconds, 7 per cent.";
+                    a 16-byte key (5 s), 3 min. 30 seconds, 7 per cent, 2x, a factor of 3.";
         let expected = [
             "3.2 times",
             "12 µs",
@@ -202,6 +206,8 @@ pub mod tests {
             "3 min",
             "30 seconds",
             "7 per cent",
+            "2x",
+            "3",
         ];
         assert_eq!(texts(text), expected);
     }

@@ -91,7 +91,10 @@ fn a_planted_setting_is_caught() {
 }
 
 fn a_table_that_a_program_made_is_left_out() {
-    assert_true("<!-- tables: made -->\n\n| 5 ms |\n|---|\n\n<!-- end of tables -->\n");
+    let made =
+        "<!-- tables: made from the record -->\n\n| 5 ms |\n|---|\n\n<!-- end of tables -->\n";
+    assert_true(made);
+    assert_caught(&format!("{made}\n6 ms"), "`6 ms` is not bound");
 }
 
 pub fn tests() -> Vec<Trial> {
@@ -111,6 +114,7 @@ pub fn tests() -> Vec<Trial> {
         an_expression_has_the_value_and_dimension_of_its_parts,
         a_planted_mistake_in_an_expression_is_caught,
         values_are_medians_in_base_units,
+        each_record_has_its_own_paths_and_units,
         a_planted_path_is_caught_with_those_that_are_near,
         numbers_that_are_bound_and_true_are_accepted,
         bounds_are_accepted_where_the_text_says_so,

@@ -12,16 +12,16 @@ fn all() -> impl Iterator<Item = u32> {
 }
 
 /// The process group of a process, unless it has ended.
-pub fn group(process: u32) -> Option<u32> {
+fn group(process: u32) -> Option<u32> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     // Its name, which may have blanks, stands in parentheses; then: state, parent, group.
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
     (fields.next()? != "Z").then(|| fields.nth(1)?.parse().ok())?
 }
 
-/// The processes of a group that have not ended.
-pub fn of_group(id: u32) -> Vec<u32> {
-    all().filter(|process| group(*process) == Some(id)).collect()
+/// The processes of some groups that have not ended.
+pub fn of_groups(groups: &[u32]) -> Vec<u32> {
+    all().filter(|process| group(*process).is_some_and(|id| groups.contains(&id))).collect()
 }
 
 /// Ends all that carry the session's mark in their environment, whoever started them.

@@ -8,7 +8,9 @@
 //! - A command in the background is waited for until it has said what is shown after it. If nothing
 //!   is shown it has to go to sleep, or end, without having said anything: a client that waits. So a
 //!   server shows the line that it listens in.
-//! - After `kill %1` it is waited until that job has ended, or sleeps again.
+//! - After `kill %1 %2` or `kill $(jobs -p)` it is waited until those jobs have ended, or sleep again;
+//!   after a loop that started jobs, until they sleep. Then the shell has forgotten a job that a signal
+//!   ended: its exit status is asked for in the same line, `kill %1; wait %1; echo $?`.
 //!
 //! A port 400N that a command or an output gives as `127.0.0.1:400N` (or with a blank, or `/`) stands
 //! for one that is free. The shell's own words about jobs are not compared.
@@ -39,6 +41,8 @@ struct Job {
 pub struct Session {
     shell: Shell,
     jobs: Vec<Job>,
+    /// The process groups of all jobs that there were.
+    groups: Vec<u32>,
     /// What stands for 4000, 4001, ….
     ports: Vec<u16>,
 }
@@ -47,7 +51,7 @@ impl Session {
     pub fn start(stage: &str) -> Session {
         let ports: Vec<u16> = (0..4).map(|_| free_port()).collect();
         let shell = Shell::start(stage, &format!("127.0.0.1:{}", ports[0]));
-        Session { shell, jobs: Vec::new(), ports }
+        Session { shell, jobs: Vec::new(), groups: Vec::new(), ports }
     }
 
     /// Runs a command.
@@ -55,16 +59,18 @@ impl Session {
     /// # Errors
     /// In words, if something else came than what is expected.
     pub fn step(&mut self, step: &Step) -> Result<(), String> {
-        let signalled = self.signalled_job(&step.command);
+        let mut busy = self.signalled(&step.command)?;
         let done = self.shell.run(&self.with_real_ports(&step.command))?;
-        if let Some(group) = signalled {
-            settle(group);
-        }
+        let started = done.jobs.into_iter().filter(|job| !self.groups.contains(job));
+        let started: Vec<u32> = started.collect();
+        self.groups.extend(&started);
         let patterns: Vec<&str> = step.expected.iter().map(String::as_str).collect();
         if step.is_background() {
             let job = Job { output: done.output, shown: 0 };
-            return self.started(job, done.background, &patterns);
+            return self.started(job, &started, &patterns);
         }
+        busy.extend(started);
+        settle(&busy);
         let lines = self.lines(&done.output);
         let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
         let is_own = |pattern: &&str| {
@@ -78,21 +84,13 @@ impl Session {
     }
 
     /// Waits until a job that was started has said what is shown after it.
-    fn started(
-        &mut self,
-        mut job: Job,
-        process: Option<u32>,
-        patterns: &[&str],
-    ) -> Result<(), String> {
-        let group = process.and_then(processes::group);
+    fn started(&mut self, mut job: Job, groups: &[u32], patterns: &[&str]) -> Result<(), String> {
         let since = Instant::now();
-        if patterns.is_empty()
-            && let Some(group) = group
-        {
-            settle(group);
+        if patterns.is_empty() {
+            settle(groups);
         }
         loop {
-            let is_over = group.is_none_or(|group| processes::of_group(group).is_empty());
+            let is_over = processes::of_groups(groups).is_empty();
             let lines = self.lines(&job.output);
             let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
             if patterns.is_empty() && !lines.is_empty() {
@@ -127,11 +125,15 @@ impl Session {
         Err(format!("neither it nor a job in the background printed\n{pattern}"))
     }
 
-    /// The process group of the job that a `kill` names.
-    fn signalled_job(&mut self, command: &str) -> Option<u32> {
-        let names = command.strip_prefix("kill ")?;
-        let name = names.split_whitespace().find(|word| word.starts_with('%'))?.to_owned();
-        self.shell.job(&name)
+    /// The process groups of the jobs that a `kill` names.
+    fn signalled(&mut self, command: &str) -> Result<Vec<u32>, String> {
+        let Some(names) = command.strip_prefix("kill ") else { return Ok(Vec::new()) };
+        if names.contains("$(jobs -p)") {
+            return Ok(self.groups.clone());
+        }
+        let words = names.split(|c: char| c != '%' && !c.is_ascii_digit());
+        let names: Vec<&str> = words.filter(|word| word.starts_with('%')).collect();
+        if names.is_empty() { Ok(Vec::new()) } else { self.shell.groups(&names) }
     }
 
     /// What a command has printed so far, in whole lines.
@@ -158,9 +160,11 @@ impl Session {
     }
 }
 
-/// Waits until a process group is gone or all of it sleeps.
-fn settle(group: u32) {
-    happens_in(|| processes::of_group(group), || false);
+/// Waits until process groups are gone or all of them sleep.
+fn settle(groups: &[u32]) {
+    if !groups.is_empty() {
+        happens_in(|| processes::of_groups(groups), || false);
+    }
 }
 
 /// `bash: line 7: kill: …`, as a terminal's shell has it: `bash: kill: …`.

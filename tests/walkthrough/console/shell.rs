@@ -32,8 +32,8 @@ pub struct Shell {
 pub struct Done {
     /// Where its output goes.
     pub output: PathBuf,
-    /// The last process that was started in the background.
-    pub background: Option<u32>,
+    /// The process groups of the jobs that there are now.
+    pub jobs: Vec<u32>,
 }
 
 impl Shell {
@@ -87,7 +87,7 @@ impl Shell {
         // `eval`, so that a quote that is not closed does not swallow what follows.
         let line = format!(
             "eval \"$(<\"${SESSION}/control/{number}.command\")\" \
-             </dev/null >\"${SESSION}/control/{number}.out\" 2>&1; echo $!\n"
+             </dev/null >\"${SESSION}/control/{number}.out\" 2>&1; echo $(jobs -p)\n"
         );
         // A shell that has ended shows when nothing comes from it.
         let _ = self.stdin.as_mut().unwrap().write_all(line.as_bytes());
@@ -95,13 +95,18 @@ impl Shell {
             RecvTimeoutError::Timeout => "it does not end",
             RecvTimeoutError::Disconnected => "the shell has ended",
         })?;
-        Ok(Done { output, background: said.parse().ok() })
+        let jobs = said.split_whitespace().map(|group| group.parse().unwrap()).collect();
+        Ok(Done { output, jobs })
     }
 
-    /// The process group of a job, such as `%1`.
-    pub fn job(&mut self, name: &str) -> Option<u32> {
-        let done = self.run(&format!("jobs -p {name}")).ok()?;
-        fs::read_to_string(done.output).ok()?.trim().parse().ok()
+    /// The process groups of some jobs, such as `%1`.
+    ///
+    /// # Errors
+    /// As [`Shell::run`] has them.
+    pub fn groups(&mut self, jobs: &[&str]) -> Result<Vec<u32>, String> {
+        let done = self.run(&format!("jobs -p {}", jobs.join(" ")))?;
+        let groups = fs::read_to_string(done.output).unwrap();
+        Ok(groups.lines().filter_map(|group| group.parse().ok()).collect())
     }
 
     pub fn dir(&self) -> &Path {

@@ -55,6 +55,17 @@ fn a_client_that_waits_gets_its_answer_when_the_idle_one_is_gone() {
     );
 }
 
+fn idle_clients_of_a_loop_are_connected_before_the_next_command() {
+    let get = "cargo run --features stage-5 --bin kvs-client get k";
+    let server = server("5").replace("kvs-server &", "kvs-server -- --threads 2 &");
+    assert_goes(
+        "5",
+        &format!(
+            "{server}$ for i in 1 2; do nc 127.0.0.1 4000 & done\n$ {get} &\n$ kill %2 %3\nKey not found\n$ kill %1\n[..] stopped\n"
+        ),
+    );
+}
+
 fn a_session_has_netcat_pipes_and_variables() {
     let set = r#"{"Set":{"key":"k","value":"v"}}"#;
     let nc = "nc -N 127.0.0.1 4000";
@@ -74,6 +85,11 @@ fn a_server_is_started_again_on_the_same_data() {
         "3",
         &format!("{server}$ {client} set k v\n$ kill %1\n{server}$ {client} get k\nv\n"),
     );
+}
+
+fn a_job_that_was_killed_tells_its_exit_status_in_the_same_line() {
+    assert_goes("1", &format!("{}$ kill %1; wait %1; echo $?\n143\n", server("1")));
+    assert_goes("1", "$ sleep 100 &\n$ sleep 100 &\n$ kill $(jobs -p); wait %2; echo $?\n143\n");
 }
 
 fn several_ports_are_told_apart() {
@@ -140,8 +156,10 @@ pub fn tests() -> Vec<Trial> {
         a_session_talks_to_the_server_that_it_started,
         final_is_a_stage_too,
         a_client_that_waits_gets_its_answer_when_the_idle_one_is_gone,
+        idle_clients_of_a_loop_are_connected_before_the_next_command,
         a_session_has_netcat_pipes_and_variables,
         a_server_is_started_again_on_the_same_data,
+        a_job_that_was_killed_tells_its_exit_status_in_the_same_line,
         several_ports_are_told_apart,
         a_planted_wrong_output_is_caught,
         a_planted_server_that_does_not_start_is_caught,

@@ -1,0 +1,177 @@
+use super::commit::Commit;
+use super::options::Durability;
+use super::writer::{Op, Writer};
+use crate::play::Model;
+use crate::{KvsError, Result};
+use loom::sync::Mutex;
+use loom::thread::{self, JoinHandle};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+pub(crate) const MODELS: &[Model] = &[
+    Model { name: "three writers, one leader", preemptions: None, scene: three_writers },
+    Model { name: "writers that do not wait", preemptions: None, scene: callbacks },
+    Model { name: "a callback beside a writer", preemptions: None, scene: callback_and_writer },
+    Model { name: "writers that need no sync", preemptions: None, scene: on_the_spot },
+    Model { name: "a leader that panics", preemptions: None, scene: leader_panics },
+    Model { name: "a batch that panics", preemptions: None, scene: batch_panics },
+];
+
+#[derive(Clone)]
+struct Log {
+    writer: Arc<Writer>,
+    commit: Arc<Commit>,
+}
+
+impl Log {
+    /// At level `always` writers go to sleep at once, and a write that does not wait is left to the
+    /// log's own thread; otherwise it may be done on the spot.
+    #[expect(clippy::arc_with_non_send_sync)] // loom's threads are all on one of the system's.
+    fn new(durability: Durability) -> Log {
+        let writer = Arc::new(Writer::new(durability));
+        Log { commit: Arc::new(Commit::new(Arc::clone(&writer))), writer }
+    }
+
+    fn with<T: 'static>(&self, run: impl FnOnce(Log) -> T + 'static) -> JoinHandle<T> {
+        let log = self.clone();
+        thread::spawn(move || run(log))
+    }
+
+    /// Starts the log's own thread.
+    fn serve(&self) -> JoinHandle<()> {
+        self.with(|log| log.commit.serve(|| ()))
+    }
+
+    fn set(&self, key: &str) -> Result<()> {
+        self.commit.commit(Op::new(key.to_owned(), Some(String::new())))
+    }
+
+    fn remove(&self, key: &str) -> Result<()> {
+        self.commit.commit(Op::new(key.to_owned(), None))
+    }
+
+    /// Begins a write, whose result will be in what is returned.
+    fn begin(&self, key: &str, value: Option<&str>) -> Ending {
+        let ending = Ending(Arc::new(Mutex::new(Vec::new())));
+        let ended = ending.clone();
+        let done = move |result| ended.0.lock().unwrap().push(result);
+        self.commit.commit_then(Op::new(key.to_owned(), value.map(str::to_owned)), done);
+        ending
+    }
+
+    /// Whether nobody is left behind: a lead that nobody has, or a write that nobody commits, would
+    /// hold up the next one for ever.
+    fn is_idle(&self) -> bool {
+        let written = self.writer.written();
+        self.set("last").unwrap();
+        self.writer.written() == written + 1
+    }
+}
+
+#[derive(Clone)]
+struct Ending(Arc<Mutex<Vec<Result<()>>>>);
+
+impl Ending {
+    fn result(&self) -> Result<()> {
+        let mut results = self.0.lock().unwrap();
+        assert_eq!(results.len(), 1, "a callback is called once");
+        results.remove(0)
+    }
+}
+
+fn is_missing(result: Result<()>) -> bool {
+    matches!(result, Err(KvsError::KeyNotFound))
+}
+
+/// Each writer gets its own result, and one at a time leads.
+fn three_writers() {
+    let log = Log::new(Durability::Always);
+    let writer = log.with(|log| log.set("one").unwrap());
+    let remover = log.with(|log| assert!(is_missing(log.remove("none")), "not its own result"));
+    log.set("two").unwrap();
+    writer.join().unwrap();
+    remover.join().unwrap();
+    assert_eq!(log.writer.written(), 2);
+    assert!(log.is_idle());
+}
+
+/// The log's own thread commits what nobody waits for, and ends when it is told to, not before.
+fn callbacks() {
+    let log = Log::new(Durability::Always);
+    let leader = log.serve();
+    let remover = log.with(|log| log.begin("none", None));
+    let set = log.begin("one", Some(""));
+    let removed = remover.join().unwrap();
+    log.commit.end();
+    leader.join().unwrap();
+    set.result().unwrap();
+    assert!(is_missing(removed.result()), "not its own result");
+    assert_eq!(log.writer.written(), 1);
+    assert!(log.is_idle());
+}
+
+/// The lead goes to and fro between a thread that waits and the log's own.
+fn callback_and_writer() {
+    let log = Log::new(Durability::Always);
+    let leader = log.serve();
+    let remover = log.with(|log| assert!(is_missing(log.remove("none")), "not its own result"));
+    let set = log.begin("one", Some(""));
+    remover.join().unwrap();
+    log.commit.end();
+    leader.join().unwrap();
+    set.result().unwrap();
+    assert!(log.is_idle());
+}
+
+/// Without a sync to wait for, who finds nobody at work does its own write and calls back itself.
+fn on_the_spot() {
+    let log = Log::new(Durability::Os);
+    let leader = log.serve();
+    let remover = log.with(|log| log.begin("none", None));
+    let set = log.begin("one", Some(""));
+    let removed = remover.join().unwrap();
+    log.commit.end();
+    leader.join().unwrap();
+    set.result().unwrap();
+    assert!(is_missing(removed.result()), "not its own result");
+    assert!(log.is_idle());
+}
+
+/// A leader that panics takes nobody with it but those whose writes it had, and they are told.
+fn leader_panics() {
+    let log = Log::new(Durability::Always);
+    let set = |key: &'static str| move |log: Log| catch_unwind(AssertUnwindSafe(|| log.set(key)));
+    let first = log.with(set("one"));
+    let second = log.with(set("panic"));
+    let third = set("two")(log.clone());
+    let mut done = 0;
+    for result in [first.join().unwrap(), third] {
+        match result {
+            Ok(Ok(())) => done += 1,
+            // In one batch with the write that panicked: it led, or another one did.
+            Err(_) | Ok(Err(KvsError::Stopped { .. })) => {}
+            Ok(Err(error)) => panic!("{error}"),
+        }
+    }
+    let panicked = second.join().unwrap();
+    assert!(!matches!(panicked, Ok(Ok(()))), "a write that panicked is acknowledged");
+    assert!(log.writer.written() >= done);
+    assert!(log.is_idle());
+}
+
+/// A batch that panics costs its writers their writes, and the log its own thread not.
+fn batch_panics() {
+    let log = Log::new(Durability::Always);
+    let leader = log.serve();
+    let panics = log.with(|log| log.begin("panic", Some("")));
+    let set = log.begin("one", Some(""));
+    let panicked = panics.join().unwrap();
+    log.commit.end();
+    leader.join().unwrap();
+    assert!(panicked.result().is_err(), "a write that panicked is acknowledged");
+    match set.result() {
+        Ok(()) => assert_eq!(log.writer.written(), 1),
+        Err(error) => assert!(matches!(error, KvsError::Stopped { .. })),
+    }
+    assert!(log.is_idle());
+}

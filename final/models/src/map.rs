@@ -1,0 +1,128 @@
+//! Stands for papaya's map, which loom cannot look into.
+//!
+//! What `final` relies on is kept: each operation is one step; `compute` is a compare-and-swap, whose
+//! closure runs again if the entry has changed; an entry that was found stays until its pin is gone.
+//! When the memory of an entry is freed is papaya's business and not modelled.
+
+use crate::sync::{Mutex, MutexGuard};
+use std::borrow::Borrow;
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError};
+
+pub(crate) struct HashMap<K, V>(Mutex<BTreeMap<K, Arc<V>>>);
+
+/// What a `compute` shall do.
+pub(crate) enum Operation<V, T> {
+    Insert(V),
+    Abort(T),
+}
+
+/// What came of it.
+pub(crate) enum Compute {
+    Inserted,
+    Updated {},
+    Aborted,
+}
+
+/// With a method that only frees memory.
+pub(crate) trait Guard {
+    fn flush(&self);
+}
+
+impl Guard for () {
+    fn flush(&self) {}
+}
+
+/// Keeps all that was found through it.
+pub(crate) struct Pin<'a, K, V> {
+    map: &'a HashMap<K, V>,
+    found: OnceCell<Box<Found<V>>>,
+}
+
+struct Found<V> {
+    value: Arc<V>,
+    before: OnceCell<Box<Found<V>>>,
+}
+
+impl<K: Ord, V> Default for HashMap<K, V> {
+    fn default() -> Self {
+        HashMap(Mutex::default())
+    }
+}
+
+impl<K: Ord, V> HashMap<K, V> {
+    pub(crate) fn pin(&self) -> Pin<'_, K, V> {
+        Pin { map: self, found: OnceCell::new() }
+    }
+
+    pub(crate) fn guard(&self) {}
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<K, Arc<V>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<K: Ord, V> Pin<'_, K, V> {
+    fn keep(&self, value: Arc<V>) -> &V {
+        let mut place = &self.found;
+        while let Some(found) = place.get() {
+            place = &found.before;
+        }
+        &place.get_or_init(|| Box::new(Found { value, before: OnceCell::new() })).value
+    }
+
+    pub(crate) fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&V>
+    where
+        K: Borrow<Q>,
+    {
+        let value = self.map.lock().get(key).cloned();
+        value.map(|value| self.keep(value))
+    }
+
+    pub(crate) fn contains_key<Q: Ord + ?Sized>(&self, key: &Q) -> bool
+    where
+        K: Borrow<Q>,
+    {
+        self.map.lock().contains_key(key)
+    }
+
+    pub(crate) fn insert(&self, key: K, value: V) -> Option<&V> {
+        let old = self.map.lock().insert(key, Arc::new(value));
+        old.map(|old| self.keep(old))
+    }
+
+    pub(crate) fn remove<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&V>
+    where
+        K: Borrow<Q>,
+    {
+        let old = self.map.lock().remove(key);
+        old.map(|old| self.keep(old))
+    }
+
+    pub(crate) fn compute<T>(
+        &self,
+        key: K,
+        mut operation: impl FnMut(Option<(&K, &V)>) -> Operation<V, T>,
+    ) -> Compute {
+        loop {
+            let current = self.map.lock().get(&key).cloned();
+            let new = match operation(current.as_deref().map(|value| (&key, value))) {
+                Operation::Insert(value) => Arc::new(value),
+                Operation::Abort(_) => return Compute::Aborted,
+            };
+            let mut map = self.map.lock();
+            let is_same = match (map.get(&key), &current) {
+                (Some(now), Some(then)) => Arc::ptr_eq(now, then),
+                (None, None) => true,
+                _ => false,
+            };
+            if is_same {
+                map.insert(key, new);
+                return if current.is_some() { Compute::Updated {} } else { Compute::Inserted };
+            }
+        }
+    }
+
+    pub(crate) fn reserve(&self, _: usize) {}
+}

@@ -1,0 +1,85 @@
+//! The notes of a connection alone. Whoever has to queue it gives it its turns at once.
+
+use super::notes::{CUT, HUNG_UP, Notes, READY};
+use crate::play::Model;
+use loom::sync::atomic::{AtomicU8, Ordering};
+use loom::thread::{self, JoinHandle};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8 as Shared};
+
+pub(super) const MODELS: &[Model] = &[
+    Model { name: "notes of a connection", preemptions: None, scene: no_note_is_lost },
+    Model { name: "a connection is cut", preemptions: None, scene: cut_once },
+];
+
+/// What happened to a connection, as loom sees it, and what its turns have found, which loom shall
+/// not take for an order between them.
+#[derive(Default)]
+struct Connection {
+    notes: Notes,
+    /// Written before its note is left, one place for each who does.
+    news: [AtomicU8; 3],
+    has_turn: AtomicBool,
+    found: [AtomicBool; 3],
+    noted: Shared,
+    closed: Shared,
+}
+
+impl Connection {
+    fn tell(&self, who: usize, note: u8) {
+        self.news[who].store(1, Ordering::Relaxed);
+        if self.notes.leave(note) {
+            self.serve();
+        }
+    }
+
+    fn serve(&self) {
+        loop {
+            assert!(!self.has_turn.swap(true, Ordering::Relaxed), "two turns at a time");
+            let note = self.notes.begin_turn();
+            self.noted.fetch_or(note, Ordering::Relaxed);
+            if note & CUT != 0 {
+                self.closed.fetch_add(1, Ordering::Relaxed);
+                // It stays busy for ever.
+                return;
+            }
+            for (news, found) in self.news.iter().zip(&self.found) {
+                found.fetch_or(news.load(Ordering::Relaxed) == 1, Ordering::Relaxed);
+            }
+            self.has_turn.store(false, Ordering::Relaxed);
+            if self.notes.end_turn() {
+                return;
+            }
+        }
+    }
+}
+
+fn with(connection: &Arc<Connection>, run: fn(&Connection)) -> JoinHandle<()> {
+    let connection = Arc::clone(connection);
+    thread::spawn(move || run(&connection))
+}
+
+/// Whatever happens to a connection, there is a turn that begins after it and knows of it, and there
+/// is one turn at a time.
+fn no_note_is_lost() {
+    let connection = Arc::new(Connection::default());
+    let poller = with(&connection, |connection| connection.tell(0, READY));
+    let log = with(&connection, |connection| connection.tell(1, 0));
+    connection.tell(2, READY | HUNG_UP);
+    poller.join().unwrap();
+    log.join().unwrap();
+    let found = connection.found.each_ref().map(|found| found.load(Ordering::Relaxed));
+    assert_eq!(found, [true; 3], "no turn has seen what happened before its note");
+    assert_eq!(connection.noted.load(Ordering::Relaxed) & (READY | HUNG_UP), READY | HUNG_UP);
+}
+
+/// A connection that is cut has one last turn, which closes it, and none after that.
+fn cut_once() {
+    let connection = Arc::new(Connection::default());
+    let poller = with(&connection, |connection| connection.tell(0, READY));
+    let log = with(&connection, |connection| connection.tell(1, 0));
+    connection.tell(2, CUT);
+    poller.join().unwrap();
+    log.join().unwrap();
+    assert_eq!(connection.closed.load(Ordering::Relaxed), 1, "how often it is closed");
+}

@@ -1,0 +1,215 @@
+use super::Durability;
+use super::KvStore;
+use super::index::{Entry, Index};
+use super::segment::Segment;
+use crate::disk::{Fault, SimulatedDisk};
+use crate::play::Model;
+use loom::thread::{self, JoinHandle};
+use std::collections::HashSet;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::sync::Arc;
+
+pub(crate) const MODELS: &[Model] = &[
+    Model { name: "publish after append", preemptions: None, scene: publish_after_append },
+    Model { name: "overwrite beside a reader", preemptions: None, scene: overwrite },
+    Model { name: "pin against delete", preemptions: None, scene: pin_against_delete },
+    Model { name: "a sync fails", preemptions: None, scene: sync_fails },
+    Model { name: "swap against set", preemptions: None, scene: swap_against_set },
+    Model { name: "swap against remove", preemptions: None, scene: swap_against_remove },
+    Model { name: "compaction against set", preemptions: Some(4), scene: compaction_against_set },
+    Model {
+        name: "compaction against remove",
+        preemptions: Some(4),
+        scene: compaction_against_remove,
+    },
+];
+
+// Too long to be kept in the index: a read goes to the segment.
+const FIRST: &str = "the first value, which is long";
+const SECOND: &str = "the second value, which is long";
+
+fn with<T: Clone + 'static>(shared: &T, run: impl FnOnce(T) + 'static) -> JoinHandle<()> {
+    let shared = shared.clone();
+    thread::spawn(move || run(shared))
+}
+
+fn store_with(key: &str, value: &str) -> KvStore {
+    let store = KvStore::new().unwrap();
+    store.set(key, value).unwrap();
+    store
+}
+
+impl KvStore {
+    fn value(&self) -> Option<String> {
+        self.get("key").unwrap()
+    }
+
+    /// Reads twice: what is seen must be there in full, and not be older the second time.
+    fn watch(&self) {
+        let seen = [self.value(), self.value()];
+        assert!(seen.is_sorted(), "a value is seen, and then the one before it");
+    }
+}
+
+/// A value that readers find is there in full, and it stays.
+fn publish_after_append() {
+    let store = KvStore::new().unwrap();
+    let writer = with(&store, |store| {
+        store.set("key", FIRST).unwrap();
+        assert_eq!(store.value().as_deref(), Some(FIRST));
+    });
+    let reader = with(&store, |store| store.watch());
+    store.watch();
+    writer.join().unwrap();
+    reader.join().unwrap();
+}
+
+/// A key that has a value has one at any moment while it gets another.
+fn overwrite() {
+    let store = store_with("key", FIRST);
+    let reader = with(&store, |store| {
+        assert!(store.value().is_some(), "a key that has a value has none");
+        store.watch();
+    });
+    store.set("key", SECOND).unwrap();
+    assert_eq!(store.value().as_deref(), Some(SECOND));
+    reader.join().unwrap();
+}
+
+/// Who reads from a segment that compaction deletes reads on.
+fn pin_against_delete() {
+    let store = store_with("key", FIRST);
+    let reader = with(&store, |store| assert_eq!(store.value().as_deref(), Some(FIRST)));
+    store.compact().unwrap();
+    reader.join().unwrap();
+    assert_eq!(store.value().as_deref(), Some(FIRST));
+}
+
+/// A sync that fails is the last one: another would succeed, and acknowledge what is lost. Then
+/// nothing is written any more, and reads go on.
+fn sync_fails() {
+    let disk = SimulatedDisk::new();
+    let store = KvStore::on(disk.clone(), Durability::Os).unwrap();
+    store.set("key", FIRST).unwrap();
+    let (at, error) = (disk.operations(), ErrorKind::Other);
+    disk.set_fault(Some(Fault { at, forever: false, error, short_write: false }));
+    let fails = |store: KvStore| {
+        assert!(store.sync().is_err(), "a sync succeeds on what another has lost");
+    };
+    let other = with(&store, fails);
+    fails(store.clone());
+    other.join().unwrap();
+    assert!(store.set("key", SECOND).is_err());
+    assert_eq!(store.value().as_deref(), Some(FIRST));
+}
+
+/// An index, in which `key` is in the old segment, and a segment with a copy of its record.
+struct Moving {
+    index: Index,
+    old: Arc<Segment>,
+    copy: Arc<Segment>,
+    new: Arc<Segment>,
+}
+
+/// The length of every record in the old segment, in the copy, and in the new one. None of them is
+/// read: the values are short.
+const LEN: u32 = 30;
+
+impl Moving {
+    fn start() -> Arc<Moving> {
+        let disk = SimulatedDisk::new();
+        let segment = |number| Segment::create(&disk, Path::new("/"), number).unwrap();
+        let moving =
+            Moving { index: Index::default(), old: segment(1), copy: segment(2), new: segment(3) };
+        moving.set(&moving.old, "old");
+        Arc::new(moving)
+    }
+
+    fn set(&self, segment: &Arc<Segment>, value: &str) {
+        self.index.insert("key".into(), Entry::new(Arc::clone(segment), 20, LEN, value));
+    }
+
+    /// What a compaction does with the key once its record is copied.
+    fn move_key(&self) {
+        let old = HashSet::from([self.old.number]);
+        let copy = Entry::new(Arc::clone(&self.copy), 20, LEN, "old");
+        self.index.move_out_of(&old, "key", &copy);
+    }
+
+    fn value(&self) -> Option<String> {
+        let entries = self.index.entries.pin();
+        entries.get("key").and_then(|entry| entry.value().unwrap())
+    }
+
+    fn is_in(&self, segment: &Segment) -> bool {
+        self.index.is_at("key", segment.number, 20)
+    }
+
+    /// Bytes that are dead in the old segment, in the copy and in the new one.
+    fn dead(&self) -> [u64; 3] {
+        [self.old.dead(), self.copy.dead(), self.new.dead()]
+    }
+}
+
+/// The copy of a record replaces it in the index, unless it was overwritten; what nothing points to
+/// is counted as dead.
+fn swap_against_set() {
+    let moving = Moving::start();
+    let mover = with(&moving, |moving| moving.move_key());
+    let reader = with(&moving, |moving| {
+        let seen = [moving.value().unwrap(), moving.value().unwrap()];
+        assert!(seen != ["new", "old"], "the newer write has lost");
+    });
+    moving.set(&moving.new, "new");
+    assert_eq!(moving.value().as_deref(), Some("new"), "the newer write has lost");
+    mover.join().unwrap();
+    reader.join().unwrap();
+    assert!(moving.is_in(&moving.new), "the newer write has lost");
+    assert_eq!(moving.index.dead(), moving.dead().iter().sum());
+    assert_eq!(moving.copy.dead(), u64::from(LEN));
+}
+
+/// A key that is removed before its copy replaces it stays removed.
+fn swap_against_remove() {
+    let moving = Moving::start();
+    let mover = with(&moving, |moving| moving.move_key());
+    let reader = with(&moving, |moving| {
+        let seen = [moving.value(), moving.value()];
+        assert!(seen[0].is_some() || seen[1].is_none(), "a removed key is back");
+    });
+    moving.index.remove("key", &moving.new, LEN);
+    assert_eq!(moving.value(), None, "a removed key is back");
+    mover.join().unwrap();
+    reader.join().unwrap();
+    assert_eq!(moving.value(), None, "a removed key is back");
+    assert_eq!(moving.index.dead(), moving.dead().iter().sum());
+    assert_eq!(moving.dead()[1..], [u64::from(LEN); 2]);
+}
+
+/// A write that comes during a compaction wins over the copy of the value before it.
+fn compaction_against_set() {
+    let store = store_with("key", FIRST);
+    let compactor = with(&store, |store| store.compact().unwrap());
+    let reader = with(&store, |store| store.watch());
+    store.set("key", SECOND).unwrap();
+    assert_eq!(store.value().as_deref(), Some(SECOND), "the newer write has lost");
+    compactor.join().unwrap();
+    reader.join().unwrap();
+    assert_eq!(store.value().as_deref(), Some(SECOND), "the newer write has lost");
+}
+
+/// A key that is removed during a compaction does not come back with its copy.
+fn compaction_against_remove() {
+    let store = store_with("key", FIRST);
+    let compactor = with(&store, |store| store.compact().unwrap());
+    let reader = with(&store, |store| {
+        let seen = [store.value(), store.value()];
+        assert!(seen[0].is_some() || seen[1].is_none(), "a removed key is back");
+    });
+    store.remove("key").unwrap();
+    assert_eq!(store.value(), None, "a removed key is back");
+    compactor.join().unwrap();
+    reader.join().unwrap();
+    assert_eq!(store.value(), None, "a removed key is back");
+}

@@ -1,0 +1,183 @@
+//! Each stage with the threads that its server gives it.
+
+use crate::clock::Clock;
+use crate::script::{
+    Action, FINAL_COMPACT_AT, LONG_KEY, READ_KEY, REQUESTS, STAGES_COMPACT_AT, WORKERS, value,
+};
+use crate::slow_disk::SlowDisk;
+use crate::strips::Strip;
+use kvs_common::probe as common;
+use kvs_final::probe as own;
+use kvs_final::thread_pool::{SharedQueueThreadPool, ThreadPool as _};
+use kvs_final::{Durability, KvStoreOptions, KvsEngine as _};
+use std::path::Path;
+use std::sync::{Arc, Mutex, Once, PoisonError, mpsc};
+use std::thread;
+use tempfile::TempDir;
+
+/// The stages by number and name, and what serves the requests in each.
+pub const STAGES: [(&str, &str, &str); 8] = [
+    ("1", "naive-pool", "one thread"),
+    ("2", "shared-engine", "one thread"),
+    ("3", "threaded-server", "a thread for each request"),
+    ("4", "shared-queue", "a queue for 3 threads"),
+    ("5", "rayon", "3 threads of rayon"),
+    ("6", "rwlock", "a queue for 3 threads"),
+    ("7", "lock-free", "a queue for 3 threads"),
+    ("final", "final", "a queue for 3 threads"),
+];
+
+/// The run that the probes report to: they are the process's, so there is one run at a time.
+static RUNNING: Mutex<Option<Arc<Clock>>> = Mutex::new(None);
+
+fn running() -> Option<Arc<Clock>> {
+    RUNNING.lock().unwrap().clone()
+}
+
+/// Lets a stage serve what the script asks.
+pub fn run(stage: &str) -> Vec<Strip> {
+    run_on(|dir, clock| server(stage, dir, clock))
+}
+
+fn run_on(server: impl FnOnce(&Path, &Arc<Clock>) -> Server) -> Vec<Strip> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    install_probes();
+    let clock = Arc::new(Clock::default());
+    *RUNNING.lock().unwrap() = Some(Arc::clone(&clock));
+    let dir = TempDir::new().unwrap();
+    let strips = clock.run(server(dir.path(), &clock));
+    *RUNNING.lock().unwrap() = None;
+    strips
+}
+
+fn install_probes() {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        let stages = common::install(|point| {
+            let Some(clock) = running() else {
+                return;
+            };
+            match point {
+                common::Point::Fetch => clock.read(),
+                common::Point::Read => clock.work(),
+                common::Point::Append => {
+                    clock.work();
+                    clock.write();
+                }
+            }
+        });
+        // The disk of `final` says by itself when it is used.
+        let last = own::install(|_| running().iter().for_each(|clock| clock.work()));
+        assert!(stages && last, "the probes are not compiled in");
+    });
+}
+
+/// Takes the number of a request and sees to it that it is served, on some thread.
+type Server = Box<dyn Fn(usize)>;
+
+/// Does what a request asks for.
+macro_rules! answer {
+    ($store:expr, $number:expr) => {
+        match REQUESTS[$number].action {
+            Action::Get => {
+                assert_eq!($store.get(READ_KEY.to_owned()).unwrap(), Some(value()));
+            }
+            Action::Set(key) => $store.set(key.to_owned(), value()).unwrap(),
+        }
+    };
+}
+
+/// Opens a stage's store with what the script needs in it.
+macro_rules! open {
+    ($open:expr, $long:expr) => {{
+        #[allow(unused_mut)] // one stage changes its store through `&mut`
+        let mut store = $open.unwrap();
+        store.set(READ_KEY.to_owned(), value()).unwrap();
+        store.set(LONG_KEY.to_owned(), "v".repeat($long)).unwrap();
+        store
+    }};
+}
+
+/// Requests take turns on one thread, as connections do in the server of these stages.
+macro_rules! one_thread {
+    ($library:ident, $dir:expr, $clock:expr) => {{
+        use $library::KvsEngine as _;
+        #[allow(unused_mut)]
+        let mut store = open!($library::KvStore::open($dir), STAGES_COMPACT_AT);
+        let (ask, requests) = mpsc::channel();
+        thread::spawn(move || {
+            for number in requests {
+                $clock.serve(number, || answer!(store, number));
+            }
+        });
+        Box::new(move |number| ask.send(number).unwrap())
+    }};
+}
+
+/// Each request is a job of the stage's pool.
+macro_rules! pool {
+    ($library:ident, $pool:ident, $dir:expr, $clock:expr) => {{
+        use $library::KvsEngine as _;
+        use $library::thread_pool::{ThreadPool, $pool};
+        let store = open!($library::KvStore::open($dir), STAGES_COMPACT_AT);
+        let pool = $pool::new(WORKERS).unwrap();
+        Box::new(move |number| {
+            let (store, clock) = (store.clone(), Arc::clone(&$clock));
+            pool.spawn(move || clock.serve(number, || answer!(store, number)));
+        })
+    }};
+}
+
+fn server(stage: &str, dir: &Path, clock: &Arc<Clock>) -> Server {
+    let clock = Arc::clone(clock);
+    match stage {
+        "1" => one_thread!(naive_pool, dir, clock),
+        "2" => one_thread!(shared_engine, dir, clock),
+        "3" => pool!(threaded_server, NaiveThreadPool, dir, clock),
+        "4" => pool!(shared_queue, SharedQueueThreadPool, dir, clock),
+        "5" => pool!(rayon_pool, RayonThreadPool, dir, clock),
+        "6" => pool!(rwlock, SharedQueueThreadPool, dir, clock),
+        "7" => pool!(lock_free, SharedQueueThreadPool, dir, clock),
+        _ => server_of_final(dir, clock),
+    }
+}
+
+/// As in a pool, but a set leaves its thread once the engine has it, as it does in the server.
+fn server_of_final(dir: &Path, clock: Arc<Clock>) -> Server {
+    let options = KvStoreOptions::new()
+        .durability(Durability::Os)
+        .compact_at(FINAL_COMPACT_AT as u64)
+        .disk(SlowDisk(Arc::clone(&clock)));
+    let store = open!(options.open(dir), FINAL_COMPACT_AT);
+    let pool = SharedQueueThreadPool::new(WORKERS).unwrap();
+    Box::new(move |number| {
+        let (store, clock) = (store.clone(), Arc::clone(&clock));
+        pool.spawn(move || match REQUESTS[number].action {
+            Action::Get => clock.serve(number, || answer!(store, number)),
+            Action::Set(key) => {
+                let ended = Arc::clone(&clock);
+                let done = move |result: kvs_final::Result<()>| {
+                    result.unwrap();
+                    ended.end(number);
+                };
+                clock.begin(number, || store.set_then(key.to_owned(), value(), done));
+            }
+        });
+    })
+}
+
+/// Stage 7 with the lock that it does without, around all of it.
+pub fn run_with_a_lock_around_it() -> Vec<Strip> {
+    run_on(|dir, clock| {
+        use lock_free::KvsEngine as _;
+        let store = open!(lock_free::KvStore::open(dir), STAGES_COMPACT_AT);
+        let store = Arc::new(Mutex::new(store));
+        let pool = SharedQueueThreadPool::new(WORKERS).unwrap();
+        let clock = Arc::clone(clock);
+        Box::new(move |number| {
+            let (store, clock) = (Arc::clone(&store), Arc::clone(&clock));
+            pool.spawn(move || clock.serve(number, || answer!(store.lock().unwrap(), number)));
+        })
+    })
+}
