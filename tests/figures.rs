@@ -113,7 +113,7 @@ const FREE: [Stage; 2] = [Stage::LockFree, Stage::Final];
 
 /// What `benches/README.md` says of the figures, in words. `n` is the number of cores, and `most`
 /// that of the most threads.
-const CLAIMS: [Claim; 11] = [
+const CLAIMS: [Claim; 12] = [
     ("With one lock around all, two threads read less than one does.", |of, _, _| {
         LOCKED.iter().all(|&s| of(Work::Read, s, 2, "rate") < of(Work::Read, s, 1, "rate"))
     }),
@@ -155,6 +155,12 @@ const CLAIMS: [Claim; 11] = [
         let rate = |s, threads| of(Work::ServerGet, s, threads, "rate");
         rate(Stage::Final, most) < 1.3 * rate(Stage::Final, 2)
             && rate(Stage::LockFree, most) > rate(Stage::Final, most)
+    }),
+    ("Where all write, `final` is ahead with two clients and more", |of, _, most| {
+        let rate = |s, threads| of(Work::ServerSet, s, threads, "rate");
+        let others = [Stage::ThreadedServer, Stage::Rayon, Stage::RwLock, Stage::LockFree];
+        let is_ahead = |n| others.iter().all(|&s| rate(Stage::Final, n) > 1.2 * rate(s, n));
+        [2, 4, most].into_iter().all(is_ahead)
     }),
     (
         "costs several times the CPU of a pool when a connection lives for one request.",
