@@ -127,7 +127,10 @@ fn chart(
         let look = looks(theme)[series.stage as usize];
         let points: Vec<Point> = series.points.iter().map(place).collect();
         line(area, &points, look.colour, if look.filled { 3 } else { 2 })?;
-        leader(area, (end.0 + 9, end.1), (RIGHT + 9, label), theme)?;
+        // Across the figure it would look like a line: who ends early is told by its marker.
+        if end.0 == x(most) {
+            leader(area, (end.0 + 9, end.1), (RIGHT + 9, label), theme)?;
+        }
         for &point in &points {
             marker(area, look, point, theme)?;
         }

@@ -14,6 +14,8 @@
 //! Each stage takes its turn in every round, so that a machine that becomes slower does so for all. A
 //! figure is the median of the rounds. Every answer is compared.
 
+#[path = "../support/chosen.rs"]
+mod chosen;
 #[path = "../../tests/support/code.rs"]
 mod code;
 #[path = "../support/data.rs"]

@@ -1,5 +1,6 @@
 //! The command line. The only file here that knows `structopt`.
 
+use crate::chosen::chosen;
 use crate::stage::Stage;
 use crate::workloads::Work;
 use crate::{Outcome, Plan};
@@ -74,22 +75,4 @@ impl Options {
             json: self.json,
         })
     }
-}
-
-/// Those of `all` that are named, or all if none is.
-fn chosen<T: Copy>(
-    what: &str,
-    names: Vec<String>,
-    all: &[T],
-    name: fn(T) -> &'static str,
-) -> Outcome<Vec<T>> {
-    if names.is_empty() {
-        return Ok(all.to_vec());
-    }
-    let find = |wanted: String| {
-        let known = || all.iter().map(|&one| name(one)).collect::<Vec<_>>().join(", ");
-        let found = all.iter().copied().find(|&one| name(one) == wanted);
-        found.ok_or_else(|| format!("`{wanted}` is no {what}; there are {}", known()).into())
-    };
-    names.into_iter().map(find).collect()
 }

@@ -38,11 +38,13 @@ impl Options {
                 "--bench" => bench = true,
                 "--test" => test = true,
                 "--full" => full = true,
+                // The other benches have an option for it; here it is what there is without one.
+                "--quick" => {}
                 "--json" => options.json = Some(file()?),
                 "--tables" => options.tables = Some(file()?),
                 other if other.starts_with('-') => {
                     return Err(format!(
-                        "{other}: no such option; there are --full, --json, --tables"
+                        "{other}: no such option; there are --quick, --full, --json, --tables"
                     ));
                 }
                 _ => options.words.push(arg),

@@ -61,9 +61,13 @@ fn each_stage_overlaps_requests_as_its_strips_show() {
     assert_eq!(kept.ticks, TICKS);
     for trace in &found {
         let kept = kept.stages.iter().find(|kept| kept.stage == trace.stage).unwrap();
-        assert!(kept == trace, "not as it was kept:\n{kept}\nbut\n{trace}");
+        assert!(kept == trace, "not as it was kept:\n{kept}\nbut\n{trace}\n{AGAIN}");
     }
 }
+
+/// What to do where record, figure and code are not of one piece.
+const AGAIN: &str = "if the code is right, KVS_TIMELINE=keep cargo test --test timeline each_stage\n\
+                     makes record and figure anew";
 
 fn counts_that_matter(counts: &Counts) -> [usize; 4] {
     let Counts { gets_at_once, gets_beside_a_set, .. } = *counts;
@@ -95,7 +99,10 @@ fn the_figure_shows_the_record() {
         assert_eq!(trace.counts, Counts::of(&trace.strips), "{trace}");
     }
     let drawn = record::kept_figure();
-    assert!(drawn == figure::draw(&kept.stages), "the figure is not drawn from the record");
+    assert!(
+        drawn == figure::draw(&kept.stages),
+        "the figure is not drawn from the record\n{AGAIN}"
+    );
 }
 
 #[test]

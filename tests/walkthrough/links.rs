@@ -15,7 +15,17 @@ fn check(document: &Document, dir: &Path) -> Vec<Finding> {
         let words = broken(document, dir, &link.target)?;
         Some(Finding::new(link.line, format!("`{}`: {words}", link.target)))
     };
-    document.links().filter_map(wrong).chain(unexplained(document)).collect()
+    let links = document.links().filter_map(wrong);
+    links.chain(unexplained(document)).chain(literal(document)).collect()
+}
+
+/// Brackets that were meant as a link and that the reader sees: `[a][ghost]`, `[a] (b)`.
+fn literal(document: &Document) -> impl Iterator<Item = Finding> + '_ {
+    document.proses().filter_map(|(block, prose)| {
+        let text = prose.text(false);
+        let brackets = ["][", "](", "] ("].into_iter().find(|brackets| text.contains(brackets))?;
+        Some(Finding::new(block.line, format!("`{brackets}` is read as it stands, and is no link")))
+    })
 }
 
 fn broken(document: &Document, dir: &Path, target: &str) -> Option<&'static str> {
@@ -116,6 +126,10 @@ fn links_to_nothing_are_caught() {
     let words = ["1: `ghost.svg`: there is no such file"];
     assert_eq!(found("![ghost](ghost.svg) It shows a ghost."), words);
     assert_eq!(found("<a href=\"ghost.svg\">Boo</a>"), words);
+    let words = ["1: `][` is read as it stands, and is no link"];
+    assert_eq!(found("See [the text][ghost]."), words);
+    let words = ["1: `] (` is read as it stands, and is no link"];
+    assert_eq!(found("See [the text] (README.md)."), words);
 }
 
 fn a_figure_without_a_sentence_is_caught() {

@@ -20,6 +20,7 @@ mod expected;
 mod hunks;
 mod links;
 mod markdown;
+mod names;
 mod outline;
 mod report;
 #[path = "../support/server.rs"]
@@ -83,6 +84,8 @@ fn main() -> ExitCode {
         hunks::trials(&document, &tree, &counts),
         links::tests(),
         links::trials(&document, root, &counts),
+        names::tests(),
+        names::trials(&document, root, &counts),
         outline::tests(),
         outline::trials(&document, &counts),
         spelling::tests(),

@@ -5,6 +5,8 @@
 //! the caches of another; the engines take turns, round by round. Likewise the servers, of which
 //! each is a process and its clients another. See `benches/README.md`.
 
+#[path = "../../support/chosen.rs"]
+mod chosen;
 mod conditions;
 mod cuts;
 #[path = "../../support/data.rs"]

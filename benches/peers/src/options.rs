@@ -1,5 +1,6 @@
 //! The command line. The only file here that knows `structopt`.
 
+use crate::chosen::chosen;
 use crate::engines::Engine;
 use crate::workloads::Work;
 use crate::{Outcome, cuts, run, servers};
@@ -231,22 +232,4 @@ fn time(seconds: f64) -> Outcome<f64> {
         return Err(format!("{seconds} seconds: at least 0.01 and at most 3600").into());
     }
     Ok(seconds)
-}
-
-/// Those of `all` that are named, or all if none is.
-fn chosen<T: Copy>(
-    what: &str,
-    names: Vec<String>,
-    all: &[T],
-    name: fn(T) -> &'static str,
-) -> Outcome<Vec<T>> {
-    if names.is_empty() {
-        return Ok(all.to_vec());
-    }
-    let find = |wanted: String| {
-        let known = || all.iter().map(|&one| name(one)).collect::<Vec<_>>().join(", ");
-        let found = all.iter().copied().find(|&one| name(one) == wanted);
-        found.ok_or_else(|| format!("`{wanted}` is no {what}; there are {}", known()).into())
-    };
-    names.into_iter().map(find).collect()
 }

@@ -165,11 +165,11 @@ pub const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "the log's thread ends when it is told to, whatever is left",
-        models: &["writers that do not wait"],
+        models: &["writers that do not wait", "the last handle goes with a callback"],
         file: "kv_store/commit.rs",
         from: "if !std::mem::take(&mut queue.call) {",
         to: "if PLANTED && queue.end || !std::mem::take(&mut queue.call) {",
-        shows: &["a callback is called once"],
+        shows: &["a callback is called once", "deadlock"],
     },
     Fault {
         name: "who leads only for itself leaves no lead when it panics",
@@ -276,6 +276,16 @@ pub const FAULTS: &[Fault] = &[
         file: "server/schedule.rs",
         from: "if was_full || state.jobs == 0 || !state.ready.is_empty() {",
         to: "if !PLANTED && (was_full || state.jobs == 0 || !state.ready.is_empty()) {",
+        shows: &["deadlock"],
+    },
+    Fault {
+        name: "a job that panics counts for ever",
+        models: &["a turn panics"],
+        file: "server/job.rs",
+        from: "schedule.end_job();",
+        to: "if !(PLANTED && std::thread::panicking()) {
+                schedule.end_job();
+            }",
         shows: &["deadlock"],
     },
     Fault {

@@ -126,6 +126,8 @@ pub(crate) fn all(models: impl Iterator<Item = &'static Model>) -> ExitCode {
         let faults = FAULTS.iter().filter(|fault| fault.models.contains(&model.name));
         tasks.extend(faults.map(|fault| Task { model, fault: Some(fault) }));
     }
+    let played = |name| tasks.iter().any(|task| task.model.name == name);
+    assert!(FAULTS.iter().flat_map(|fault| fault.models).all(|name| played(*name)));
     println!("{:44} {:>9} {:>11} {:>10}", "model", "executions", "preemptions", "time");
     let next = AtomicUsize::new(0);
     let outcomes: Vec<_> = tasks.iter().map(|_| OnceLock::new()).collect();

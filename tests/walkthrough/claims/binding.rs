@@ -81,15 +81,12 @@ impl Binding {
         if places.peek().is_none() {
             return Err(words("is bound and does not stand in the text before".to_owned()));
         }
-        let before = |at: usize, all: &[&str]| {
-            all.iter().any(|w| text[..at].trim_end().to_lowercase().ends_with(w))
-        };
         let wanted: &[&str] = match self.sign {
             Sign::Is => &[],
             Sign::Below => &MORE,
             Sign::Above => &LESS,
         };
-        if !wanted.is_empty() && !places.all(|at| before(at, wanted)) {
+        if !wanted.is_empty() && !places.all(|at| says(&text[..at], wanted)) {
             return Err(words(format!("one of {wanted:?} has to stand before it")));
         }
         self.check_value(records).map_err(words)
@@ -142,12 +139,23 @@ impl Binding {
 
     /// What the key says; a number without a unit is a count.
     fn numbers(&self) -> Result<(Vec<Number>, Unit), String> {
-        match (claims(&self.key).pop(), number(&self.key)) {
+        let mut claims = claims(&self.key);
+        match (claims.pop(), number(&self.key)) {
+            (Some(_), _) if !claims.is_empty() => Err("each number is bound by itself".to_owned()),
             (Some(claim), _) => Ok((claim.numbers, claim.unit)),
             (None, Some((number, _))) => Ok((vec![number], Unit::ONE)),
             (None, None) => Err("it is no number".to_owned()),
         }
     }
+}
+
+/// Whether a text ends with one of these, and does not deny it: "no more than" is not more.
+fn says(text: &str, wanted: &[&str]) -> bool {
+    let text = text.trim_end().to_lowercase();
+    wanted.iter().filter_map(|words| text.strip_suffix(words)).any(|before| {
+        let last = before.split_whitespace().next_back().unwrap_or_default();
+        !before.ends_with(char::is_alphanumeric) && !["no", "not", "never"].contains(&last)
+    })
 }
 
 /// `final/src/options/server.rs "100"`: that stands in that file, and the number is in it, as it is
@@ -185,5 +193,8 @@ fn source(file: &str) -> PathBuf {
 fn check_arithmetic(numbers: &[Number], arithmetic: &str) -> Result<(), String> {
     let value = evaluate(arithmetic, &Records::of([]))?.value;
     let number = numbers.first().filter(|_| numbers.len() == 1).ok_or("one number only")?;
+    if !arithmetic.contains(['+', '-', '*', '/', ':']) {
+        return Err("a number that follows from nothing but itself".to_owned());
+    }
     if number.value == value { Ok(()) } else { number.is_rounded(value) }
 }

@@ -50,9 +50,14 @@ struct Passage {
 /// A trial for each chapter, and one for each of the other texts.
 pub fn trials(document: &Arc<Document>, counts: &Arc<Counts>) -> Vec<Trial> {
     let mut trials = Vec::new();
-    for (number, chapter) in document.chapters.iter().enumerate() {
+    for chapter in &document.chapters {
         let (document, counts) = (Arc::clone(document), Arc::clone(counts));
-        let name = format!("claims::the_numbers_of_chapter_{number}_are_bound");
+        let part = match (chapter.number, chapter.title.as_str()) {
+            (Some(number), _) => format!("chapter_{number}"),
+            (None, "") => "the_introduction".to_owned(),
+            (None, title) => title.to_lowercase().replace(' ', "_"),
+        };
+        let name = format!("claims::the_numbers_of_{part}_are_bound");
         let blocks = chapter.blocks.clone();
         trials.push(Trial::test(name, move || check_part(&document, blocks, &counts)));
     }
@@ -143,7 +148,7 @@ fn check(document: &Document, blocks: Range<usize>, records: &Records) -> (Vec<F
 fn passages(document: &Document, blocks: Range<usize>) -> (Vec<Passage>, Vec<Finding>) {
     let mut passages: Vec<Passage> = Vec::new();
     let mut findings = Vec::new();
-    let mut is_made = false;
+    let mut made_since = None;
     let mut after_prose = false;
     for block in &document.blocks[blocks] {
         match &block.content {
@@ -155,18 +160,22 @@ fn passages(document: &Document, blocks: Range<usize>) -> (Vec<Passage>, Vec<Fin
                         (_, None) => findings.push(Finding::new(block.line, "no text before it")),
                     }
                 } else if MADE.iter().any(|words| comment.contains(words)) {
-                    is_made = true;
+                    made_since = Some(block.line);
                 } else if END_OF_MADE.iter().any(|words| comment.contains(words)) {
-                    is_made = false;
+                    made_since = None;
                 }
             }
-            Content::Prose(prose) if !is_made => {
-                let text = prose.text(false).replace(['\u{a0}', '\u{202f}'], " ");
+            Content::Prose(prose) if made_since.is_none() => {
+                let alts = prose.images.iter().map(|image| format!("\n{}", image.alt));
+                let text = prose.text(false) + &alts.collect::<String>();
+                let text = text.replace(['\u{a0}', '\u{202f}', '\u{2009}'], " ");
                 passages.push(Passage { line: block.line, text, bindings: Vec::new() });
                 after_prose = true;
             }
             _ => after_prose = false,
         }
     }
+    let endless = "what is made by a program has no end: all that follows is left out";
+    findings.extend(made_since.map(|line| Finding::new(line, endless)));
     (passages, findings)
 }

@@ -20,6 +20,7 @@ const UNITS: &[(&str, f64, Dimension)] = &[
     ("us", 1e-6, TIME),
     ("ms", 1e-3, TIME),
     ("s", 1.0, TIME),
+    ("sec", 1.0, TIME),
     ("min", 60.0, TIME),
     ("nanosecond", 1e-9, TIME),
     ("nanoseconds", 1e-9, TIME),
@@ -33,6 +34,7 @@ const UNITS: &[(&str, f64, Dimension)] = &[
     ("minutes", 60.0, TIME),
     ("hour", 3600.0, TIME),
     ("hours", 3600.0, TIME),
+    ("days", 86_400.0, TIME),
     ("B", 1.0, SIZE),
     ("byte", 1.0, SIZE),
     ("bytes", 1.0, SIZE),
@@ -40,6 +42,7 @@ const UNITS: &[(&str, f64, Dimension)] = &[
     ("kB", 1e3, SIZE),
     ("MB", 1e6, SIZE),
     ("GB", 1e9, SIZE),
+    ("TB", 1e12, SIZE),
     ("KiB", 1024.0, SIZE),
     ("MiB", 1024.0 * 1024.0, SIZE),
     ("GiB", 1024.0 * 1024.0 * 1024.0, SIZE),
@@ -47,8 +50,10 @@ const UNITS: &[(&str, f64, Dimension)] = &[
     ("fold", 1.0, COUNT),
     ("×", 1.0, COUNT),
     ("x", 1.0, COUNT),
+    ("X", 1.0, COUNT),
     ("%", 0.01, COUNT),
     ("percent", 0.01, COUNT),
+    ("percentage points", 0.01, COUNT),
     ("per cent", 0.01, COUNT),
 ];
 
@@ -56,9 +61,9 @@ const PER_SECOND: [&str; 4] = ["/s", " a second", " per second", " each second"]
 const MULTIPLES: [(&str, f64); 5] =
     [("k", 1e3), ("M", 1e6), (" thousand", 1e3), (" million", 1e6), (" billion", 1e9)];
 /// What may stand between numbers that share a unit.
-const BETWEEN: [&str; 7] = [" to ", "–", "-", " and ", " or ", ", ", " / "];
+const BETWEEN: [&str; 8] = [" to about ", " to ", "–", "-", " and ", " or ", ", ", " / "];
 /// After these a number without a unit is a factor.
-const FACTORS: [&str; 3] = ["factor of ", "ratio of ", "× "];
+const FACTORS: [&str; 5] = ["factor of ", "factor of about ", "ratio of ", "× ", "×"];
 /// What may not stand between a number and "a second": those words begin something else.
 const STOPS: [&str; 10] = ["for", "in", "and", "or", "after", "within", "than", "to", "of", "is"];
 
@@ -212,6 +217,28 @@ pub mod tests {
         assert_eq!(texts(text), expected);
     }
 
+    pub fn other_spellings_are_claims_as_well() {
+        let text = "3x 3X 3 ×; ×4; × 5; 30% 5ms 1.5-fold 2 sec, 3 percentage points, 1 TB, a factor \
+                    of about 7; 16-fold, 20 days";
+        let expected = [
+            "3x",
+            "3X",
+            "3 ×",
+            "4",
+            "5",
+            "30%",
+            "5ms",
+            "1.5-fold",
+            "2 sec",
+            "3 percentage points",
+            "1 TB",
+            "7",
+            "16-fold",
+            "20 days",
+        ];
+        assert_eq!(texts(text), expected);
+    }
+
     pub fn rates_are_claims_with_the_noun_between() {
         let text = "120,000 a second, 1.2 million reads a second, 120 k/s, 5/s, 300 MB/s, \
                     2 threads wait for a second";
@@ -224,8 +251,8 @@ pub mod tests {
 
     pub fn numbers_that_share_a_unit_are_one_claim() {
         assert_eq!(
-            texts("takes 2 to 3 ms, or 1, 2 and 4 times that; 2–3 %"),
-            ["2 to 3 ms", "1, 2 and 4 times", "2–3 %"]
+            texts("takes 2 to 3 ms, or 1, 2 and 4 times that; 2–3 %, 5 to about 10 s"),
+            ["2 to 3 ms", "1, 2 and 4 times", "2–3 %", "5 to about 10 s"]
         );
         assert_eq!(claims("2 to 3 ms")[0].numbers.len(), 2);
         assert_eq!(texts("5 ms, 3 clients"), ["5 ms"]);

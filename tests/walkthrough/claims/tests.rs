@@ -56,6 +56,8 @@ fn a_planted_number_without_a_binding_is_caught() {
     assert_caught("It is 3.2 times as fast.", "`3.2 times` is not bound");
     assert_caught("12 µs\n<!-- bound: 12 µs = r/wait -->\n\n12 µs again.", "`12 µs` is not bound");
     assert_caught("<details><summary>12 µs</summary>\n</details>", "`12 µs` is not bound");
+    assert_caught("![Lines, 3 times as high](a.svg)", "`3 times` is not bound");
+    assert_caught("5\u{2009}ms and no more", "`5 ms` is not bound");
     // Part of another number.
     let found = findings("3.2 times\n<!-- bound: 2 times = r/new : r/old -->\n");
     assert_eq!(found.len(), 2, "{found:?}");
@@ -65,10 +67,14 @@ fn a_planted_wrong_number_is_caught() {
     assert_caught("3.3 times\n<!-- bound: 3.3 times = r/new : r/old -->\n", "it is 3.24");
     assert_caught("Over 4 times\n<!-- bound: 4 times < r/new : r/old -->\n", "it is 3.24");
     assert_caught("5 ms\n<!-- bound: 5 ms = arithmetic 2 * 3 -->\n", "it is 6.00");
+    assert_caught("5 ms\n<!-- bound: 5 ms = arithmetic 5 -->\n", "follows from nothing");
 }
 
 fn a_planted_bound_that_the_text_does_not_tell_is_caught() {
-    assert_caught("2 times\n<!-- bound: 2 times < r/new : r/old -->\n", "has to stand before");
+    for words in ["", "no more than ", "moreover "] {
+        let text = format!("{words}2 times\n<!-- bound: 2 times < r/new : r/old -->\n");
+        assert_caught(&text, "has to stand before");
+    }
 }
 
 fn a_planted_wrong_unit_is_caught() {
@@ -79,6 +85,8 @@ fn a_planted_binding_of_nothing_is_caught() {
     assert_caught("Text.\n<!-- bound: 5 ms = r/wait -->\n", "does not stand in the text");
     assert_caught("# A\n<!-- bound: 5 ms = r/wait -->\n", "no text before it");
     assert_caught("5 ms\n<!-- bound: 5 ms = 5 -->\n", "bound to no value");
+    let two = "after 5 ms it waits 12 µs\n<!-- bound: 5 ms it waits 12 µs = r/wait -->\n";
+    assert_caught(two, "each number is bound by itself");
 }
 
 fn a_planted_setting_is_caught() {
@@ -95,6 +103,7 @@ fn a_table_that_a_program_made_is_left_out() {
         "<!-- tables: made from the record -->\n\n| 5 ms |\n|---|\n\n<!-- end of tables -->\n";
     assert_true(made);
     assert_caught(&format!("{made}\n6 ms"), "`6 ms` is not bound");
+    assert_caught("<!-- made by hand -->\n\n6 ms\n", "has no end");
 }
 
 pub fn tests() -> Vec<Trial> {
@@ -108,6 +117,7 @@ pub fn tests() -> Vec<Trial> {
         a_planted_fourth_digit_is_caught,
         a_value_is_printed_with_three_digits_and_a_unit,
         numbers_with_a_unit_a_factor_or_a_per_cent_are_claims,
+        other_spellings_are_claims_as_well,
         rates_are_claims_with_the_noun_between,
         numbers_that_share_a_unit_are_one_claim,
         counts_versions_names_and_ordinals_are_no_claims,

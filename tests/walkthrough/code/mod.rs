@@ -136,7 +136,8 @@ impl Program<'_> {
             Some(_) => None,
         };
         if ended != Some(self.fate) {
-            let how = ran.status.map_or("it hangs".to_owned(), |status| status.to_string());
+            let how =
+                ran.status.map_or("it hangs".to_owned(), |status| format!("it ended: {status}"));
             return Err(here(format!("{how}\n{}{}", ran.stdout, ran.stderr)));
         }
         let stderr = if self.fate == Fate::Panics { &*ran.stderr } else { "" };
@@ -154,6 +155,12 @@ impl Program<'_> {
 
     fn check_error(&self, code: &str, compiled: &Compiled) -> Result<(), Finding> {
         let said = compiled.words.join("\n");
+        if compiled.status.success() {
+            return Err(Finding::new(
+                self.line,
+                format!("it compiles, and does not fail with {code}"),
+            ));
+        }
         if !compiled.codes.iter().eq([code]) {
             let codes = &compiled.codes;
             return Err(Finding::new(self.line, format!("its errors are {codes:?}\n{said}")));

@@ -2,8 +2,8 @@ use super::commit::Commit;
 use super::options::Durability;
 use super::writer::{Op, Writer};
 use crate::play::Model;
+use crate::sync::{Condvar, Mutex};
 use crate::{KvsError, Result};
-use loom::sync::Mutex;
 use loom::thread::{self, JoinHandle};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -13,6 +13,7 @@ pub(crate) const MODELS: &[Model] = &[
     Model { name: "writers that do not wait", preemptions: None, scene: callbacks },
     Model { name: "a callback beside a writer", preemptions: None, scene: callback_and_writer },
     Model { name: "writers that need no sync", preemptions: None, scene: on_the_spot },
+    Model { name: "the last handle goes with a callback", preemptions: None, scene: last_handle },
     Model { name: "a leader that panics", preemptions: None, scene: leader_panics },
     Model { name: "a batch that panics", preemptions: None, scene: batch_panics },
 ];
@@ -26,7 +27,6 @@ struct Log {
 impl Log {
     /// At level `always` writers go to sleep at once, and a write that does not wait is left to the
     /// log's own thread; otherwise it may be done on the spot.
-    #[expect(clippy::arc_with_non_send_sync)] // loom's threads are all on one of the system's.
     fn new(durability: Durability) -> Log {
         let writer = Arc::new(Writer::new(durability));
         Log { commit: Arc::new(Commit::new(Arc::clone(&writer))), writer }
@@ -52,28 +52,52 @@ impl Log {
 
     /// Begins a write, whose result will be in what is returned.
     fn begin(&self, key: &str, value: Option<&str>) -> Ending {
-        let ending = Ending(Arc::new(Mutex::new(Vec::new())));
+        self.begin_with((), key, value)
+    }
+
+    /// As [`Log::begin`], with something that goes when the write is done.
+    fn begin_with(&self, goes: impl Send + 'static, key: &str, value: Option<&str>) -> Ending {
+        let ending = Ending::default();
         let ended = ending.clone();
-        let done = move |result| ended.0.lock().unwrap().push(result);
+        let done = move |result| {
+            ended.0.results.lock().unwrap().push(result);
+            ended.0.called.notify_all();
+            drop(goes);
+        };
         self.commit.commit_then(Op::new(key.to_owned(), value.map(str::to_owned)), done);
         ending
+    }
+
+    fn written(&self) -> usize {
+        self.writer.written().get()
     }
 
     /// Whether nobody is left behind: a lead that nobody has, or a write that nobody commits, would
     /// hold up the next one for ever.
     fn is_idle(&self) -> bool {
-        let written = self.writer.written();
+        let written = self.written();
         self.set("last").unwrap();
-        self.writer.written() == written + 1
+        self.written() == written + 1
     }
 }
 
-#[derive(Clone)]
-struct Ending(Arc<Mutex<Vec<Result<()>>>>);
+#[derive(Clone, Default)]
+struct Ending(Arc<Called>);
+
+#[derive(Default)]
+struct Called {
+    results: Mutex<Vec<Result<()>>>,
+    called: Condvar,
+}
 
 impl Ending {
+    fn wait(&self) {
+        let none = |results: &mut Vec<_>| results.is_empty();
+        drop(self.0.called.wait_while(self.0.results.lock().unwrap(), none));
+    }
+
     fn result(&self) -> Result<()> {
-        let mut results = self.0.lock().unwrap();
+        let mut results = self.0.results.lock().unwrap();
         assert_eq!(results.len(), 1, "a callback is called once");
         results.remove(0)
     }
@@ -91,7 +115,7 @@ fn three_writers() {
     log.set("two").unwrap();
     writer.join().unwrap();
     remover.join().unwrap();
-    assert_eq!(log.writer.written(), 2);
+    assert_eq!(log.written(), 2);
     assert!(log.is_idle());
 }
 
@@ -106,7 +130,7 @@ fn callbacks() {
     leader.join().unwrap();
     set.result().unwrap();
     assert!(is_missing(removed.result()), "not its own result");
-    assert_eq!(log.writer.written(), 1);
+    assert_eq!(log.written(), 1);
     assert!(log.is_idle());
 }
 
@@ -137,6 +161,39 @@ fn on_the_spot() {
     assert!(log.is_idle());
 }
 
+/// The last handle of a store: ends the log's own thread as `final/src/kv_store/background.rs` does.
+struct Handle {
+    commit: Arc<Commit>,
+    leader: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        let leader = self.leader.lock().unwrap().take().unwrap();
+        self.commit.end();
+        if leader.thread().id() == thread::current().id() {
+            self.commit.serve(|| ());
+        } else {
+            leader.join().unwrap();
+        }
+    }
+}
+
+/// Who lets the last handle go, perhaps the log's own thread in a callback, sees to it that what was
+/// begun before is done.
+fn last_handle() {
+    let log = Log::new(Durability::Always);
+    let leader = Mutex::new(Some(log.serve()));
+    let handle = Arc::new(Handle { commit: Arc::clone(&log.commit), leader });
+    let first = log.begin_with(Arc::clone(&handle), "one", Some(""));
+    let second = log.begin("two", Some(""));
+    drop(handle);
+    first.wait();
+    second.wait();
+    first.result().unwrap();
+    second.result().unwrap();
+}
+
 /// A leader that panics takes nobody with it but those whose writes it had, and they are told.
 fn leader_panics() {
     let log = Log::new(Durability::Always);
@@ -155,7 +212,7 @@ fn leader_panics() {
     }
     let panicked = second.join().unwrap();
     assert!(!matches!(panicked, Ok(Ok(()))), "a write that panicked is acknowledged");
-    assert!(log.writer.written() >= done);
+    assert!(log.written() >= done);
     assert!(log.is_idle());
 }
 
@@ -170,7 +227,7 @@ fn batch_panics() {
     leader.join().unwrap();
     assert!(panicked.result().is_err(), "a write that panicked is acknowledged");
     match set.result() {
-        Ok(()) => assert_eq!(log.writer.written(), 1),
+        Ok(()) => assert_eq!(log.written(), 1),
         Err(error) => assert!(matches!(error, KvsError::Stopped { .. })),
     }
     assert!(log.is_idle());

@@ -7,6 +7,7 @@ use super::poller::Event;
 use super::shared::Shared;
 use super::writes::Writes;
 use crate::KvsEngine;
+use crate::play::WANTED;
 use crate::sync::{Condvar, Instant, Mutex, MutexGuard};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,6 +28,8 @@ pub(super) struct Connection {
     was_begun: Condvar,
     answers: Mutex<usize>,
     was_answered: Condvar,
+    /// Its first request panics.
+    panics: bool,
 }
 
 pub(super) struct Scratch;
@@ -47,7 +50,7 @@ impl Connection {
     }
 
     /// A connection of the server's.
-    pub(super) fn open(shared: &Arc<Shared>) -> Arc<Connection> {
+    pub(super) fn open(shared: &Arc<Shared>, panics: bool) -> Arc<Connection> {
         let mut open = shared.table.lock();
         let place = open.vacant_entry();
         let connection = Arc::new(Connection {
@@ -62,6 +65,7 @@ impl Connection {
             was_begun: Condvar::new(),
             answers: Mutex::default(),
             was_answered: Condvar::new(),
+            panics,
         });
         place.insert(Arc::clone(&connection));
         connection
@@ -89,6 +93,11 @@ impl Connection {
         self.collect();
         if note & READY != 0 {
             let requests = std::mem::take(&mut *lock(&self.socket));
+            let close_on_panic = CloseOnPanic(self);
+            if self.panics && requests > 0 {
+                std::panic::panic_any(WANTED);
+            }
+            std::mem::forget(close_on_panic);
             for _ in 0..requests {
                 let number = lock(&self.writes).begin(1);
                 lock(&self.begun).push(number);
@@ -135,8 +144,15 @@ impl Connection {
         drop(self.was_answered.wait_while(lock(&self.answers), fewer));
     }
 
-    /// Ends it with its last note. It is in no table and has no turn any more.
-    pub(super) fn close(&self) {
-        self.shared.close(self, Close::Done);
+    pub(super) fn is_open(&self) -> bool {
+        self.shared.table.lock().contains(self.token)
+    }
+}
+
+struct CloseOnPanic<'a>(&'a Connection);
+
+impl Drop for CloseOnPanic<'_> {
+    fn drop(&mut self) {
+        self.0.shared.close(self.0, Close::Panic);
     }
 }

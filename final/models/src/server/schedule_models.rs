@@ -8,7 +8,7 @@ use super::poller::Events;
 use super::schedule::Duty;
 use super::shared::Shared;
 use crate::play::Model;
-use crate::{KvsEngine, Result};
+use crate::{KvsEngine, Result, thread_pool};
 use loom::thread::{self, JoinHandle};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +16,7 @@ use std::time::Duration;
 pub(super) const MODELS: &[Model] = &[
     Model { name: "a request and the end of its write", preemptions: Some(3), scene: one_client },
     Model { name: "two clients, one job", preemptions: Some(2), scene: two_clients },
+    Model { name: "a turn panics", preemptions: Some(2), scene: turn_panics },
 ];
 
 /// The writes of a model are not done by the job that begins them.
@@ -52,7 +53,7 @@ fn run(shared: &Arc<Shared>) {
         };
         if start {
             let job = Job::new(shared, NoEngine);
-            jobs.push(thread::spawn(move || job.run()));
+            jobs.push(thread::spawn(|| thread_pool::run(|| job.run())));
         }
     }
     for job in jobs {
@@ -74,14 +75,13 @@ fn end(shared: &Shared) {
 /// the client gets its answer.
 fn one_client() {
     let shared = server(1);
-    let connection = Connection::open(&shared);
+    let connection = Connection::open(&shared, false);
     let client = thread::spawn({
         let shared = Arc::clone(&shared);
         move || {
             connection.send();
             connection.finish_write();
             connection.take_answers(1);
-            connection.close();
             end(&shared);
         }
     });
@@ -92,7 +92,7 @@ fn one_client() {
 /// The same for two clients, whose requests come at once.
 fn two_clients() {
     let shared = server(1);
-    let connections = [Connection::open(&shared), Connection::open(&shared)];
+    let connections = [Connection::open(&shared, false), Connection::open(&shared, false)];
     let clients = thread::spawn({
         let shared = Arc::clone(&shared);
         move || {
@@ -104,4 +104,23 @@ fn two_clients() {
     });
     run(&shared);
     clients.join().unwrap();
+}
+
+/// A panic closes the connection whose request it was, and ends its job. The others are served.
+fn turn_panics() {
+    let shared = server(1);
+    let [panics, serves] = [true, false].map(|panics| Connection::open(&shared, panics));
+    let client = thread::spawn({
+        let (shared, panics) = (Arc::clone(&shared), Arc::clone(&panics));
+        move || {
+            panics.send();
+            serves.send();
+            serves.finish_write();
+            serves.take_answers(1);
+            end(&shared);
+        }
+    });
+    run(&shared);
+    client.join().unwrap();
+    assert!(!panics.is_open());
 }
