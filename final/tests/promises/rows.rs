@@ -109,6 +109,13 @@ pub(crate) const ROWS: &[Row] = &[
         planted: &[("an engine with a stale read", linearizable::stale_over_tcp)],
     },
     Row {
+        name: "models",
+        promise: "What readers, writers, compactor, pools and connections do to each other is right \
+                  in every order that two or three threads can come in",
+        show: suites::models,
+        planted: &[("models left out", suites::fewer_models)],
+    },
+    Row {
         name: "one-owner",
         promise: "A directory has one owner: a second server is refused in words",
         show: owners::of_a_directory_in_use,

@@ -4,7 +4,18 @@ use super::row::{Outcome, Size, Stop, count, failed};
 use super::support::sigterm::sigterm_under_load;
 use std::process::Command;
 
-/// What some test targets printed.
+/// What a command printed, if it succeeded.
+fn printed(command: &mut Command) -> Result<String, Stop> {
+    let output = command.output().map_err(|error| failed(0)(error.to_string()))?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    if output.status.success() {
+        return Ok(text);
+    }
+    let errors = String::from_utf8_lossy(&output.stderr);
+    Err(failed(0)(format!("{command:?} fails:\n{text}\n{errors}")))
+}
+
+/// What some tests printed.
 struct Suites(String);
 
 impl Suites {
@@ -14,13 +25,7 @@ impl Suites {
         command.args(["test", "--release", "--quiet", "--package", "final"]);
         command.args(targets.iter().flat_map(|target| ["--test", target]));
         command.args([filter, "--", "--nocapture"]);
-        let output = command.output().map_err(|error| failed(0)(error.to_string()))?;
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        if output.status.success() {
-            return Ok(Suites(text));
-        }
-        let errors = String::from_utf8_lossy(&output.stderr);
-        Err(failed(0)(format!("{command:?} fails:\n{text}\n{errors}")))
+        printed(&mut command).map(Suites)
     }
 
     /// How many tests passed.
@@ -74,6 +79,33 @@ pub(crate) fn clients(_: Size) -> Outcome {
 
 pub(crate) fn fewer_clients(_: Size) -> Outcome {
     clients_of("garbage")
+}
+
+/// The models of `final/models`, all or the one of this name. What is planted in them they play and
+/// demand to be found themselves.
+fn models_of(name: &[&str]) -> Outcome {
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/models/Cargo.toml");
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["run", "--quiet", "--manifest-path", manifest, "--"]).args(name);
+    let suites = Suites(printed(&mut command)?);
+    let numbers = suites.numbers("faults found").pop().unwrap_or_default();
+    let [models, unbounded, executions, found, planted] = numbers[..] else {
+        return Err(failed(0)(format!("the models end with no counts: {}", suites.0)));
+    };
+    Ok(vec![
+        count(models, "models", 20),
+        count(unbounded, "of them without a bound", 5),
+        count(executions, "executions", 500_000),
+        count(found, format!("of {planted} planted faults found"), planted),
+    ])
+}
+
+pub(crate) fn models(_: Size) -> Outcome {
+    models_of(&[])
+}
+
+pub(crate) fn fewer_models(_: Size) -> Outcome {
+    models_of(&["a sync fails"])
 }
 
 fn formats_of(filter: &str) -> Outcome {
