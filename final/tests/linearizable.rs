@@ -20,7 +20,7 @@ mod support {
 }
 
 use history::Op::{Found, MaybeRemoved, Removed, Set};
-use history::{Checker, Event, Op, Violation};
+use history::{Checker, Event, LATE, Op, Violation};
 use row::Stop;
 use small::Bug;
 
@@ -108,6 +108,13 @@ fn a_crash_decides_for_what_is_under_way() {
         check(&[&perhaps[..], &[(0, Found(found), 5, 6)]].concat(), &[4]).unwrap();
     }
     check(&[(0, Set(1), 1, 2), (0, Found(0), 4, 5)], &[3]).unwrap_err();
+    // Of those that nobody heard of, any number may have been under way.
+    let late = (2..200).map(|number| (LATE, Set(number), number, 0));
+    for (found, is_possible) in [(1, true), (2, true), (199, true), (0, false), (200, false)] {
+        let seen = [(0, Set(1), 0, 1), (0, Found(found), 301, 302)];
+        let events: Vec<_> = late.clone().chain(seen).collect();
+        assert_eq!(check(&events, &[300]).is_ok(), is_possible, "{found}");
+    }
 }
 
 #[test]

@@ -1,12 +1,11 @@
 //! Power cuts on real file systems, with the store under load.
 
-use super::history::{Checker, Event, Op};
+use super::history::{Checker, Event, LATE, Op};
 use super::load::{self, Direct, Load, Numbers};
 use super::row::{Outcome, Size, Stop, count, failed};
 use super::support::power::Powered;
 use fastrand::Rng;
 use kvs_final::{Durability, KvStore, KvStoreOptions, KvsEngine, KvsError, Result, SledKvsEngine};
-use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::thread;
@@ -65,18 +64,16 @@ fn cut<E: KvsEngine>(
 }
 
 /// What was seen before the power was cut. Writes that had not returned by then have happened or not;
-/// a client may have begun more of them until it met the error, and each counts as a client's.
+/// a client may have begun more of them until it met the error.
 fn before(cut: u32, seen: impl Iterator<Item = Event>) -> impl Iterator<Item = Event> {
-    let mut unsure = HashMap::new();
     seen.filter_map(move |event| match event.end {
         Some(end) if end < cut => Some(event),
         _ if matches!(event.op, Op::Found(_)) => None,
         _ => {
-            let client = unsure.entry(event.key).or_insert(CLIENTS as u8);
-            *client += 1;
+            let client = if event.call < cut { event.client } else { LATE };
             // It found something, but that is for nobody to know.
             let op = if event.op == Op::Removed { Op::MaybeRemoved } else { event.op };
-            Some(Event { op, client: *client, end: None, ..event })
+            Some(Event { op, client, end: None, ..event })
         }
     })
 }

@@ -44,11 +44,15 @@ impl Op {
     }
 }
 
+/// The client of writes that never returned, and that began when nobody else was heard any more: of
+/// these there may be any number.
+pub(crate) const LATE: u8 = u8::MAX;
+
 /// An operation of a client on a key. Moments are numbers that no two events share.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Event {
     pub(crate) key: u32,
-    /// Below 64. A client waits for each operation's end before it begins another.
+    /// Below 64, or [`LATE`]. A client waits for each operation's end before it begins another.
     pub(crate) client: u8,
     pub(crate) op: Op,
     pub(crate) call: u32,
@@ -129,8 +133,10 @@ fn check_key(
     moments.sort_unstable_by_key(|(at, _)| *at);
 
     let mut pending: [Option<Op>; 64] = [None; 64];
+    let mut late = Vec::new();
     for (at, moment) in moments {
         match moment {
+            Moment::Call(Event { client: LATE, op, .. }) => late.push(op),
             Moment::Call(Event { client, op, .. }) => {
                 pending[usize::from(client)] = Some(op);
                 for one in configurations.iter_mut().filter(|one| op == Op::Found(one.state)) {
@@ -152,13 +158,13 @@ fn check_key(
             }
             Moment::Crash => {
                 // Each write that was under way may have been the last one to happen.
-                let last = pending.iter().enumerate().filter_map(|(client, op)| {
-                    let op = op.filter(|op| !op.is_read())?;
-                    let open = |one: &&Configuration| one.done & (1 << client) == 0;
-                    configurations.iter().filter(open).find_map(|one| op.after(one.state))
-                });
-                let states: Vec<u32> =
-                    last.chain(configurations.iter().map(|one| one.state)).collect();
+                let mut states: Vec<u32> = configurations.iter().map(|one| one.state).collect();
+                for one in &*configurations {
+                    let open = |client: usize| one.done & (1 << client) == 0;
+                    let under_way = pending.iter().enumerate().filter(|(client, _)| open(*client));
+                    let under_way = under_way.filter_map(|(_, op)| *op).chain(late.drain(..));
+                    states.extend(under_way.filter_map(|op| op.after(one.state)));
+                }
                 *configurations =
                     states.into_iter().map(|state| Configuration { state, done: 0 }).collect();
                 pending = [None; 64];
