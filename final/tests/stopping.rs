@@ -8,108 +8,26 @@ mod support {
     #[path = "../../../tests/support/server.rs"]
     #[allow(unreachable_pub)]
     pub(crate) mod server;
+    pub(crate) mod sigterm;
 }
 
+use kvs_final::Limits;
 use kvs_final::thread_pool::{SharedQueueThreadPool, ThreadPool};
-use kvs_final::{KvStore, KvsEngine, Limits};
 use rustix::net::sockopt::set_socket_recv_buffer_size;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{Shutdown, TcpStream};
-use std::sync::mpsc::{self, Sender};
-use std::thread;
 use support::engines::{Deferred, Gated};
 use support::local::{Local, figure, is_deaf};
-use support::process::{exit_code, kvs_server, signal};
-use support::server::{Raw, Server, WATCHDOG};
+use support::process::{exit_code, signal};
+use support::server::{Raw, Server};
+use support::sigterm::{GET_LARGE, NOTHING, set, sigterm_under_load, with_large_value};
 use tempfile::TempDir;
 
-const NOTHING: &str = r#"{"Ok":null}"#;
-const GET_LARGE: &str = "{\"Get\":{\"key\":\"large\"}}\n";
-/// What the answer to it has beside the value.
+/// What the answer to `GET_LARGE` has beside the value.
 const FRAME: usize = r#"{"Ok":""}"#.len();
 
-fn set(key: &str, value: &str) -> String {
-    format!("{{\"Set\":{{\"key\":\"{key}\",\"value\":\"{value}\"}}}}\n")
-}
-
-/// A server with a value of so many bytes.
-fn with_large_value(length: usize, dir: &TempDir) -> Server {
-    let server = kvs_server(&["--threads", "2"], dir);
-    let mut client = server.connect();
-    client.send(set("large", &"v".repeat(length)));
-    assert_eq!(client.line(), NOTHING);
-    server
-}
-
-/// Which of the requests of a loader ask for the large value.
-fn asks_for_large(number: usize) -> bool {
-    number % 50 == 49
-}
-
-/// Sends writes, and reads now and then, and reads all answers until the server closes the connection.
-/// Returns how many came.
-fn load(stream: TcpStream, name: &str, progress: &Sender<()>) -> usize {
-    let mut sender = stream.try_clone().unwrap();
-    let packet = |start: usize| -> String {
-        let request = |number| match asks_for_large(number) {
-            true => GET_LARGE.to_owned(),
-            false => set(&format!("{name}-{number}"), &number.to_string()),
-        };
-        (start..start + 100).map(request).collect()
-    };
-    thread::scope(|scope| {
-        scope.spawn(move || {
-            let mut starts = (0..).step_by(100);
-            while sender.write_all(packet(starts.next().unwrap()).as_bytes()).is_ok() {}
-        });
-        let mut answers = BufReader::new(&stream);
-        let mut answer = Vec::new();
-        let mut count = 0;
-        while answers.read_until(b'\n', &mut answer).unwrap() > 0 {
-            assert!(answer.ends_with(b"\n"), "{name}: answer {count} is cut off");
-            if !asks_for_large(count) {
-                assert_eq!(answer, b"{\"Ok\":null}\n", "{name}: answer {count}");
-            }
-            answer.clear();
-            count += 1;
-            let _ = progress.send(());
-        }
-        stream.shutdown(Shutdown::Both).unwrap();
-        count
-    })
-}
-
-/// Each client has many requests under way, and each answer that it gets is whole and true.
 #[test]
 fn sigterm_under_load_loses_no_acknowledged_write_and_cuts_no_answer() {
-    let (rounds, mut acknowledged) = (20, 0);
-    for round in 0..rounds {
-        let dir = TempDir::new().unwrap();
-        let server = with_large_value(100_000, &dir);
-        let (progress, steps) = mpsc::channel();
-        let loaders: Vec<_> = (0..4)
-            .map(|name| {
-                let (stream, progress) = (TcpStream::connect(server.addr), progress.clone());
-                thread::spawn(move || load(stream.unwrap(), &name.to_string(), &progress))
-            })
-            .collect();
-        // A different moment each round.
-        for _ in 0..500 + round * 77 {
-            steps.recv_timeout(WATCHDOG).unwrap();
-        }
-        let (status, log) = server.terminate();
-        assert_eq!(status.code(), Some(0), "{log}");
-        let counts: Vec<usize> = loaders.into_iter().map(|load| load.join().unwrap()).collect();
-        let store = KvStore::open(dir.path()).unwrap();
-        for (name, count) in counts.into_iter().enumerate() {
-            for number in (0..count).filter(|number| !asks_for_large(*number)) {
-                let found = store.get(format!("{name}-{number}")).unwrap();
-                assert_eq!(found, Some(number.to_string()), "round {round}: {name}-{number}");
-                acknowledged += 1;
-            }
-        }
-    }
-    println!("{rounds} rounds of SIGTERM, {acknowledged} acknowledged writes, none lost");
+    let acknowledged = sigterm_under_load(20, 0);
+    println!("20 rounds of SIGTERM, {acknowledged} acknowledged writes, none lost");
 }
 
 /// A connection whose socket takes little, and that has asked for the large value and not read it.

@@ -8,6 +8,7 @@
 #[path = "../../support/chosen.rs"]
 mod chosen;
 mod conditions;
+mod cuts;
 #[path = "../../support/data.rs"]
 mod data;
 mod engines;
@@ -32,7 +33,7 @@ mod usage;
 mod workloads;
 
 use conditions::Record;
-use options::{Command, Options, ServersCommand};
+use options::{Command, CutsChoice, Options, ServersCommand};
 use record::Outcome;
 use std::fs;
 use std::path::Path;
@@ -46,6 +47,13 @@ fn main() -> ExitCode {
         Command::Tables { record, text } => Record::read(&record)
             .and_then(|record| show(text.as_deref(), report::ENGINES, &report::markdown(&record))),
         Command::Servers(command) => on_servers(command),
+        Command::Cuts(choice) => on_cuts(choice),
+        Command::CutWriter { engine, dir, next } => {
+            options::engine(engine).and_then(|engine| cuts::write(engine, &dir, next))
+        }
+        Command::CutReader { engine, dir } => {
+            options::engine(engine).and_then(|engine| cuts::look(engine, &dir))
+        }
         Command::Task { task } => workloads::run(&task),
         Command::Echo { addr } => servers::echo::serve(addr),
         Command::Idle { addr, count } => servers::idle::hold(addr, count),
@@ -70,6 +78,16 @@ fn on_servers(command: ServersCommand) -> Outcome<()> {
         ServersCommand::Tables { record, text } => (Record::read(&record)?, text),
     };
     show(text.as_deref(), report::SERVERS, &servers::report::markdown(&record))
+}
+
+fn on_cuts(choice: CutsChoice) -> Outcome<()> {
+    let text = choice.text.clone();
+    let plan = choice.plan()?;
+    let record = match (&text, &plan.json) {
+        (Some(_), Some(json)) => Record::read(json)?,
+        _ => cuts::run(&plan)?,
+    };
+    show(text.as_deref(), report::CUTS, &cuts::report::markdown(&record))
 }
 
 /// Prints the tables, or puts them into a text.

@@ -3,7 +3,7 @@
 use crate::chosen::chosen;
 use crate::engines::Engine;
 use crate::workloads::Work;
-use crate::{Outcome, run, servers};
+use crate::{Outcome, cuts, run, servers};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use structopt::StructOpt;
@@ -39,6 +39,28 @@ pub(crate) enum Command {
     /// The servers instead of the engines
     #[structopt(setting = AppSettings::SubcommandRequiredElseHelp)]
     Servers(ServersCommand),
+    /// Cuts the power under the engines at their synced settings, and looks what is left
+    Cuts(CutsChoice),
+    /// Writes until the power is cut, in this process
+    #[structopt(setting = AppSettings::Hidden)]
+    CutWriter {
+        /// The engine's name
+        engine: String,
+        /// Where the store is
+        #[structopt(parse(from_os_str))]
+        dir: PathBuf,
+        /// The first number
+        next: u64,
+    },
+    /// Looks what is left, in this process
+    #[structopt(setting = AppSettings::Hidden)]
+    CutReader {
+        /// The engine's name
+        engine: String,
+        /// Where the store is
+        #[structopt(parse(from_os_str))]
+        dir: PathBuf,
+    },
     /// One workload on one engine, in this process
     #[structopt(setting = AppSettings::Hidden)]
     Task {
@@ -119,6 +141,45 @@ impl Choice {
             json: self.json,
         })
     }
+}
+
+/// How often the power is cut, and under whom.
+#[derive(StructOpt)]
+pub(crate) struct CutsChoice {
+    /// How often under each engine on each file system
+    #[structopt(long, value_name = "N", default_value = "100")]
+    cuts: u64,
+    /// Only these engines, a comma between
+    #[structopt(long, value_name = "NAMES", use_delimiter = true)]
+    engines: Vec<String>,
+    /// On these file systems, a comma between
+    #[structopt(long, value_name = "NAMES", use_delimiter = true, default_value = "ext4")]
+    file_systems: Vec<String>,
+    /// Writes the counts to this file
+    #[structopt(long, value_name = "FILE", parse(from_os_str))]
+    json: Option<PathBuf>,
+    /// Puts the table of that file into this text, between its two marks, and cuts nothing
+    #[structopt(long, value_name = "FILE", parse(from_os_str), requires = "json")]
+    pub(crate) text: Option<PathBuf>,
+}
+
+impl CutsChoice {
+    /// The plan.
+    pub(crate) fn plan(self) -> Outcome<cuts::Plan> {
+        let engines = chosen("engine", self.engines, cuts::ENGINES, Engine::name)?;
+        Ok(cuts::Plan {
+            cuts: self.cuts,
+            engines,
+            file_systems: self.file_systems,
+            json: self.json,
+        })
+    }
+}
+
+/// The engine of this name.
+pub(crate) fn engine(name: String) -> Outcome<Engine> {
+    let found = chosen("engine", vec![name], Engine::ALL, Engine::name)?;
+    found.first().copied().ok_or_else(|| "no engine".into())
 }
 
 /// Which servers are to be measured, and how long.

@@ -10,6 +10,8 @@ use crate::samples::{Samples, number, row, thousands};
 pub(crate) const ENGINES: &str = "<!-- tables: made from the record, changed by nobody -->\n";
 pub(crate) const SERVERS: &str =
     "<!-- tables of servers: made from the record, changed by nobody -->\n";
+pub(crate) const CUTS: &str =
+    "<!-- table of power cuts: made from the record, changed by nobody -->\n";
 
 /// All that the record has.
 pub(crate) fn markdown(record: &Record<Sample>) -> String {

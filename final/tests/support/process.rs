@@ -5,6 +5,7 @@ use super::local::until;
 use super::server::Server;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
 
@@ -12,7 +13,12 @@ pub(crate) const KVS: &str = env!("CARGO_BIN_EXE_kvs");
 
 /// A server with these options.
 pub(crate) fn kvs_server(options: &[&str], dir: &TempDir) -> Server {
-    Server::start(Command::new(KVS).arg("server").args(options), dir.path()).unwrap()
+    kvs_server_in(options, dir.path())
+}
+
+/// A server with these options, in a directory that is made if need be.
+pub(crate) fn kvs_server_in(options: &[&str], dir: &Path) -> Server {
+    Server::start(Command::new(KVS).arg("server").args(options), dir).unwrap()
 }
 
 /// Sends it a signal, such as `-TERM`, and does not wait.
@@ -54,6 +60,11 @@ fn memory(pid: u32, name: &str) -> u64 {
     let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+}
+
+/// How many files and sockets it has open.
+pub(crate) fn open_files(pid: u32) -> usize {
+    fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()
 }
 
 /// How many sockets it has open.

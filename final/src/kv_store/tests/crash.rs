@@ -1,6 +1,5 @@
 //! A crash at every operation that changes the disk, and another one during the recovery from it.
 
-use super::depth;
 use super::workload::{Model, Step, files, holds, open, open_os, run, run_with, script};
 use crate::disk::{CrashRng, SimulatedDisk};
 use crate::{KvStore, Result};
@@ -116,13 +115,31 @@ impl History {
     }
 }
 
+/// Crashes everywhere in a script of this seed at level `always`. Returns how many images there were
+/// after a crash, and how many after a second one, during the recovery from the first.
+pub(crate) fn at_level_always(seed: u64) -> std::result::Result<(usize, usize), String> {
+    let history = history(SimulatedDisk::new(), seed, open, true);
+    history.crash_everywhere(15, &mut CrashRng(seed))
+}
+
+/// The same at level `os`, where some steps are synced.
+pub(crate) fn at_level_os(seed: u64) -> std::result::Result<(usize, usize), String> {
+    let history = history(SimulatedDisk::new(), seed, open_os, false);
+    history.crash_everywhere(10, &mut CrashRng(seed))
+}
+
+/// The same at level `always`, on a disk that says of each sync that it is done, and does nothing.
+pub(crate) fn on_a_disk_that_lies(seed: u64) -> std::result::Result<(usize, usize), String> {
+    let disk = SimulatedDisk::new();
+    disk.set_lying(true);
+    history(disk, seed, open, true).crash_everywhere(3, &mut CrashRng(seed))
+}
+
 #[test]
 fn a_crash_at_any_operation_loses_nothing_that_was_acknowledged() {
     let (mut images, mut again) = (0, 0);
-    for seed in 0..3 * depth() as u64 {
-        let history = history(SimulatedDisk::new(), seed, open, true);
-        let counts = history.crash_everywhere(15, &mut CrashRng(seed));
-        let counts = counts.unwrap_or_else(|error| panic!("seed {seed}, {error}"));
+    for seed in 0..3 {
+        let counts = at_level_always(seed).unwrap_or_else(|error| panic!("seed {seed}, {error}"));
         (images, again) = (images + counts.0, again + counts.1);
     }
     println!("{images} images after a crash, {again} after a crash during the recovery");
@@ -132,10 +149,8 @@ fn a_crash_at_any_operation_loses_nothing_that_was_acknowledged() {
 #[test]
 fn without_syncs_a_power_cut_takes_the_last_writes_and_nothing_from_between() {
     let mut images = 0;
-    for seed in 0..2 * depth() as u64 {
-        let history = history(SimulatedDisk::new(), seed, open_os, false);
-        let counts = history.crash_everywhere(10, &mut CrashRng(seed));
-        images += counts.unwrap_or_else(|error| panic!("seed {seed}, {error}")).0;
+    for seed in 0..2 {
+        images += at_level_os(seed).unwrap_or_else(|error| panic!("seed {seed}, {error}")).0;
     }
     println!("{images} images after a crash at level os");
 }
@@ -143,10 +158,7 @@ fn without_syncs_a_power_cut_takes_the_last_writes_and_nothing_from_between() {
 /// The checker itself: on a disk whose syncs do nothing, a loss must be noticed.
 #[test]
 fn a_planted_disk_that_lies_about_syncs_is_caught() {
-    let disk = SimulatedDisk::new();
-    disk.set_lying(true);
-    let lies = history(disk, 0, open, true);
-    assert!(lies.crash_everywhere(3, &mut CrashRng(0)).is_err());
+    assert!(on_a_disk_that_lies(0).is_err());
 }
 
 /// And what was acknowledged must be there even if nothing was lost on the disk.

@@ -2,16 +2,17 @@
 
 use super::workload::{DIR, Model, Step, holds, key, open, run, script};
 use crate::disk::SimulatedDisk;
-use crate::{KvStore, KvStoreOptions, KvsEngine, KvsError, check};
+use crate::{KvStoreOptions, KvsEngine, KvsError, check};
 use std::path::{Path, PathBuf};
 
-/// A small store of several segments, and what it holds.
-fn store() -> (SimulatedDisk, Model) {
+/// A small store of several segments, at whose end so many more values were written, and what it
+/// holds.
+fn store(more: usize) -> (SimulatedDisk, Model) {
     let disk = SimulatedDisk::new();
     let mut store = Some(open(&disk).unwrap());
     let mut model = Model::new();
     let more =
-        (0..40).map(|number| Step::Set(key(number % 6), format!("long value number {number}")));
+        (0..more).map(|number| Step::Set(key(number % 6), format!("long value number {number}")));
     for step in script(7, 60).into_iter().chain(more) {
         run(&step, &mut store, &disk).unwrap();
         step.apply_to(&mut model);
@@ -37,31 +38,67 @@ fn is_noticed(disk: &SimulatedDisk, model: &Model, what: &str) -> bool {
     }
 }
 
-#[test]
-fn every_flipped_bit_and_every_missing_end_is_noticed() {
-    let (disk, model) = store();
-    let (mut flips, mut cuts) = (0, 0);
-    for path in disk.files() {
-        let good = disk.content(&path).unwrap();
+/// What can be damaged: each file of a small store, and one that is not the store's, where damage
+/// does not matter.
+pub(crate) struct Damage {
+    disk: SimulatedDisk,
+    model: Model,
+}
+
+impl Damage {
+    /// To a store at whose end so many more values were written.
+    pub(crate) fn to_a_store(more: usize) -> Damage {
+        let (disk, model) = store(more);
+        let damage = Damage { disk, model };
+        assert!(!is_noticed(&damage.disk, &damage.model, "no damage"));
+        let stranger = Path::new(DIR).join("stranger");
+        crate::disk::Disk::create(&damage.disk, &stranger).unwrap().write_at(b"!", 0).unwrap();
+        damage
+    }
+
+    /// The store's files.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        self.disk.files().into_iter().filter(|path| !path.ends_with("stranger")).collect()
+    }
+
+    /// Flips each bit of a file, and cuts off each of its ends. Returns how many of both there were;
+    /// panics at one that was not noticed.
+    pub(crate) fn try_all(&self, path: &Path) -> (usize, usize) {
+        let disk = self.disk.snapshot();
+        let good = disk.content(path).unwrap();
+        let must_be_noticed = |bad: Vec<u8>, what: String| {
+            disk.set_content(path, bad);
+            let what = format!("{}, {what}", path.display());
+            assert!(is_noticed(&disk, &self.model, &what), "{what} was not noticed");
+        };
         for bit in 0..good.len() * 8 {
             let mut bad = good.clone();
             bad[bit / 8] ^= 1 << (bit % 8);
-            disk.set_content(&path, bad);
-            let what = format!("{}, bit {bit}", path.display());
-            assert!(is_noticed(&disk, &model, &what), "{what} was not noticed");
-            flips += 1;
+            must_be_noticed(bad, format!("bit {bit}"));
         }
         for len in 0..good.len() {
-            disk.set_content(&path, good[..len].to_vec());
-            let what = format!("{}, cut to {len}", path.display());
-            assert!(is_noticed(&disk, &model, &what), "{what} was not noticed");
-            cuts += 1;
+            must_be_noticed(good[..len].to_vec(), format!("cut to {len}"));
         }
-        disk.set_content(&path, good);
+        (good.len() * 8, good.len())
     }
-    assert!(!is_noticed(&disk, &model, "no damage"));
+}
+
+#[test]
+fn every_flipped_bit_and_every_missing_end_is_noticed() {
+    let damage = Damage::to_a_store(40);
+    let (mut flips, mut cuts) = (0, 0);
+    for path in damage.files() {
+        let counts = damage.try_all(&path);
+        (flips, cuts) = (flips + counts.0, cuts + counts.1);
+    }
     println!("{flips} flipped bits and {cuts} missing ends were noticed");
     assert!(flips >= 8_000 && cuts >= 1_000, "{flips} and {cuts}");
+}
+
+#[test]
+#[should_panic(expected = "stranger, bit 0 was not noticed")]
+fn planted_damage_that_no_checksum_covers_is_caught() {
+    Damage::to_a_store(40).try_all(&Path::new(DIR).join("stranger"));
 }
 
 /// The newest segment of a store that was not closed, and the places where its records start.
@@ -84,7 +121,7 @@ fn unclosed() -> (SimulatedDisk, PathBuf, Vec<usize>) {
 fn a_torn_tail_is_cut_and_damage_before_it_is_refused() {
     let (disk, path, starts) = unclosed();
     let good = disk.content(&path).unwrap();
-    let open = || KvStore::open_with(KvStoreOptions::new().disk(disk.snapshot()), DIR.into());
+    let open = || KvStoreOptions::new().disk(disk.snapshot()).open(DIR);
     for (number, start) in starts.iter().enumerate() {
         let mut bad = good.clone();
         bad[start + 20] ^= 1;
@@ -150,7 +187,7 @@ fn a_directory_of_another_format_is_refused_by_name() {
 
 #[test]
 fn opening_a_store_many_times_leaves_no_files_behind() {
-    let (disk, model) = store();
+    let (disk, model) = store(40);
     let before = disk.files();
     for _ in 0..200 {
         holds(&open(&disk).unwrap(), &[&model]).unwrap();

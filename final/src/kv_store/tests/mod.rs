@@ -1,5 +1,5 @@
-//! What the store promises, tried against the simulated disk. Deep versions of these tests run with
-//! the environment variable `KVS_DEEP` set to how many times as much shall be tried.
+//! What the store promises, tried against the simulated disk. `final/tests/promises` does some of it
+//! at another size.
 
 mod batch;
 mod crash;
@@ -11,8 +11,3 @@ mod mapped;
 mod oracle;
 mod replay;
 mod workload;
-
-/// How many times the usual work is to be done.
-fn depth() -> usize {
-    std::env::var("KVS_DEEP").ok().and_then(|depth| depth.parse().ok()).unwrap_or(1)
-}

@@ -1,6 +1,5 @@
 //! Random scripts, answer by answer against a `BTreeMap`.
 
-use super::depth;
 use super::workload::{Model, Step, holds, open, run, script};
 use crate::disk::SimulatedDisk;
 use crate::{KvsEngine, KvsError};
@@ -8,7 +7,7 @@ use crate::{KvsEngine, KvsError};
 #[test]
 fn a_store_answers_as_a_map_does_whatever_is_mixed_in() {
     let mut steps = 0;
-    for seed in 0..40 * depth() as u64 {
+    for seed in 0..40 {
         let disk = SimulatedDisk::new();
         let mut store = Some(open(&disk).unwrap());
         let mut model = Model::new();

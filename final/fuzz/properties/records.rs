@@ -1,0 +1,50 @@
+//! What holds of the bytes of a segment, whatever they are. The decoder is compiled in here with the
+//! rest of its file, because nobody outside the store is to see it.
+
+#[allow(dead_code, unused_imports)] // not all of it is asked here
+#[path = "../../src/kv_store/record.rs"]
+mod record;
+
+use record::{Place, Record, decode, decode_len, encode};
+
+/// The first bytes say where the others are.
+pub(crate) fn hold(input: &[u8]) {
+    let Some((place, bytes)) = input.split_first_chunk::<8>() else {
+        return;
+    };
+    let place =
+        Place { segment: place[0].into(), offset: u32::from_le_bytes([place[1], 0, 0, place[2]]) };
+    if let Ok((record, len)) = decode(bytes, place) {
+        assert_eq!(decode_len(bytes), Ok(len));
+        is_found_where_it_is_written(&record, place);
+        let mut again = Vec::new();
+        encode(&mut again, place, &record);
+        assert_eq!(again, bytes[..len], "a record has one form");
+    }
+    // Bytes are hardly ever a record, so here is one that is made of them.
+    let text = String::from_utf8_lossy(bytes);
+    let at = text.char_indices().nth(input[3].into()).map_or(text.len(), |(at, _)| at);
+    let (key, value) = text.split_at(at);
+    let value = (input[4] > 20).then_some(value);
+    let record = Record { synced: u32::from(input[5]), key, value };
+    is_found_where_it_is_written(&record, place);
+    let mut bytes = Vec::new();
+    encode(&mut bytes, place, &record);
+    let bit = (usize::from(input[6]) << 8 | usize::from(input[7])) % (bytes.len() * 8);
+    bytes[bit / 8] ^= 1 << (bit % 8);
+    assert!(decode(&bytes, place).is_err(), "a flipped bit is noticed");
+}
+
+fn is_found_where_it_is_written(record: &Record<'_>, place: Place) {
+    let mut bytes = Vec::new();
+    encode(&mut bytes, place, record);
+    let len = bytes.len();
+    for shorter in [0, len / 2, len - 1] {
+        assert!(decode(&bytes[..shorter], place).is_err(), "its end is missing");
+    }
+    bytes.extend(b"more");
+    let (found, found_len) = decode(&bytes, place).expect("it was written here");
+    assert_eq!((&found, found_len), (record, len));
+    let elsewhere = Place { offset: place.offset ^ 1, ..place };
+    assert!(decode(&bytes, elsewhere).is_err(), "it was not written there");
+}

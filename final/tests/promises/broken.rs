@@ -1,0 +1,182 @@
+//! The real server on a disk that is full, and on one whose sync fails.
+
+use super::kills::strace_works;
+use super::possible::Possible;
+use super::row::{Outcome, Size, Stop, count, failed, over};
+use super::support::process::{KVS, kvs_server_in};
+use super::support::server::Server;
+use kvs_final::{KvStore, KvsClient, KvsEngine, KvsError};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use tempfile::TempDir;
+
+/// A file system in memory of three megabytes.
+struct Small(TempDir);
+
+impl Small {
+    fn new() -> Result<Small, String> {
+        let small = Small(TempDir::new().unwrap());
+        let mount = ["-t", "tmpfs", "-o", "size=3m", "tmpfs"];
+        let output = Command::new("mount").args(mount).arg(small.dir()).output();
+        match output.map_err(|error| error.to_string())? {
+            output if output.status.success() => Ok(small),
+            output => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+        }
+    }
+
+    fn dir(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(self.dir()).status();
+    }
+}
+
+/// Writes new keys until one is refused, and says why.
+fn fill(client: &mut KvsClient, done: &mut Possible, from: usize) -> Result<KvsError, String> {
+    for number in from..from + 2_000 {
+        let (key, value) = (format!("k{number}"), "v".repeat(10_000));
+        let result = client.set(key.clone(), value.clone());
+        done.note(&key, Some(value), &result);
+        if let Err(error) = result {
+            return Ok(error);
+        }
+    }
+    Err("the disk is never full".to_owned())
+}
+
+/// What came of a server's troubles.
+#[derive(Default)]
+struct Met {
+    refused: u64,
+    read: u64,
+    resumed: u64,
+}
+
+/// Fills the disk of a server, looks, makes room, and looks again.
+fn fill_the_disk(level: &str, take_for_done: bool) -> Result<Met, String> {
+    let disk = Small::new()?;
+    let ballast = disk.dir().join("ballast");
+    fs::write(&ballast, vec![0; 1 << 20]).unwrap();
+    let dir = disk.dir().join("store");
+    let server = kvs_server_in(&["--durability", level], &dir);
+    let mut client = KvsClient::connect(server.addr).unwrap();
+    let (mut done, mut met) = (Possible::default(), Met::default());
+    let mut full = |client: &mut KvsClient, done: &mut Possible, from: usize| {
+        for again in 0..20 {
+            let error = fill(client, done, from + again * 1_000)?.to_string();
+            if !error.contains("No space left") {
+                return Err(format!("the disk is full, and the server says: {error}"));
+            }
+            met.read += done.check(|key| client.get(key))?;
+        }
+        met.refused += 20;
+        Ok(())
+    };
+    full(&mut client, &mut done, 0)?;
+    fs::remove_file(&ballast).unwrap();
+    let result = client.set("resumed".to_owned(), "yes".to_owned());
+    done.note("resumed", Some("yes".to_owned()), &result);
+    result.map_err(|error| format!("there is room again, and the server says: {error}"))?;
+    met.resumed += 1;
+    full(&mut client, &mut done, 100_000)?;
+    drop(client);
+    let (status, log) = server.terminate();
+    let done = if take_for_done { done.all_done() } else { done };
+    // Where there is room for what an open needs.
+    let copy = TempDir::new().unwrap();
+    for file in fs::read_dir(&dir).unwrap() {
+        let file = file.unwrap();
+        fs::copy(file.path(), copy.path().join(file.file_name())).unwrap();
+    }
+    let store = KvStore::open(copy.path()).map_err(|error| format!("{status}, {log}: {error}"))?;
+    met.read += done.check(|key| store.get(key))?;
+    Ok(met)
+}
+
+fn full(size: Size, take_for_done: bool) -> Outcome {
+    drop(Small::new().map_err(Stop::Skipped)?);
+    let rounds = size.seed..size.seed + size.pick(10, 200);
+    let level = |round: u64| ["always", "interval", "os"][round as usize % 3];
+    let met = over(rounds.clone(), |round| fill_the_disk(level(round), take_for_done))?;
+    let sum = |part: fn(&Met) -> u64| met.iter().map(part).sum::<u64>();
+    Ok(vec![
+        count(sum(|met| met.resumed), "servers that ran out of space", 10),
+        count(sum(|met| met.refused), "writes refused in words", 100),
+        count(sum(|met| met.read), "reads meanwhile and after", 10_000),
+    ])
+}
+
+pub(crate) fn on_a_full_disk(size: Size) -> Outcome {
+    full(size, false)
+}
+
+pub(crate) fn refused_taken_for_done(size: Size) -> Outcome {
+    full(size, true)
+}
+
+/// One sync of a server fails, and those after it would not.
+fn fail_a_sync(at: u64, take_for_done: bool) -> Result<Met, String> {
+    let dir = TempDir::new().unwrap();
+    let mut command = Command::new("strace");
+    let inject = format!("inject=fdatasync:error=EIO:when={at}");
+    command.args(["-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync", "-e", &inject]);
+    command.args([KVS, "server", "--durability", "always"]);
+    let server = Server::start(&mut command, dir.path())?;
+    let mut client = KvsClient::connect(server.addr).unwrap();
+    let (mut done, mut met) = (Possible::default(), Met::default());
+    let mut set = |client: &mut KvsClient, number: u64| {
+        let (key, value) = (format!("k{}", number % 7), number.to_string());
+        let result = client.set(key.clone(), value.clone());
+        done.note(&key, Some(value), &result);
+        result
+    };
+    let first = (0..4 * at).find(|number| set(&mut client, *number).is_err());
+    let Some(first) = first else {
+        return Err(format!("sync {at} failed, and no write did"));
+    };
+    for number in first..first + 50 {
+        match set(&mut client, number) {
+            Err(error) if error.to_string().contains("no more writes until") => met.refused += 1,
+            other => return Err(format!("after a sync that failed: {other:?}")),
+        }
+    }
+    met.read += done.check(|key| client.get(key))?;
+    drop(client);
+    server.terminate();
+    let done = if take_for_done { done.all_done() } else { done };
+    let server = kvs_server_in(&["--durability", "always"], dir.path());
+    let mut client = KvsClient::connect(server.addr).unwrap();
+    met.read += done.check(|key| client.get(key))?;
+    client.set("k0".to_owned(), "resumed".to_owned()).map_err(|error| error.to_string())?;
+    met.resumed += 1;
+    Ok(met)
+}
+
+fn syncs(size: Size, take_for_done: bool) -> Outcome {
+    strace_works()?;
+    // The first ones are those of the start, which is refused then.
+    let met = over(10..10 + size.pick(20, 200), |at| fail_a_sync(at, take_for_done))?;
+    let sum = |part: fn(&Met) -> u64| met.iter().map(part).sum::<u64>();
+    let refused = sum(|met| met.refused);
+    if refused == 0 {
+        return Err(failed(size.seed)("no write was refused".to_owned()));
+    }
+    Ok(vec![
+        count(sum(|met| met.resumed), "servers whose sync failed once", 20),
+        count(refused, "writes refused after it", 1_000),
+        count(sum(|met| met.read), "reads meanwhile and after", 200),
+    ])
+}
+
+pub(crate) fn after_a_failed_sync(size: Size) -> Outcome {
+    syncs(size, false)
+}
+
+pub(crate) fn refused_after_it_taken_for_done(size: Size) -> Outcome {
+    syncs(size, true)
+}

@@ -1,0 +1,189 @@
+//! Power cuts on real file systems, with the store under load.
+
+use super::history::{Checker, Event, Op};
+use super::load::{self, Direct, Load, Numbers};
+use super::row::{Outcome, Size, Stop, count, failed};
+use super::support::power::Powered;
+use fastrand::Rng;
+use kvs_final::{Durability, KvStore, KvStoreOptions, KvsEngine, KvsError, Result, SledKvsEngine};
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+const CLIENTS: usize = 4;
+/// Small, so that rotations and compactions are cut off as well.
+const SEGMENT: u32 = 16 << 10;
+
+/// Cuts the power of a store again and again, and checks that each of its keys is, before and after
+/// the cut, what operations that happen at one moment make of it: what was acknowledged is there,
+/// what was under way is or is not. Returns how many writes were acknowledged.
+fn cut<E: KvsEngine>(
+    powered: &Powered,
+    open: fn(&Path) -> Result<E>,
+    load: Load,
+    cuts: u64,
+    seed: u64,
+) -> std::result::Result<u64, String> {
+    let (mut checker, mut numbers) = (Checker::default(), Numbers::default());
+    let mut random = Rng::with_seed(seed);
+    let keys = if load.apart { load.keys * CLIENTS as u32 } else { load.keys };
+    let mut acknowledged = 0;
+    // And once more to look at what the last one left.
+    for number in 0..=cuts {
+        numbers.begin_stretch();
+        let words = |error| format!("after {number} cuts: {error}");
+        let store = open(&powered.dir().join("store")).map_err(|error| words(error.to_string()))?;
+        let mut events = load::look(&mut Direct(store.clone()), keys, &numbers).map_err(words)?;
+        let after = numbers.moments() + random.u32(0..2_000);
+        let mut clients = vec![Direct(store); CLIENTS];
+        let switch = powered.switch().map_err(words)?;
+        let (cut, seen) = thread::scope(|scope| {
+            let power = scope.spawn(|| {
+                while numbers.moments() < after {
+                    thread::sleep(Duration::from_micros(100));
+                }
+                let cut = numbers.moment();
+                switch.cut().map(|()| cut)
+            });
+            let seen = load::run(&mut clients, load, &numbers, seed << 32 | number);
+            (power.join().unwrap(), seen)
+        });
+        // sled panics here too.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(clients)));
+        let cut = cut.map_err(words)?;
+        let seen = seen.map_err(words)?.into_iter().flat_map(|(events, _)| events);
+        events.extend(before(cut, seen));
+        let is_write = |event: &&Event| !matches!(event.op, Op::Found(_)) && event.end.is_some();
+        acknowledged += events.iter().filter(is_write).count() as u64;
+        let crash = numbers.moment();
+        checker.check(events, &[crash]).map_err(|error| words(error.to_string()))?;
+        powered.restore().map_err(words)?;
+    }
+    Ok(acknowledged)
+}
+
+/// What was seen before the power was cut. Writes that had not returned by then have happened or not;
+/// a client may have begun more of them until it met the error, and each counts as a client's.
+fn before(cut: u32, seen: impl Iterator<Item = Event>) -> impl Iterator<Item = Event> {
+    let mut unsure = HashMap::new();
+    seen.filter_map(move |event| match event.end {
+        Some(end) if end < cut => Some(event),
+        _ if matches!(event.op, Op::Found(_)) => None,
+        _ => {
+            let client = unsure.entry(event.key).or_insert(CLIENTS as u8);
+            *client += 1;
+            // It found something, but that is for nobody to know.
+            let op = if event.op == Op::Removed { Op::MaybeRemoved } else { event.op };
+            Some(Event { op, client: *client, end: None, ..event })
+        }
+    })
+}
+
+fn on<E: KvsEngine>(
+    kind: &str,
+    open: fn(&Path) -> Result<E>,
+    load: Load,
+    cuts: u64,
+    seed: u64,
+) -> std::result::Result<u64, Stop> {
+    let powered = Powered::new(kind).map_err(Stop::Skipped)?;
+    cut(&powered, open, load, cuts, seed).map_err(failed(seed))
+}
+
+const LOAD: Load = Load { keys: 24, steady: 8, apart: false, operations: usize::MAX };
+
+fn kv_store(dir: &Path) -> Result<KvStore> {
+    let options = KvStoreOptions::new().durability(Durability::Always).segment_bytes(SEGMENT);
+    options.compact_at(SEGMENT.into()).open(dir)
+}
+
+/// Our own store.
+pub(crate) fn of_the_store(size: Size) -> Outcome {
+    let mut counts = Vec::new();
+    for (kind, cuts) in [("ext4", size.pick(200, 5_000)), ("xfs", size.pick(100, 5_000))] {
+        let acknowledged = on(kind, kv_store, LOAD, cuts, size.seed)?;
+        counts.push(count(cuts, format!("power cuts on {kind}"), cuts));
+        counts.push(count(acknowledged, "acknowledged writes", 10 * cuts));
+    }
+    Ok(counts)
+}
+
+/// sled shows a write to others before it is safe; so each client has keys of its own.
+const APART: Load = Load { keys: 8, steady: 2, apart: true, ..LOAD };
+
+/// sled panics when a write fails.
+#[derive(Clone)]
+struct Unpanicking<E>(E);
+
+fn without_panic<T>(call: impl FnOnce() -> Result<T>) -> Result<T> {
+    let panicked = |_| Err(KvsError::Server("sled panicked".to_owned()));
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(panicked)
+}
+
+impl<E: KvsEngine> KvsEngine for Unpanicking<E> {
+    fn set(&self, key: String, value: String) -> Result<()> {
+        without_panic(|| self.0.set(key, value))
+    }
+
+    fn get(&self, key: String) -> Result<Option<String>> {
+        without_panic(|| self.0.get(key))
+    }
+
+    fn remove(&self, key: String) -> Result<()> {
+        without_panic(|| self.0.remove(key))
+    }
+}
+
+/// sled, with the syncs that we add to its own.
+pub(crate) fn of_sled(size: Size) -> Outcome {
+    let cuts = size.pick(50, 5_000);
+    let open = |dir: &Path| SledKvsEngine::open_with(dir, Durability::Always).map(Unpanicking);
+    let acknowledged = on("ext4", open, APART, cuts, size.seed)?;
+    Ok(vec![
+        count(cuts, "power cuts on ext4", cuts),
+        count(acknowledged, "acknowledged writes", 10 * cuts),
+    ])
+}
+
+/// sled as it is: a write is acknowledged after its `flush`.
+#[derive(Clone)]
+struct PlainSled(sled::Db);
+
+fn engine_error(error: sled::Error) -> KvsError {
+    KvsError::Engine(Box::new(error))
+}
+
+impl KvsEngine for PlainSled {
+    fn set(&self, key: String, value: String) -> Result<()> {
+        self.0.insert(key, value.into_bytes()).map_err(engine_error)?;
+        self.0.flush().map(drop).map_err(engine_error)
+    }
+
+    fn get(&self, key: String) -> Result<Option<String>> {
+        let value = self.0.get(key).map_err(engine_error)?;
+        Ok(value.map(|value| String::from_utf8(value.to_vec()).unwrap()))
+    }
+
+    fn remove(&self, key: String) -> Result<()> {
+        let removed = self.0.remove(key).map_err(engine_error)?;
+        self.0.flush().map_err(engine_error)?;
+        removed.map(drop).ok_or(KvsError::KeyNotFound)
+    }
+}
+
+/// What must lose, or the power cuts prove nothing.
+pub(crate) fn of_plain_sled(size: Size) -> Outcome {
+    let open = |dir: &Path| {
+        let db = sled::open(dir).map_err(engine_error)?;
+        Ok(Unpanicking(PlainSled(db)))
+    };
+    on("ext4", open, APART, 20, size.seed).map(|_| Vec::new())
+}
+
+/// The store at the level that promises less.
+pub(crate) fn of_the_store_at_level_os(size: Size) -> Outcome {
+    let open = |dir: &Path| KvStoreOptions::new().durability(Durability::Os).open(dir);
+    on("ext4", open, LOAD, 20, size.seed).map(|_| Vec::new())
+}

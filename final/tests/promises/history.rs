@@ -1,0 +1,204 @@
+//! Whether what clients saw of a key could have been seen if every operation had happened at one
+//! moment between its call and its return: linearizability, after Herlihy and Wing (1990).
+//!
+//! Operations on different keys do not concern each other, so each key is checked by itself. The
+//! checker goes through calls and returns in their order and keeps all states that the key may be in,
+//! each with the operations under way that have happened already (the just-in-time linearization of
+//! Lowe, 2017). It decides late: an operation happens no sooner than somebody's answer needs it to
+//! have happened. A read changes nothing, so it happens at the first moment at which its answer is
+//! right. What multiplies the states is therefore only writes under way at the same time, of which
+//! there are at most as many as clients; the length of the history adds no factor.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+
+/// What was asked, and what came of it. Each set has a value of its own, from 1 on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Op {
+    /// The key was given this value.
+    Set(u32),
+    /// The key had this value, and was taken away.
+    Removed,
+    /// It was to be taken away, and nobody knows whether it was there.
+    MaybeRemoved,
+    /// It was found to have this value; 0 if it had none, which a removal may also have found.
+    Found(u32),
+}
+
+/// The state of a key that has no value.
+const ABSENT: u32 = 0;
+
+impl Op {
+    fn is_read(self) -> bool {
+        matches!(self, Op::Found(_))
+    }
+
+    /// What the key is after it, if it can happen.
+    fn after(self, state: u32) -> Option<u32> {
+        match self {
+            Op::Set(value) => Some(value),
+            Op::Removed => (state != ABSENT).then_some(ABSENT),
+            Op::MaybeRemoved => Some(ABSENT),
+            Op::Found(value) => (state == value).then_some(state),
+        }
+    }
+}
+
+/// An operation of a client on a key. Moments are numbers that no two events share.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Event {
+    pub(crate) key: u32,
+    /// Below 64. A client waits for each operation's end before it begins another.
+    pub(crate) client: u8,
+    pub(crate) op: Op,
+    pub(crate) call: u32,
+    /// None if it never returned: it happened before the crash that came next, or never. A removal is then one of which nobody
+    /// knows whether there was anything.
+    pub(crate) end: Option<u32>,
+}
+
+/// One possibility of what has happened so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Configuration {
+    state: u32,
+    /// The clients whose operation under way has happened, a bit each.
+    done: u64,
+}
+
+/// A history that no order of moments explains.
+#[derive(Debug)]
+pub(crate) struct Violation {
+    /// What cannot have happened.
+    event: Event,
+    /// What may have been the key's state, in the end; 0 for none.
+    states: Vec<u32>,
+    /// The last operations before it, in the order of their calls.
+    before: Vec<Event>,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Violation { event, states, before } = self;
+        write!(f, "{event:?} cannot be: the key may have been one of {states:?}")?;
+        before.iter().try_for_each(|event| write!(f, "\n    after {event:?}"))
+    }
+}
+
+/// What each key may be, after all that was checked so far. At first no key has a value.
+#[derive(Default)]
+pub(crate) struct Checker(HashMap<u32, Vec<Configuration>>);
+
+/// A moment in the history of one key.
+enum Moment {
+    Call(Event),
+    Return(Event),
+    Crash,
+}
+
+impl Checker {
+    /// Checks a stretch of history at whose beginning and end nothing is under way. At each moment in
+    /// `crashes`, in their order, all operations under way end unanswered.
+    pub(crate) fn check(
+        &mut self,
+        mut events: Vec<Event>,
+        crashes: &[u32],
+    ) -> Result<(), Violation> {
+        events.sort_unstable_by_key(|event| (event.key, event.call));
+        for events in events.chunk_by(|one, other| one.key == other.key) {
+            let start = self
+                .0
+                .entry(events[0].key)
+                .or_insert_with(|| vec![Configuration { state: ABSENT, done: 0 }]);
+            check_key(start, events, crashes)?;
+        }
+        Ok(())
+    }
+}
+
+fn check_key(
+    configurations: &mut Vec<Configuration>,
+    events: &[Event],
+    crashes: &[u32],
+) -> Result<(), Violation> {
+    let mut moments: Vec<(u32, Moment)> = Vec::with_capacity(2 * events.len() + crashes.len());
+    for event in events {
+        moments.push((event.call, Moment::Call(*event)));
+        moments.extend(event.end.map(|end| (end, Moment::Return(*event))));
+    }
+    moments.extend(crashes.iter().map(|crash| (*crash, Moment::Crash)));
+    moments.sort_unstable_by_key(|(at, _)| *at);
+
+    let mut pending: [Option<Op>; 64] = [None; 64];
+    for (at, moment) in moments {
+        match moment {
+            Moment::Call(Event { client, op, .. }) => {
+                pending[usize::from(client)] = Some(op);
+                for one in configurations.iter_mut().filter(|one| op == Op::Found(one.state)) {
+                    one.done |= 1 << client;
+                }
+            }
+            Moment::Return(event) => {
+                let bit = 1 << event.client;
+                let before = std::mem::take(configurations);
+                *configurations = reach(&before, &pending, bit);
+                configurations.iter_mut().for_each(|found| found.done &= !bit);
+                pending[usize::from(event.client)] = None;
+                if configurations.is_empty() {
+                    let states = before.iter().map(|found| found.state).collect();
+                    let last = events.partition_point(|event| event.call < at);
+                    let before = events[last.saturating_sub(12)..last].to_vec();
+                    return Err(Violation { event, states, before });
+                }
+            }
+            Moment::Crash => {
+                // Each write that was under way may have been the last one to happen.
+                let last = pending.iter().enumerate().filter_map(|(client, op)| {
+                    let op = op.filter(|op| !op.is_read())?;
+                    let open = |one: &&Configuration| one.done & (1 << client) == 0;
+                    configurations.iter().filter(open).find_map(|one| op.after(one.state))
+                });
+                let states: Vec<u32> =
+                    last.chain(configurations.iter().map(|one| one.state)).collect();
+                *configurations =
+                    states.into_iter().map(|state| Configuration { state, done: 0 }).collect();
+                pending = [None; 64];
+            }
+        }
+        configurations.sort_unstable();
+        configurations.dedup();
+    }
+    Ok(())
+}
+
+/// All that can be when writes under way have happened, in any order, until the operation of the
+/// client with this bit has.
+fn reach(from: &[Configuration], pending: &[Option<Op>; 64], bit: u64) -> Vec<Configuration> {
+    let is_end = |one: &Configuration| one.done & bit != 0;
+    if from.iter().all(is_end) {
+        return from.to_vec();
+    }
+    let mut seen: HashSet<Configuration> = from.iter().copied().collect();
+    let mut open = from.to_vec();
+    while let Some(one) = open.pop() {
+        if is_end(&one) {
+            continue;
+        }
+        for (client, op) in pending.iter().enumerate() {
+            let is_next = |op: &Op| !op.is_read() && one.done & (1 << client) == 0;
+            if let Some(state) = op.filter(is_next).and_then(|op| op.after(one.state)) {
+                let done = one.done | 1 << client | readers_of(state, pending);
+                let next = Configuration { state, done };
+                if seen.insert(next) {
+                    open.push(next);
+                }
+            }
+        }
+    }
+    seen.into_iter().filter(is_end).collect()
+}
+
+/// Those under way whose answer is right in this state.
+fn readers_of(state: u32, pending: &[Option<Op>; 64]) -> u64 {
+    let reads = pending.iter().enumerate().filter(|(_, op)| **op == Some(Op::Found(state)));
+    reads.map(|(client, _)| 1 << client).sum()
+}

@@ -1,0 +1,79 @@
+//! `kill -9` of the real server under load, again and again on the same directory.
+
+use super::history::{Checker, Op};
+use super::load::{self, Load, Numbers};
+use super::row::{Outcome, Size, count, failed};
+use super::support::process::kvs_server;
+use fastrand::Rng;
+use kvs_final::KvsClient;
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::Duration;
+use std::{fs, thread};
+use tempfile::TempDir;
+
+const CLIENTS: usize = 8;
+const LOAD: Load = Load { keys: 24, steady: 8, apart: false, operations: usize::MAX };
+
+/// Every file of a directory.
+fn files(dir: &Path) -> HashMap<std::path::PathBuf, Vec<u8>> {
+    let paths = fs::read_dir(dir).unwrap().map(|file| file.unwrap().path());
+    paths.map(|path| (path.clone(), fs::read(path).unwrap())).collect()
+}
+
+/// Kills so many times. If it `forgets`, the directory is now and then as it was before a round.
+fn kill(rounds: u64, forgets: bool, seed: u64) -> Result<(u64, u64), String> {
+    let dir = TempDir::new().unwrap();
+    let (mut checker, mut numbers) = (Checker::default(), Numbers::default());
+    let mut random = Rng::with_seed(seed);
+    let (mut operations, mut acknowledged) = (0, 0);
+    for round in 0..=rounds {
+        numbers.begin_stretch();
+        let words = |error| format!("after {round} kills: {error}");
+        let before = if forgets { files(dir.path()) } else { HashMap::new() };
+        let level = ["always", "interval", "os"][round as usize % 3];
+        let pool = ["naive", "queue", "rayon"][round as usize / 3 % 3];
+        let options = ["--durability", level, "--pool", pool, "--threads", "4"];
+        let mut server = kvs_server(&options, &dir);
+        let connect = |_| KvsClient::connect(server.addr).unwrap();
+        let mut clients: Vec<KvsClient> = (0..CLIENTS).map(connect).collect();
+        let mut events = load::look(&mut clients[0], LOAD.keys, &numbers).map_err(words)?;
+        let end = numbers.moments() + random.u32(0..4_000);
+        let seen = thread::scope(|scope| {
+            scope.spawn(|| {
+                while numbers.moments() < end {
+                    thread::sleep(Duration::from_micros(100));
+                }
+                server.child.kill().unwrap();
+                server.child.wait().unwrap();
+            });
+            load::run(&mut clients, LOAD, &numbers, seed << 32 | round)
+        });
+        events.extend(seen.map_err(words)?.into_iter().flat_map(|(events, _)| events));
+        let answered = events.iter().filter(|event| event.end.is_some());
+        operations += answered.clone().count() as u64;
+        acknowledged += answered.filter(|event| !matches!(event.op, Op::Found(_))).count() as u64;
+        let crash = numbers.moment();
+        checker.check(events, &[crash]).map_err(|error| words(error.to_string()))?;
+        if forgets && round % 5 == 4 {
+            files(dir.path()).keys().for_each(|path| fs::remove_file(path).unwrap());
+            before.iter().for_each(|(path, bytes)| fs::write(path, bytes).unwrap());
+        }
+    }
+    Ok((operations, acknowledged))
+}
+
+pub(crate) fn under_load(size: Size) -> Outcome {
+    let rounds = size.pick(100, 2_000);
+    let (operations, acknowledged) = kill(rounds, false, size.seed).map_err(failed(size.seed))?;
+    Ok(vec![
+        count(rounds, "kills, each followed by an open", 100),
+        count(operations, "answered operations of 8 clients", 20_000),
+        count(acknowledged, "acknowledged writes among them", 5_000),
+    ])
+}
+
+pub(crate) fn on_a_disk_that_forgets(size: Size) -> Outcome {
+    kill(20, true, size.seed).map_err(failed(size.seed))?;
+    Ok(Vec::new())
+}

@@ -1,0 +1,142 @@
+//! A row of the table: a promise, what shows it, and what would be noticed if it were broken.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::ops::Range;
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::{num::NonZero, thread};
+
+/// How much is done, and with which choices.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Size {
+    /// For hours instead of minutes.
+    pub(crate) deep: bool,
+    /// Where the arbitrary choices begin.
+    pub(crate) seed: u64,
+}
+
+impl Size {
+    pub(crate) fn pick<T>(self, usual: T, deep: T) -> T {
+        if self.deep { deep } else { usual }
+    }
+}
+
+/// How often something was done.
+#[derive(Clone, Debug)]
+pub(crate) struct Count {
+    pub(crate) number: u64,
+    /// What was counted.
+    pub(crate) of: String,
+    /// With less the row proves nothing.
+    at_least: u64,
+}
+
+/// So many; with fewer than `at_least` the row fails.
+pub(crate) fn count(number: impl TryInto<u64>, of: impl Into<String>, at_least: u64) -> Count {
+    Count { number: number.try_into().unwrap_or(u64::MAX), of: of.into(), at_least }
+}
+
+/// Why there are no counts.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// It cannot be tried here.
+    Skipped(String),
+    Failed {
+        seed: u64,
+        error: String,
+    },
+}
+
+pub(crate) type Outcome = Result<Vec<Count>, Stop>;
+
+/// A failure, with the seed that leads to it.
+pub(crate) fn failed(seed: u64) -> impl Fn(String) -> Stop {
+    move |error| Stop::Failed { seed, error }
+}
+
+/// Something broken, and what becomes of it.
+pub(crate) type Planted = (&'static str, fn(Size) -> Outcome);
+
+pub(crate) struct Row {
+    /// Picks it on the command line.
+    pub(crate) name: &'static str,
+    /// Sentence by sentence what a user may rely on.
+    pub(crate) promise: &'static str,
+    pub(crate) show: fn(Size) -> Outcome,
+    /// Each of them must fail.
+    pub(crate) planted: &'static [Planted],
+}
+
+impl Row {
+    /// Shows it, and that what is planted is noticed.
+    pub(crate) fn run(&self, size: Size) -> Outcome {
+        let counts = caught(size, self.show)?;
+        for (what, plant) in self.planted {
+            match caught(size, *plant) {
+                Err(Stop::Failed { .. }) => {}
+                other => {
+                    return Err(failed(size.seed)(format!("{what} was not noticed: {other:?}")));
+                }
+            }
+        }
+        Ok(counts)
+    }
+}
+
+/// A panic is a failure, and so is too small a count.
+fn caught(size: Size, show: fn(Size) -> Outcome) -> Outcome {
+    let failed = failed(size.seed);
+    let counts = catch_unwind(|| show(size)).unwrap_or_else(|panic| Err(failed(words(&*panic))))?;
+    match counts.iter().find(|count| count.number < count.at_least) {
+        None => Ok(counts),
+        Some(few) => Err(failed(format!("{} {}, not {}", few.number, few.of, few.at_least))),
+    }
+}
+
+// Where this thread panicked last.
+thread_local!(static PLACE: Cell<Option<String>> = const { Cell::new(None) });
+
+/// Many jobs panic on purpose, and a row says by itself what it died of.
+pub(crate) fn note_panics_and_print_nothing() {
+    panic::set_hook(Box::new(|info| PLACE.set(info.location().map(ToString::to_string))));
+}
+
+/// What a panic of this thread said, and where.
+fn words(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    format!("{} at {}", text.as_deref().unwrap_or("a panic"), PLACE.take().unwrap_or_default())
+}
+
+/// Does the work of each seed, on all cores. Returns the results in the order of the seeds, or how
+/// the first one that failed did so.
+pub(crate) fn over<T: Send>(
+    seeds: Range<u64>,
+    work: impl Fn(u64) -> Result<T, String> + Sync,
+) -> Result<Vec<T>, Stop> {
+    // Seeds are only dealt out by it: `Relaxed`.
+    let next = AtomicU64::new(seeds.start);
+    let mine = || {
+        let mut done = Vec::new();
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= seeds.end {
+                return done;
+            }
+            let result = catch_unwind(AssertUnwindSafe(|| work(seed)));
+            let result = result.unwrap_or_else(|panic| Err(words(&*panic)));
+            if result.is_err() {
+                next.store(seeds.end, Ordering::Relaxed);
+            }
+            done.push((seed, result));
+        }
+    };
+    let mut done: Vec<(u64, Result<T, String>)> = thread::scope(|scope| {
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        let threads: Vec<_> = (0..cores).map(|_| scope.spawn(mine)).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    done.sort_by_key(|(seed, _)| *seed);
+    done.into_iter().map(|(seed, result)| result.map_err(failed(seed))).collect()
+}

@@ -1,0 +1,64 @@
+//! What is tried on the simulated disk. The work is done by the store's own tests, at another size:
+//! they are compiled into this program too, and find here what they call `crate`.
+
+#![allow(dead_code, unused_imports)] // what only the tests among them need
+
+#[path = "../../src/kv_store/tests/crash.rs"]
+mod crash;
+#[path = "../../src/kv_store/tests/damage.rs"]
+mod damage;
+#[path = "../../src/kv_store/tests/faults.rs"]
+mod faults;
+#[path = "../../src/kv_store/tests/workload.rs"]
+mod workload;
+
+use super::row::{Outcome, Size, count, failed, over};
+use std::path::Path;
+
+/// The sum of each part of pairs.
+fn sums(pairs: Vec<(usize, usize)>) -> (usize, usize) {
+    pairs.into_iter().fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1))
+}
+
+/// A crash at every operation that changes the disk, and another in the recovery from it.
+pub(crate) fn crashes(size: Size) -> Outcome {
+    let seeds = size.seed..size.seed + size.pick(4, 160);
+    let (images, again) = sums(over(seeds.clone(), crash::at_level_always)?);
+    let (images_os, again_os) = sums(over(seeds, crash::at_level_os)?);
+    Ok(vec![
+        count(images + images_os, "images after a crash", 25_000),
+        count(again + again_os, "after a second one, during recovery", 1_000),
+    ])
+}
+
+pub(crate) fn crashes_of_a_disk_that_lies(size: Size) -> Outcome {
+    over(size.seed..size.seed + 1, crash::on_a_disk_that_lies)?;
+    Ok(Vec::new())
+}
+
+/// Every error at every place, once and for ever.
+pub(crate) fn faults(size: Size) -> Outcome {
+    let seeds = 1 + size.seed..2 + size.seed + size.pick(1, 50);
+    let runs = over(seeds, |seed| Ok(faults::everywhere(seed, Result::is_ok)))?;
+    Ok(vec![count(runs.into_iter().sum::<usize>(), "runs, each with an error at one place", 8_000)])
+}
+
+pub(crate) fn faults_taken_for_success(size: Size) -> Outcome {
+    over(size.seed..size.seed + 1, |seed| Ok(faults::everywhere(seed, |_| true)))?;
+    Ok(Vec::new())
+}
+
+/// Every flipped bit and every missing end.
+pub(crate) fn damage(size: Size) -> Outcome {
+    let damage = damage::Damage::to_a_store(size.pick(250, 2_000));
+    let files = damage.files();
+    let try_all = |file: u64| Ok(damage.try_all(&files[file as usize]));
+    let (flips, ends) = sums(over(0..files.len() as u64, try_all)?);
+    Ok(vec![count(flips, "flipped bits", 65_000), count(ends, "missing ends", 8_000)])
+}
+
+pub(crate) fn damage_that_no_checksum_covers(size: Size) -> Outcome {
+    let damage = damage::Damage::to_a_store(40);
+    let counts = damage.try_all(&Path::new(workload::DIR).join("stranger"));
+    Err(failed(size.seed)(format!("{counts:?} were noticed")))
+}

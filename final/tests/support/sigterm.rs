@@ -1,0 +1,98 @@
+//! A server that is told to stop while its clients have many requests under way.
+#![allow(dead_code)] // no test needs all of it
+
+use super::process::kvs_server;
+use super::server::{Server, WATCHDOG};
+use kvs_final::{KvStore, KvsEngine};
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Shutdown, TcpStream};
+use std::sync::mpsc::{self, Sender};
+use std::thread;
+use tempfile::TempDir;
+
+pub(crate) const NOTHING: &str = r#"{"Ok":null}"#;
+pub(crate) const GET_LARGE: &str = "{\"Get\":{\"key\":\"large\"}}\n";
+pub(crate) fn set(key: &str, value: &str) -> String {
+    format!("{{\"Set\":{{\"key\":\"{key}\",\"value\":\"{value}\"}}}}\n")
+}
+
+/// A server with a value of so many bytes.
+pub(crate) fn with_large_value(length: usize, dir: &TempDir) -> Server {
+    let server = kvs_server(&["--threads", "2"], dir);
+    let mut client = server.connect();
+    client.send(set("large", &"v".repeat(length)));
+    assert_eq!(client.line(), NOTHING);
+    server
+}
+
+/// Which of the requests of a loader ask for the large value.
+fn asks_for_large(number: usize) -> bool {
+    number % 50 == 49
+}
+
+/// Sends writes, and reads now and then, and reads all answers until the server closes the connection.
+/// Returns how many came.
+fn load(stream: TcpStream, name: &str, progress: &Sender<()>) -> usize {
+    let mut sender = stream.try_clone().unwrap();
+    let packet = |start: usize| -> String {
+        let request = |number| match asks_for_large(number) {
+            true => GET_LARGE.to_owned(),
+            false => set(&format!("{name}-{number}"), &number.to_string()),
+        };
+        (start..start + 100).map(request).collect()
+    };
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            let mut starts = (0..).step_by(100);
+            while sender.write_all(packet(starts.next().unwrap()).as_bytes()).is_ok() {}
+        });
+        let mut answers = BufReader::new(&stream);
+        let mut answer = Vec::new();
+        let mut count = 0;
+        while answers.read_until(b'\n', &mut answer).unwrap() > 0 {
+            assert!(answer.ends_with(b"\n"), "{name}: answer {count} is cut off");
+            if !asks_for_large(count) {
+                assert_eq!(answer, b"{\"Ok\":null}\n", "{name}: answer {count}");
+            }
+            answer.clear();
+            count += 1;
+            let _ = progress.send(());
+        }
+        stream.shutdown(Shutdown::Both).unwrap();
+        count
+    })
+}
+
+/// Each client has many requests under way, and each answer that it gets is whole and true. So many
+/// more of each client than were acknowledged must be there: none, but to see that this is looked at.
+/// Returns how many were.
+pub(crate) fn sigterm_under_load(rounds: usize, more: usize) -> usize {
+    let mut acknowledged = 0;
+    for round in 0..rounds {
+        let dir = TempDir::new().unwrap();
+        let server = with_large_value(100_000, &dir);
+        let (progress, steps) = mpsc::channel();
+        let loaders: Vec<_> = (0..4)
+            .map(|name| {
+                let (stream, progress) = (TcpStream::connect(server.addr), progress.clone());
+                thread::spawn(move || load(stream.unwrap(), &name.to_string(), &progress))
+            })
+            .collect();
+        // A different moment each round.
+        for _ in 0..500 + round % 50 * 77 {
+            steps.recv_timeout(WATCHDOG).unwrap();
+        }
+        let (status, log) = server.terminate();
+        assert_eq!(status.code(), Some(0), "{log}");
+        let counts: Vec<usize> = loaders.into_iter().map(|load| load.join().unwrap()).collect();
+        let store = KvStore::open(dir.path()).unwrap();
+        for (name, count) in counts.into_iter().enumerate() {
+            for number in (0..count + more).filter(|number| !asks_for_large(*number)) {
+                let found = store.get(format!("{name}-{number}")).unwrap();
+                assert_eq!(found, Some(number.to_string()), "round {round}: {name}-{number}");
+                acknowledged += 1;
+            }
+        }
+    }
+    acknowledged
+}

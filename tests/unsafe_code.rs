@@ -1,0 +1,77 @@
+//! There is no unsafe code but in two files. The compiler sees to it; this test sees to the compiler's
+//! orders: that every package has them, and that nobody else takes them back.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The files that may have unsafe code, each with its argument.
+const ALLOWED: [&str; 2] = ["benches/peers/src/engines/lmdb.rs", "final/src/disk/map.rs"];
+
+/// All files below the root with this ending, but for what was built.
+fn files(ending: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut open = vec![PathBuf::from(env!("CARGO_MANIFEST_DIR"))];
+    while let Some(dir) = open.pop() {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap();
+            if path.is_dir() && name != "target" && !name.starts_with('.') {
+                open.push(path);
+            } else if name.ends_with(ending) {
+                found.push(path);
+            }
+        }
+    }
+    found
+}
+
+/// Whether a manifest forbids unsafe code, or denies it where a file needs to allow it again.
+fn gives_the_order(manifest: &str) -> bool {
+    let manifest: toml::Table = manifest.parse().unwrap();
+    let Some(lints) = manifest.get("lints") else {
+        return false;
+    };
+    let inherits = lints.get("workspace").and_then(toml::Value::as_bool) == Some(true);
+    let own = lints.get("rust").and_then(|rust| rust.get("unsafe_code"));
+    inherits || matches!(own.and_then(toml::Value::as_str), Some("forbid" | "deny"))
+}
+
+/// Whether a source takes the order back.
+fn takes_it_back(source: &str) -> bool {
+    let word = concat!("unsafe", "_code");
+    source.lines().map(str::trim_start).any(|line| line.starts_with("#") && line.contains(word))
+}
+
+#[test]
+fn every_package_is_without_unsafe_code_but_for_two_files() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let manifests = files("Cargo.toml");
+    for path in &manifests {
+        // The fuzz targets are made by a macro of the fuzzer, which needs it.
+        let order = gives_the_order(&fs::read_to_string(path).unwrap());
+        assert!(order || path.ends_with("final/fuzz/Cargo.toml"), "{}", path.display());
+    }
+    let sources = files(".rs");
+    let takes_back = |path: &&PathBuf| takes_it_back(&fs::read_to_string(path).unwrap());
+    let mut found: Vec<&Path> =
+        sources.iter().filter(takes_back).map(|path| path.strip_prefix(root).unwrap()).collect();
+    found.sort();
+    assert_eq!(found, ALLOWED.map(Path::new));
+    println!(
+        "{} packages, {} files, unsafe code in {}",
+        manifests.len(),
+        sources.len(),
+        found.len()
+    );
+    assert!(manifests.len() >= 11 && sources.len() >= 100);
+}
+
+#[test]
+fn a_planted_exception_is_noticed() {
+    assert!(takes_it_back(&format!(
+        "fn f() {{\n    #[allow({})]\n    g();",
+        concat!("unsafe", "_code")
+    )));
+    assert!(!gives_the_order("[package]\nname = \"p\""));
+    assert!(!gives_the_order("[lints.rust]\nmissing_docs = \"warn\""));
+}
