@@ -64,6 +64,9 @@ fn change(input: &[u8]) -> Changed {
     let mut changed = Changed { disk: disk.clone(), is_mended: false, is_plain: killed == 0 };
     for change in changes.chunks_exact(CHANGE) {
         let files = disk.files();
+        if files.is_empty() {
+            break;
+        }
         let path = &files[usize::from(change[0]) % files.len()];
         let mut bytes = disk.content(path).expect("it was listed");
         let place = usize::from(change[2]) << 8 | usize::from(change[3]);
