@@ -6,6 +6,7 @@
 //! $ cargo bench --features all-stages --bench counts -- final    # of that stage only
 //! $ cargo bench --features all-stages --bench counts -- --full --json benches/results/counts.json
 //! $ cargo bench --features all-stages --bench counts -- --tables benches/results/counts.json
+//! $ cargo bench --features all-stages --bench counts -- --tables benches/results/counts.json benches/README.md
 //! ```
 //!
 //! Four threads (one in stage 1, whose store cannot be shared) get, set, or do 95 gets and 5 sets
@@ -25,10 +26,13 @@ mod code;
 #[path = "../support/data.rs"]
 #[allow(dead_code)] // others use the rest
 mod data;
+#[path = "../support/insert.rs"]
+mod insert;
 #[path = "../support/options.rs"]
 mod options;
 #[path = "../support/record.rs"]
 mod record;
+mod sample;
 #[path = "../support/samples.rs"]
 mod samples;
 #[path = "../support/sources.rs"]
@@ -44,49 +48,14 @@ mod work;
 
 use options::{Options, Size};
 use record::{Machine, Outcome};
-use serde::{Deserialize, Serialize};
-use sources::Source;
+use sample::{Amount, Conditions, Counts, Record, Sample, Tool, Work};
 use stage::Stage;
-use std::collections::BTreeMap;
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tempfile::TempDir;
-use tools::{Counts, Tool};
-use work::{Task, Work};
-
-type Record = record::Record<Conditions, Sample>;
-
-/// What has to be the same for all samples of one record.
-#[derive(PartialEq, Serialize, Deserialize)]
-struct Conditions {
-    #[serde(flatten)]
-    machine: Machine,
-    sources: BTreeMap<String, Source>,
-    value_bytes: usize,
-    /// For each tool, since with `strace` everything takes longer.
-    amounts: BTreeMap<Tool, Amount>,
-}
-
-/// How much there is to do.
-#[derive(Clone, Copy, PartialEq, Serialize, Deserialize)]
-struct Amount {
-    keys: u64,
-    /// Of all threads.
-    operations: u64,
-}
-
-/// What one tool counted in one round, an operation.
-#[derive(Serialize, Deserialize)]
-struct Sample {
-    stage: Stage,
-    work: Work,
-    threads: u64,
-    tool: Tool,
-    round: u32,
-    #[serde(flatten)]
-    counts: Counts,
-}
+use work::Task;
 
 const VALUE_BYTES: usize = 1024;
 
@@ -110,8 +79,18 @@ fn main() -> ExitCode {
 
 fn count(options: &Options) -> Outcome<()> {
     if let Some(path) = &options.tables {
-        print!("{}", table::tables(&Record::read(path)?));
-        return Ok(());
+        let tables = table::tables(&Record::read(path)?);
+        let Some(text) = options.words.first() else {
+            print!("{tables}");
+            return Ok(());
+        };
+        let with_tables = insert::insert(&fs::read_to_string(text)?, table::BEGIN, &tables)?;
+        return Ok(fs::write(text, with_tables)?);
+    }
+    let tools = Tool::ALL.into_iter().filter_map(|tool| Some((tool, tool.events()?)));
+    let tools: Vec<_> = tools.collect();
+    if tools.is_empty() {
+        return nothing(options);
     }
     let amount = |keys, operations| Amount { keys, operations };
     let [perf, strace] = match options.size {
@@ -128,8 +107,6 @@ fn count(options: &Options) -> Outcome<()> {
     if let Some(path) = &options.json {
         record = record.continued(path)?;
     }
-    let tools = Tool::ALL.into_iter().filter_map(|tool| Some((tool, tool.events()?)));
-    let tools: Vec<_> = tools.collect();
     let round = record.samples.iter().map(|sample| sample.round).max().unwrap_or(0) + 1;
     for stage in Stage::ALL.into_iter().filter(|stage| options.wants(stage.name())) {
         eprintln!("round {round}: {}", stage.name());
@@ -143,6 +120,21 @@ fn count(options: &Options) -> Outcome<()> {
     }
     print!("{}", table::tables(&record));
     Ok(())
+}
+
+/// What is done where neither tool can be used.
+///
+/// # Errors
+/// If a record was asked for.
+fn nothing(options: &Options) -> Outcome<()> {
+    let words = "nothing is counted: neither perf nor strace can be used here";
+    match options.json {
+        Some(_) => Err(words.into()),
+        None => {
+            println!("{words}");
+            Ok(())
+        }
+    }
 }
 
 /// Counts all workloads of a stage with one tool.

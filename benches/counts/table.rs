@@ -1,12 +1,14 @@
-//! The counts as tables in Markdown: medians of the rounds, where they differ with the least and the
-//! most.
+//! The counts as tables in Markdown: medians where the rounds agree, the least and the most where they
+//! do not.
 
 use crate::record::Machine;
-use crate::samples::{Samples, number, row};
+use crate::sample::{Record, Sample, Tool, Work};
+use crate::samples::{Samples, row};
 use crate::stage::Stage;
-use crate::tools::Tool;
-use crate::work::Work;
-use crate::{Record, Sample};
+
+/// The line before the tables in a text.
+pub(crate) const BEGIN: &str =
+    "<!-- tables of counts: made from the record, changed by nobody -->\n";
 
 /// What `perf` counts in each table, with the title of its column.
 const COUNTED: [(&str, &str); 4] = [
@@ -40,7 +42,7 @@ pub(crate) fn tables(record: &Record) -> String {
 fn counted(record: &Record, (work, operation): (Work, &str)) -> Option<String> {
     let cell = |stage, event: &str| {
         let counts = counts(&record.samples, stage, work, Tool::Perf, event);
-        counts.map_or(String::new(), |counts| counts.words())
+        counts.map_or(String::new(), |counts| counts.steady())
     };
     let titles = COUNTED.map(|(_, title)| title.to_owned());
     let cells = |stage| COUNTED.map(|(event, _)| cell(stage, event)).into();
@@ -57,8 +59,8 @@ fn named(record: &Record) -> Option<String> {
         names.sort();
         names.dedup();
         let words = names.into_iter().filter(|name| *name != "calls").filter_map(|name| {
-            let count = counts(&record.samples, stage, work, Tool::Strace, name)?.median();
-            (count >= 0.01).then(|| format!("{} `{name}`", number(count)))
+            let counts = counts(&record.samples, stage, work, Tool::Strace, name)?;
+            (counts.median() >= 0.01).then(|| format!("{} `{name}`", counts.steady()))
         });
         words.collect::<Vec<_>>().join(", ")
     };

@@ -1,24 +1,11 @@
 //! The programs that count what a process does.
 
 use crate::record::Outcome;
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use crate::sample::{Counts, Tool};
 use std::env;
 use std::fs;
 use std::process::{Command, Stdio};
 use tempfile::NamedTempFile;
-
-/// How often something happened, by its name: a system call, `calls` for all of them, and what else
-/// `perf` counts.
-pub(crate) type Counts = BTreeMap<String, f64>;
-
-/// A program that counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Tool {
-    Perf,
-    Strace,
-}
 
 /// What `perf` is asked for, and the names here. The kernel counts the first two; the next need a
 /// processor that lets itself be counted, which most virtual ones do not; and the rest need the
@@ -38,8 +25,6 @@ const EVENTS: [(&str, &str); 11] = [
 ];
 
 impl Tool {
-    pub(crate) const ALL: [Tool; 2] = [Tool::Perf, Tool::Strace];
-
     /// What it can count here, or nothing if it cannot be used; then a line says so.
     pub(crate) fn events(self) -> Option<Vec<String>> {
         match self {

@@ -3,37 +3,13 @@
 use crate::VALUE_BYTES;
 use crate::data::{Key, Random, Values};
 use crate::record::Outcome;
+use crate::sample::Work;
 use crate::stage::Stage;
 use crate::stages::Store;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::Barrier;
 use std::thread;
-
-/// What the threads do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Work {
-    /// They get.
-    Read,
-    /// They set.
-    Write,
-    /// They get 95 times of 100, and set.
-    Mixed,
-}
-
-impl Work {
-    pub(crate) const ALL: [Work; 3] = [Work::Read, Work::Write, Work::Mixed];
-
-    /// How many of 100 operations are sets.
-    fn sets(self) -> u64 {
-        match self {
-            Work::Read => 0,
-            Work::Write => 100,
-            Work::Mixed => 5,
-        }
-    }
-}
 
 /// What the process is told.
 #[derive(Serialize, Deserialize)]

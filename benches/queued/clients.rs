@@ -24,7 +24,7 @@ pub fn value() -> String {
 /// minutes. A client that is answered was accepted, so as many as the backlog holds never
 /// overflow it. It is also far more than a pool of a few threads can serve at a time: the pool's queue
 /// is never empty, and is all the same never longer than this.
-const AT_ONCE: usize = 128;
+pub const AT_ONCE: usize = 128;
 
 /// A thousand threads, started once: to start them would cost more than their requests.
 pub struct Clients(Arc<SharedQueueThreadPool>);

@@ -19,13 +19,38 @@
 //! The keys and the value are the same in every iteration, and every answer is checked. Server,
 //! store, clients and, for reads, the keys are there before the clock runs. `null` is the same with
 //! clients that do nothing: that much of each figure is the harness's own.
+//!
+//! `KVS_QUEUED=keep cargo bench --bench queued -- --quick` adds a round to the record of `final`,
+//! and makes the table in `benches/README.md` anew.
 
 #[cfg(from_stage = "4")]
 mod challenge;
 #[cfg(from_stage = "4")]
 mod clients;
+#[cfg(stage = "final")]
+#[path = "../../tests/support/code.rs"]
+mod code;
+#[cfg(stage = "final")]
+#[path = "../support/insert.rs"]
+mod insert;
+#[cfg(stage = "final")]
+mod keep;
+#[cfg(stage = "final")]
+#[path = "../support/record.rs"]
+mod record;
+#[cfg(stage = "final")]
+#[path = "../support/samples.rs"]
+mod samples;
 #[cfg(from_stage = "4")]
 mod servers;
+#[cfg(stage = "final")]
+#[path = "../support/sources.rs"]
+mod sources;
+#[cfg(stage = "final")]
+mod table;
+
+#[cfg(stage = "final")]
+use record::Outcome;
 
 #[cfg(from_stage = "4")]
 criterion::criterion_group!(
@@ -34,7 +59,16 @@ criterion::criterion_group!(
     challenge::kvstore,
     challenge::rayon_and_sled
 );
-#[cfg(from_stage = "4")]
+
+#[cfg(stage = "final")]
+fn main() -> Outcome<()> {
+    keep::kept_if_asked(|| {
+        benches();
+        criterion::Criterion::default().configure_from_args().final_summary();
+    })
+}
+
+#[cfg(all(from_stage = "4", not(stage = "final")))]
 criterion::criterion_main!(benches);
 
 #[cfg(not(from_stage = "4"))]

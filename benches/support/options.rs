@@ -15,8 +15,9 @@ pub(crate) enum Size {
 
 pub(crate) struct Options {
     pub(crate) size: Size,
-    /// What to measure: one of these is a part of its name. All, if there is none.
-    words: Vec<String>,
+    /// What to measure: one of these is a part of its name. All, if there is none. With `--tables`
+    /// the text that they are put into.
+    pub(crate) words: Vec<String>,
     /// Where the samples go, after those that are there.
     pub(crate) json: Option<PathBuf>,
     /// The record to print; then nothing is measured.

@@ -27,6 +27,15 @@ impl Samples {
         let (least, most) = (number(all[0]), number(all[all.len() - 1]));
         if least == most { median } else { format!("{median} ({least}–{most})") }
     }
+
+    /// The median, if all are within a tenth of the most; else only the least and the most.
+    pub(crate) fn steady(&self) -> String {
+        let (least, most) = (self.0[0], self.0[self.0.len() - 1]);
+        if least >= 0.9 * most {
+            return number(self.median());
+        }
+        format!("{}–{}", number(least), number(most))
+    }
 }
 
 /// With about three digits.

@@ -17,10 +17,12 @@ type Measured = (String, Quantity);
 type Reader = fn(&Value) -> Vec<Measured>;
 
 /// How each record is read.
-const READERS: [(&str, Reader); 5] = [
+const READERS: [(&str, Reader); 7] = [
     ("scaling", |record| samples(record, scaling)),
     ("timeline", timeline),
     ("costs", |record| samples(record, costs)),
+    ("counts", |record| samples(record, counts)),
+    ("queued", |record| samples(record, queued)),
     ("peers-engine", |record| samples(record, peers_engine)),
     ("peers-servers", |record| samples(record, peers_servers)),
 ];
@@ -136,6 +138,20 @@ fn costs(sample: &Value) -> Vec<Measured> {
     })
 }
 
+/// `work/stage/tool/event`, an operation; the events stand among what tells the sample.
+fn counts(sample: &Value) -> Vec<Measured> {
+    let place = place(sample, &["work", "stage", "tool"]);
+    let mut rest = sample.clone();
+    rest.as_object_mut().unwrap().retain(|name, _| !["threads", "round"].contains(&name.as_str()));
+    figures(&rest, &place, |_| (1.0, COUNT))
+}
+
+/// `bench/threads/connection/seconds`.
+fn queued(sample: &Value) -> Vec<Measured> {
+    let place = place(sample, &["bench", "threads", "connection"]);
+    figures(&serde_json::json!({ "seconds": sample["seconds"] }), &place, |_| (1.0, TIME))
+}
+
 /// `work/engine/figure`.
 fn peers_engine(sample: &Value) -> Vec<Measured> {
     let place = place(sample, &["work", "engine"]);
@@ -208,6 +224,7 @@ pub mod tests {
             "samples": [{
                 "work": "beside-writer", "stage": "stage-6", "threads": 4, "round": 1,
                 "engine": "kvs", "server": "redis", "cost": "lock", "variant": "a mutex",
+                "tool": "perf", "bench": "read_queued_sled", "connection": "kept",
                 "seconds": 0.5, "figures": { "rate": 2.0, "sets": 0.5, "p99": 3.0, "1 threads": 4.0 }
             }]
         }"#;
@@ -227,6 +244,8 @@ pub mod tests {
         assert_eq!(read("scaling"), scaling);
         assert_eq!(read("timeline"), ["4/gets-at-once 1.00"]);
         assert_eq!(read("costs"), ["lock/a-mutex/4/seconds 500 ms"]);
+        assert_eq!(read("counts"), ["beside-writer/stage-6/perf/seconds 0.500"]);
+        assert_eq!(read("queued"), ["read-queued-sled/4/kept/seconds 500 ms"]);
         assert_eq!(read("peers-engine")[0], "beside-writer/kvs/1-threads 4,000 a second");
         assert_eq!(read("peers-servers")[1], "beside-writer/redis/p99 3.00 µs");
         let conditions: Vec<_> = conditions(&record).into_iter().map(|(path, _)| path).collect();
