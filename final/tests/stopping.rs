@@ -14,7 +14,9 @@ mod support {
 use kvs_final::Limits;
 use kvs_final::thread_pool::{SharedQueueThreadPool, ThreadPool};
 use rustix::net::sockopt::set_socket_recv_buffer_size;
-use support::engines::{Deferred, Gated};
+use std::io::Read;
+use std::thread;
+use support::engines::{Deferred, Gated, Prolific};
 use support::local::{Local, figure, is_deaf};
 use support::process::{exit_code, signal};
 use support::server::{Raw, Server};
@@ -124,6 +126,38 @@ fn requests_that_have_arrived_are_answered_before_it_ends() {
     }
     assert_eq!([busy.line(), busy.line()], [r#"{"Ok":"large"}"#, ""]);
     drop((clients, busy));
+    server.stop();
+}
+
+/// What has arrived is read once more, and no more than once, or it would never come to its end.
+#[test]
+fn a_client_that_goes_on_sending_does_not_keep_it_from_its_end() {
+    // A while after the start the system has made its socket as large as that of a busy connection.
+    let engine = Prolific::new(500_000);
+    let mut server = Local::start(engine.clone(), Limits::default());
+    let client = server.connect();
+    engine.client.set(client.stream().try_clone().unwrap()).unwrap();
+    let answered = thread::scope(|scope| {
+        let answered = scope.spawn(|| {
+            let (mut answered, mut buffer) = (0, vec![0; 64 << 10]);
+            // An error would mean that the connection was cut off, and answers with it.
+            while let received @ 1.. = client.stream().read(&mut buffer).unwrap() {
+                answered += received;
+            }
+            answered
+        });
+        engine.send();
+        engine.gate.wait_for(1);
+        engine.send();
+        server.begin_stop();
+        engine.gate.open();
+        answered.join().unwrap()
+    });
+    let late = engine.sets() - 500_000;
+    let a_read = (64 << 10) / Prolific::REQUEST.len() + 1;
+    assert!(late <= 2 * a_read, "{late} requests were executed after it was told to stop");
+    assert_eq!(answered, engine.sets() * (NOTHING.len() + 1), "all of them were answered");
+    drop((client, engine));
     server.stop();
 }
 

@@ -42,8 +42,9 @@ pub(super) struct Inner {
     pub(super) lines: Lines,
     /// Whether `input` has whole requests, which wait for something else.
     pub(super) held_back: bool,
-    /// Answers that the client did not take yet.
+    /// Answers of which the client did not take all yet, and how much of them it took, in bytes.
     pub(super) output: Vec<u8>,
+    pub(super) sent: usize,
     /// The socket may have bytes to read.
     pub(super) readable: bool,
     /// A short read does not mean that nothing is left: the end of the stream is.
@@ -110,6 +111,7 @@ impl Connection {
                 lines: Lines::new(shared.limits.request_bytes),
                 held_back: false,
                 output: Vec::new(),
+                sent: 0,
                 readable: false,
                 hung_up: false,
                 phase: Phase::Open,
@@ -227,9 +229,13 @@ impl Connection {
 
         let mut requests = Requests::new(self, engine, answers, began);
         requests.collect();
-        let received = match inner.phase {
-            Phase::Open if inner.readable && !inner.held_back => self.receive(inner, read)?,
-            _ => 0,
+        let may_read = inner.phase == Phase::Open && !inner.held_back;
+        // Once the server stops it reads what has arrived, once: a client that goes on sending would
+        // keep it from its end.
+        let is_last = may_read && self.shared.is_stopping();
+        let received = match may_read && (inner.readable || is_last) {
+            true => self.receive(inner, read)?,
+            false => 0,
         };
         self.execute(inner, &read[..received], &mut requests);
         let executed = requests.any();
@@ -245,7 +251,7 @@ impl Connection {
             } else if self.has_too_much(inner) {
                 let words = "the server has no memory for the request now".to_owned();
                 inner.give_up(Close::Refused, words);
-            } else if self.shared.is_stopping() && !inner.readable {
+            } else if is_last {
                 inner.phase = Phase::Ending(Close::Stopping);
             }
         }

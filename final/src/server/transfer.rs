@@ -38,12 +38,11 @@ impl Connection {
 
     /// Sends what was kept. Returns whether nothing is left.
     pub(super) fn send_rest(&self, inner: &mut Inner) -> io::Result<bool> {
-        let sent = self.write(&inner.output)?;
-        inner.output.drain(..sent);
-        if !inner.output.is_empty() {
+        inner.sent += self.write(&inner.output[inner.sent..])?;
+        if inner.sent < inner.output.len() {
             return Ok(false);
         }
-        inner.output = Vec::new();
+        (inner.output, inner.sent) = (Vec::new(), 0);
         self.shared.poller.watch_output(&self.stream, self.token, false)?;
         Ok(true)
     }

@@ -5,7 +5,8 @@ use std::cell::Cell;
 use std::ops::Range;
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::{num::NonZero, thread};
+use std::sync::{Mutex, PoisonError};
+use std::{mem, num::NonZero, thread};
 
 /// How much is done, and with which choices.
 #[derive(Clone, Copy, Debug)]
@@ -94,19 +95,36 @@ fn caught(size: Size, show: fn(Size) -> Outcome) -> Outcome {
     }
 }
 
-// Where this thread panicked last.
-thread_local!(static PLACE: Cell<Option<String>> = const { Cell::new(None) });
+/// The panic that was reported last, of whichever thread.
+static LAST: Mutex<String> = Mutex::new(String::new());
+
+// Where this thread panicked last, and the panic before that.
+thread_local!(static PLACE: Cell<(String, String)> = Cell::default());
 
 /// Many jobs panic on purpose, and a row says by itself what it died of.
 pub(crate) fn note_panics_and_print_nothing() {
-    panic::set_hook(Box::new(|info| PLACE.set(info.location().map(ToString::to_string))));
+    panic::set_hook(Box::new(|info| {
+        let place = info.location().map(ToString::to_string).unwrap_or_default();
+        let said = format!("{} at {place}", said(info.payload()));
+        let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+        PLACE.set((place, mem::replace(&mut last, said)));
+    }));
+}
+
+fn said(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("a panic")
 }
 
 /// What a panic of this thread said, and where.
 fn words(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-    format!("{} at {}", text.as_deref().unwrap_or("a panic"), PLACE.take().unwrap_or_default())
+    let text = said(panic);
+    let (place, before) = PLACE.take();
+    // Who waits for a thread that panicked learns that it did, and no more.
+    match text.ends_with("Any { .. }") || text == "a scoped thread panicked" {
+        true => format!("{before}, seen at {place}"),
+        false => format!("{text} at {place}"),
+    }
 }
 
 /// Does the work of each seed, on all cores. Returns the results in the order of the seeds, or how

@@ -3,8 +3,11 @@
 
 use super::server::WATCHDOG;
 use kvs_final::{KvsEngine, KvsError, Result};
+use rustix::net::{SendFlags, send};
 use std::collections::HashMap;
-use std::sync::{Arc, Condvar, Mutex};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
 
 /// Keys and values in memory, for tests of what is not the engine's business.
 #[derive(Clone, Default)]
@@ -80,6 +83,59 @@ impl KvsEngine for Gated {
 
     fn remove(&self, _key: String) -> Result<()> {
         Ok(())
+    }
+}
+
+/// An engine whose every `set` makes the client of this socket send more, as much as the sockets take.
+/// From the given one on each waits at the gate first.
+#[derive(Clone)]
+pub(crate) struct Prolific {
+    pub(crate) client: Arc<OnceLock<TcpStream>>,
+    pub(crate) gate: Gate,
+    gated_from: usize,
+    sets: Arc<AtomicUsize>,
+    /// How much the client has sent, in bytes.
+    sent: Arc<Mutex<usize>>,
+}
+
+impl Prolific {
+    pub(crate) const REQUEST: &str = "{\"Set\":{\"key\":\"k\",\"value\":\"v\"}}\n";
+
+    pub(crate) fn new(gated_from: usize) -> Prolific {
+        let (client, gate, sets, sent) = Default::default();
+        Prolific { client, gate, gated_from, sets, sent }
+    }
+
+    /// How many were begun.
+    pub(crate) fn sets(&self) -> usize {
+        self.sets.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn send(&self) {
+        let client = self.client.get().unwrap();
+        let request = Prolific::REQUEST.as_bytes();
+        let mut sent = self.sent.lock().unwrap();
+        while let Ok(count) = send(client, &request[*sent % request.len()..], SendFlags::DONTWAIT) {
+            *sent += count;
+        }
+    }
+}
+
+impl KvsEngine for Prolific {
+    fn set(&self, _key: String, _value: String) -> Result<()> {
+        if self.sets.fetch_add(1, Ordering::Relaxed) >= self.gated_from {
+            self.gate.pass();
+        }
+        self.send();
+        Ok(())
+    }
+
+    fn get(&self, _key: String) -> Result<Option<String>> {
+        unreachable!("the test does not ask for it")
+    }
+
+    fn remove(&self, _key: String) -> Result<()> {
+        unreachable!("the test does not ask for it")
     }
 }
 
