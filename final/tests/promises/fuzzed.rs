@@ -17,11 +17,12 @@ use std::path::Path;
 
 type Property = fn(&[u8]);
 
-const TARGETS: [(&str, Property); 4] = [
-    ("requests", requests::hold),
-    ("records", records::hold),
-    ("directory", directory::hold),
-    ("operations", operations::hold),
+/// The name of each, and what an input of it is.
+const TARGETS: [(&str, &str, Property); 4] = [
+    ("requests", "inputs of a connection", requests::hold),
+    ("records", "records", records::hold),
+    ("directory", "directories", directory::hold),
+    ("operations", "sequences of operations", operations::hold),
 ];
 /// How many inputs are made with one seed.
 const EACH: u64 = 500;
@@ -72,7 +73,7 @@ fn fuzz(target: &str, holds: Property, size: Size) -> Result<u64, super::row::St
 pub(crate) fn all(size: Size) -> Outcome {
     let each = TARGETS
         .iter()
-        .map(|(target, holds)| Ok(count(fuzz(target, *holds, size)?, *target, 30_000)));
+        .map(|(target, inputs, holds)| Ok(count(fuzz(target, *holds, size)?, *inputs, 30_000)));
     each.collect()
 }
 

@@ -5,6 +5,7 @@
 //! program `xfs_io` issues it, for ext4 too. Mounted again, the file system recovers from its journal.
 #![allow(dead_code)] // not every user needs all of it
 
+use rustix::fs::statvfs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -14,6 +15,9 @@ use tempfile::TempDir;
 
 /// How long a file may take to be closed.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// So much has to be free in memory for an image to be there, in bytes: more than it can grow to.
+const ROOM: u64 = 512 << 20;
 
 pub(crate) struct Powered {
     image: PathBuf,
@@ -28,10 +32,10 @@ impl Powered {
     /// # Errors
     /// Why it cannot be done here.
     pub(crate) fn new(kind: &str) -> Result<Powered, String> {
-        // In memory if may be: the disk below it keeps all that it is given, and is only slower.
+        // In memory if there is room: the disk below it keeps all that it is given, and is only slower.
         let memory = Path::new("/dev/shm");
-        let place =
-            if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+        let has_room = statvfs(memory).is_ok_and(|room| room.f_bavail * room.f_frsize >= ROOM);
+        let place = if has_room { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
         let place = place.map_err(|error| error.to_string())?;
         let (image, dir) = (place.path().join("image"), place.path().join("mounted"));
         std::fs::create_dir(&dir).map_err(|error| error.to_string())?;
