@@ -2,7 +2,7 @@
 
 use super::kills::strace_works;
 use super::possible::Possible;
-use super::row::{Outcome, Size, Stop, count, failed, over};
+use super::row::{Outcome, Size, Stop, count, each, failed, over};
 use super::support::process::{KVS, kvs_server_in};
 use super::support::server::Server;
 use kvs_final::{KvStore, KvsClient, KvsEngine, KvsError};
@@ -105,9 +105,9 @@ fn full(size: Size, take_for_done: bool) -> Outcome {
     let met = over(rounds.clone(), |round| fill_the_disk(level(round), take_for_done))?;
     let sum = |part: fn(&Met) -> u64| met.iter().map(part).sum::<u64>();
     Ok(vec![
-        count(sum(|met| met.resumed), "servers that ran out of space", 10),
-        count(sum(|met| met.refused), "writes refused in words", 100),
-        count(sum(|met| met.read), "reads meanwhile and after", 10_000),
+        count(sum(|met| met.resumed), "servers that ran out of space", size.pick(10, 200)),
+        count(sum(|met| met.refused), "writes refused in words", size.pick(100, 2_000)),
+        count(sum(|met| met.read), "reads meanwhile and after", size.pick(10_000, 200_000)),
     ])
 }
 
@@ -160,16 +160,16 @@ fn fail_a_sync(at: u64, take_for_done: bool) -> Result<Met, String> {
 fn syncs(size: Size, take_for_done: bool) -> Outcome {
     strace_works()?;
     // The first ones are those of the start, which is refused then.
-    let met = over(10..10 + size.pick(20, 200), |at| fail_a_sync(at, take_for_done))?;
+    let met = each(size.seed, 10..10 + size.pick(20, 200), |at| fail_a_sync(at, take_for_done))?;
     let sum = |part: fn(&Met) -> u64| met.iter().map(part).sum::<u64>();
     let refused = sum(|met| met.refused);
     if refused == 0 {
         return Err(failed(size.seed)("no write was refused".to_owned()));
     }
     Ok(vec![
-        count(sum(|met| met.resumed), "servers whose sync failed once", 20),
-        count(refused, "writes refused after it", 1_000),
-        count(sum(|met| met.read), "reads meanwhile and after", 200),
+        count(sum(|met| met.resumed), "servers whose sync failed once", size.pick(20, 200)),
+        count(refused, "writes refused after it", size.pick(1_000, 10_000)),
+        count(sum(|met| met.read), "reads meanwhile and after", size.pick(200, 2_000)),
     ])
 }
 

@@ -71,9 +71,9 @@ fn fuzz(target: &str, holds: Property, size: Size) -> Result<u64, super::row::St
 }
 
 pub(crate) fn all(size: Size) -> Outcome {
-    let each = TARGETS
-        .iter()
-        .map(|(target, inputs, holds)| Ok(count(fuzz(target, *holds, size)?, *inputs, 30_000)));
+    let each = TARGETS.iter().map(|(target, inputs, holds)| {
+        Ok(count(fuzz(target, *holds, size)?, *inputs, size.pick(30_000, 10_000_000)))
+    });
     each.collect()
 }
 

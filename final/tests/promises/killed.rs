@@ -67,9 +67,9 @@ pub(crate) fn under_load(size: Size) -> Outcome {
     let rounds = size.pick(100, 2_000);
     let (operations, acknowledged) = kill(rounds, false, size.seed).map_err(failed(size.seed))?;
     Ok(vec![
-        count(rounds, "kills, each followed by an open", 100),
-        count(operations, "answered operations of 8 clients", 20_000),
-        count(acknowledged, "acknowledged writes among them", 5_000),
+        count(rounds, "kills, each followed by an open", rounds),
+        count(operations, "answered operations of 8 clients", 200 * rounds),
+        count(acknowledged, "acknowledged writes among them", 50 * rounds),
     ])
 }
 

@@ -126,8 +126,8 @@ pub(crate) fn stops(size: Size) -> Outcome {
     let rounds = size.pick(100, 2_000);
     let acknowledged = sigterm_under_load(rounds, 0);
     Ok(vec![
-        count(rounds, "rounds of SIGTERM", 100),
-        count(acknowledged, "acknowledged writes", 10_000),
+        count(rounds, "rounds of SIGTERM", size.pick(100, 2_000)),
+        count(acknowledged, "acknowledged writes", size.pick(10_000, 200_000)),
     ])
 }
 
