@@ -8,8 +8,6 @@ use fastrand::Rng;
 use kvs_final::{Durability, KvStore, KvStoreOptions, KvsEngine, KvsError, Result, SledKvsEngine};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::thread;
-use std::time::Duration;
 
 const CLIENTS: usize = 4;
 /// Small, so that rotations and compactions are cut off as well.
@@ -38,22 +36,13 @@ fn cut<E: KvsEngine>(
         let after = numbers.moments() + random.u32(0..2_000);
         let mut clients = vec![Direct(store); CLIENTS];
         let switch = powered.switch().map_err(words)?;
-        let (cut, seen) = thread::scope(|scope| {
-            let power = scope.spawn(|| {
-                while numbers.moments() < after {
-                    thread::sleep(Duration::from_micros(100));
-                }
-                let cut = numbers.moment();
-                switch.cut().map(|()| cut)
-            });
-            let seen = load::run(&mut clients, load, &numbers, seed << 32 | number);
-            (power.join().unwrap(), seen)
-        });
+        let seed = seed << 32 | number;
+        let ended = load::run_until(&mut clients, load, &numbers, seed, after, || switch.cut());
         // sled panics here too.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(clients)));
-        let cut = cut.map_err(words)?;
-        let seen = seen.map_err(words)?.into_iter().flat_map(|(events, _)| events);
-        events.extend(before(cut, seen));
+        let ended = ended.map_err(words)?;
+        ended.said.map_err(words)?;
+        events.extend(before(ended.at, ended.events.into_iter()));
         let is_write = |event: &&Event| !matches!(event.op, Op::Found(_)) && event.end.is_some();
         acknowledged += events.iter().filter(is_write).count() as u64;
         let crash = numbers.moment();

@@ -20,7 +20,7 @@ use tempfile::TempDir;
 const CALLS: &str = "trace=%file,%desc,%network";
 
 /// The number of the signal.
-const KILL: i32 = 9;
+pub(super) const KILL: i32 = 9;
 
 /// The server, with `strace` and these options. It is our child, and `strace` is not.
 fn traced(options: &[&str], dir: &Path) -> Result<Server, String> {

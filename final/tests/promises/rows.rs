@@ -49,11 +49,14 @@ pub(crate) const ROWS: &[Row] = &[
         promise: "`kill -9` under load loses nothing that was acknowledged or seen, at any level, \
                   and the next open succeeds",
         show: killed::under_load,
-        planted: &[(
-            "a disk that forgets",
-            killed::on_a_disk_that_forgets,
-            "cannot be: the key may",
-        )],
+        planted: &[
+            ("a disk that forgets", killed::on_a_disk_that_forgets, "cannot be: the key may"),
+            (
+                "a server that refuses what it should take",
+                killed::although_it_refuses,
+                "before the end: the value is",
+            ),
+        ],
     },
     Row {
         name: "sigterm",
