@@ -77,6 +77,14 @@ pub(crate) fn all(size: Size) -> Outcome {
     each.collect()
 }
 
+pub(crate) fn although_forgotten(size: Size) -> Outcome {
+    fuzz("requests", requests::hold_although_forgotten, size).map(|_| Vec::new())
+}
+
+pub(crate) fn although_the_record_is_mended(size: Size) -> Outcome {
+    fuzz("records", records::hold_although_mended, size).map(|_| Vec::new())
+}
+
 pub(crate) fn on_a_disk_that_lies(size: Size) -> Outcome {
     fuzz("operations", operations::hold_on_a_disk_that_lies, size).map(|_| Vec::new())
 }

@@ -45,6 +45,7 @@ mod suites;
 #[path = "../support"]
 mod support {
     pub(crate) mod local;
+    pub(crate) mod planted;
     pub(crate) mod power;
     pub(crate) mod process;
     #[path = "../../../tests/support/server.rs"]
@@ -192,7 +193,7 @@ fn again(row: &Row, size: Size) -> String {
 fn watched<T>(row: &Row, size: Size, work: impl FnOnce() -> T) -> T {
     let (done, is_done) = mpsc::channel::<()>();
     // Reached by no row, on a busy machine either.
-    let limit = Duration::from_secs(size.pick(300, 4 * 3600));
+    let limit = Duration::from_secs(size.pick(600, 4 * 3600));
     let words = format!("{} does not end\n    again: {}", row.promise, again(row, size));
     thread::spawn(move || {
         if is_done.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {

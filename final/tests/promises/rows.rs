@@ -115,6 +115,16 @@ pub(crate) const ROWS: &[Row] = &[
         show: fuzzed::all,
         planted: &[
             (
+                "a line that is forgotten when its next piece comes",
+                fuzzed::although_forgotten,
+                "how they are cut must not matter",
+            ),
+            (
+                "a record's checksum that always fits",
+                fuzzed::although_the_record_is_mended,
+                "a flipped bit is noticed",
+            ),
+            (
                 "a disk that lies about its syncs",
                 fuzzed::on_a_disk_that_lies,
                 "whatever was acknowledged is whole",
@@ -160,7 +170,11 @@ pub(crate) const ROWS: &[Row] = &[
         promise: "What readers, writers, compactor, pools and connections do to each other is right \
                   in every order that two or three threads can come in",
         show: suites::models,
-        planted: &[("models left out", suites::fewer_models, "models, not 20")],
+        planted: &[(
+            "a key that is found before it is written",
+            suites::model_with_a_fault,
+            "on an `Err` value",
+        )],
     },
     Row {
         name: "one-owner",
@@ -173,20 +187,47 @@ pub(crate) const ROWS: &[Row] = &[
         promise: "What was written is read by every later version; a later format, a foreign file \
                   and the other engine's directory are refused by name",
         show: suites::formats,
-        planted: &[("tests left out", suites::fewer_formats, "tests, not")],
+        planted: &[
+            (
+                "a golden file that is not as it was",
+                suites::formats_of_another_golden_file,
+                "the checksum does not match",
+            ),
+            (
+                "a later format that is let in",
+                suites::formats_that_are_let_in,
+                "unwrap_err()` on an `Ok` value",
+            ),
+        ],
     },
     Row {
         name: "crowd",
         promise: "Idle clients cost little memory and no thread, and slow ones keep nobody waiting",
         show: suites::crowd,
-        planted: &[("a pool left out", suites::smaller_crowd, "pools, not 3")],
+        planted: &[(
+            "idle clients that leave something behind",
+            suites::crowd_that_leaves_something,
+            "bytes for an idle connection",
+        )],
     },
     Row {
         name: "clients",
         promise: "Limits hold on both sides; malformed, oversized and slow requests, and a server \
                   out of descriptors or threads, hurt nobody else",
         show: suites::clients,
-        planted: &[("tests left out", suites::fewer_clients, "tests, not")],
+        planted: &[
+            (
+                "a limit that is one too high",
+                suites::clients_with_a_wrong_limit,
+                "the key is 5 bytes long; the limit is 4",
+            ),
+            (
+                "a client that takes what is another's",
+                suites::clients_that_disturb,
+                "the one that behaves was disturbed",
+            ),
+            ("a panic that takes others along", suites::clients_that_panic_together, "client 0"),
+        ],
     },
     Row {
         name: "panics",
