@@ -106,7 +106,7 @@ impl Drop for Background {
 }
 
 /// The life of the compactor's thread: it looks whenever it is woken whether a compaction pays.
-fn compact(
+pub(super) fn compact(
     compactor: &Compactor,
     wakes: &Receiver<()>,
     stopped: &Receiver<Infallible>,
