@@ -146,10 +146,18 @@ impl KvsEngine for SledKvsEngine {
     }
 
     /// Only what sled knows without reading all of its data; it would count the keys one by one.
+    /// Right after the first open it may know of no bytes: sled writes its first ones by itself.
     fn figures(&self) -> String {
-        let size = self.db.size_on_disk().map(|bytes| format!("disk_bytes {bytes}\n"));
-        let error = self.files.stopped.get().map(|reason| format!("last_error {reason}\n"));
-        size.unwrap_or_default() + &error.unwrap_or_default()
+        let stopped = self.files.stopped.get().cloned();
+        let (size, error) = match self.db.size_on_disk() {
+            Ok(bytes) => (format!("disk_bytes {bytes}\n"), stopped),
+            Err(error) => {
+                let unknown = || format!("the size on disk is not known ({error})");
+                (String::new(), Some(stopped.unwrap_or_else(unknown)))
+            }
+        };
+        let error = error.map(|words| format!("last_error {}\n", words.replace('\n', " ")));
+        size + &error.unwrap_or_default()
     }
 }
 

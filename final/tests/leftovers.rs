@@ -1,0 +1,90 @@
+//! What thousands of connections leave in a server that were not there for long: nothing.
+#![allow(clippy::unwrap_used)] // helpers of tests are tests
+
+mod support {
+    pub(crate) mod local;
+    pub(crate) mod process;
+    #[path = "../../../tests/support/server.rs"]
+    #[allow(unreachable_pub)]
+    pub(crate) mod server;
+    pub(crate) mod visits;
+}
+
+use std::net::SocketAddr;
+use std::thread;
+use support::local::{figure, until};
+use support::process::{kvs_server, open_files, resident, threads};
+use support::visits::{LARGE, Visit, ask, connect};
+use tempfile::TempDir;
+
+const GET: &str = "{\"Get\":{\"key\":\"k\"}}\n";
+const NOTHING: &str = "{\"Ok\":null}\n";
+const THREADS: usize = 4;
+/// So many connections come before the server is looked at for the first time, and then as many
+/// again as often as [`ROUNDS`] says.
+const CONNECTIONS: usize = 2_000;
+const ROUNDS: usize = 4;
+/// What it may have more in the end, in bytes: half a KiB for a connection. Its allocator does not
+/// give back all at once.
+const MEMORY: u64 = 4 << 20;
+
+/// The server has no more of anything after many connections than after a few. `come` makes one.
+/// There is room for so many at a time, and one of them is taken.
+fn leave_nothing(room: &str, come: impl Fn(SocketAddr, usize) + Sync) {
+    let dir = TempDir::new().unwrap();
+    // No clock may have to close what a client has closed.
+    let server = kvs_server(&["--max-connections", room, "--request-timeout", "600"], &dir);
+    let (addr, pid) = (server.addr, server.child.id());
+    let mut client = server.connect();
+    let large = format!(r#"{{"Set":{{"key":"large","value":"{}"}}}}"#, "v".repeat(LARGE));
+    assert_eq!(client.ask(&large) + "\n", NOTHING);
+    let files = open_files(pid);
+    let mut usage_after = |connections: usize| {
+        thread::scope(|scope| {
+            for number in 0..THREADS {
+                let (come, mine) = (&come, (number..connections).step_by(THREADS));
+                scope.spawn(move || mine.for_each(|number| come(addr, number)));
+            }
+        });
+        // All that came before it have been taken in, or refused, when this one is.
+        ask(&mut connect(addr), GET);
+        until("they are forgotten", || figure(&mut client, "connections") == 1);
+        until("their descriptors are closed", || open_files(pid) == files);
+        (threads(pid, "").0, resident(pid))
+    };
+    let before = usage_after(CONNECTIONS);
+    let after = usage_after(ROUNDS * CONNECTIONS);
+    println!("threads, bytes of memory: {before:?}, and {after:?} after many more");
+    assert_eq!(after.0, before.0, "threads");
+    assert!(after.1 < before.1 + MEMORY, "{} bytes of memory, once {}", after.1, before.1);
+}
+
+#[test]
+fn connections_that_are_served_leave_nothing_behind() {
+    leave_nothing("1000", |addr, number| {
+        let (visit, answer) = match number % 2 {
+            0 => (Visit::Asks, NOTHING),
+            _ => (Visit::Errs, "{\"Err\":\"not a message of the protocol: "),
+        };
+        let said = visit.pay(addr, GET);
+        assert!(said.starts_with(answer), "{said}");
+    });
+}
+
+#[test]
+fn connections_that_break_off_leave_nothing_behind() {
+    let visits = [Visit::IsSilent, Visit::AsksByHalf, Visit::Vanishes];
+    leave_nothing("1000", |addr, number| {
+        visits[number % visits.len()].pay(addr, GET);
+    });
+}
+
+#[test]
+fn connections_refused_as_one_too_many_leave_nothing_behind() {
+    leave_nothing("1", |addr, number| {
+        // Who asks before it reads may be cut off before it reads.
+        let asks = number % 2 == 1;
+        let said = ask(&mut connect(addr), if asks { GET } else { "" });
+        assert!(said.contains("too many connections") || (asks && said.is_empty()), "{said}");
+    });
+}
