@@ -8,17 +8,30 @@ use fastrand::Rng;
 use kvs_final::{Durability, KvStore, KvStoreOptions, KvsEngine, KvsError, Result, SledKvsEngine};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
 
 const CLIENTS: usize = 4;
 /// Small, so that rotations and compactions are cut off as well.
 const SEGMENT: u32 = 16 << 10;
 
+/// A store whose power is cut.
+struct Engine<E> {
+    open: fn(&Path) -> Result<E>,
+    /// What makes all safe that was acknowledged before; none if that is safe anyway.
+    sync: Option<fn(&E) -> Result<()>>,
+    /// The power is cut after less than so many moments.
+    moments: u32,
+}
+
 /// Cuts the power of a store again and again, and checks that each of its keys is, before and after
-/// the cut, what operations that happen at one moment make of it: what was acknowledged is there,
-/// what was under way is or is not. Returns how many writes were acknowledged.
+/// the cut, what operations that happen at one moment make of it: what was acknowledged, before a
+/// sync that was done if need be, is there; what was under way is or is not. Returns how many writes
+/// were acknowledged so.
 fn cut<E: KvsEngine>(
     powered: &Powered,
-    open: fn(&Path) -> Result<E>,
+    engine: &Engine<E>,
     load: Load,
     cuts: u64,
     seed: u64,
@@ -31,18 +44,46 @@ fn cut<E: KvsEngine>(
     for number in 0..=cuts {
         numbers.begin_stretch();
         let words = |error| format!("after {number} cuts: {error}");
-        let store = open(&powered.dir().join("store")).map_err(|error| words(error.to_string()))?;
+        let store = (engine.open)(&powered.dir().join("store"));
+        let store = store.map_err(|error| words(error.to_string()))?;
         let mut events = load::look(&mut Direct(store.clone()), keys, &numbers).map_err(words)?;
-        let after = numbers.moments() + random.u32(0..2_000);
-        let mut clients = vec![Direct(store); CLIENTS];
+        let opened = numbers.moment();
+        let after = opened + random.u32(0..engine.moments);
+        let mut clients = vec![Direct(store.clone()); CLIENTS];
         let switch = powered.switch().map_err(words)?;
-        let seed = seed << 32 | number;
-        let ended = load::run_until(&mut clients, load, &numbers, seed, after, || switch.cut());
+        // When each sync began, from the last cut's recovery on, and when it was done.
+        let mut syncs = vec![(opened, opened)];
+        // Only ends the syncs: `Relaxed`.
+        let is_cut = AtomicBool::new(false);
+        let end = || {
+            let cut = switch.cut();
+            is_cut.store(true, Ordering::Relaxed);
+            cut
+        };
+        let ended = thread::scope(|scope| {
+            if let Some(sync) = engine.sync {
+                let (numbers, syncs, is_cut) = (&numbers, &mut syncs, &is_cut);
+                let store = store.clone();
+                scope.spawn(move || {
+                    while !is_cut.load(Ordering::Relaxed) {
+                        let begun = numbers.moment();
+                        if sync(&store).is_ok() {
+                            syncs.push((begun, numbers.moment()));
+                        }
+                    }
+                });
+            }
+            load::run_until(&mut clients, load, &numbers, seed << 32 | number, after, end)
+        });
         // sled panics here too.
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(clients)));
+        let _ = catch_unwind(AssertUnwindSafe(|| drop((store, clients))));
         let ended = ended.map_err(words)?;
         ended.said.map_err(words)?;
-        events.extend(before(ended.at, ended.events.into_iter()));
+        let safe = match engine.sync {
+            None => ended.at,
+            Some(_) => begun_before(&syncs, ended.at),
+        };
+        events.extend(before(safe, ended.events.into_iter()));
         let is_write = |event: &&Event| !matches!(event.op, Op::Found(_)) && event.end.is_some();
         acknowledged += events.iter().filter(is_write).count() as u64;
         let crash = numbers.moment();
@@ -52,8 +93,14 @@ fn cut<E: KvsEngine>(
     Ok(acknowledged)
 }
 
-/// What was seen before the power was cut. Writes that had not returned by then have happened or not;
-/// a client may have begun more of them until it met the error.
+/// When the last sync began that was done when the power was cut.
+fn begun_before(syncs: &[(u32, u32)], cut: u32) -> u32 {
+    let done = syncs.iter().filter(|(_, done)| *done < cut);
+    done.map(|(begun, _)| *begun).max().unwrap_or_default()
+}
+
+/// What was seen before the power was cut, or before what is safe ends. Writes that had not returned by
+/// then have happened or not; a client may have begun more of them until it met the error.
 fn before(cut: u32, seen: impl Iterator<Item = Event>) -> impl Iterator<Item = Event> {
     seen.filter_map(move |event| match event.end {
         Some(end) if end < cut => Some(event),
@@ -69,31 +116,53 @@ fn before(cut: u32, seen: impl Iterator<Item = Event>) -> impl Iterator<Item = E
 
 fn on<E: KvsEngine>(
     kind: &str,
-    open: fn(&Path) -> Result<E>,
+    engine: &Engine<E>,
     load: Load,
     cuts: u64,
     seed: u64,
 ) -> std::result::Result<u64, Stop> {
     let powered = Powered::new(kind).map_err(Stop::Skipped)?;
-    cut(&powered, open, load, cuts, seed).map_err(failed(seed))
+    cut(&powered, engine, load, cuts, seed).map_err(failed(seed))
 }
 
 const LOAD: Load = Load { keys: 24, steady: 8, apart: false, operations: usize::MAX };
 
-fn kv_store(dir: &Path) -> Result<KvStore> {
-    let options = KvStoreOptions::new().durability(Durability::Always).segment_bytes(SEGMENT);
+fn kv_store(dir: &Path, level: Durability) -> Result<KvStore> {
+    let options = KvStoreOptions::new().durability(level).segment_bytes(SEGMENT);
     options.compact_at(SEGMENT.into()).open(dir)
 }
 
-/// Our own store.
+const ALWAYS: Engine<KvStore> =
+    Engine { open: |dir| kv_store(dir, Durability::Always), sync: None, moments: 2_000 };
+
+/// There are more writes to a sync here.
+const INTERVAL: Engine<KvStore> = Engine {
+    open: |dir| kv_store(dir, Durability::Interval(Duration::from_millis(5))),
+    sync: Some(KvStore::sync),
+    moments: 40_000,
+};
+
+/// Our own store at level `always`.
+fn of_the_store_on(kind: &str, cuts: u64, seed: u64) -> Outcome {
+    let acknowledged = on(kind, &ALWAYS, LOAD, cuts, seed)?;
+    Ok(vec![
+        count(cuts, format!("power cuts on {kind}"), cuts),
+        count(acknowledged, "acknowledged writes", 10 * cuts),
+    ])
+}
+
 pub(crate) fn of_the_store(size: Size) -> Outcome {
-    let mut counts = Vec::new();
-    for (kind, cuts) in [("ext4", size.pick(200, 5_000)), ("xfs", size.pick(100, 5_000))] {
-        let acknowledged = on(kind, kv_store, LOAD, cuts, size.seed)?;
-        counts.push(count(cuts, format!("power cuts on {kind}"), cuts));
-        counts.push(count(acknowledged, "acknowledged writes", 10 * cuts));
-    }
+    let mut counts = of_the_store_on("ext4", size.pick(200, 5_000), size.seed)?;
+    let cuts = size.pick(50, 5_000);
+    let acknowledged = on("ext4", &INTERVAL, LOAD, cuts, size.seed)?;
+    counts.push(count(cuts, "power cuts at level interval", cuts));
+    counts.push(count(acknowledged, "writes acknowledged before a sync", 100 * cuts));
     Ok(counts)
+}
+
+/// A row of its own: where there is no XFS there may be ext4.
+pub(crate) fn of_the_store_on_xfs(size: Size) -> Outcome {
+    of_the_store_on("xfs", size.pick(100, 5_000), size.seed)
 }
 
 /// sled shows a write to others before it is safe; so each client has keys of its own.
@@ -126,7 +195,8 @@ impl<E: KvsEngine> KvsEngine for Unpanicking<E> {
 pub(crate) fn of_sled(size: Size) -> Outcome {
     let cuts = size.pick(50, 5_000);
     let open = |dir: &Path| SledKvsEngine::open_with(dir, Durability::Always).map(Unpanicking);
-    let acknowledged = on("ext4", open, APART, cuts, size.seed)?;
+    let engine = Engine { open, sync: None, moments: 2_000 };
+    let acknowledged = on("ext4", &engine, APART, cuts, size.seed)?;
     Ok(vec![
         count(cuts, "power cuts on ext4", cuts),
         count(acknowledged, "acknowledged writes", 10 * cuts),
@@ -165,11 +235,27 @@ pub(crate) fn of_plain_sled(size: Size) -> Outcome {
         let db = sled::open(dir).map_err(engine_error)?;
         Ok(Unpanicking(PlainSled(db)))
     };
-    on("ext4", open, APART, 20, size.seed).map(|_| Vec::new())
+    let engine = Engine { open, sync: None, moments: 2_000 };
+    on("ext4", &engine, APART, 20, size.seed).map(|_| Vec::new())
 }
 
 /// The store at the level that promises less.
-pub(crate) fn of_the_store_at_level_os(size: Size) -> Outcome {
+fn at_level_os(kind: &str, seed: u64) -> Outcome {
     let open = |dir: &Path| KvStoreOptions::new().durability(Durability::Os).open(dir);
-    on("ext4", open, LOAD, 20, size.seed).map(|_| Vec::new())
+    on(kind, &Engine { open, ..ALWAYS }, LOAD, 20, seed).map(|_| Vec::new())
+}
+
+pub(crate) fn of_the_store_at_level_os(size: Size) -> Outcome {
+    at_level_os("ext4", size.seed)
+}
+
+pub(crate) fn of_the_store_at_level_os_on_xfs(size: Size) -> Outcome {
+    at_level_os("xfs", size.seed)
+}
+
+/// The same, said to be safe after a sync that does nothing.
+pub(crate) fn of_syncs_that_do_nothing(size: Size) -> Outcome {
+    let open = |dir: &Path| KvStoreOptions::new().durability(Durability::Os).open(dir);
+    let engine = Engine { open, sync: Some(|_| Ok(())), ..INTERVAL };
+    on("ext4", &engine, LOAD, 20, size.seed).map(|_| Vec::new())
 }

@@ -20,12 +20,20 @@ pub(crate) const ROWS: &[Row] = &[
     Row {
         name: "power-cut",
         promise: "A power cut under load loses nothing that was acknowledged at level `always`, \
-                  and nothing that was seen",
+                  and nothing that was seen; at level `interval` nothing that was acknowledged \
+                  before a sync",
         show: cuts::of_the_store,
         planted: &[
             ("sled with its plain `flush`", cuts::of_plain_sled, "cannot be: the key may"),
             ("level `os`", cuts::of_the_store_at_level_os, "cannot be: the key may"),
+            ("syncs that do nothing", cuts::of_syncs_that_do_nothing, "cannot be: the key may"),
         ],
+    },
+    Row {
+        name: "power-cut-xfs",
+        promise: "So it is on XFS as on ext4",
+        show: cuts::of_the_store_on_xfs,
+        planted: &[("level `os`", cuts::of_the_store_at_level_os_on_xfs, "cannot be: the key may")],
     },
     Row {
         name: "power-cut-sled",

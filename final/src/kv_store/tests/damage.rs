@@ -35,7 +35,7 @@ fn is_noticed(
         Err(KvsError::Damaged { path, offset, .. }) => (path, offset),
         Err(KvsError::Format { path, .. }) => (path, 0),
         Err(other) => return Err(other.to_string()),
-        Ok(store) => return holds(&store, &[model]).map(|()| false),
+        Ok(store) => return holds(&store, &[model]).map(|_| false),
     };
     // A record is found to be wrong as a whole, so what is named begins there or before.
     if found != file || offset > place as u64 {
