@@ -78,6 +78,28 @@ fn the_record_of_the_six_is_of_the_code_that_is_there() {
     assert_eq!(measured(queued::RECORD).into_keys().collect::<Vec<_>>(), ["final"]);
 }
 
+/// The sum over the code whose promises were put to the test.
+fn promised(record: &str) -> String {
+    let record: serde_json::Value = serde_json::from_str(record).unwrap();
+    record["code"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn the_record_of_the_promises_is_of_the_code_that_is_there() {
+    let record = fs::read_to_string(root().join("final/tests/promises/record.json")).unwrap();
+    let code = sources::sums::of_the_promises(&root().join("final/src")).unwrap();
+    // A planted change: what if the record were of other code?
+    assert_ne!(promised(&record.replace(&promised(&record), "0123456789abcdef")), code);
+    assert_eq!(
+        promised(&record),
+        code,
+        "the code in final/src has changed since its promises were put to the test (comments and\n\
+         unit tests do not count); with root, loop devices, strace and xfs_io, some minutes of\n\
+         cargo test --release -p final --test promises -- --record\n\
+         do it again, and write the record and the table in README.md"
+    );
+}
+
 #[test]
 fn the_tables_of_the_counts_are_those_of_their_record() {
     let mut record = sample::Record::read(&root().join(COUNTS)).unwrap();

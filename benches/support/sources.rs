@@ -10,11 +10,12 @@
 //! probe, which are for tests or by themselves. A file of a name that is not known here counts.
 #![allow(dead_code)] // compiled into benches, which measure, and tests, which look
 
-use crate::code::code;
+#[path = "../../tests/support/sums.rs"]
+pub(crate) mod sums;
+
 use crate::record::{Outcome, output};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
 /// What was measured under a name.
@@ -95,49 +96,16 @@ fn sum(name: &str) -> Outcome<String> {
     let mut files = BTreeMap::new();
     for dir in directories(name)? {
         let src = Path::new(env!("CARGO_MANIFEST_DIR")).join(dir).join("src");
-        let mut found = BTreeMap::new();
-        read_files(&src, "", &mut found)?;
+        let found = sums::files(&src, &NOT_MEASURED)?;
         files.extend(found.into_iter().map(|(name, text)| (format!("{dir}/{name}"), text)));
     }
-    Ok(sum_of(&files))
-}
-
-/// The texts of the files that count, by their names below `src`.
-fn read_files(dir: &Path, prefix: &str, files: &mut BTreeMap<String, String>) -> Outcome<()> {
-    for entry in fs::read_dir(dir).map_err(|e| format!("{}: {e}", dir.display()))? {
-        let entry = entry?;
-        let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
-        let is_dir = entry.file_type()?.is_dir();
-        let name = if is_dir { name + "/" } else { name };
-        if NOT_MEASURED.contains(&name.as_str()) {
-            continue;
-        }
-        if is_dir {
-            read_files(&entry.path(), &name, files)?;
-        } else {
-            files.insert(name, fs::read_to_string(entry.path())?);
-        }
-    }
-    Ok(())
-}
-
-/// FNV-1a, after Fowler, Noll and Vo, with 64 bits: it has to tell versions apart, and nobody wants to
-/// fool it.
-fn sum_of(files: &BTreeMap<String, String>) -> String {
-    let texts = files.iter().map(|(name, text)| format!("{name}\0{}\0", code(before_tests(text))));
-    let add = |sum: u64, byte| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    let sum = texts.fold(0xcbf2_9ce4_8422_2325, |sum, text| text.bytes().fold(sum, add));
-    format!("{sum:016x}")
-}
-
-/// A file up to its unit tests, which stand at its end.
-fn before_tests(text: &str) -> &str {
-    text.split("\n#[cfg(test)]\nmod tests {").next().unwrap_or(text)
+    Ok(sums::sum_of(&files))
 }
 
 #[cfg(test)]
 #[allow(unused)] // a bench without a harness is built with `test`, and has no tests
 mod tests {
+    use super::sums::sum_of;
     use super::*;
 
     fn files(name: &str, text: &str) -> BTreeMap<String, String> {

@@ -5,6 +5,9 @@ use super::{
     broken, cuts, fuzzed, killed, kills, linearizable, owners, pools, simulated, soak, suites,
 };
 
+/// The rows in which nothing depends on time.
+pub(crate) const EXACT: [&str; 5] = ["crash", "faults", "damage", "fuzz", "models"];
+
 pub(crate) const ROWS: &[Row] = &[
     Row {
         name: "crash",
