@@ -49,6 +49,7 @@ mod support {
     #[allow(unreachable_pub)]
     pub(crate) mod server;
     pub(crate) mod sigterm;
+    pub(crate) mod visits;
 }
 
 use record::{Line, Record};

@@ -153,6 +153,9 @@ pub(crate) const ROWS: &[Row] = &[
         name: "soak",
         promise: "Under load without rest neither memory nor descriptors, threads or disk grow",
         show: soak::without_growth,
-        planted: &[("connections that leak", soak::of_connections_that_leak)],
+        planted: &[
+            ("connections that leak", soak::of_connections_that_leak),
+            ("4 KiB that leak with each connection", soak::of_memory_that_leaks),
+        ],
     },
 ];
