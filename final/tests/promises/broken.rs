@@ -165,6 +165,9 @@ fn fail_a_rename() -> Result<Met, String> {
             Err(error) => return Err(format!("a rename failed, and the server says: {error}")),
         }
     }
+    if met.resumed == 0 {
+        return Err(format!("{} writes were refused, and none succeeded after it", met.refused));
+    }
     met.read += done.check(|key| client.get(key))?;
     drop(client);
     server.terminate();
