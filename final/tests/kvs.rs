@@ -73,6 +73,25 @@ fn check_reports_and_changes_nothing_and_refuses_damage() {
 }
 
 #[test]
+fn a_torn_tail_is_cut_and_reported_once() {
+    let dir = a_store_that_was_killed(&["--durability", "os"]);
+    let said = || {
+        let mut server = Server::start(&[], &dir);
+        server.kill();
+        server.log.clone()
+    };
+    assert!(!said().contains("torn"), "nothing is torn");
+    let path = dir.path().join("0000000001.seg");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let words = format!("0000000001.seg: 4 bytes of a torn tail are cut at byte {}", bytes.len());
+    bytes.extend(b"torn");
+    std::fs::write(&path, bytes).unwrap();
+    let log = said();
+    assert!(log.contains(&words), "{log}");
+    assert!(!said().contains("torn"), "it was cut");
+}
+
+#[test]
 fn the_level_of_durability_is_said_at_start_and_a_wrong_one_refused() {
     for (args, words) in [
         (&[][..], "durability: interval=100: "),

@@ -167,6 +167,21 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_have_been_written_is_no_header() {
+        let with_len = |value, len: u32| {
+            let mut bytes = Vec::new();
+            encode(&mut bytes, PLACE, &Record { value, ..RECORD });
+            bytes[8..12].copy_from_slice(&len.to_le_bytes());
+            decode_len(&bytes)
+        };
+        let longest = MAX_VALUE as u32;
+        assert_eq!(with_len(Some("value"), longest), Ok(HEADER + 3 + MAX_VALUE));
+        assert!(with_len(Some("value"), longest + 1).is_err(), "a value over the limit");
+        assert_eq!(with_len(None, 0), Ok(HEADER + 3));
+        assert!(with_len(None, 1).is_err(), "a removal with a value");
+    }
+
+    #[test]
     fn a_record_is_valid_only_where_it_was_written() {
         let bytes = encoded();
         assert!(decode(&bytes, Place { offset: 1001, ..PLACE }).is_err());

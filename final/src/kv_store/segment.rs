@@ -236,3 +236,19 @@ impl<'a> Scan<'a> {
         self.segment.read_at(&mut self.buffer, self.start.into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::SimulatedDisk;
+
+    #[test]
+    fn what_dies_in_a_segment_that_was_replaced_does_not_count() {
+        let disk = SimulatedDisk::new();
+        let segment = Segment::create(&disk, Path::new("/"), 1).unwrap();
+        assert!(segment.add_dead(20) && segment.add_dead(30));
+        assert_eq!((segment.dead(), segment.take_dead()), (50, 50));
+        // A writer that had replaced an entry before, and says so only now.
+        assert!(!segment.add_dead(20) && !segment.add_dead(20));
+    }
+}

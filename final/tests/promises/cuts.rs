@@ -15,12 +15,22 @@ const CLIENTS: usize = 4;
 /// Small, so that rotations and compactions are cut off as well.
 const SEGMENT: u32 = 16 << 10;
 
+/// A store whose power is cut.
+struct Engine<E> {
+    open: fn(&Path) -> Result<E>,
+    /// What makes all safe that was acknowledged before; none if that is safe anyway.
+    sync: Option<fn(&E) -> Result<()>>,
+    /// The power is cut after less than so many moments.
+    moments: u32,
+}
+
 /// Cuts the power of a store again and again, and checks that each of its keys is, before and after
-/// the cut, what operations that happen at one moment make of it: what was acknowledged is there,
-/// what was under way is or is not. Returns how many writes were acknowledged.
+/// the cut, what operations that happen at one moment make of it: what was acknowledged, before a
+/// sync that was done if need be, is there; what was under way is or is not. Returns how many writes
+/// were acknowledged so.
 fn cut<E: KvsEngine>(
     powered: &Powered,
-    open: fn(&Path) -> Result<E>,
+    engine: &Engine<E>,
     load: Load,
     cuts: u64,
     seed: u64,
@@ -33,12 +43,14 @@ fn cut<E: KvsEngine>(
     for number in 0..=cuts {
         numbers.begin_stretch();
         let words = |error| format!("after {number} cuts: {error}");
-        let store = open(&powered.dir().join("store")).map_err(|error| words(error.to_string()))?;
+        let store = (engine.open)(&powered.dir().join("store"));
+        let store = store.map_err(|error| words(error.to_string()))?;
         let mut events = load::look(&mut Direct(store.clone()), keys, &numbers).map_err(words)?;
-        let after = numbers.moments() + random.u32(0..2_000);
-        let mut clients = vec![Direct(store); CLIENTS];
+        let opened = numbers.moment();
+        let after = opened + random.u32(0..engine.moments);
+        let mut clients = vec![Direct(store.clone()); CLIENTS];
         let switch = powered.switch().map_err(words)?;
-        let (cut, seen) = thread::scope(|scope| {
+        let (safe, seen) = thread::scope(|scope| {
             let power = scope.spawn(|| {
                 while numbers.moments() < after {
                     thread::sleep(Duration::from_micros(100));
@@ -46,14 +58,29 @@ fn cut<E: KvsEngine>(
                 let cut = numbers.moment();
                 switch.cut().map(|()| cut)
             });
-            let seen = load::run(&mut clients, load, &numbers, seed << 32 | number);
-            (power.join().unwrap(), seen)
+            let work = || load::run(&mut clients, load, &numbers, seed << 32 | number);
+            let seen = scope.spawn(work);
+            // When each sync began, from the last cut's recovery on, and when it was done.
+            let mut syncs = vec![(opened, opened)];
+            if let Some(sync) = engine.sync {
+                while !power.is_finished() {
+                    let begun = numbers.moment();
+                    if sync(&store).is_ok() {
+                        syncs.push((begun, numbers.moment()));
+                    }
+                }
+            }
+            let safe = power.join().unwrap().map(|cut| match engine.sync {
+                None => cut,
+                Some(_) => begun_before(&syncs, cut),
+            });
+            (safe, seen.join().unwrap())
         });
         // sled panics here too.
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(clients)));
-        let cut = cut.map_err(words)?;
+        let _ = catch_unwind(AssertUnwindSafe(|| drop((store, clients))));
+        let safe = safe.map_err(words)?;
         let seen = seen.map_err(words)?.into_iter().flat_map(|(events, _)| events);
-        events.extend(before(cut, seen));
+        events.extend(before(safe, seen));
         let is_write = |event: &&Event| !matches!(event.op, Op::Found(_)) && event.end.is_some();
         acknowledged += events.iter().filter(is_write).count() as u64;
         let crash = numbers.moment();
@@ -63,8 +90,14 @@ fn cut<E: KvsEngine>(
     Ok(acknowledged)
 }
 
-/// What was seen before the power was cut. Writes that had not returned by then have happened or not;
-/// a client may have begun more of them until it met the error.
+/// When the last sync began that was done when the power was cut.
+fn begun_before(syncs: &[(u32, u32)], cut: u32) -> u32 {
+    let done = syncs.iter().filter(|(_, done)| *done < cut);
+    done.map(|(begun, _)| *begun).max().unwrap_or_default()
+}
+
+/// What was seen before the power was cut, or before what is safe ends. Writes that had not returned by
+/// then have happened or not; a client may have begun more of them until it met the error.
 fn before(cut: u32, seen: impl Iterator<Item = Event>) -> impl Iterator<Item = Event> {
     seen.filter_map(move |event| match event.end {
         Some(end) if end < cut => Some(event),
@@ -80,30 +113,44 @@ fn before(cut: u32, seen: impl Iterator<Item = Event>) -> impl Iterator<Item = E
 
 fn on<E: KvsEngine>(
     kind: &str,
-    open: fn(&Path) -> Result<E>,
+    engine: &Engine<E>,
     load: Load,
     cuts: u64,
     seed: u64,
 ) -> std::result::Result<u64, Stop> {
     let powered = Powered::new(kind).map_err(Stop::Skipped)?;
-    cut(&powered, open, load, cuts, seed).map_err(failed(seed))
+    cut(&powered, engine, load, cuts, seed).map_err(failed(seed))
 }
 
 const LOAD: Load = Load { keys: 24, steady: 8, apart: false, operations: usize::MAX };
 
-fn kv_store(dir: &Path) -> Result<KvStore> {
-    let options = KvStoreOptions::new().durability(Durability::Always).segment_bytes(SEGMENT);
+fn kv_store(dir: &Path, level: Durability) -> Result<KvStore> {
+    let options = KvStoreOptions::new().durability(level).segment_bytes(SEGMENT);
     options.compact_at(SEGMENT.into()).open(dir)
 }
+
+const ALWAYS: Engine<KvStore> =
+    Engine { open: |dir| kv_store(dir, Durability::Always), sync: None, moments: 2_000 };
+
+/// There are more writes to a sync here.
+const INTERVAL: Engine<KvStore> = Engine {
+    open: |dir| kv_store(dir, Durability::Interval(Duration::from_millis(5))),
+    sync: Some(KvStore::sync),
+    moments: 40_000,
+};
 
 /// Our own store.
 pub(crate) fn of_the_store(size: Size) -> Outcome {
     let mut counts = Vec::new();
     for (kind, cuts) in [("ext4", size.pick(200, 5_000)), ("xfs", size.pick(100, 5_000))] {
-        let acknowledged = on(kind, kv_store, LOAD, cuts, size.seed)?;
+        let acknowledged = on(kind, &ALWAYS, LOAD, cuts, size.seed)?;
         counts.push(count(cuts, format!("power cuts on {kind}"), cuts));
         counts.push(count(acknowledged, "acknowledged writes", 10 * cuts));
     }
+    let cuts = size.pick(50, 5_000);
+    let acknowledged = on("ext4", &INTERVAL, LOAD, cuts, size.seed)?;
+    counts.push(count(cuts, "power cuts at level interval", cuts));
+    counts.push(count(acknowledged, "writes acknowledged before a sync", 100 * cuts));
     Ok(counts)
 }
 
@@ -137,7 +184,8 @@ impl<E: KvsEngine> KvsEngine for Unpanicking<E> {
 pub(crate) fn of_sled(size: Size) -> Outcome {
     let cuts = size.pick(50, 5_000);
     let open = |dir: &Path| SledKvsEngine::open_with(dir, Durability::Always).map(Unpanicking);
-    let acknowledged = on("ext4", open, APART, cuts, size.seed)?;
+    let engine = Engine { open, sync: None, moments: 2_000 };
+    let acknowledged = on("ext4", &engine, APART, cuts, size.seed)?;
     Ok(vec![
         count(cuts, "power cuts on ext4", cuts),
         count(acknowledged, "acknowledged writes", 10 * cuts),
@@ -176,11 +224,19 @@ pub(crate) fn of_plain_sled(size: Size) -> Outcome {
         let db = sled::open(dir).map_err(engine_error)?;
         Ok(Unpanicking(PlainSled(db)))
     };
-    on("ext4", open, APART, 20, size.seed).map(|_| Vec::new())
+    let engine = Engine { open, sync: None, moments: 2_000 };
+    on("ext4", &engine, APART, 20, size.seed).map(|_| Vec::new())
 }
 
 /// The store at the level that promises less.
 pub(crate) fn of_the_store_at_level_os(size: Size) -> Outcome {
     let open = |dir: &Path| KvStoreOptions::new().durability(Durability::Os).open(dir);
-    on("ext4", open, LOAD, 20, size.seed).map(|_| Vec::new())
+    on("ext4", &Engine { open, ..ALWAYS }, LOAD, 20, size.seed).map(|_| Vec::new())
+}
+
+/// The same, said to be safe after a sync that does nothing.
+pub(crate) fn of_syncs_that_do_nothing(size: Size) -> Outcome {
+    let open = |dir: &Path| KvStoreOptions::new().durability(Durability::Os).open(dir);
+    let engine = Engine { open, sync: Some(|_| Ok(())), ..INTERVAL };
+    on("ext4", &engine, LOAD, 20, size.seed).map(|_| Vec::new())
 }

@@ -16,11 +16,13 @@ pub(crate) const ROWS: &[Row] = &[
     Row {
         name: "power-cut",
         promise: "A power cut under load loses nothing that was acknowledged at level `always`, \
-                  and nothing that was seen",
+                  and nothing that was seen; at level `interval` nothing that was acknowledged \
+                  before a sync",
         show: cuts::of_the_store,
         planted: &[
             ("sled with its plain `flush`", cuts::of_plain_sled),
             ("level `os`", cuts::of_the_store_at_level_os),
+            ("syncs that do nothing", cuts::of_syncs_that_do_nothing),
         ],
     },
     Row {

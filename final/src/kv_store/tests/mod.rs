@@ -11,4 +11,5 @@ mod mapped;
 mod oracle;
 mod replay;
 mod safe;
+mod tail;
 mod workload;

@@ -76,4 +76,21 @@ fn the_disk_sees_the_same_operations_every_time() {
     for _ in 0..5 {
         assert_eq!(operations(disk.snapshot()), first);
     }
+    assert!(first < 100, "{first} operations for 20,000 records");
+}
+
+#[test]
+fn a_record_longer_than_what_is_read_at_a_time_is_found() {
+    let disk = SimulatedDisk::new();
+    let long = "v".repeat(3 << 20);
+    for _ in 0..2 {
+        let store = open(&disk).unwrap();
+        store.set("long".into(), long.clone()).unwrap();
+        store.set("short".into(), "value".into()).unwrap();
+        store.compact().unwrap();
+        drop(store);
+        let store = open(&disk).unwrap();
+        assert_eq!(store.get("long".into()).unwrap().unwrap(), long);
+        assert_eq!(store.get("short".into()).unwrap().unwrap(), "value");
+    }
 }
