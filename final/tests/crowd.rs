@@ -4,6 +4,7 @@
 
 mod support {
     pub(crate) mod local;
+    pub(crate) mod planted;
     pub(crate) mod process;
     #[path = "../../../tests/support/server.rs"]
     #[allow(unreachable_pub)]
@@ -16,7 +17,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use support::local::until;
+use support::local::{figure, until};
+use support::planted::is_planted;
 use support::process::{kvs_server, raise_open_files, resident, threads};
 use support::server::{Raw, Server};
 use tempfile::TempDir;
@@ -28,6 +30,8 @@ const ANSWERS: usize = 100;
 /// Each in a packet of its own.
 const DROPS: usize = 5;
 const LARGE: usize = 256 << 10;
+/// More than an idle client may cost.
+const LEFT: usize = 4 << 10;
 const SET: &str = r#"{"Set":{"key":"k","value":"v"}}"#;
 const GET: &str = r#"{"Get":{"key":"k"}}"#;
 const GET_LARGE: &str = "{\"Get\":{\"key\":\"large\"}}\n";
@@ -152,6 +156,11 @@ fn a_crowd_costs_little(pool: &str) {
     // Nobody else is there yet, so all the growth is theirs.
     let before = resident(pid);
     let mut idle = connect(&server, crowd.idle);
+    if is_planted("idle clients that leave something behind") {
+        idle.iter_mut().for_each(|client| client.write_all(&[b'x'; LEFT]).unwrap());
+        let arrived = (crowd.idle * LEFT) as u64;
+        until("it has arrived", || figure(&mut first, "bytes_buffered") == arrived);
+    }
     let growth = resident(pid).saturating_sub(before) / crowd.idle as u64;
     println!("  {} idle connections: {growth} bytes of memory each", crowd.idle);
     assert!(growth < 2048, "{growth} bytes for an idle connection");

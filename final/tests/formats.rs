@@ -3,6 +3,10 @@
 //! that was closed in good order, and one whose process was killed and whose tail was torn.
 #![allow(clippy::unwrap_used)] // helpers of tests are tests
 
+mod support {
+    pub(crate) mod planted;
+}
+
 use kvs_final::disk::RealDisk;
 use kvs_final::{
     CheckReport, Durability, EngineKind, KvStore, KvStoreOptions, KvsEngine, KvsError,
@@ -10,6 +14,7 @@ use kvs_final::{
 };
 use std::fs;
 use std::path::{Path, PathBuf};
+use support::planted::is_planted;
 use tempfile::TempDir;
 
 fn golden(name: &str) -> PathBuf {
@@ -23,7 +28,18 @@ fn copy(name: &str) -> TempDir {
         let file = file.unwrap();
         fs::copy(file.path(), dir.path().join(file.file_name())).unwrap();
     }
+    if is_planted("a golden file that is not as it was") {
+        let path = segments(dir.path()).remove(0);
+        let mut bytes = fs::read(&path).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        fs::write(path, bytes).unwrap();
+    }
     dir
+}
+
+/// The number of a format that is not known yet.
+fn later() -> u8 {
+    if is_planted("a later format that is let in") { 1 } else { 2 }
 }
 
 /// What they hold: every third key was removed, and every fourth value is long.
@@ -151,7 +167,7 @@ fn a_later_manifest_is_refused_by_name() {
     let path = dir.path().join("MANIFEST");
     let text = fs::read_to_string(&path).unwrap();
     let (body, _) = text.split_once("crc ").unwrap();
-    let body = body.replacen("manifest 1", "manifest 2", 1);
+    let body = body.replacen("manifest 1", &format!("manifest {}", later()), 1);
     let crc = crc32fast::hash(body.as_bytes());
     fs::write(&path, format!("{body}crc {crc:08x}\n")).unwrap();
     is_refused(dir.path(), "MANIFEST", "a store of format 2");
@@ -162,7 +178,7 @@ fn a_later_segment_is_refused_by_name() {
     let dir = copy("closed");
     let path = segments(dir.path()).remove(0);
     let mut bytes = fs::read(&path).unwrap();
-    bytes[4] = 2;
+    bytes[4] = later();
     let crc = crc32fast::hash(&bytes[..16]);
     bytes[16..20].copy_from_slice(&crc.to_le_bytes());
     fs::write(&path, bytes).unwrap();

@@ -3,6 +3,7 @@
 
 mod support {
     pub(crate) mod local;
+    pub(crate) mod planted;
     pub(crate) mod process;
     #[path = "../../../tests/support/server.rs"]
     #[allow(unreachable_pub)]
@@ -18,6 +19,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use support::local::{figure, until};
+use support::planted::is_planted;
 use support::process::{kvs_server, open_sockets, peak_resident};
 use support::server::{Raw, Server};
 use tempfile::TempDir;
@@ -58,6 +60,9 @@ impl Place {
             }
         };
         let client = Some(thread::spawn(ask));
+        if is_planted("a client that takes what is another's") {
+            server.connect().ask(r#"{"Remove":{"key":"k"}}"#);
+        }
         Place { server, answers, done, client, sockets, _dir: dir }
     }
 
@@ -65,6 +70,8 @@ impl Place {
     fn goes_on(&self) {
         let now = self.answers.load(Ordering::Relaxed);
         until("the one that behaves is answered", || {
+            let is_at_work = self.client.as_ref().is_some_and(|client| !client.is_finished());
+            assert!(is_at_work, "the one that behaves was disturbed");
             self.answers.load(Ordering::Relaxed) >= now + ANSWERS
         });
     }

@@ -4,6 +4,7 @@
 mod support {
     pub(crate) mod engines;
     pub(crate) mod local;
+    pub(crate) mod planted;
     pub(crate) mod process;
     #[path = "../../../tests/support/server.rs"]
     #[allow(unreachable_pub)]
@@ -18,6 +19,7 @@ use std::thread;
 use std::time::Duration;
 use support::engines::{Deferred, Gated, Memory};
 use support::local::{Local, figure, until};
+use support::planted::is_planted;
 use support::process::kvs_server;
 use support::server::Raw;
 use tempfile::TempDir;
@@ -31,7 +33,10 @@ const SHORT: Duration = Duration::from_millis(100);
 /// For a limit of time that one connection has to stay within while another one runs into it.
 const BEARABLE: Duration = Duration::from_secs(2);
 
-fn with(limits: Limits) -> Local {
+fn with(mut limits: Limits) -> Local {
+    if is_planted("a limit that is one too high") {
+        limits.key_bytes += 1;
+    }
     Local::start(Memory::default(), limits)
 }
 

@@ -4,6 +4,7 @@
 mod support {
     pub(crate) mod engines;
     pub(crate) mod local;
+    pub(crate) mod planted;
     pub(crate) mod process;
     #[path = "../../../tests/support/server.rs"]
     #[allow(unreachable_pub)]
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use support::engines::{Gate, Gated, Memory};
 use support::local::{Local, figure, until};
+use support::planted::is_planted;
 use support::process::KVS;
 use support::server::{Raw, Server};
 use tempfile::TempDir;
@@ -189,7 +191,8 @@ impl KvsEngine for Panicking {
 
     fn get(&self, key: String) -> Result<Option<String>> {
         self.gate.pass();
-        assert!(key != "panic", "the panic that the test asked for");
+        let panics = key == "panic" || is_planted("a panic that takes others along");
+        assert!(!panics, "the panic that the test asked for");
         self.served.fetch_add(1, Ordering::SeqCst);
         Ok(None)
     }

@@ -20,7 +20,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts `command` as a server on a free port and waits until it listens.
+    /// Starts `command` as a server on a free port and waits until it listens. If it ends before that,
+    /// the error is what it logged, with how it ended as the last line.
     pub fn start(command: &mut Command, dir: &Path) -> Result<Server, String> {
         command.args(["--addr", "127.0.0.1:0", "--dir"]).arg(dir);
         // The line that is waited for is of the level `info`.
@@ -31,8 +32,8 @@ impl Server {
         let mut addr = None;
         while addr.is_none() {
             let Some(Ok(line)) = lines.next() else {
-                child.wait().unwrap();
-                return Err(log.lock().unwrap().clone());
+                let status = child.wait().unwrap();
+                return Err(format!("{}{status}\n", log.lock().unwrap()));
             };
             addr = line.split_once("listening on ").map(|(_, addr)| addr.parse().unwrap());
             *log.lock().unwrap() += &(line + "\n");
@@ -56,9 +57,14 @@ impl Server {
     }
 
     /// Sends a signal and waits for the end. Returns how it ended and all that it logged.
-    pub fn signal(mut self, signal: &str) -> (ExitStatus, String) {
+    pub fn signal(self, signal: &str) -> (ExitStatus, String) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+        self.end()
+    }
+
+    /// Waits for the end. Returns how it ended and all that it logged.
+    pub fn end(mut self) -> (ExitStatus, String) {
         let since = Instant::now();
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {

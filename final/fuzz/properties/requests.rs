@@ -7,11 +7,23 @@ const LIMIT: usize = 64;
 
 /// The first byte says how long the pieces are in which the others arrive.
 pub(crate) fn hold(input: &[u8]) {
+    hold_with(input, |_| ());
+}
+
+/// A mistake that is to be noticed: what was found out about the bytes so far is forgotten when more
+/// of them arrive.
+#[allow(dead_code)] // the fuzzer has no use for it
+pub(crate) fn hold_although_forgotten(input: &[u8]) {
+    hold_with(input, |lines| *lines = Lines::new(LIMIT));
+}
+
+fn hold_with(input: &[u8], arrive: fn(&mut Lines)) {
     let Some((&size, bytes)) = input.split_first() else {
         return;
     };
-    let found = found_in_pieces(bytes, usize::from(size).max(1));
-    assert_eq!(found, found_in_pieces(bytes, usize::MAX), "how they are cut must not matter");
+    let found = found_in_pieces(bytes, usize::from(size).max(1), arrive);
+    let at_once = found_in_pieces(bytes, usize::MAX, arrive);
+    assert_eq!(found, at_once, "how they are cut must not matter");
     assert_eq!(found, expected(bytes));
     for line in found.into_iter().flatten() {
         if let Ok(request) = decode(&line) {
@@ -24,10 +36,11 @@ pub(crate) fn hold(input: &[u8]) {
 }
 
 /// The lines; none for one that is too long. Bytes are kept no longer than they have to.
-fn found_in_pieces(bytes: &[u8], size: usize) -> Vec<Option<Vec<u8>>> {
+fn found_in_pieces(bytes: &[u8], size: usize, arrive: fn(&mut Lines)) -> Vec<Option<Vec<u8>>> {
     let mut lines = Lines::new(LIMIT);
     let (mut found, mut kept) = (Vec::new(), Vec::new());
     for piece in bytes.chunks(size) {
+        arrive(&mut lines);
         kept.extend_from_slice(piece);
         let mut done = 0;
         while let Some(line) = lines.find(&kept[done..]) {

@@ -3,7 +3,7 @@
 use super::kills::strace_works;
 use super::load::{Client, Direct};
 use super::possible::Possible;
-use super::row::{Outcome, Size, Stop, count, failed, over};
+use super::row::{Outcome, Size, Stop, count, each, failed, over};
 use super::support::process::{KVS, kvs_server_in};
 use super::support::server::Server;
 use kvs_final::{KvStore, KvStoreOptions, KvsClient, KvsEngine, KvsError};
@@ -186,9 +186,13 @@ fn full(size: Size, take_for_done: bool) -> Outcome {
     met.push(fail_a_rename().map_err(failed(size.seed))?);
     let sum = |part: fn(&Met) -> u64| met.iter().map(part).sum::<u64>();
     Ok(vec![
-        count(sum(|met| met.resumed), "servers and stores that ran out of space", 21),
-        count(sum(|met| met.refused), "writes refused in words", 200),
-        count(sum(|met| met.read), "reads meanwhile and after", 20_000),
+        count(
+            sum(|met| met.resumed),
+            "servers and stores that ran out of space",
+            size.pick(21, 401),
+        ),
+        count(sum(|met| met.refused), "writes refused in words", size.pick(200, 4_000)),
+        count(sum(|met| met.read), "reads meanwhile and after", size.pick(20_000, 400_000)),
     ])
 }
 
@@ -241,7 +245,7 @@ fn syncs(size: Size, take_for_done: bool) -> Outcome {
     let mut met = Vec::new();
     for level in ["always", "interval=5"] {
         let fail = |at| fail_a_sync(level, at, take_for_done);
-        met.extend(over(10..10 + size.pick(20, 200), fail)?);
+        met.extend(each(size.seed, 10..10 + size.pick(20, 200), fail)?);
     }
     let sum = |part: fn(&Met) -> u64| met.iter().map(part).sum::<u64>();
     let refused = sum(|met| met.refused);
@@ -249,9 +253,9 @@ fn syncs(size: Size, take_for_done: bool) -> Outcome {
         return Err(failed(size.seed)("no write was refused".to_owned()));
     }
     Ok(vec![
-        count(sum(|met| met.resumed), "servers whose sync failed once", 40),
-        count(refused, "writes refused after it", 2_000),
-        count(sum(|met| met.read), "reads meanwhile and after", 500),
+        count(sum(|met| met.resumed), "servers whose sync failed once", size.pick(40, 400)),
+        count(refused, "writes refused after it", size.pick(2_000, 20_000)),
+        count(sum(|met| met.read), "reads meanwhile and after", size.pick(500, 5_000)),
     ])
 }
 

@@ -71,10 +71,18 @@ fn fuzz(target: &str, holds: Property, size: Size) -> Result<u64, super::row::St
 }
 
 pub(crate) fn all(size: Size) -> Outcome {
-    let each = TARGETS
-        .iter()
-        .map(|(target, inputs, holds)| Ok(count(fuzz(target, *holds, size)?, *inputs, 30_000)));
+    let each = TARGETS.iter().map(|(target, inputs, holds)| {
+        Ok(count(fuzz(target, *holds, size)?, *inputs, size.pick(30_000, 10_000_000)))
+    });
     each.collect()
+}
+
+pub(crate) fn although_forgotten(size: Size) -> Outcome {
+    fuzz("requests", requests::hold_although_forgotten, size).map(|_| Vec::new())
+}
+
+pub(crate) fn although_the_record_is_mended(size: Size) -> Outcome {
+    fuzz("records", records::hold_although_mended, size).map(|_| Vec::new())
 }
 
 pub(crate) fn on_a_disk_that_lies(size: Size) -> Outcome {

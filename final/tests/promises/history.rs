@@ -56,8 +56,8 @@ pub(crate) struct Event {
     pub(crate) client: u8,
     pub(crate) op: Op,
     pub(crate) call: u32,
-    /// None if it never returned: it happened before the crash that came next, or never. A removal is then one of which nobody
-    /// knows whether there was anything.
+    /// None if it never returned: it happened before the crash that came next, or never. A removal
+    /// is then one of which nobody knows whether there was anything.
     pub(crate) end: Option<u32>,
 }
 

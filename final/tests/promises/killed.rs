@@ -1,15 +1,16 @@
 //! `kill -9` of the real server under load, again and again on the same directory.
 
 use super::history::{Checker, Op};
+use super::kills::KILL;
 use super::load::{self, Load, Numbers};
 use super::row::{Outcome, Size, count, failed};
 use super::support::process::kvs_server;
 use fastrand::Rng;
 use kvs_final::KvsClient;
 use std::collections::HashMap;
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::time::Duration;
-use std::{fs, thread};
 use tempfile::TempDir;
 
 const CLIENTS: usize = 8;
@@ -21,8 +22,9 @@ fn files(dir: &Path) -> HashMap<std::path::PathBuf, Vec<u8>> {
     paths.map(|path| (path.clone(), fs::read(path).unwrap())).collect()
 }
 
-/// Kills so many times. If it `forgets`, the directory is now and then as it was before a round.
-fn kill(rounds: u64, forgets: bool, seed: u64) -> Result<(u64, u64), String> {
+/// Kills so many times a server that has these options too. If it `forgets`, the directory is now and
+/// then as it was before a round.
+fn kill(rounds: u64, more: &[&str], forgets: bool, seed: u64) -> Result<(u64, u64), String> {
     let dir = TempDir::new().unwrap();
     let (mut checker, mut numbers) = (Checker::default(), Numbers::default());
     let mut random = Rng::with_seed(seed);
@@ -34,22 +36,21 @@ fn kill(rounds: u64, forgets: bool, seed: u64) -> Result<(u64, u64), String> {
         let level = ["always", "interval", "os"][round as usize % 3];
         let pool = ["naive", "queue", "rayon"][round as usize / 3 % 3];
         let options = ["--durability", level, "--pool", pool, "--threads", "4"];
-        let mut server = kvs_server(&options, &dir);
+        let mut server = kvs_server(&[&options, more].concat(), &dir);
         let connect = |_| KvsClient::connect(server.addr).unwrap();
         let mut clients: Vec<KvsClient> = (0..CLIENTS).map(connect).collect();
         let mut events = load::look(&mut clients[0], LOAD.keys, &numbers).map_err(words)?;
         let end = numbers.moments() + random.u32(0..4_000);
-        let seen = thread::scope(|scope| {
-            scope.spawn(|| {
-                while numbers.moments() < end {
-                    thread::sleep(Duration::from_micros(100));
-                }
-                server.child.kill().unwrap();
-                server.child.wait().unwrap();
-            });
-            load::run(&mut clients, LOAD, &numbers, seed << 32 | round)
-        });
-        events.extend(seen.map_err(words)?.into_iter().flat_map(|(events, _)| events));
+        let kill = || {
+            server.child.kill().unwrap();
+            server.child.wait().unwrap()
+        };
+        let ended = load::run_until(&mut clients, LOAD, &numbers, seed << 32 | round, end, kill);
+        let ended = ended.map_err(words)?;
+        if ended.said.signal() != Some(KILL) {
+            return Err(words(format!("it had ended before, with {}", ended.said)));
+        }
+        events.extend(ended.events);
         let answered = events.iter().filter(|event| event.end.is_some());
         operations += answered.clone().count() as u64;
         acknowledged += answered.filter(|event| !matches!(event.op, Op::Found(_))).count() as u64;
@@ -65,15 +66,22 @@ fn kill(rounds: u64, forgets: bool, seed: u64) -> Result<(u64, u64), String> {
 
 pub(crate) fn under_load(size: Size) -> Outcome {
     let rounds = size.pick(100, 2_000);
-    let (operations, acknowledged) = kill(rounds, false, size.seed).map_err(failed(size.seed))?;
+    let (operations, acknowledged) =
+        kill(rounds, &[], false, size.seed).map_err(failed(size.seed))?;
     Ok(vec![
-        count(rounds, "kills, each followed by an open", 100),
-        count(operations, "answered operations of 8 clients", 20_000),
-        count(acknowledged, "acknowledged writes among them", 5_000),
+        count(rounds, "kills, each followed by an open", rounds),
+        count(operations, "answered operations of 8 clients", 200 * rounds),
+        count(acknowledged, "acknowledged writes among them", 50 * rounds),
     ])
 }
 
 pub(crate) fn on_a_disk_that_forgets(size: Size) -> Outcome {
-    kill(20, true, size.seed).map_err(failed(size.seed))?;
+    kill(20, &[], true, size.seed).map_err(failed(size.seed))?;
+    Ok(Vec::new())
+}
+
+/// It refuses every third value, so the clients stop before they are stopped.
+pub(crate) fn although_it_refuses(size: Size) -> Outcome {
+    kill(20, &["--max-value", "20"], false, size.seed).map_err(failed(size.seed))?;
     Ok(Vec::new())
 }

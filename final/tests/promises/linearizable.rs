@@ -53,8 +53,8 @@ pub(crate) fn in_process(size: Size) -> Outcome {
         compactions += store.stats().compactions;
     }
     Ok(vec![
-        count(operations, "operations of 4 and of 8 threads", 10 * MILLION),
-        count(compactions, "compactions meanwhile", 100),
+        count(operations, "operations of 4 and of 8 threads", 2 * each),
+        count(compactions, "compactions meanwhile", size.pick(100, 10_000)),
     ])
 }
 
@@ -71,8 +71,9 @@ fn over_tcp<P: ThreadPool + Send + 'static>(
 
 fn through<P: ThreadPool + Send + 'static>(name: &str, size: Size) -> Result<Count, Stop> {
     let (_dir, store) = store();
-    let operations = over_tcp::<P>(store, size.pick(300_000, 10_000_000), size.seed)?;
-    Ok(count(operations, format!("operations of 8 clients through {name}"), 300_000))
+    let wanted = size.pick(300_000, 10_000_000);
+    let operations = over_tcp::<P>(store, wanted as usize, size.seed)?;
+    Ok(count(operations, format!("operations of 8 clients through {name}"), wanted))
 }
 
 /// Over TCP, through each of the pools.

@@ -3,8 +3,10 @@
 use super::history::{Event, Op};
 use fastrand::Rng;
 use kvs_final::{KvsClient, KvsEngine, KvsError, Result};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
+use std::time::Duration;
 
 /// Something that can be asked, by one thread.
 pub(crate) trait Client: Send {
@@ -105,9 +107,9 @@ fn key(number: u32) -> String {
     format!("key{number}")
 }
 
-/// What a client saw, and the error at which it stopped, if there was one. What it had asked then may
-/// have happened or not.
-pub(crate) type Seen = (Vec<Event>, Option<KvsError>);
+/// What a client saw, and the moment and the error at which it stopped, if there was one. What it had
+/// asked then may have happened or not.
+pub(crate) type Seen = (Vec<Event>, Option<(u32, KvsError)>);
 
 /// Lets the clients do their share, all at once. Each is at the same work for the same seed.
 pub(crate) fn run<C: Client>(
@@ -125,6 +127,52 @@ pub(crate) fn run<C: Client>(
         let joined = threads.into_iter().map(|thread| thread.join());
         joined.map(|seen| seen.unwrap_or_else(|_| Err("a client panicked".to_owned()))).collect()
     })
+}
+
+/// What came of clients under whom something was ended.
+pub(crate) struct Ended<T> {
+    /// The last moment before the end.
+    pub(crate) at: u32,
+    /// What the end said.
+    pub(crate) said: T,
+    /// What the clients saw before it, and perhaps after it.
+    pub(crate) events: Vec<Event>,
+}
+
+/// Lets the clients work until so many moments have passed, and then ends what they ask. Before that
+/// none of them may meet an error, and at that each of them has to stop.
+pub(crate) fn run_until<C: Client, T: Send>(
+    clients: &mut [C],
+    load: Load,
+    numbers: &Numbers,
+    seed: u64,
+    moments: u32,
+    end: impl FnOnce() -> T + Send,
+) -> std::result::Result<Ended<T>, String> {
+    // Only lets a wait end that would be in vain: `Relaxed`.
+    let all_stopped = AtomicBool::new(false);
+    let (at, said, seen) = thread::scope(|scope| {
+        let ending = scope.spawn(|| {
+            while numbers.moments() < moments && !all_stopped.load(Ordering::Relaxed) {
+                thread::sleep(Duration::from_micros(100));
+            }
+            (numbers.moment(), end())
+        });
+        let seen = run(clients, load, numbers, seed);
+        all_stopped.store(true, Ordering::Relaxed);
+        ending
+            .join()
+            .map(|(at, said)| (at, said, seen))
+            .unwrap_or_else(|panic| resume_unwind(panic))
+    });
+    let mut events = Vec::new();
+    for (of_client, error) in seen? {
+        if let Some((_, error)) = error.filter(|(met, _)| *met < at) {
+            return Err(format!("a client got an error before the end: {error}"));
+        }
+        events.extend(of_client);
+    }
+    Ok(Ended { at, said, events })
 }
 
 fn work(
@@ -150,7 +198,7 @@ fn work(
                     None => return Err(format!("key {number}: `{text}`, which nobody wrote")),
                 },
                 // It saw nothing.
-                Err(error) => return Ok((events, Some(error))),
+                Err(error) => return Ok((events, Some((numbers.moment(), error)))),
             },
             10..=13 if number - own >= load.steady => match asked.remove(key) {
                 Ok(()) => (Op::Removed, None),
@@ -162,11 +210,12 @@ fn work(
                 (Op::Set(new), asked.set(key, value(new)).err())
             }
         };
-        if error.is_some() {
+        let now = numbers.moment();
+        if let Some(error) = error {
             events.push(event(op, None));
-            return Ok((events, error));
+            return Ok((events, Some((now, error))));
         }
-        events.push(event(op, Some(numbers.moment())));
+        events.push(event(op, Some(now)));
     }
     Ok((events, None))
 }
@@ -193,7 +242,7 @@ pub(crate) fn look(
 pub(crate) fn all_went_well(seen: Vec<Seen>) -> std::result::Result<Vec<Event>, String> {
     let mut all = Vec::with_capacity(seen.iter().map(|(events, _)| events.len()).sum());
     for (events, error) in seen {
-        if let Some(error) = error {
+        if let Some((_, error)) = error {
             return Err(format!("a client got the error: {error}"));
         }
         all.extend(events);

@@ -1,6 +1,6 @@
 //! A directory has one owner.
 
-use super::row::{Outcome, Size, count, failed, over};
+use super::row::{Outcome, Size, count, each, failed};
 use super::support::process::{KVS, kvs_server};
 use super::support::server::Server;
 use kvs_final::KvsClient;
@@ -22,7 +22,8 @@ pub(crate) fn of_a_directory_in_use(size: Size) -> Outcome {
     let dir = TempDir::new().unwrap();
     let server = kvs_server(&[], &dir);
     let mut client = KvsClient::connect(server.addr).unwrap();
-    let refused = over(0..size.pick(5, 50), |round| {
+    let rounds = size.pick(5, 50);
+    let refused = each(size.seed, 0..rounds, |_| {
         let threads: Vec<_> = (0..20)
             .map(|_| {
                 let dir = dir.path().to_owned();
@@ -31,14 +32,14 @@ pub(crate) fn of_a_directory_in_use(size: Size) -> Outcome {
             .collect();
         let count = threads.len() as u64;
         threads.into_iter().try_for_each(|thread| thread.join().unwrap())?;
-        Ok((round, count))
+        Ok(count)
     })?;
     let words = |error: kvs_final::KvsError| failed(size.seed)(error.to_string());
     client.set("k".to_owned(), "v".to_owned()).map_err(words)?;
     let found = client.get("k".to_owned()).map_err(words)?;
     assert_eq!(found.as_deref(), Some("v"));
-    let refused: u64 = refused.into_iter().map(|(_, count)| count).sum();
-    Ok(vec![count(refused, "second servers refused", 100)])
+    let refused: u64 = refused.into_iter().sum();
+    Ok(vec![count(refused, "second servers refused", 20 * rounds)])
 }
 
 /// One that is not in use.

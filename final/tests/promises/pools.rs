@@ -87,8 +87,9 @@ fn until_or(
 }
 
 fn of<P: ThreadPool>(name: &str, prefix: &str, standing: usize, size: Size) -> Result<Count, Stop> {
-    let jobs = panics::<P>(prefix, standing, size.pick(100_000, 3_000_000));
-    Ok(count(jobs.map_err(failed(size.seed))?, format!("panicking jobs in {name}"), 100_000))
+    let wanted = size.pick(100_000, 3_000_000);
+    let jobs = panics::<P>(prefix, standing, wanted).map_err(failed(size.seed))?;
+    Ok(count(jobs, format!("panicking jobs in {name}"), wanted))
 }
 
 pub(crate) fn of_each(size: Size) -> Outcome {

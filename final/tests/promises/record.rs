@@ -77,7 +77,7 @@ impl Record {
             "| promise | put to the test | what was planted, and noticed |\n|---|---|---|\n"
                 .to_owned();
         for (line, row) in self.lines.iter().zip(rows) {
-            let planted: Vec<&str> = row.planted.iter().map(|(what, _)| *what).collect();
+            let planted: Vec<&str> = row.planted.iter().map(|(what, ..)| *what).collect();
             table += &format!("| {} | {} | {} |\n", row.promise, line.counts, planted.join("; "));
         }
         let seconds: u64 = self.lines.iter().map(|line| line.seconds).sum();

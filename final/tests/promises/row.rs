@@ -56,8 +56,9 @@ pub(crate) fn failed(seed: u64) -> impl Fn(String) -> Stop {
     move |error| Stop::Failed { seed, error }
 }
 
-/// Something broken, and what becomes of it.
-pub(crate) type Planted = (&'static str, fn(Size) -> Outcome);
+/// Something broken, what becomes of it, and words of the failure by which it is noticed: one with
+/// other words is not its doing.
+pub(crate) type Planted = (&'static str, fn(Size) -> Outcome, &'static str);
 
 pub(crate) struct Row {
     /// Picks it on the command line.
@@ -73,15 +74,36 @@ impl Row {
     /// Shows it, and that what is planted is noticed.
     pub(crate) fn run(&self, size: Size) -> Outcome {
         let counts = caught(size, self.show)?;
-        for (what, plant) in self.planted {
+        for (what, plant, words) in self.planted {
             match caught(size, *plant) {
-                Err(Stop::Failed { .. }) => {}
+                Err(Stop::Failed { error, .. }) if error.contains(words) => {}
                 other => {
-                    return Err(failed(size.seed)(format!("{what} was not noticed: {other:?}")));
+                    let error = format!("{what}: not noticed by `{words}`, but {other:?}");
+                    return Err(failed(size.seed)(error));
                 }
             }
         }
         Ok(counts)
+    }
+}
+
+/// Whether a row fails whose plant is not noticed, or fails with other words, and one that counts too
+/// little.
+pub(crate) fn bites() -> Result<(), String> {
+    let size = Size { deep: false, seed: 0 };
+    let well = |_| Ok(Vec::new());
+    let row = |show, planted| Row { name: "", promise: "", show, planted }.run(size);
+    let good = row(well, &[("a plant", |_| Err(failed(0)("lost: k".to_owned())), "lost")]);
+    let bad = [
+        row(well, &[("a plant", |_| Ok(Vec::new()), "lost")]),
+        row(well, &[("a plant", |_| Err(failed(0)("no disk".to_owned())), "lost")]),
+        row(well, &[("a plant", |_| Err(Stop::Skipped("lost".to_owned())), "lost")]),
+        row(|_| Ok(vec![count(1, "writes", 2)]), &[]),
+    ];
+    let has_failed = |row: &Outcome| matches!(row, Err(Stop::Failed { .. }));
+    match good.is_ok() && bad.iter().all(has_failed) {
+        true => Ok(()),
+        false => Err("a row holds although what is planted in it is not noticed".to_owned()),
     }
 }
 
@@ -133,21 +155,38 @@ pub(crate) fn over<T: Send>(
     seeds: Range<u64>,
     work: impl Fn(u64) -> Result<T, String> + Sync,
 ) -> Result<Vec<T>, Stop> {
-    // Seeds are only dealt out by it: `Relaxed`.
-    let next = AtomicU64::new(seeds.start);
+    dealt(seeds, work).map_err(|(seed, error)| failed(seed)(error))
+}
+
+/// The same for each of some numbers, all of which belong to one seed: it repeats the failure.
+pub(crate) fn each<T: Send>(
+    seed: u64,
+    numbers: Range<u64>,
+    work: impl Fn(u64) -> Result<T, String> + Sync,
+) -> Result<Vec<T>, Stop> {
+    let error = |(number, error)| failed(seed)(format!("number {number}: {error}"));
+    dealt(numbers, work).map_err(error)
+}
+
+fn dealt<T: Send>(
+    numbers: Range<u64>,
+    work: impl Fn(u64) -> Result<T, String> + Sync,
+) -> Result<Vec<T>, (u64, String)> {
+    // Numbers are only dealt out by it: `Relaxed`.
+    let next = AtomicU64::new(numbers.start);
     let mine = || {
         let mut done = Vec::new();
         loop {
-            let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= seeds.end {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= numbers.end {
                 return done;
             }
-            let result = catch_unwind(AssertUnwindSafe(|| work(seed)));
+            let result = catch_unwind(AssertUnwindSafe(|| work(number)));
             let result = result.unwrap_or_else(|panic| Err(words(&*panic)));
             if result.is_err() {
-                next.store(seeds.end, Ordering::Relaxed);
+                next.store(numbers.end, Ordering::Relaxed);
             }
-            done.push((seed, result));
+            done.push((number, result));
         }
     };
     let mut done: Vec<(u64, Result<T, String>)> = thread::scope(|scope| {
@@ -155,6 +194,6 @@ pub(crate) fn over<T: Send>(
         let threads: Vec<_> = (0..cores).map(|_| scope.spawn(mine)).collect();
         threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
     });
-    done.sort_by_key(|(seed, _)| *seed);
-    done.into_iter().map(|(seed, result)| result.map_err(failed(seed))).collect()
+    done.sort_by_key(|(number, _)| *number);
+    done.into_iter().map(|(number, result)| result.map_err(|error| (number, error))).collect()
 }

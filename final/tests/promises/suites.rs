@@ -1,6 +1,7 @@
 //! What ordinary tests show. They are run as everybody runs them.
 
 use super::row::{Outcome, Size, Stop, count, failed};
+use super::support::planted::PLANTED;
 use super::support::sigterm::sigterm_under_load;
 use std::process::Command;
 
@@ -19,9 +20,11 @@ fn printed(command: &mut Command) -> Result<String, Stop> {
 struct Suites(String);
 
 impl Suites {
-    /// Runs those tests of these targets whose names have `filter`.
-    fn run(targets: &[&str], filter: &str) -> Result<Suites, Stop> {
+    /// Runs these targets' tests, with something planted if it is named, and then those of them whose
+    /// names have `filter`.
+    fn run(targets: &[&str], filter: &str, planted: &str) -> Result<Suites, Stop> {
         let mut command = Command::new(env!("CARGO"));
+        command.env(PLANTED, planted).env("RUST_BACKTRACE", "0");
         command.args(["test", "--release", "--quiet", "--package", "final"]);
         command.args(targets.iter().flat_map(|target| ["--test", target]));
         command.args([filter, "--", "--nocapture"]);
@@ -45,8 +48,13 @@ impl Suites {
     }
 }
 
-fn crowd_of(filter: &str) -> Outcome {
-    let suites = Suites::run(&["crowd"], filter)?;
+/// Runs some suites with a fault planted. They are to fail.
+fn with_planted(targets: &[&str], filter: &str, planted: &str) -> Outcome {
+    Suites::run(targets, filter, planted).map(|_| Vec::new())
+}
+
+pub(crate) fn crowd(_: Size) -> Outcome {
+    let suites = Suites::run(&["crowd"], "", "")?;
     let idle = suites.numbers("idle connections:");
     let connections: u64 = idle.iter().filter_map(|line| line.first()).sum();
     let bytes = idle.iter().filter_map(|line| line.get(1)).max().copied().unwrap_or_default();
@@ -57,37 +65,40 @@ fn crowd_of(filter: &str) -> Outcome {
     ])
 }
 
-pub(crate) fn crowd(_: Size) -> Outcome {
-    crowd_of("")
-}
-
-/// Of the three pools only one.
-pub(crate) fn smaller_crowd(_: Size) -> Outcome {
-    crowd_of("rayon")
-}
-
-fn clients_of(filter: &str) -> Outcome {
-    let targets = ["limits", "hostile", "timers", "fairness", "scarce"];
-    let passed = Suites::run(&targets, filter)?.passed();
-    Ok(vec![count(passed, "tests", 30)])
+pub(crate) fn crowd_that_leaves_something(_: Size) -> Outcome {
+    with_planted(&["crowd"], "queue", "idle clients that leave something behind")
 }
 
 /// Limits on both sides of each, hostile clients, and a process that runs out of something.
 pub(crate) fn clients(_: Size) -> Outcome {
-    clients_of("")
+    let targets = ["limits", "hostile", "timers", "fairness", "scarce"];
+    Ok(vec![count(Suites::run(&targets, "", "")?.passed(), "tests", 34)])
 }
 
-pub(crate) fn fewer_clients(_: Size) -> Outcome {
-    clients_of("garbage")
+pub(crate) fn clients_with_a_wrong_limit(_: Size) -> Outcome {
+    with_planted(&["limits"], "a_key_or_value", "a limit that is one too high")
 }
 
-/// The models of `final/models`, all or the one of this name. What is planted in them they play and
-/// demand to be found themselves.
-fn models_of(name: &[&str]) -> Outcome {
+pub(crate) fn clients_that_disturb(_: Size) -> Outcome {
+    with_planted(&["hostile"], "a_hundred_halves", "a client that takes what is another's")
+}
+
+pub(crate) fn clients_that_panic_together(_: Size) -> Outcome {
+    with_planted(&["scarce"], "a_panic_on_rayon", "a panic that takes others along")
+}
+
+/// Runs the program `final/models`.
+fn run_models(arguments: &[&str]) -> Result<Suites, Stop> {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/models/Cargo.toml");
     let mut command = Command::new(env!("CARGO"));
-    command.args(["run", "--quiet", "--manifest-path", manifest, "--"]).args(name);
-    let suites = Suites(printed(&mut command)?);
+    command.args(["run", "--quiet", "--manifest-path", manifest, "--"]).args(arguments);
+    command.env("RUST_BACKTRACE", "0");
+    printed(&mut command).map(Suites)
+}
+
+/// All models, which have to find faults of their own.
+pub(crate) fn models(_: Size) -> Outcome {
+    let suites = run_models(&[])?;
     let numbers = suites.numbers("faults found").pop().unwrap_or_default();
     let [models, unbounded, executions, found, planted] = numbers[..] else {
         return Err(failed(0)(format!("the models end with no counts: {}", suites.0)));
@@ -100,25 +111,21 @@ fn models_of(name: &[&str]) -> Outcome {
     ])
 }
 
-pub(crate) fn models(_: Size) -> Outcome {
-    models_of(&[])
-}
-
-pub(crate) fn fewer_models(_: Size) -> Outcome {
-    models_of(&["a sync fails"])
-}
-
-fn formats_of(filter: &str) -> Outcome {
-    Ok(vec![count(Suites::run(&["formats"], filter)?.passed(), "tests", 7)])
+pub(crate) fn model_with_a_fault(_: Size) -> Outcome {
+    run_models(&["publish after append", "found before it is written"]).map(|_| Vec::new())
 }
 
 /// Directories that were written once and are opened ever after, and ones that are refused.
 pub(crate) fn formats(_: Size) -> Outcome {
-    formats_of("")
+    Ok(vec![count(Suites::run(&["formats"], "", "")?.passed(), "tests", 8)])
 }
 
-pub(crate) fn fewer_formats(_: Size) -> Outcome {
-    formats_of("golden")
+pub(crate) fn formats_of_another_golden_file(_: Size) -> Outcome {
+    with_planted(&["formats"], "a_golden", "a golden file that is not as it was")
+}
+
+pub(crate) fn formats_that_are_let_in(_: Size) -> Outcome {
+    with_planted(&["formats"], "a_later", "a later format that is let in")
 }
 
 /// SIGTERM under load, of which 20 rounds are an ordinary test.
@@ -126,8 +133,8 @@ pub(crate) fn stops(size: Size) -> Outcome {
     let rounds = size.pick(100, 2_000);
     let acknowledged = sigterm_under_load(rounds, 0);
     Ok(vec![
-        count(rounds, "rounds of SIGTERM", 100),
-        count(acknowledged, "acknowledged writes", 10_000),
+        count(rounds, "rounds of SIGTERM", size.pick(100, 2_000)),
+        count(acknowledged, "acknowledged writes", size.pick(10_000, 200_000)),
     ])
 }
 

@@ -5,15 +5,15 @@ use crate::disk::SimulatedDisk;
 use crate::{KvStoreOptions, KvsEngine, KvsError, check};
 use std::path::{Path, PathBuf};
 
-/// A small store of several segments, at whose end so many more values were written, and what it
+/// A small store of several segments, of a script of this seed and so many more values, and what it
 /// holds.
-fn store(more: usize) -> (SimulatedDisk, Model) {
+fn store(seed: u64, more: usize) -> (SimulatedDisk, Model) {
     let disk = SimulatedDisk::new();
     let mut store = Some(open(&disk).unwrap());
     let mut model = Model::new();
     let more =
         (0..more).map(|number| Step::Set(key(number % 6), format!("long value number {number}")));
-    for step in script(7, 60).into_iter().chain(more) {
+    for step in script(seed, 60).into_iter().chain(more) {
         run(&step, &mut store, &disk).unwrap();
         step.apply_to(&mut model);
     }
@@ -21,21 +21,27 @@ fn store(more: usize) -> (SimulatedDisk, Model) {
     (disk.snapshot(), model)
 }
 
-/// Damage is either noticed when the store is opened, or it changes no answer.
-fn is_noticed(disk: &SimulatedDisk, model: &Model, what: &str) -> bool {
+/// Damage to a file, from this place on, is either noticed when the store is opened, and found there,
+/// or it changes no answer.
+fn is_noticed(
+    disk: &SimulatedDisk,
+    model: &Model,
+    file: &Path,
+    place: usize,
+) -> Result<bool, String> {
     let opened = open(&disk.snapshot());
     let checked = check(disk, Path::new(DIR));
-    match opened {
-        Err(KvsError::Damaged { .. } | KvsError::File { .. } | KvsError::Format { .. }) => {
-            assert!(checked.is_err(), "{what}: open refuses it, check does not");
-            true
-        }
-        Err(other) => panic!("{what}: {other}"),
-        Ok(store) => {
-            holds(&store, &[model]).unwrap_or_else(|error| panic!("{what}: {error}"));
-            false
-        }
+    let (found, offset) = match opened {
+        Err(KvsError::Damaged { path, offset, .. }) => (path, offset),
+        Err(KvsError::Format { path, .. }) => (path, 0),
+        Err(other) => return Err(other.to_string()),
+        Ok(store) => return holds(&store, &[model]).map(|_| false),
+    };
+    // A record is found to be wrong as a whole, so what is named begins there or before.
+    if found != file || offset > place as u64 {
+        return Err(format!("found in {} at {offset}", found.display()));
     }
+    checked.err().map(|_| true).ok_or_else(|| "open refuses it, check does not".to_owned())
 }
 
 /// What can be damaged: each file of a small store, and one that is not the store's, where damage
@@ -46,59 +52,83 @@ pub(crate) struct Damage {
 }
 
 impl Damage {
-    /// To a store at whose end so many more values were written.
-    pub(crate) fn to_a_store(more: usize) -> Damage {
-        let (disk, model) = store(more);
+    /// To a store of a script of this seed and so many more values.
+    pub(crate) fn to_a_store(seed: u64, more: usize) -> Damage {
+        let (disk, model) = store(seed, more);
         let damage = Damage { disk, model };
-        assert!(!is_noticed(&damage.disk, &damage.model, "no damage"));
+        assert_eq!(is_noticed(&damage.disk, &damage.model, Path::new(DIR), 0), Ok(false));
         let stranger = Path::new(DIR).join("stranger");
         crate::disk::Disk::create(&damage.disk, &stranger).unwrap().write_at(b"!", 0).unwrap();
         damage
     }
 
-    /// The store's files.
-    pub(crate) fn files(&self) -> Vec<PathBuf> {
-        self.disk.files().into_iter().filter(|path| !path.ends_with("stranger")).collect()
+    /// Does it to each of the store's files: see [`Damage::to_a_file`].
+    pub(crate) fn everywhere(&self) -> Result<(usize, usize), String> {
+        let files = self.disk.files().into_iter().filter(|path| !path.ends_with("stranger"));
+        let mut counts = (0, 0);
+        for path in files {
+            let (flips, ends) = self.to_a_file(&path)?;
+            counts = (counts.0 + flips, counts.1 + ends);
+        }
+        Ok(counts)
     }
 
-    /// Flips each bit of a file, and cuts off each of its ends. Returns how many of both there were;
-    /// panics at one that was not noticed.
-    pub(crate) fn try_all(&self, path: &Path) -> (usize, usize) {
+    /// Flips each bit of a file, and cuts off each of its ends. Returns how many of both there were,
+    /// or which one was not noticed.
+    pub(crate) fn to_a_file(&self, path: &Path) -> Result<(usize, usize), String> {
         let disk = self.disk.snapshot();
         let good = disk.content(path).unwrap();
-        let must_be_noticed = |bad: Vec<u8>, what: String| {
+        let must_be_noticed = |bad: Vec<u8>, place, what: String| {
             disk.set_content(path, bad);
             let what = format!("{}, {what}", path.display());
-            assert!(is_noticed(&disk, &self.model, &what), "{what} was not noticed");
+            match is_noticed(&disk, &self.model, path, place) {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(format!("{what} was not noticed")),
+                Err(error) => Err(format!("{what}: {error}")),
+            }
         };
         for bit in 0..good.len() * 8 {
             let mut bad = good.clone();
             bad[bit / 8] ^= 1 << (bit % 8);
-            must_be_noticed(bad, format!("bit {bit}"));
+            must_be_noticed(bad, bit / 8, format!("bit {bit}"))?;
         }
         for len in 0..good.len() {
-            must_be_noticed(good[..len].to_vec(), format!("cut to {len}"));
+            must_be_noticed(good[..len].to_vec(), len, format!("cut to {len}"))?;
         }
-        (good.len() * 8, good.len())
+        Ok((good.len() * 8, good.len()))
     }
 }
 
 #[test]
-fn every_flipped_bit_and_every_missing_end_is_noticed() {
-    let damage = Damage::to_a_store(40);
-    let (mut flips, mut cuts) = (0, 0);
-    for path in damage.files() {
-        let counts = damage.try_all(&path);
-        (flips, cuts) = (flips + counts.0, cuts + counts.1);
-    }
-    println!("{flips} flipped bits and {cuts} missing ends were noticed");
-    assert!(flips >= 8_000 && cuts >= 1_000, "{flips} and {cuts}");
+fn every_flipped_bit_and_every_missing_end_is_noticed_and_found() {
+    let (flips, ends) = Damage::to_a_store(7, 40).everywhere().unwrap();
+    println!("{flips} flipped bits and {ends} missing ends were noticed");
+    assert!(flips >= 8_000 && ends >= 1_000, "{flips} and {ends}");
 }
 
 #[test]
-#[should_panic(expected = "stranger, bit 0 was not noticed")]
 fn planted_damage_that_no_checksum_covers_is_caught() {
-    Damage::to_a_store(40).try_all(&Path::new(DIR).join("stranger"));
+    let stranger = Path::new(DIR).join("stranger");
+    let error = Damage::to_a_store(7, 40).to_a_file(&stranger).unwrap_err();
+    assert!(error.ends_with("stranger, bit 0 was not noticed"), "{error}");
+}
+
+/// And so is damage that is said to be in another place than it is.
+#[test]
+fn planted_damage_that_is_found_elsewhere_is_caught() {
+    let Damage { disk, model } = Damage::to_a_store(7, 40);
+    let path = disk
+        .files()
+        .into_iter()
+        .find(|path| path.extension().is_some_and(|end| end == "seg"))
+        .unwrap();
+    let mut bad = disk.content(&path).unwrap();
+    let last = bad.len() - 1;
+    bad[last] ^= 1;
+    disk.set_content(&path, bad);
+    assert_eq!(is_noticed(&disk, &model, &path, last), Ok(true));
+    assert!(is_noticed(&disk, &model, &path, 0).unwrap_err().starts_with("found in"));
+    assert!(is_noticed(&disk, &model, Path::new(DIR), last).unwrap_err().starts_with("found in"));
 }
 
 /// The newest segment of a store that was not closed, and the places where its records start.
@@ -187,7 +217,7 @@ fn a_directory_of_another_format_is_refused_by_name() {
 
 #[test]
 fn opening_a_store_many_times_leaves_no_files_behind() {
-    let (disk, model) = store(40);
+    let (disk, model) = store(7, 40);
     let before = disk.files();
     for _ in 0..200 {
         holds(&open(&disk).unwrap(), &[&model]).unwrap();
