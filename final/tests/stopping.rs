@@ -46,7 +46,7 @@ fn an_answer_that_is_under_way_is_delivered_whole() {
     // What waits in the server, and what waits in its sockets only.
     for length in [15 << 20, 300 << 10] {
         let dir = TempDir::new().unwrap();
-        let mut server = with_large_value(length, &dir);
+        let mut server = with_large_value(length, &[], &dir);
         let mut clients = [reads_later(&server), reads_later(&server)];
         signal(&server, "-TERM");
         is_deaf(server.addr);
@@ -65,7 +65,7 @@ fn an_answer_that_is_under_way_is_delivered_whole() {
 fn a_second_signal_ends_it_at_once() {
     for (name, number) in [("-TERM", 15), ("-INT", 2)] {
         let dir = TempDir::new().unwrap();
-        let mut server = with_large_value(15 << 20, &dir);
+        let mut server = with_large_value(15 << 20, &[], &dir);
         let _waits = reads_later(&server);
         signal(&server, "-TERM");
         is_deaf(server.addr);
