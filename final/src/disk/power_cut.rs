@@ -52,6 +52,16 @@ fn content(files: &mut Vec<Vec<u8>>, file: FileId) -> &mut Vec<u8> {
     &mut files[file]
 }
 
+/// Whether all of these changes are safe.
+pub(super) fn is_safe(done: &[Change]) -> bool {
+    let keep = Keep::new(done, None);
+    done.iter().enumerate().all(|(number, change)| match change {
+        Change::Write { file, .. } | Change::SetLen { file, .. } => keep.is_synced(number, *file),
+        Change::Name { path, .. } | Change::Rename { to: path, .. } => keep.is_named(number, path),
+        Change::Sync { .. } | Change::SyncDir { .. } => true,
+    })
+}
+
 /// What there is after some changes to `base`; with choices, after a power cut too.
 pub(super) fn replay(base: &Content, done: &[Change], choices: Option<&mut CrashRng>) -> Content {
     let (mut names, mut files) = base.clone();
@@ -59,9 +69,12 @@ pub(super) fn replay(base: &Content, done: &[Change], choices: Option<&mut Crash
     for (number, change) in done.iter().enumerate() {
         match change {
             Change::Write { file, offset, bytes } => {
-                let kept = keep.bytes(number, *file, bytes);
-                if !kept.is_empty() {
-                    write(content(&mut files, *file), *offset, kept);
+                let (start, end) = keep.parts(number, *file, bytes.len());
+                for part in [0..start, end..bytes.len()] {
+                    if !part.is_empty() {
+                        let at = *offset + part.start as u64;
+                        write(content(&mut files, *file), at, &bytes[part]);
+                    }
                 }
             }
             Change::SetLen { file, len } => {
@@ -116,6 +129,11 @@ impl<'a> Keep<'a> {
         self.file_syncs.get(&file).is_some_and(|sync| *sync > number)
     }
 
+    fn is_named(&self, number: usize, path: &Path) -> bool {
+        let last = path.parent().and_then(|dir| self.dir_syncs.get(dir));
+        last.is_some_and(|sync| *sync > number)
+    }
+
     /// One of `bound` choices; the first, which is to keep, if nothing is lost.
     fn choose(&mut self, safe: bool, bound: usize) -> usize {
         match &mut self.choices {
@@ -128,18 +146,21 @@ impl<'a> Keep<'a> {
         self.choose(self.is_synced(number, file), 2) == 0
     }
 
-    /// What of a write is there: all, nothing, or its beginning.
-    fn bytes<'b>(&mut self, number: usize, file: FileId, bytes: &'b [u8]) -> &'b [u8] {
-        match self.choose(self.is_synced(number, file), 3) {
-            0 => bytes,
-            1 => &[],
-            _ => &bytes[..self.choose(false, bytes.len() + 1)],
+    /// What of a write of `len` bytes is there: the bytes before the first place, and those from the
+    /// second on. That may be all, nothing, a beginning, or all but a part between.
+    fn parts(&mut self, number: usize, file: FileId, len: usize) -> (usize, usize) {
+        match self.choose(self.is_synced(number, file), 4) {
+            0 => (len, len),
+            1 => (0, len),
+            2 => (self.choose(false, len + 1), len),
+            _ => {
+                let start = self.choose(false, len + 1);
+                (start, start + self.choose(false, len - start + 1))
+            }
         }
     }
 
     fn name(&mut self, number: usize, path: &Path) -> bool {
-        let last = path.parent().and_then(|dir| self.dir_syncs.get(dir));
-        let safe = last.is_some_and(|sync| *sync > number);
-        self.choose(safe, 2) == 0
+        self.choose(self.is_named(number, path), 2) == 0
     }
 }

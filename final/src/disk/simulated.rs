@@ -1,4 +1,4 @@
-use super::power_cut::{Change, Content, CrashRng, FileId, replay, write};
+use super::power_cut::{Change, Content, CrashRng, FileId, is_safe, replay, write};
 use super::{Disk, DiskFile, Map};
 use crate::sync::{Mutex, MutexGuard};
 use crate::{KvsError, Result};
@@ -41,6 +41,7 @@ struct State {
     operations: usize,
     fault: Option<Fault>,
     lies: bool,
+    during_sync: Option<Box<dyn FnOnce() + Send>>,
 }
 
 impl SimulatedDisk {
@@ -71,6 +72,17 @@ impl SimulatedDisk {
     /// From now on a sync succeeds and does nothing: the disk that no store can be safe on.
     pub fn set_lying(&self, lies: bool) {
         self.state().lies = lies;
+    }
+
+    /// Calls `then` in the course of the next sync of a file: what that makes safe is, and it has not
+    /// returned yet.
+    pub fn during_next_sync(&self, then: impl FnOnce() + Send + 'static) {
+        self.state().during_sync = Some(Box::new(then));
+    }
+
+    /// Whether a power cut now would take nothing.
+    pub fn is_safe(&self) -> bool {
+        is_safe(&self.state().changes)
     }
 
     /// The content of a file, if there is one of that name.
@@ -299,6 +311,9 @@ impl DiskFile for SimulatedFile {
         if !state.lies {
             state.changes.push(Change::Sync { file: self.file });
         }
+        let then = state.during_sync.take();
+        drop(state);
+        then.into_iter().for_each(|then| then());
         Ok(())
     }
 }

@@ -45,7 +45,7 @@ impl Background {
         }
         let due = Arc::clone(compactor);
         let compactor = Arc::clone(compactor);
-        let compact = move || compact(&compactor, &wakes, &stopped);
+        let compact = move || compact(&compactor, &wakes, &stopped, PATIENCE);
         threads.compactor =
             Some(thread::Builder::new().name("kvs-compactor".into()).spawn(compact)?);
         if let Durability::Interval(time) = writer.options.durability {
@@ -105,18 +105,22 @@ impl Drop for Background {
     }
 }
 
-fn compact(compactor: &Compactor, wakes: &Receiver<()>, stopped: &Receiver<Infallible>) {
-    let mut patience = PATIENCE;
+/// The life of the compactor's thread: it looks whenever it is woken whether a compaction pays.
+pub(super) fn compact(
+    compactor: &Compactor,
+    wakes: &Receiver<()>,
+    stopped: &Receiver<Infallible>,
+    least_patience: Duration,
+) {
+    let mut patience = least_patience;
     loop {
         select! {
             recv(wakes) -> _ => {}
             recv(stopped) -> _ => return,
         }
-        if !compactor.is_due() {
-            continue;
-        }
-        match compactor.run(compactor.needs_tail()) {
-            Ok(()) => patience = PATIENCE,
+        match compactor.run_if_due() {
+            Ok(true) => patience = least_patience,
+            Ok(false) => {}
             Err(KvsError::NoCompaction) => return,
             Err(error) => {
                 log::error!("compaction failed: {error}");

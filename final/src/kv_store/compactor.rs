@@ -97,6 +97,15 @@ impl Compactor {
         !is_due_by_number && (dead < options.compact_at || dead < bytes / 2)
     }
 
+    /// Compacts if it would pay. Returns whether it did.
+    pub(super) fn run_if_due(&self) -> Result<bool> {
+        let is_due = self.is_due();
+        if is_due {
+            self.run(self.needs_tail())?;
+        }
+        Ok(is_due)
+    }
+
     /// Compacts all sealed segments, with the one that is written to or without it. If it fails, the
     /// store is as it was.
     pub(super) fn run(&self, with_tail: bool) -> Result<()> {

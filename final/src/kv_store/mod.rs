@@ -158,6 +158,15 @@ impl KvStore {
         self.0.compactor.run(true)
     }
 
+    /// Compacts if it pays, on this thread: what a thread of the store's own does, unless it was
+    /// opened without ([`KvStoreOptions::background`]). Returns whether it did.
+    ///
+    /// # Errors
+    /// As [`KvStore::compact`].
+    pub fn compact_if_due(&self) -> Result<bool> {
+        self.0.compactor.run_if_due()
+    }
+
     /// Makes every write that was acknowledged so far survive a power cut.
     ///
     /// # Errors

@@ -161,8 +161,8 @@ impl KvStoreOptions {
         self
     }
 
-    /// Whether threads of the store's own compact and sync it. Without, [`KvStore::compact`] and
-    /// [`KvStore::sync`] are left to the caller; for tests that want one order of events.
+    /// Whether threads of the store's own compact and sync it. Without, [`KvStore::compact_if_due`]
+    /// and [`KvStore::sync`] are left to the caller; for tests that want one order of events.
     pub fn background(mut self, background: bool) -> Self {
         self.background = background;
         self

@@ -24,7 +24,7 @@ fn sums(pairs: Vec<(usize, usize)>) -> (usize, usize) {
 pub(crate) fn crashes(size: Size) -> Outcome {
     let seeds = size.seed..size.seed + size.pick(4, 160);
     let (images, again) = sums(over(seeds.clone(), crash::at_level_always)?);
-    let (images_os, again_os) = sums(over(seeds, crash::at_level_os)?);
+    let (images_os, again_os) = sums(over(seeds, crash::below_level_always)?);
     Ok(vec![
         count(images + images_os, "images after a crash", 25_000),
         count(again + again_os, "after a second one, during recovery", 1_000),

@@ -1,9 +1,14 @@
 //! When a compaction starts, and that it leaves no reason for the next one.
 
-use super::workload::{DIR, Step, key, options, run_with, script};
-use crate::disk::SimulatedDisk;
+use super::workload::{COMPACT_AT, DIR, Step, key, options, run_with, script, until};
+use crate::disk::{Fault, SimulatedDisk};
+use crate::kv_store::background::compact;
 use crate::{KvStore, KvsEngine};
+use crossbeam::channel::bounded;
+use std::io::ErrorKind;
+use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 fn is_due(store: &KvStore) -> bool {
     store.0.compactor.is_due()
@@ -53,11 +58,35 @@ fn the_compactor_sees_them_by_itself() {
     drop(filled(&disk, 30));
     let options = options(&disk).segment_bytes(100_000).spare_segments(2).background(true);
     let store = options.open(DIR).unwrap();
-    while store.stats().compactions == 0 {
-        thread::yield_now();
-    }
+    until("it is done", || store.stats().compactions == 1);
     assert_eq!(store.stats().segments, 2);
     assert_eq!(store.get(key(99)).unwrap(), Some("v".repeat(30)));
+}
+
+#[test]
+fn a_compaction_that_failed_is_tried_again() {
+    let disk = SimulatedDisk::new();
+    let store = options(&disk).segment_bytes(1_000).compact_at(100).open(DIR).unwrap();
+    for _ in 0..10 {
+        store.set(key(0), "v".repeat(30)).unwrap();
+    }
+    store.0.writer.seal().unwrap();
+    // It cannot read what it is to copy.
+    let (at, error) = (disk.operations(), ErrorKind::Other);
+    disk.set_fault(Some(Fault { at, forever: false, error, short_write: false }));
+    let ((wake, wakes), (stop, stopped)) = (bounded(1), bounded(0));
+    let compactor = Arc::clone(&store.0.compactor);
+    let patience = Duration::from_millis(1);
+    let thread = thread::spawn(move || compact(&compactor, &wakes, &stopped, patience));
+    wake.send(()).unwrap();
+    until("the first fails", || store.stats().last_error.is_some());
+    assert_eq!(store.stats().compactions, 0);
+    wake.send(()).unwrap();
+    until("the second is done", || store.stats().compactions == 1);
+    assert_eq!(store.stats().last_error, None);
+    assert_eq!(store.get(key(0)).unwrap(), Some("v".repeat(30)));
+    drop(stop);
+    thread.join().unwrap();
 }
 
 #[test]
@@ -78,6 +107,22 @@ fn a_compaction_leaves_no_reason_for_the_next() {
         }
         assert!(times > 5, "seed {seed}: {times}");
     }
+}
+
+/// The scripts of the crashes, that is.
+#[test]
+fn a_script_compacts_also_while_the_segment_that_is_written_to_is_left_alone() {
+    let disk = SimulatedDisk::new();
+    let open = || options(&disk).compact_at(COMPACT_AT).open(DIR);
+    let mut store = Some(open().unwrap());
+    let mut times = 0;
+    for step in (0..4).flat_map(|seed| script(seed, 120)) {
+        if let (Step::CompactIfDue, Some(store)) = (&step, &store) {
+            times += usize::from(is_due(store) && !store.0.compactor.needs_tail());
+        }
+        run_with(&step, &mut store, open).unwrap();
+    }
+    assert!(times >= 5, "{times}");
 }
 
 #[test]

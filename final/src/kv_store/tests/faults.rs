@@ -1,6 +1,6 @@
 //! Every error at every place, once and for ever.
 
-use super::workload::{KEYS, Model, Step, holds, key, open, run, script};
+use super::workload::{KEYS, Model, Step, holds, key, open, open_os, run, script};
 use crate::disk::{Fault, SimulatedDisk};
 use crate::{KvStore, KvsEngine, KvsError};
 use std::io::ErrorKind;
@@ -18,7 +18,9 @@ impl Possible {
         let (key, value) = match step {
             Step::Set(key, value) => (key, Some(value.clone())),
             Step::Remove(key) => (key, None),
-            Step::Compact | Step::Reopen => return,
+            // If one of them failed, each of the others may have.
+            Step::Batch(steps) => return steps.iter().for_each(|step| self.note(step, succeeded)),
+            Step::Sync | Step::Compact | Step::CompactIfDue | Step::Reopen => return,
         };
         if succeeded {
             self.failed.retain(|(failed, _)| failed != key);
@@ -74,7 +76,7 @@ fn run_with(fault: Fault, steps: &[Step], is_done: fn(&crate::Result<()>) -> boo
 /// Every kind of error at every place of a script of this seed. Panics at an answer that is wrong.
 /// Returns how many runs there were.
 pub(crate) fn everywhere(seed: u64, is_done: fn(&crate::Result<()>) -> bool) -> usize {
-    let steps = script(seed, 170);
+    let steps = script(seed, 190);
     let mut runs = 0;
     for error in [ErrorKind::Other, ErrorKind::StorageFull] {
         for (forever, short_write) in [(false, false), (false, true), (true, false), (true, true)] {
@@ -154,4 +156,56 @@ fn after_a_failed_sync_nothing_is_written_until_the_store_is_opened_again() {
     let store = open(&disk).unwrap();
     assert_eq!(store.get(key(0)).unwrap().unwrap(), "before");
     set(&store, 2, "later").unwrap();
+}
+
+#[test]
+fn a_failed_sync_ends_all_writing_at_the_other_levels_too() {
+    for sync in [KvStore::sync, KvStore::compact] {
+        let disk = SimulatedDisk::new();
+        let store = open_os(&disk).unwrap();
+        set(&store, 0, "before").unwrap();
+        let (at, error) = (disk.operations(), ErrorKind::Other);
+        disk.set_fault(Some(Fault { at, forever: false, error, short_write: false }));
+        assert!(matches!(sync(&store), Err(KvsError::Stopped { .. })));
+        for _ in 0..3 {
+            assert!(matches!(set(&store, 1, "later"), Err(KvsError::Stopped { .. })));
+            assert!(matches!(store.sync(), Err(KvsError::Stopped { .. })));
+            assert_eq!(store.get(key(0)).unwrap().unwrap(), "before");
+        }
+        assert_eq!(disk.operations(), at + 1, "the disk was left alone");
+    }
+}
+
+/// Which operations of a rotation do what they do on a full disk, and writes go on when there is
+/// space again.
+#[test]
+fn only_a_sync_that_fails_for_want_of_space_ends_all_writing() {
+    const ROTATION: [&str; 11] = [
+        "sync the old segment",
+        "create the new one",
+        "write its header",
+        "sync it",
+        "sync the directory",
+        "create the manifest",
+        "write it",
+        "sync it",
+        "rename it",
+        "sync the directory",
+        "write the record",
+    ];
+    let mut stopped = Vec::new();
+    for (number, operation) in ROTATION.into_iter().enumerate() {
+        let disk = SimulatedDisk::new();
+        let store = open_os(&disk).unwrap();
+        set(&store, 0, &"v".repeat(360)).unwrap();
+        let (at, error) = (disk.operations() + number, ErrorKind::StorageFull);
+        disk.set_fault(Some(Fault { at, forever: false, error, short_write: true }));
+        set(&store, 1, "too much").unwrap_err();
+        match set(&store, 1, "after") {
+            Ok(()) => assert_eq!(store.get(key(1)).unwrap().unwrap(), "after"),
+            Err(KvsError::Stopped { .. }) => stopped.push((number, operation)),
+            Err(other) => panic!("{operation}: {other}"),
+        }
+    }
+    assert_eq!(stopped, [(0, "sync the old segment"), (9, "sync the directory")]);
 }

@@ -10,4 +10,5 @@ mod later;
 mod mapped;
 mod oracle;
 mod replay;
+mod safe;
 mod workload;

@@ -1,12 +1,19 @@
 //! A script of writes, with what a store must answer after each of them.
 
 use crate::disk::{CrashRng, SimulatedDisk};
-use crate::{Durability, KvStore, KvStoreOptions, KvsEngine, Result};
+use crate::{Durability, KvStore, KvStoreOptions, KvsEngine, KvsError, Result};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 pub(super) const DIR: &str = "/store";
 pub(super) const KEYS: usize = 6;
+/// So many dead bytes that in a script a compaction pays now and then.
+pub(super) const COMPACT_AT: u64 = 150;
+/// Longer than any of these tests takes.
+const WATCHDOG: Duration = Duration::from_secs(60);
 
 /// What the store should hold.
 pub(super) type Model = BTreeMap<String, String>;
@@ -16,7 +23,11 @@ pub(super) type Model = BTreeMap<String, String>;
 pub(super) enum Step {
     Set(String, String),
     Remove(String),
+    /// Sets and removals that share one write and one sync, but for the first; see [`run_batch`].
+    Batch(Vec<Step>),
+    Sync,
     Compact,
+    CompactIfDue,
     Reopen,
 }
 
@@ -25,7 +36,8 @@ impl Step {
         match self {
             Step::Set(key, value) => drop(model.insert(key.clone(), value.clone())),
             Step::Remove(key) => drop(model.remove(key)),
-            Step::Compact | Step::Reopen => {}
+            Step::Batch(steps) => steps.iter().for_each(|step| step.apply_to(model)),
+            Step::Sync | Step::Compact | Step::CompactIfDue | Step::Reopen => {}
         }
     }
 }
@@ -53,21 +65,34 @@ pub(super) fn open_os(disk: &SimulatedDisk) -> Result<KvStore> {
 }
 
 /// A script of `len` random steps: mostly writes, some removals, compactions and reopens. Values
-/// are unique; every third one is too long to be kept in the index.
+/// are unique; every third one is too long to be kept in the index, and all others are as long as
+/// [`AS_LONG`].
 pub(super) fn script(seed: u64, len: usize) -> Vec<Step> {
     let mut random = CrashRng(seed);
-    let mut steps = Vec::with_capacity(len);
-    for number in 0..len {
-        let key = key(random.below(KEYS));
-        let padding = if number % 3 == 0 { "and more than 22 bytes" } else { "" };
-        steps.push(match random.below(24) {
-            0 => Step::Compact,
-            1 => Step::Reopen,
-            2..=6 => Step::Remove(key),
-            _ => Step::Set(key, format!("value {number} {padding}")),
-        });
+    (0..len).map(|number| step(&mut random, number)).collect()
+}
+
+/// A value that takes exactly the place of most values of a script.
+pub(super) const AS_LONG: &str = "value new";
+
+fn step(random: &mut CrashRng, number: usize) -> Step {
+    match random.below(28) {
+        0 => Step::Compact,
+        1 => Step::CompactIfDue,
+        2 => Step::Reopen,
+        3 => Step::Sync,
+        4 => Step::Batch((0..2 + random.below(4)).map(|_| write(random, number)).collect()),
+        _ => write(random, number),
     }
-    steps
+}
+
+fn write(random: &mut CrashRng, number: usize) -> Step {
+    let key = key(random.below(KEYS));
+    let padding = if number.is_multiple_of(3) { " and more than 22 bytes" } else { "" };
+    match random.below(5) {
+        0 => Step::Remove(key),
+        _ => Step::Set(key, format!("value {number:03}{padding}")),
+    }
 }
 
 /// Runs a step. A removal of a missing key is not an error here.
@@ -90,17 +115,52 @@ pub(super) fn run_with(
     };
     match step {
         Step::Set(key, value) => store.set(key.clone(), value.clone()),
-        Step::Remove(key) => match store.remove(key.clone()) {
-            Err(crate::KvsError::KeyNotFound) => Ok(()),
-            result => result,
-        },
+        Step::Remove(key) => unless_missing(store.remove(key.clone())),
+        Step::Batch(steps) => run_batch(store, steps.clone()),
+        Step::Sync => store.sync(),
         Step::Compact => store.compact(),
+        Step::CompactIfDue => store.compact_if_due().map(drop),
         Step::Reopen => Ok(()),
     }
 }
 
-/// Whether the store holds exactly what one of the models says.
-pub(super) fn holds(store: &KvStore, models: &[&Model]) -> std::result::Result<(), String> {
+fn unless_missing(result: Result<()>) -> Result<()> {
+    match result {
+        Err(KvsError::KeyNotFound) => Ok(()),
+        result => result,
+    }
+}
+
+/// Writes, all but the first of them from within the callback of the first. At level `always` the
+/// thread that calls it is the one that would commit them, if the store has threads of its own; so
+/// it finds them all together when it is done.
+fn run_batch(store: &KvStore, steps: Vec<Step>) -> Result<()> {
+    let (said, results) = mpsc::channel();
+    let mut steps = steps.into_iter();
+    let Some(first) = steps.next() else {
+        return Ok(());
+    };
+    let (same, first_said) = (store.clone(), said.clone());
+    write_then(store, first, move |result| {
+        first_said.send(result).unwrap();
+        for step in steps {
+            let said = said.clone();
+            write_then(&same, step, move |result| said.send(result).unwrap());
+        }
+    });
+    results.iter().try_for_each(unless_missing)
+}
+
+fn write_then(store: &KvStore, step: Step, done: impl FnOnce(Result<()>) + Send + 'static) {
+    match step {
+        Step::Set(key, value) => store.set_then(key, value, done),
+        Step::Remove(key) => store.remove_then(key, done),
+        other => panic!("{other:?} is no write"),
+    }
+}
+
+/// What the store holds, if that is exactly what one of the models says.
+pub(super) fn holds(store: &KvStore, models: &[&Model]) -> std::result::Result<Model, String> {
     let mut found = Model::new();
     for number in 0..KEYS {
         match store.get(key(number)) {
@@ -115,7 +175,16 @@ pub(super) fn holds(store: &KvStore, models: &[&Model]) -> std::result::Result<(
     if !models.contains(&&found) {
         return Err(format!("found {found:?}, expected one of {models:?}"));
     }
-    Ok(())
+    Ok(found)
+}
+
+/// Waits for an event that can only be asked for.
+pub(super) fn until(event: &str, mut happened: impl FnMut() -> bool) {
+    let since = Instant::now();
+    while !happened() {
+        assert!(since.elapsed() < WATCHDOG, "it never happens that {event}");
+        thread::yield_now();
+    }
 }
 
 /// How many files of the store are on the disk.

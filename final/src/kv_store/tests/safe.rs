@@ -1,0 +1,91 @@
+//! What is safe from a power cut, and from when on.
+
+use super::workload::{AS_LONG, DIR, key, open, open_os, options, until};
+use crate::disk::{CrashRng, SimulatedDisk};
+use crate::kv_store::writer::Op;
+use crate::{Durability, KvsEngine};
+use std::path::Path;
+use std::time::Duration;
+
+#[test]
+fn at_level_interval_a_write_becomes_safe_although_nobody_asks_for_it() {
+    let disk = SimulatedDisk::new();
+    let options = options(&disk).durability(Durability::Interval(Duration::from_millis(1)));
+    let store = options.background(true).open(DIR).unwrap();
+    for number in 0..10 {
+        store.set(key(number), "value".into()).unwrap();
+        until("it is synced", || disk.is_safe());
+        let image = disk.after_power_cut(disk.changes(), &mut CrashRng(0));
+        assert_eq!(open(&image).unwrap().get(key(number)).unwrap().unwrap(), "value");
+    }
+}
+
+#[test]
+fn what_is_written_in_the_course_of_a_sync_is_safe_only_after_the_next_one() {
+    let disk = SimulatedDisk::new();
+    let store = open_os(&disk).unwrap();
+    store.set(key(0), "before".into()).unwrap();
+    let same = store.clone();
+    disk.during_next_sync(move || same.set(key(1), "meanwhile".into()).unwrap());
+    store.sync().unwrap();
+    assert!(!disk.is_safe(), "it came too late for this one");
+    store.sync().unwrap();
+    assert!(disk.is_safe());
+}
+
+#[test]
+fn a_compaction_that_drops_an_old_value_makes_the_new_one_safe_before() {
+    let disk = SimulatedDisk::new();
+    let store = open_os(&disk).unwrap();
+    store.set("k".into(), "old".into()).unwrap();
+    store.0.writer.seal().unwrap();
+    // It is in the segment that is written to, which this compaction leaves alone.
+    store.set("k".into(), "new".into()).unwrap();
+    store.0.compactor.run(false).unwrap();
+    for seed in 0..100 {
+        let image = disk.after_power_cut(disk.changes(), &mut CrashRng(seed));
+        assert_eq!(open_os(&image).unwrap().get("k".into()).unwrap().unwrap(), "new");
+    }
+}
+
+#[test]
+fn what_was_read_after_a_kill_is_still_there_after_a_power_cut() {
+    let disk = SimulatedDisk::new();
+    let store = open(&disk).unwrap();
+    let before = disk.changes();
+    store.set("k".into(), "v".into()).unwrap();
+    let mut seen = 0;
+    for at in before..=disk.changes() {
+        let killed = disk.after_kill(at);
+        let store = open(&killed).unwrap();
+        if store.get("k".into()).unwrap().is_some() {
+            seen += 1;
+            for seed in 0..50 {
+                let cut = killed.after_power_cut(killed.changes(), &mut CrashRng(seed));
+                assert_eq!(open(&cut).unwrap().get("k".into()).unwrap().unwrap(), "v", "at {at}");
+            }
+        }
+    }
+    assert!(seen >= 2, "before its sync and after it");
+}
+
+#[test]
+fn a_record_behind_a_torn_one_does_not_come_back() {
+    let disk = SimulatedDisk::new();
+    let store = open(&disk).unwrap();
+    let set = |key: &str| Op::new(key.into(), Some(AS_LONG.into()));
+    store.0.writer.commit(&mut [set("a"), set("b")]);
+    let killed = disk.after_kill(disk.changes());
+    let path = Path::new(DIR).join("0000000001.seg");
+    let mut bytes = killed.content(&path).unwrap();
+    // In the first record of the batch.
+    bytes[24] ^= 0xff;
+    killed.set_content(&path, bytes);
+    let store = open(&killed).unwrap();
+    assert_eq!(store.get("b".into()).unwrap(), None);
+    // It takes exactly the place of the first.
+    store.set("c".into(), AS_LONG.into()).unwrap();
+    let store = open(&killed.after_kill(killed.changes())).unwrap();
+    assert_eq!(store.get("c".into()).unwrap().unwrap(), AS_LONG);
+    assert_eq!(store.get("b".into()).unwrap(), None, "it is back");
+}
