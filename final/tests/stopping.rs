@@ -17,7 +17,7 @@ use rustix::net::sockopt::set_socket_recv_buffer_size;
 use std::io::Read;
 use std::thread;
 use support::engines::{Deferred, Gated, Prolific};
-use support::local::{Local, figure, is_deaf};
+use support::local::{Local, figure, is_deaf, until};
 use support::process::{exit_code, signal};
 use support::server::{Raw, Server};
 use support::sigterm::{GET_LARGE, NOTHING, set, sigterm_under_load, with_large_value};
@@ -44,18 +44,27 @@ fn reads_later(server: &Server) -> Raw {
 #[test]
 fn an_answer_that_is_under_way_is_delivered_whole() {
     // What waits in the server, and what waits in its sockets only.
-    for length in [15 << 20, 300 << 10] {
+    for (length, is_kept) in [(6 << 20, true), (300 << 10, false)] {
         let dir = TempDir::new().unwrap();
-        let mut server = with_large_value(length, &dir);
+        let mut server = with_large_value(length, &[], &dir);
+        let mut other = server.connect();
         let mut clients = [reads_later(&server), reads_later(&server)];
+        until("what can be sent is", || (figure(&mut other, "bytes_buffered") > 0) == is_kept);
+        drop(other);
         signal(&server, "-TERM");
         is_deaf(server.addr);
         // One goes on sending, to a server that takes no more.
         clients[1].send("{\"Get\"");
-        for client in &mut clients {
-            assert_eq!(client.line().len(), length + FRAME);
-            assert_eq!(client.line(), "", "it is closed");
-        }
+        // The server gives them five seconds: they read at once, and as much as they can.
+        thread::scope(|scope| {
+            for client in &mut clients {
+                set_socket_recv_buffer_size(client.stream(), 4 << 20).unwrap();
+                scope.spawn(|| {
+                    assert_eq!(client.line().len(), length + FRAME);
+                    assert_eq!(client.line(), "", "it is closed");
+                });
+            }
+        });
         drop(clients);
         assert_eq!(exit_code(&mut server), Some(0));
     }
@@ -65,7 +74,7 @@ fn an_answer_that_is_under_way_is_delivered_whole() {
 fn a_second_signal_ends_it_at_once() {
     for (name, number) in [("-TERM", 15), ("-INT", 2)] {
         let dir = TempDir::new().unwrap();
-        let mut server = with_large_value(15 << 20, &dir);
+        let mut server = with_large_value(15 << 20, &[], &dir);
         let _waits = reads_later(&server);
         signal(&server, "-TERM");
         is_deaf(server.addr);
@@ -168,7 +177,7 @@ fn writes_that_are_done_late_are_answered_before_it_ends() {
     let mut client = server.connect();
     client.send(set("a", "1") + &set("b", "2"));
     let mut other = server.connect();
-    support::local::until("both wait", || engine.waiting() == 2);
+    until("both wait", || engine.waiting() == 2);
     assert_eq!(figure(&mut other, "connections"), 2);
     server.begin_stop();
     assert_eq!(other.line(), "", "it is closed");
@@ -186,7 +195,7 @@ fn a_write_that_is_never_done_does_not_keep_it_for_ever() {
     let mut server = Local::start(engine.clone(), Limits::default());
     let mut client = server.connect();
     client.send(set("k", "v"));
-    support::local::until("it waits", || engine.waiting() == 1);
+    until("it waits", || engine.waiting() == 1);
     server.stop();
     assert_eq!(client.line(), "", "it is closed without an answer");
     // Who comes too late finds nobody to tell, and that is all.

@@ -135,18 +135,61 @@ fn fill_a_store(level: &str, take_for_done: bool) -> Result<Met, String> {
     })
 }
 
+/// A server one of whose system calls meets this fault.
+fn faulty_server(call: &str, fault: &str, level: &str, dir: &Path) -> Result<Server, String> {
+    let mut command = Command::new("strace");
+    let (trace, inject) = (format!("trace={call}"), format!("inject={call}:{fault}"));
+    command.args(["-D", "-f", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject]);
+    Server::start(command.args([KVS, "server", "--durability", level]), dir)
+}
+
+/// A server that begins a segment where there is no space to rename a file: some file systems want
+/// some. The first rename of each thread fails.
+fn fail_a_rename() -> Result<Met, String> {
+    let dir = TempDir::new().unwrap();
+    // An open after a kill renames nothing.
+    let mut server = kvs_server_in(&[], dir.path());
+    server.child.kill().unwrap();
+    server.child.wait().unwrap();
+    let server = faulty_server("rename", "error=ENOSPC:when=1", "os", dir.path())?;
+    let mut client = KvsClient::connect(server.addr).unwrap();
+    let (mut done, mut met) = (Possible::default(), Met::default());
+    // More than is in one segment.
+    for number in 0..90 {
+        let (key, value) = (format!("k{number}"), "v".repeat(900 << 10));
+        let result = client.set(key.clone(), value.clone());
+        done.note(&key, Some(value), &result);
+        match result {
+            Ok(()) => met.resumed = u64::from(met.refused > 0),
+            Err(error) if error.to_string().contains("No space left") => met.refused += 1,
+            Err(error) => return Err(format!("a rename failed, and the server says: {error}")),
+        }
+    }
+    if met.resumed == 0 {
+        return Err(format!("{} writes were refused, and none succeeded after it", met.refused));
+    }
+    met.read += done.check(|key| client.get(key))?;
+    drop(client);
+    server.terminate();
+    let store = KvStore::open(dir.path()).map_err(|error| error.to_string())?;
+    met.read += done.check(|key| store.get(key))?;
+    Ok(met)
+}
+
 fn full(size: Size, take_for_done: bool) -> Outcome {
     drop(Small::new().map_err(Stop::Skipped)?);
+    strace_works()?;
     let rounds = size.seed..size.seed + size.pick(10, 200);
     let level = |round: u64| ["always", "interval", "os"][round as usize % 3];
     let mut met = over(rounds.clone(), |round| fill_a_server(level(round), take_for_done))?;
     met.extend(over(rounds, |round| fill_a_store(level(round), take_for_done))?);
+    met.push(fail_a_rename().map_err(failed(size.seed))?);
     let sum = |part: fn(&Met) -> u64| met.iter().map(part).sum::<u64>();
     Ok(vec![
         count(
             sum(|met| met.resumed),
             "servers and stores that ran out of space",
-            size.pick(20, 400),
+            size.pick(21, 401),
         ),
         count(sum(|met| met.refused), "writes refused in words", size.pick(200, 4_000)),
         count(sum(|met| met.read), "reads meanwhile and after", size.pick(20_000, 400_000)),
@@ -164,11 +207,7 @@ pub(crate) fn refused_taken_for_done(size: Size) -> Outcome {
 /// One sync of a server fails, and those after it would not.
 fn fail_a_sync(level: &str, at: u64, take_for_done: bool) -> Result<Met, String> {
     let dir = TempDir::new().unwrap();
-    let mut command = Command::new("strace");
-    let inject = format!("inject=fdatasync:error=EIO:when={at}");
-    command.args(["-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync", "-e", &inject]);
-    command.args([KVS, "server", "--durability", level]);
-    let server = Server::start(&mut command, dir.path())?;
+    let server = faulty_server("fdatasync", &format!("error=EIO:when={at}"), level, dir.path())?;
     let mut client = KvsClient::connect(server.addr).unwrap();
     let (mut done, mut met) = (Possible::default(), Met::default());
     let mut set = |client: &mut KvsClient, number: u64| {

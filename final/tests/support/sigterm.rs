@@ -16,9 +16,18 @@ pub(crate) fn set(key: &str, value: &str) -> String {
     format!("{{\"Set\":{{\"key\":\"{key}\",\"value\":\"{value}\"}}}}\n")
 }
 
-/// A server with a value of so many bytes.
-pub(crate) fn with_large_value(length: usize, dir: &TempDir) -> Server {
-    let server = kvs_server(&["--threads", "2"], dir);
+const POOLS: [&str; 3] = ["naive", "queue", "rayon"];
+const LEVELS: [&str; 3] = ["always", "interval=5", "os"];
+
+/// A directory in memory if there can be one. A server that is told to stop gives its connections five
+/// seconds, and the syncs of a busy disk may take longer.
+fn in_memory() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
+/// A server with these options and a value of so many bytes.
+pub(crate) fn with_large_value(length: usize, options: &[&str], dir: &TempDir) -> Server {
+    let server = kvs_server(&[&["--threads", "2"], options].concat(), dir);
     let mut client = server.connect();
     client.send(set("large", &"v".repeat(length)));
     assert_eq!(client.line(), NOTHING);
@@ -63,14 +72,16 @@ fn load(stream: TcpStream, name: &str, progress: &Sender<()>) -> usize {
     })
 }
 
-/// Each client has many requests under way, and each answer that it gets is whole and true. So many
-/// more of each client than were acknowledged must be there: none, but to see that this is looked at.
-/// Returns how many were.
+/// Each client has many requests under way, and each answer that it gets is whole and true. Pools and
+/// levels of durability take turns. So many more of each client than were acknowledged must be there:
+/// none, but to see that this is looked at. Returns how many were.
 pub(crate) fn sigterm_under_load(rounds: usize, more: usize) -> usize {
     let mut acknowledged = 0;
     for round in 0..rounds {
-        let dir = TempDir::new().unwrap();
-        let server = with_large_value(100_000, &dir);
+        let dir = in_memory();
+        let (pool, level) = (POOLS[round % 3], LEVELS[round / 3 % 3]);
+        let options = ["--pool", pool, "--durability", level];
+        let server = with_large_value(100_000, &options, &dir);
         let (progress, steps) = mpsc::channel();
         let loaders: Vec<_> = (0..4)
             .map(|name| {
@@ -83,13 +94,14 @@ pub(crate) fn sigterm_under_load(rounds: usize, more: usize) -> usize {
             steps.recv_timeout(WATCHDOG).unwrap();
         }
         let (status, log) = server.terminate();
-        assert_eq!(status.code(), Some(0), "{log}");
+        assert_eq!(status.code(), Some(0), "round {round}, {pool}, {level}: {log}");
         let counts: Vec<usize> = loaders.into_iter().map(|load| load.join().unwrap()).collect();
         let store = KvStore::open(dir.path()).unwrap();
         for (name, count) in counts.into_iter().enumerate() {
             for number in (0..count + more).filter(|number| !asks_for_large(*number)) {
                 let found = store.get(format!("{name}-{number}")).unwrap();
-                assert_eq!(found, Some(number.to_string()), "round {round}: {name}-{number}");
+                let written = Some(number.to_string());
+                assert_eq!(found, written, "round {round}, {pool}, {level}: {name}-{number}");
                 acknowledged += 1;
             }
         }
