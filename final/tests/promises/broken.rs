@@ -4,6 +4,7 @@ use super::kills::strace_works;
 use super::load::{Client, Direct};
 use super::possible::Possible;
 use super::row::{Outcome, Size, Stop, count, each, failed, over};
+use super::support::local::until;
 use super::support::process::{KVS, kvs_server_in};
 use super::support::server::Server;
 use kvs_final::{KvStore, KvStoreOptions, KvsClient, KvsEngine, KvsError};
@@ -216,11 +217,12 @@ fn fail_a_sync(level: &str, at: u64, take_for_done: bool) -> Result<Met, String>
         done.note(&key, Some(value), &result);
         result
     };
-    // A sync a write, or one every so often: long before so many writes.
-    let first = (0..100_000).find(|number| set(&mut client, *number).is_err());
-    let Some(first) = first else {
-        return Err(format!("at level {level} sync {at} failed, and no write did"));
-    };
+    // Each write is synced, or those of some milliseconds are; on a busy disk it may take seconds.
+    let mut first = 0;
+    until(&format!("at level {level} sync {at} fails, and a write"), || {
+        first += 1;
+        set(&mut client, first).is_err()
+    });
     for number in first..first + 50 {
         match set(&mut client, number) {
             Err(error) if error.to_string().contains("no more writes until") => met.refused += 1,
