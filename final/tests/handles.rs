@@ -1,8 +1,12 @@
-//! The handles of a store: it is closed with the last one, wherever that is dropped.
+//! What a store holds open: itself until its last handle is dropped, and files until a compaction has
+//! replaced them.
 #![allow(clippy::unwrap_used)] // helpers of tests are tests
 
 use kvs_final::{Durability, KvStore, KvStoreOptions, KvsEngine};
+use std::fs;
+use std::path::Path;
 use std::sync::mpsc;
+use std::thread;
 use tempfile::TempDir;
 
 /// On the store's own thread, while more writes wait for it.
@@ -33,4 +37,29 @@ fn the_last_handle_may_go_with_the_callback_of_a_write() {
     let store = KvStore::open(dir.path()).unwrap();
     assert_eq!(store.stats().keys, more + 1);
     assert_eq!(store.get("9".to_owned()).unwrap(), Some("v".to_owned()));
+}
+
+/// How many files of this directory are open and deleted.
+fn deleted(dir: &Path) -> usize {
+    let open = fs::read_dir("/proc/self/fd").unwrap().flatten();
+    let open = open.filter_map(|file| fs::read_link(file.path()).ok());
+    open.filter(|path| path.starts_with(dir) && path.to_string_lossy().ends_with(" (deleted)"))
+        .count()
+}
+
+/// Else a disk could be full of them that is empty to all appearances.
+#[test]
+fn files_that_a_compaction_has_replaced_are_closed() {
+    let dir = TempDir::new().unwrap();
+    let options = KvStoreOptions::new().segment_bytes(4096).background(false);
+    let store = options.open(dir.path()).unwrap();
+    let write = || (0..100).for_each(|key| store.set(key.to_string(), "v".repeat(100)).unwrap());
+    write();
+    store.compact().unwrap();
+    assert_eq!(deleted(dir.path()), 0, "by who has compacted");
+    // Entries that this thread has replaced, so that it has to free them, and another thread compacts.
+    write();
+    thread::scope(|scope| scope.spawn(|| store.compact().unwrap()).join().unwrap());
+    store.set("one more".to_owned(), "v".to_owned()).unwrap();
+    assert_eq!(deleted(dir.path()), 0, "by who had written before");
 }

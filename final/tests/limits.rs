@@ -337,3 +337,12 @@ fn the_command_line_sets_the_limits() {
     half.send(&GET[..10]);
     is_closed_with(&mut half, "took longer than 0.1 s");
 }
+
+#[test]
+fn requests_that_are_refused_are_counted() {
+    let server = with(Limits::default());
+    let mut client = server.connect();
+    let refused = ["{}", "no request", r#"{"Remove":{"key":"absent"}}"#];
+    refused.iter().for_each(|request| assert!(client.ask(request).starts_with(r#"{"Err""#)));
+    assert_eq!(figure(&mut client, "errors"), refused.len() as u64);
+}

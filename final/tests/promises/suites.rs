@@ -72,7 +72,7 @@ pub(crate) fn crowd_that_leaves_something(_: Size) -> Outcome {
 /// Limits on both sides of each, hostile clients, and a process that runs out of something.
 pub(crate) fn clients(_: Size) -> Outcome {
     let targets = ["limits", "hostile", "timers", "fairness", "scarce", "leftovers"];
-    Ok(vec![count(Suites::run(&targets, "", "")?.passed(), "tests", 37)])
+    Ok(vec![count(Suites::run(&targets, "", "")?.passed(), "tests", 38)])
 }
 
 pub(crate) fn clients_with_a_wrong_limit(_: Size) -> Outcome {
