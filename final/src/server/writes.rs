@@ -95,12 +95,14 @@ mod tests {
     #[test]
     fn a_connection_is_woken_once_and_only_for_its_oldest_write() {
         let mut writes = Writes::default();
-        let numbers = [writes.begin(1), writes.begin(1)];
+        let numbers = [1; 4].map(|bytes| writes.begin(bytes));
         assert!(!writes.finish(numbers[1], Ok(())), "it is still there, nobody has to wake it");
         assert!(!writes.want());
+        assert!(!writes.finish(numbers[2], Ok(())), "the oldest one is not done");
         assert!(writes.finish(numbers[0], Ok(())));
+        assert!(!writes.finish(numbers[3], Ok(())), "it is woken already");
         assert!(writes.want(), "it must not leave");
-        let third = writes.begin(1);
-        assert!(!writes.finish(third, Ok(())), "it was woken before");
+        let later = writes.begin(1);
+        assert!(!writes.finish(later, Ok(())), "it was woken before");
     }
 }
