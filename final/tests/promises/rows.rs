@@ -74,11 +74,14 @@ pub(crate) const ROWS: &[Row] = &[
         promise: "SIGTERM under load: every answer is whole, all that was acknowledged is there, \
                   exit code 0",
         show: suites::stops,
-        planted: &[(
-            "a request that was never sent, taken for done",
-            suites::stops_with_more,
-            "round 0",
-        )],
+        planted: &[
+            (
+                "a request that was never sent, taken for done",
+                suites::stops_with_more,
+                "was acknowledged",
+            ),
+            ("an answer that came, taken for lost", suites::stops_with_less, "has no answer"),
+        ],
     },
     Row {
         name: "faults",

@@ -143,3 +143,9 @@ pub(crate) fn stops_with_more(_: Size) -> Outcome {
     sigterm_under_load(1, 1_000_000);
     Ok(Vec::new())
 }
+
+/// Answers that came, taken for lost.
+pub(crate) fn stops_with_less(_: Size) -> Outcome {
+    sigterm_under_load(1, -10);
+    Ok(Vec::new())
+}

@@ -73,9 +73,10 @@ fn load(stream: TcpStream, name: &str, progress: &Sender<()>) -> usize {
 }
 
 /// Each client has many requests under way, and each answer that it gets is whole and true. Pools and
-/// levels of durability take turns. So many more of each client than were acknowledged must be there:
-/// none, but to see that this is looked at. Returns how many were.
-pub(crate) fn sigterm_under_load(rounds: usize, more: usize) -> usize {
+/// levels of durability take turns. What was acknowledged must be there, and nothing else: that would
+/// have been executed, and its answer lost. So many more of each client, or fewer, are taken for
+/// acknowledged: none, but to see that this is looked at. Returns how many were.
+pub(crate) fn sigterm_under_load(rounds: usize, more: isize) -> usize {
     let mut acknowledged = 0;
     for round in 0..rounds {
         let dir = in_memory();
@@ -98,12 +99,16 @@ pub(crate) fn sigterm_under_load(rounds: usize, more: usize) -> usize {
         let counts: Vec<usize> = loaders.into_iter().map(|load| load.join().unwrap()).collect();
         let store = KvStore::open(dir.path()).unwrap();
         for (name, count) in counts.into_iter().enumerate() {
-            for number in (0..count + more).filter(|number| !asks_for_large(*number)) {
-                let found = store.get(format!("{name}-{number}")).unwrap();
+            let words = |number| format!("round {round}, {pool}, {level}: {name}-{number}");
+            let find = |number| store.get(format!("{name}-{number}")).unwrap();
+            let end = count.saturating_add_signed(more);
+            for number in (0..end).filter(|number| !asks_for_large(*number)) {
                 let written = Some(number.to_string());
-                assert_eq!(found, written, "round {round}, {pool}, {level}: {name}-{number}");
+                assert_eq!(find(number), written, "{} was acknowledged", words(number));
                 acknowledged += 1;
             }
+            let next = (end..).find(|number| !asks_for_large(*number)).unwrap();
+            assert_eq!(find(next), None, "{} has no answer", words(next));
         }
     }
     acknowledged
