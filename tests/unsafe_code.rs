@@ -32,15 +32,17 @@ fn files(ending: &str) -> Vec<PathBuf> {
     found
 }
 
-/// Whether a manifest forbids unsafe code, or denies it where a file needs to allow it again.
-fn gives_the_order(manifest: &str) -> bool {
+/// Whether a manifest forbids unsafe code, or denies it where a file needs to allow it again. Where it
+/// inherits its orders, those of the workspace count.
+fn gives_the_order(manifest: &str, workspace: &str) -> bool {
     let manifest: toml::Table = manifest.parse().unwrap();
-    let Some(lints) = manifest.get("lints") else {
-        return false;
-    };
-    let inherits = lints.get("workspace").and_then(toml::Value::as_bool) == Some(true);
-    let own = lints.get("rust").and_then(|rust| rust.get(ORDER));
-    inherits || matches!(own.and_then(toml::Value::as_str), Some("forbid" | "deny"))
+    let workspace: toml::Table = workspace.parse().unwrap();
+    let own = manifest.get("lints");
+    let inherits = own.and_then(|lints| lints.get("workspace")?.as_bool()) == Some(true);
+    let inherited = workspace.get("workspace").and_then(|workspace| workspace.get("lints"));
+    let lints = if inherits { inherited } else { own };
+    let order = lints.and_then(|lints| lints.get("rust")?.get(ORDER)?.as_str());
+    matches!(order, Some("forbid" | "deny"))
 }
 
 /// Whether a source takes the order back: names it, and not in a comment.
@@ -52,9 +54,11 @@ fn takes_it_back(source: &str) -> bool {
 fn every_package_is_safe_but_for_two_files() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let manifests = files("Cargo.toml");
+    // Who inherits is of the workspace at the root: the others have one package each.
+    let workspace = fs::read_to_string(root.join("Cargo.toml")).unwrap();
     for path in &manifests {
         // The fuzz targets are made by a macro of the fuzzer, which needs it.
-        let order = gives_the_order(&fs::read_to_string(path).unwrap());
+        let order = gives_the_order(&fs::read_to_string(path).unwrap(), &workspace);
         assert!(order || path.ends_with("final/fuzz/Cargo.toml"), "{}", path.display());
     }
     let sources = files(".rs");
@@ -81,6 +85,10 @@ fn a_planted_exception_is_noticed() {
         assert!(takes_it_back(&format!("fn f() {{\n    {attribute}\n    g();")), "{attribute}");
     }
     assert!(!takes_it_back(&format!("//! There is no `{ORDER}`.\nfn f() {{}}\n")));
-    assert!(!gives_the_order("[package]\nname = \"p\""));
-    assert!(!gives_the_order("[lints.rust]\nmissing_docs = \"warn\""));
+    let workspace = format!("[workspace.lints.rust]\n{ORDER} = \"forbid\"");
+    assert!(!gives_the_order("[package]\nname = \"p\"", &workspace));
+    assert!(!gives_the_order("[lints.rust]\nmissing_docs = \"warn\"", &workspace));
+    let inherits = "[lints]\nworkspace = true";
+    assert!(gives_the_order(inherits, &workspace));
+    assert!(!gives_the_order(inherits, &workspace.replace("forbid", "warn")));
 }
