@@ -21,8 +21,16 @@ impl CrashRng {
 /// A file, whatever its names.
 pub(super) type FileId = usize;
 
-/// Names and contents.
-pub(super) type Content = (BTreeMap<PathBuf, FileId>, Vec<Vec<u8>>);
+/// What is on a disk.
+#[derive(Clone, Default)]
+pub(super) struct Content {
+    pub(super) names: BTreeMap<PathBuf, FileId>,
+    pub(super) files: Vec<Vec<u8>>,
+    /// Of some files, what was on its way when the power failed. Bytes behind the file's end nobody
+    /// sees; but where the file grows and the power fails again, they can be there in the place of
+    /// what was written. A file system clears them when the file is cut or extended by itself.
+    pub(super) behind: HashMap<FileId, Vec<u8>>,
+}
 
 /// An operation that changed something.
 #[derive(Clone, Debug)]
@@ -44,12 +52,31 @@ pub(super) fn write(content: &mut Vec<u8>, offset: u64, bytes: &[u8]) {
     content[start..end].copy_from_slice(bytes);
 }
 
-/// The content of a file, which is made if need be.
-fn content(files: &mut Vec<Vec<u8>>, file: FileId) -> &mut Vec<u8> {
-    if files.len() <= file {
-        files.resize(file + 1, Vec::new());
+impl Content {
+    /// The bytes of a file, which is made if need be.
+    fn file(&mut self, file: FileId) -> &mut Vec<u8> {
+        if self.files.len() <= file {
+            self.files.resize(file + 1, Vec::new());
+        }
+        &mut self.files[file]
     }
-    &mut files[file]
+
+    /// Makes a file at least so long. What is new is as it was on the disk.
+    fn grow(&mut self, file: FileId, len: u64) {
+        let (len, old) = (len as usize, self.file(file).len());
+        if let Some(behind) = self.behind.get(&file).and_then(|behind| behind.get(old..)) {
+            let behind = behind[..behind.len().min(len.saturating_sub(old))].to_vec();
+            self.file(file).extend(behind);
+        }
+        if self.file(file).len() < len {
+            self.file(file).resize(len, 0);
+        }
+    }
+
+    fn set_len(&mut self, file: FileId, len: u64) {
+        self.file(file).resize(len as usize, 0);
+        self.behind.remove(&file);
+    }
 }
 
 /// Whether all of these changes are safe.
@@ -62,45 +89,61 @@ pub(super) fn is_safe(done: &[Change]) -> bool {
     })
 }
 
-/// What there is after some changes to `base`; with choices, after a power cut too.
+/// What there is after some changes to `base` and a power cut.
+pub(super) fn cut(base: &Content, done: &[Change], choices: &mut CrashRng) -> Content {
+    let mut kept = replay(base, done, Some(choices));
+    for (file, bytes) in replay(base, done, None).files.into_iter().enumerate() {
+        // The bytes may have been safe sooner than the length.
+        if bytes.len() > kept.file(file).len() && choices.below(2) == 0 {
+            kept.behind.insert(file, bytes);
+        }
+    }
+    kept
+}
+
+/// What there is after some changes to `base`, or what choices make of them.
 pub(super) fn replay(base: &Content, done: &[Change], choices: Option<&mut CrashRng>) -> Content {
-    let (mut names, mut files) = base.clone();
+    let mut content = base.clone();
     let mut keep = Keep::new(done, choices);
     for (number, change) in done.iter().enumerate() {
         match change {
             Change::Write { file, offset, bytes } => {
-                let (start, end) = keep.parts(number, *file, bytes.len());
+                let Parts { start, end, grows } = keep.parts(number, *file, bytes.len());
                 for part in [0..start, end..bytes.len()] {
                     if !part.is_empty() {
                         let at = *offset + part.start as u64;
-                        write(content(&mut files, *file), at, &bytes[part]);
+                        content.grow(*file, at);
+                        write(content.file(*file), at, &bytes[part]);
                     }
+                }
+                if grows {
+                    content.grow(*file, *offset + bytes.len() as u64);
                 }
             }
             Change::SetLen { file, len } => {
                 if keep.whole(number, *file) {
-                    content(&mut files, *file).resize(*len as usize, 0);
+                    content.set_len(*file, *len);
                 }
             }
             Change::Name { path, file } => {
                 if keep.name(number, path) {
                     match file {
-                        Some(file) => drop(names.insert(path.clone(), *file)),
-                        None => drop(names.remove(path)),
+                        Some(file) => drop(content.names.insert(path.clone(), *file)),
+                        None => drop(content.names.remove(path)),
                     }
                 }
             }
             // A rename is one step: both names or none.
             Change::Rename { from, to, file } => {
                 if keep.name(number, to) {
-                    names.remove(from);
-                    names.insert(to.clone(), *file);
+                    content.names.remove(from);
+                    content.names.insert(to.clone(), *file);
                 }
             }
             Change::Sync { .. } | Change::SyncDir { .. } => {}
         }
     }
-    (names, files)
+    content
 }
 
 /// Decides what survives.
@@ -146,21 +189,33 @@ impl<'a> Keep<'a> {
         self.choose(self.is_synced(number, file), 2) == 0
     }
 
-    /// What of a write of `len` bytes is there: the bytes before the first place, and those from the
-    /// second on. That may be all, nothing, a beginning, or all but a part between.
-    fn parts(&mut self, number: usize, file: FileId, len: usize) -> (usize, usize) {
-        match self.choose(self.is_synced(number, file), 4) {
-            0 => (len, len),
-            1 => (0, len),
-            2 => (self.choose(false, len + 1), len),
+    /// What of a write of `len` bytes is there: all, nothing, the length alone, a beginning, or all but
+    /// a part between.
+    fn parts(&mut self, number: usize, file: FileId, len: usize) -> Parts {
+        let (start, end, grows) = match self.choose(self.is_synced(number, file), 5) {
+            0 => (len, len, false),
+            1 => (0, len, false),
+            2 => (0, len, true),
+            3 => (self.choose(false, len + 1), len, false),
             _ => {
                 let start = self.choose(false, len + 1);
-                (start, start + self.choose(false, len - start + 1))
+                (start, start + self.choose(false, len - start + 1), false)
             }
-        }
+        };
+        Parts { start, end, grows }
     }
 
     fn name(&mut self, number: usize, path: &Path) -> bool {
         self.choose(self.is_named(number, path), 2) == 0
     }
+}
+
+/// What is there of a write.
+struct Parts {
+    /// The bytes before this, of the write's own.
+    start: usize,
+    /// And those from here on.
+    end: usize,
+    /// The file is as long as if all of them were.
+    grows: bool,
 }

@@ -1,4 +1,4 @@
-use super::power_cut::{Change, Content, CrashRng, FileId, is_safe, replay, write};
+use super::power_cut::{Change, Content, CrashRng, FileId, cut, is_safe, replay, write};
 use super::{Disk, DiskFile, Map};
 use crate::sync::{Mutex, MutexGuard};
 use crate::{KvsError, Result};
@@ -13,7 +13,8 @@ use std::sync::{Arc, PoisonError};
 /// It records every operation that changes something, in order. [`SimulatedDisk::after_power_cut`]
 /// makes a disk as it may look if the power had failed after the first so many of them: writes that
 /// were not synced may be there, or not, or in part; names whose directory was not synced likewise,
-/// each by itself. Clones are the same disk.
+/// each by itself; and bytes that were written behind a file's end when the power failed may turn up
+/// once it has grown and the power fails again. Clones are the same disk.
 #[derive(Clone, Default)]
 pub struct SimulatedDisk(Arc<Mutex<State>>);
 
@@ -107,43 +108,49 @@ impl SimulatedDisk {
     /// A disk with the same content, all of it safe from power cuts.
     pub fn snapshot(&self) -> SimulatedDisk {
         let state = self.state();
-        SimulatedDisk::from_parts(state.names.clone(), state.files.clone())
+        let Content { behind, .. } = replay(&state.base, &state.changes, None);
+        let (names, files) = (state.names.clone(), state.files.clone());
+        SimulatedDisk::of(Content { names, files, behind })
     }
 
-    fn from_parts(names: BTreeMap<PathBuf, FileId>, files: Vec<Vec<u8>>) -> SimulatedDisk {
-        let base = (names.clone(), files.clone());
+    fn of(base: Content) -> SimulatedDisk {
+        let (names, files) = (base.names.clone(), base.files.clone());
         SimulatedDisk(Arc::new(Mutex::new(State { names, files, base, ..State::default() })))
     }
 
     /// The disk after a power cut that came when `changes` operations were done: whatever was not
     /// synced by then is kept, lost or torn, as the choices say.
     pub fn after_power_cut(&self, changes: usize, choices: &mut CrashRng) -> SimulatedDisk {
-        let (names, files) = self.state().replay(changes, Some(choices));
-        SimulatedDisk::from_parts(names, files)
+        let state = self.state();
+        SimulatedDisk::of(state.sized(cut(&state.base, state.done(changes), choices)))
     }
 
     /// The disk after the process ended when `changes` operations were done. Nothing is lost, but
     /// what was not synced still is not: a power cut after that may take it.
     pub fn after_kill(&self, changes: usize) -> SimulatedDisk {
         let state = self.state();
-        let (names, files) = state.replay(changes, None);
+        let done = state.done(changes);
+        let Content { names, files, .. } = state.sized(replay(&state.base, done, None));
         SimulatedDisk(Arc::new(Mutex::new(State {
             names,
             files,
             base: state.base.clone(),
-            changes: state.changes[..changes.min(state.changes.len())].to_vec(),
+            changes: done.to_vec(),
             ..State::default()
         })))
     }
 }
 
 impl State {
-    /// The disk's content after so many changes.
-    fn replay(&self, changes: usize, choices: Option<&mut CrashRng>) -> Content {
-        let done = &self.changes[..changes.min(self.changes.len())];
-        let (names, mut files) = replay(&self.base, done, choices);
-        files.resize(self.files.len().max(files.len()), Vec::new());
-        (names, files)
+    /// So many changes.
+    fn done(&self, changes: usize) -> &[Change] {
+        &self.changes[..changes.min(self.changes.len())]
+    }
+
+    /// With all files, also those in which nothing was kept.
+    fn sized(&self, mut content: Content) -> Content {
+        content.files.resize(self.files.len().max(content.files.len()), Vec::new());
+        content
     }
 
     /// Counts an operation. If it is one that fails: its error, and whether a write shall do half of

@@ -14,8 +14,9 @@ use super::manifest::{self, Manifest};
 use super::record::{self, Place};
 use super::replay;
 use super::segment::{self, Found, Scan, Segment};
-use crate::disk::Disk;
+use crate::disk::{Disk, DiskFile};
 use crate::{KvsError, Result};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -49,13 +50,7 @@ pub(super) fn open(disk: &dyn Disk, dir: &Path, index: &Index) -> Result<Files> 
             let path = newest.path.display();
             log::warn!("{path}: {} bytes of a torn tail are cut at byte {end}", files.torn);
         }
-        // What is served from now on must not vanish in the next power cut.
-        let cut = if newest.len()? > u64::from(*end) {
-            newest.file.set_len((*end).into())
-        } else {
-            Ok(())
-        };
-        cut.and_then(|()| newest.file.sync()).map_err(KvsError::at(&newest.path))?;
+        clear_behind(&*newest.file, (*end).into()).map_err(KvsError::at(&newest.path))?;
     }
     if let Some((_, end @ Some(_))) = files.manifest.segments.last_mut() {
         // It was closed in good order; from now on its end is open again.
@@ -191,6 +186,20 @@ fn rest(segment: &Segment, from: u32, end: u32) -> Result<Vec<u8>> {
     let mut rest = vec![0; (end - from) as usize];
     segment.read_at(&mut rest, from.into())?;
     Ok(rest)
+}
+
+/// Cuts a file at `end`. What is before that must not vanish in the next power cut, and what the last
+/// one left behind it must not come back.
+///
+/// A power cut can come when bytes are on the disk that the file's length does not count yet. Nobody sees
+/// them then. But when the file grows again, its new length can be safe before the new bytes are; after
+/// a power cut at that moment the old ones stand in their place, and they are whole records. It was seen
+/// on ext4. A file system clears what is behind the end when a file is cut; so it is made longer by a
+/// byte, that there is something to cut.
+fn clear_behind(file: &dyn DiskFile, end: u64) -> io::Result<()> {
+    file.set_len(end + 1)?;
+    file.set_len(end)?;
+    file.sync()
 }
 
 /// Deletes what an interrupted rotation or compaction left behind.

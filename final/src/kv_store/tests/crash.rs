@@ -4,7 +4,7 @@ use super::workload::{
     AS_LONG, COMPACT_AT, DIR, Model, Step, files, holds, open, options, run, run_with, script,
 };
 use crate::disk::{CrashRng, SimulatedDisk};
-use crate::{Durability, KvStoreOptions};
+use crate::{Durability, KvStoreOptions, KvsError};
 use std::time::Duration;
 
 /// What was on the disk, and what had been promised, at each step of a run.
@@ -102,6 +102,31 @@ impl History {
         Ok(())
     }
 
+    /// Opens the store after a power cut and looks at it; writes some more that is not safe, and cuts the
+    /// power again. What was seen is there, and perhaps what was written since: nothing that the first
+    /// cut took comes back.
+    fn check_twice(
+        &self,
+        image: &SimulatedDisk,
+        changes: usize,
+        random: &mut CrashRng,
+    ) -> std::result::Result<(), String> {
+        let words = |error: KvsError| error.to_string();
+        let store = options(image).durability(Durability::Os).open(DIR).map_err(words)?;
+        let mut models = vec![holds(&store, &self.allowed(changes))?];
+        for step in [Step::Set("key1".into(), AS_LONG.into()), Step::Set("key2".into(), "".into())]
+        {
+            let mut next = models[models.len() - 1].clone();
+            step.apply_to(&mut next);
+            models.push(next);
+            run(&step, &mut Some(store.clone()), image).map_err(words)?;
+        }
+        let cut = image.after_power_cut(image.changes(), random);
+        let models: Vec<&Model> = models.iter().collect();
+        let held = holds(&open(&cut).map_err(words)?, &models);
+        held.map(|_| ()).map_err(|error| format!("after two power cuts: {error}"))
+    }
+
     /// Crashes everywhere: a kill, and `cuts` power cuts, at each change. Returns how many images
     /// there were, and how many of them came from a crash during a recovery.
     fn crash_everywhere(
@@ -118,6 +143,7 @@ impl History {
                 if cut == 0 {
                     again += self.crash_again(&image, changes, random).map_err(what)?;
                 }
+                self.check_twice(&image.snapshot(), changes, random).map_err(what)?;
                 self.check(&image, changes, random).map_err(what)?;
             }
             images += 1 + cuts;
