@@ -16,6 +16,7 @@ use kvs_final::thread_pool::{SharedQueueThreadPool, ThreadPool};
 use rustix::net::sockopt::set_socket_recv_buffer_size;
 use std::io::Read;
 use std::thread;
+use std::time::Duration;
 use support::engines::{Deferred, Gated, Prolific};
 use support::local::{Local, figure, is_deaf, until};
 use support::process::{exit_code, signal};
@@ -68,6 +69,29 @@ fn an_answer_that_is_under_way_is_delivered_whole() {
         drop(clients);
         assert_eq!(exit_code(&mut server), Some(0));
     }
+}
+
+/// If the server closed the connection with a request in it, the system would take back the answers.
+#[test]
+fn a_client_that_sends_while_it_does_not_read_gets_its_answer_as_long_as_there_is_time() {
+    let length = 300 << 10;
+    let dir = TempDir::new().unwrap();
+    let mut server = with_large_value(length, &[], &dir);
+    let mut client = reads_later(&server);
+    let mut other = server.connect();
+    until("all is in the sockets", || figure(&mut other, "bytes_buffered") == 0);
+    drop(other);
+    signal(&server, "-TERM");
+    is_deaf(server.addr);
+    // For longer than it has otherwise, and not so long as the server gives all of them.
+    for _ in 0..30 {
+        client.send("{\"Get\"");
+        thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(client.line().len(), length + FRAME);
+    assert_eq!(client.line(), "", "it is closed");
+    drop(client);
+    assert_eq!(exit_code(&mut server), Some(0));
 }
 
 #[test]

@@ -350,15 +350,20 @@ impl Connection {
 
     /// Throws away what the client sends until it has closed its side.
     fn drain(&self, inner: &mut Inner, buffer: &mut [u8], why: Close) -> io::Result<Turn> {
-        if self.is_late(self.shared.now()) {
+        let received = self.receive(inner, buffer)?;
+        if let Phase::Ending(_) = inner.phase {
             return Ok(Turn::Close(why));
         }
-        let received = self.receive(inner, buffer)?;
-        inner.phase = match inner.phase {
-            Phase::Ending(_) => return Ok(Turn::Close(why)),
-            _ => Phase::Draining(why),
-        };
-        Ok(if received > 0 { Turn::Again } else { Turn::Wait })
+        inner.phase = Phase::Draining(why);
+        if received > 0 && why == Close::Stopping {
+            // Whoever goes on sending has not seen the end yet. The server's own end bounds this.
+            self.arm(inner, Timer::Drain, true);
+        }
+        Ok(match received {
+            _ if self.is_late(self.shared.now()) => Turn::Close(why),
+            0 => Turn::Wait,
+            _ => Turn::Again,
+        })
     }
 }
 
