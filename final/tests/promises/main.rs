@@ -46,6 +46,7 @@ mod soak;
 mod suites;
 #[path = "../../../tests/support/sums.rs"]
 mod sums;
+mod twice;
 #[path = "../support"]
 mod support {
     pub(crate) mod local;

@@ -3,6 +3,7 @@
 use super::row::Row;
 use super::{
     broken, cuts, fuzzed, killed, kills, linearizable, owners, pools, simulated, soak, suites,
+    twice,
 };
 
 /// The rows in which nothing depends on time.
@@ -37,6 +38,12 @@ pub(crate) const ROWS: &[Row] = &[
         promise: "So it is on XFS as on ext4",
         show: cuts::of_the_store_on_xfs,
         planted: &[("level `os`", cuts::of_the_store_at_level_os_on_xfs, "cannot be: the key may")],
+    },
+    Row {
+        name: "power-cut-twice",
+        promise: "What one power cut takes does not come back with the next",
+        show: twice::of_the_store,
+        planted: &[("a file that is only appended to", twice::of_a_plain_file, "the second `two`")],
     },
     Row {
         name: "power-cut-sled",

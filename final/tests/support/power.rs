@@ -53,6 +53,13 @@ impl Powered {
         &self.dir
     }
 
+    /// Has what was written to a file put on the device, without what the file system knows of it, its
+    /// length for one.
+    pub(crate) fn write_back(&self, file: &Path) -> Result<(), String> {
+        let [write, wait] = ["sync_range -w 0 0", "sync_range -a 0 0"];
+        run(watched("xfs_io").args(["-c", write, "-c", wait]).arg(file))
+    }
+
     /// Has everything ready to cut the power.
     pub(crate) fn switch(&self) -> Result<Switch, String> {
         // Before everybody else: what happens until it has its turn, nobody can be sure of.
