@@ -59,7 +59,7 @@ fn changed(corpus: &[Vec<u8>], random: &mut Rng) -> Vec<u8> {
 fn fuzz(target: &str, holds: Property, size: Size) -> Result<u64, super::row::Stop> {
     let corpus = corpus(target);
     corpus.iter().for_each(|input| holds(input));
-    let seeds = size.seed..size.seed + size.pick(60, 20_000);
+    let seeds = size.seed..size.seed + size.pick(60, 4_000);
     let done = over(seeds, |seed| {
         let mut random = Rng::with_seed(seed);
         for _ in 0..EACH {
@@ -72,7 +72,7 @@ fn fuzz(target: &str, holds: Property, size: Size) -> Result<u64, super::row::St
 
 pub(crate) fn all(size: Size) -> Outcome {
     let each = TARGETS.iter().map(|(target, inputs, holds)| {
-        Ok(count(fuzz(target, *holds, size)?, *inputs, size.pick(30_000, 10_000_000)))
+        Ok(count(fuzz(target, *holds, size)?, *inputs, size.pick(30_000, 2_000_000)))
     });
     each.collect()
 }

@@ -144,7 +144,7 @@ fn kill_at(
 
 fn everywhere(size: Size, take_for_done: bool) -> Outcome {
     strace_works()?;
-    let scripts = size.pick(1, 40);
+    let scripts = size.pick(1, 10);
     let (mut kills, mut acknowledged) = (0, 0);
     for seed in size.seed..size.seed + scripts {
         let script = script(seed);

@@ -44,7 +44,7 @@ fn store() -> (tempfile::TempDir, KvStore) {
 
 /// In this process, with 4 threads and with 8.
 pub(crate) fn in_process(size: Size) -> Outcome {
-    let each = size.pick(5 * MILLION, 500 * MILLION);
+    let each = size.pick(5 * MILLION, 100 * MILLION);
     let (mut operations, mut compactions) = (0, 0);
     for threads in [4, 8] {
         let (_dir, store) = store();
@@ -54,7 +54,7 @@ pub(crate) fn in_process(size: Size) -> Outcome {
     }
     Ok(vec![
         count(operations, "operations of 4 and of 8 threads", 2 * each),
-        count(compactions, "compactions meanwhile", size.pick(100, 10_000)),
+        count(compactions, "compactions meanwhile", size.pick(100, 2_000)),
     ])
 }
 

@@ -54,7 +54,7 @@ pub(crate) fn faults_taken_for_success(size: Size) -> Outcome {
 
 /// Every flipped bit and every missing end.
 pub(crate) fn damage(size: Size) -> Outcome {
-    let stores = size.pick(10, 1_000);
+    let stores = size.pick(10, 200);
     let seeds = size.seed..size.seed + stores;
     let damage = |seed| damage::Damage::to_a_store(seed, 40).everywhere();
     let (flips, ends) = sums(over(seeds, damage)?);
