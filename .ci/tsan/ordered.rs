@@ -8,7 +8,8 @@ static ONCE: LazyLock<Vec<u64>> = LazyLock::new(|| vec![1, 2, 3]);
 const THREADS: u64 = 8;
 const ROUNDS: u64 = 5_000;
 
-fn main() {
+#[test]
+fn whatever_the_standard_library_offers_puts_threads_in_order() {
     let (count, changed) = (Mutex::new(0), Condvar::new());
     let list = RwLock::new(Vec::new());
     let barrier = Barrier::new(THREADS as usize);

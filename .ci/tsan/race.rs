@@ -6,7 +6,8 @@ use std::thread;
 static mut COUNT: u64 = 0;
 static LOCK: Mutex<()> = Mutex::new(());
 
-fn main() {
+#[test]
+fn who_does_not_take_the_lock_races() {
     let count = |is_locked: bool| {
         for _ in 0..1_000 {
             let _guard = is_locked.then(|| LOCK.lock().unwrap());

@@ -6,7 +6,7 @@
 // differ from release to release, come from `run`.
 //
 // Arguments and results are handed on in registers as C does; so does Rust, for numbers and pointers.
-// It is no promise of Rust's: `run` begins with a program that shows that all this is right.
+// It is no promise of Rust's: `run` begins with programs that show that all this is right.
 
 typedef unsigned long word;
 
@@ -20,17 +20,17 @@ void __tsan_release(void *);
     word PASTE(__wrap_, name)(char *self, char *b, word c, word d, word e, word f)
 #define CALL(name) REAL(name)(self, b, c, d, e, f)
 
-// The state is one of the first two 32-bit fields.
-#define LOCK(name)                                                                                 \
+// The state of a mutex is its only field, that of the other lock the first or the second of 32 bits.
+#define LOCK(name, size)                                                                           \
     WRAP(name) {                                                                                   \
         word result = CALL(name);                                                                  \
-        __tsan_acquire(self);                                                                      \
-        __tsan_acquire(self + 4);                                                                  \
+        for (int at = 0; at < size; at += 4)                                                       \
+            __tsan_acquire(self + at);                                                             \
         return result;                                                                             \
     }
-LOCK(MUTEX_LOCK)
-LOCK(RWLOCK_READ)
-LOCK(RWLOCK_WRITE)
+LOCK(MUTEX_LOCK, 4)
+LOCK(RWLOCK_READ, 8)
+LOCK(RWLOCK_WRITE, 8)
 
 // Unlocks the mutex, its second argument, and locks it again.
 #define WAIT(name)                                                                                 \
@@ -58,10 +58,13 @@ WRAP(SCOPE_DONE) {
     return CALL(SCOPE_DONE);
 }
 
-// `Arc` (and seize) lower a count with `Release`, and whoever finds it zero goes on behind a fence,
-// which the sanitizer does not know. So the lowering itself is taken for both.
-enum { RELEASE = 3, ACQUIRE_RELEASE = 4 };
+// `Arc` (and seize) lower a count with `Release`, and who finds that it was the last goes on behind a
+// fence, which the sanitizer does not know.
+enum { RELEASE = 3 };
 long __real___tsan_atomic64_fetch_sub(volatile long *, long, int);
 long __wrap___tsan_atomic64_fetch_sub(volatile long *count, long by, int order) {
-    return __real___tsan_atomic64_fetch_sub(count, by, order == RELEASE ? ACQUIRE_RELEASE : order);
+    long old = __real___tsan_atomic64_fetch_sub(count, by, order);
+    if (order == RELEASE && old == by)
+        __tsan_acquire((void *)count);
+    return old;
 }

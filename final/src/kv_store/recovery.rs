@@ -194,8 +194,8 @@ fn rest(segment: &Segment, from: u32, end: u32) -> Result<Vec<u8>> {
 /// A power cut can come when bytes are on the disk that the file's length does not count yet. Nobody sees
 /// them then. But when the file grows again, its new length can be safe before the new bytes are; after
 /// a power cut at that moment the old ones stand in their place, and they are whole records. It was seen
-/// on ext4. A file system clears what is behind the end when a file is cut; so it is made longer by a
-/// byte, that there is something to cut.
+/// on ext4. A file system clears what is behind the end when a file is cut; it is made longer by a byte
+/// before, for one that does nothing where there is nothing to cut.
 fn clear_behind(file: &dyn DiskFile, end: u64) -> io::Result<()> {
     file.set_len(end + 1)?;
     file.set_len(end)?;

@@ -356,8 +356,8 @@ impl Connection {
         }
         inner.phase = Phase::Draining(why);
         if received > 0 && why == Close::Stopping {
-            // Whoever goes on sending has not seen the end yet. The server's own end bounds this.
-            self.arm(inner, Timer::Drain, true);
+            // Whoever still sends has not seen the end yet. It has as long as the server gives all of them.
+            self.arm(inner, Timer::None, false);
         }
         Ok(match received {
             _ if self.is_late(self.shared.now()) => Turn::Close(why),

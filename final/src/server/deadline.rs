@@ -5,8 +5,7 @@ use super::connection::{Connection, Inner};
 use crate::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// How long a client may take to close its side after the server has closed its own; at the end of the
-/// server, after the last that it sent.
+/// How long a client may take to close its side after the server has closed its own.
 const DRAIN_TIME: Duration = Duration::from_secs(1);
 /// No deadline.
 pub(super) const NEVER: u64 = u64::MAX;

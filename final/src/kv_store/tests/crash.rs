@@ -162,8 +162,9 @@ impl History {
         drop(open(&recovered).map_err(|error| error.to_string())?);
         for at in 0..recovered.changes() {
             let twice = recovered.after_power_cut(at, random);
-            self.check(&twice, changes, random)
-                .map_err(|error| format!("and again at {at} of its recovery: {error}"))?;
+            let what = |error| format!("and again at {at} of its recovery: {error}");
+            self.check_twice(&twice.snapshot(), changes, random).map_err(what)?;
+            self.check(&twice, changes, random).map_err(what)?;
         }
         Ok(recovered.changes())
     }
