@@ -1,6 +1,6 @@
-use kvs::KvsClient;
+use super::load::{connect, host};
 use kvs::thread_pool::{SharedQueueThreadPool, ThreadPool};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{self, Thread};
@@ -115,16 +115,16 @@ impl<W> Drop for Done<W> {
 
 /// A connection for each client.
 #[derive(Clone)]
-pub struct KeptConnections(Arc<Vec<Mutex<KvsClient>>>);
+pub struct KeptConnections(Arc<Vec<Mutex<TcpStream>>>);
 
 impl KeptConnections {
     pub fn open(addr: SocketAddr) -> KeptConnections {
-        let connect = |_| Mutex::new(KvsClient::connect(addr).unwrap());
+        let connect = |number| Mutex::new(connect(host(number), addr).unwrap());
         KeptConnections(Arc::new((0..CLIENTS).map(connect).collect()))
     }
 
     /// The connection of a client, which is alone in using it.
-    pub fn of(&self, number: usize) -> MutexGuard<'_, KvsClient> {
+    pub fn of(&self, number: usize) -> MutexGuard<'_, TcpStream> {
         self.0[number].lock().unwrap()
     }
 }

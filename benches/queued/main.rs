@@ -14,7 +14,8 @@
 //! more clients than threads the rest would wait for ever.
 //!
 //! At most 128 clients are under way at a time, in `null` too: so many as the stages' listeners can
-//! hold. See `clients.rs`.
+//! hold. See `clients.rs`. Each has an address of its own: a port stays taken for a while after its
+//! connection, and with one address for all, an iteration would soon be a search for free ports.
 //!
 //! The keys and the value are the same in every iteration, and every answer is checked. Server,
 //! store, clients and, for reads, the keys are there before the clock runs. `null` is the same with
@@ -30,12 +31,20 @@ mod clients;
 #[cfg(stage = "final")]
 #[path = "../../tests/support/code.rs"]
 mod code;
+#[cfg(from_stage = "4")]
+#[path = "../support/data.rs"]
+#[allow(dead_code)] // others use the rest
+mod data;
 #[cfg(stage = "final")]
 #[path = "../support/insert.rs"]
 mod insert;
 #[cfg(stage = "final")]
 mod keep;
-#[cfg(stage = "final")]
+#[cfg(from_stage = "4")]
+#[path = "../support/load.rs"]
+#[allow(dead_code)] // others use the rest
+mod load;
+#[cfg(from_stage = "4")]
 #[path = "../support/record.rs"]
 mod record;
 #[cfg(stage = "final")]
@@ -49,7 +58,7 @@ mod sources;
 #[cfg(stage = "final")]
 mod table;
 
-#[cfg(stage = "final")]
+#[cfg(from_stage = "4")]
 use record::Outcome;
 
 #[cfg(from_stage = "4")]

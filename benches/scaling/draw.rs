@@ -122,8 +122,11 @@ fn chart(
     let ends: Vec<Point> = lines.iter().filter_map(|line| line.points.last()).map(place).collect();
     let wanted: Vec<i32> = ends.iter().map(|end| end.1).collect();
     let labels = apart(&wanted, 18, (TOP, BOTTOM));
-    // The last is drawn over the others: the newest.
-    for ((series, &end), label) in lines.iter().zip(&ends).zip(labels) {
+    let mut drawn: Vec<_> = lines.iter().zip(&ends).zip(labels).collect();
+    // The last is drawn over the others: the newest, and then points without a line, which nothing else
+    // would show.
+    drawn.sort_by_key(|((series, _), _)| series.points.len() == 1);
+    for ((series, &end), label) in drawn {
         let look = looks(theme)[series.stage as usize];
         let points: Vec<Point> = series.points.iter().map(place).collect();
         line(area, &points, look.colour, if look.filled { 3 } else { 2 })?;

@@ -147,7 +147,7 @@ impl Load<'_> {
 /// Where a client lives; the whole of 127.0.0.0/8 is this machine. A port stays taken for a while
 /// after its connection: if all clients had one address, those that open a connection for each
 /// request would soon spend their time on the search for a free one.
-fn host(client: usize) -> Ipv4Addr {
+pub(crate) fn host(client: usize) -> Ipv4Addr {
     let [.., high, low] = client.to_be_bytes();
     Ipv4Addr::new(127, 1, high, low)
 }
