@@ -11,8 +11,8 @@ mod support {
     pub(crate) mod server;
 }
 
-use kvs_final::Limits;
 use kvs_final::thread_pool::{SharedQueueThreadPool, ThreadPool};
+use kvs_final::{KvsEngine, Limits, Result};
 use rustix::net::sockopt::set_socket_recv_buffer_size;
 use std::io::Write;
 use std::thread;
@@ -103,26 +103,54 @@ fn one_connection_too_many_is_told_so_and_when_one_leaves_the_next_is_served() {
     }
 }
 
+/// An engine whose `get` waits, for some keys at one gate and for the others at another.
+#[derive(Clone, Default)]
+struct TwoGates {
+    first: Gated,
+    later: Gated,
+}
+
+impl KvsEngine for TwoGates {
+    fn set(&self, key: String, value: String) -> Result<()> {
+        self.first.set(key, value)
+    }
+
+    fn get(&self, key: String) -> Result<Option<String>> {
+        if key == "first" { self.first.get(key) } else { self.later.get(key) }
+    }
+
+    fn remove(&self, key: String) -> Result<()> {
+        self.first.remove(key)
+    }
+}
+
 #[test]
 fn there_are_no_more_jobs_than_allowed() {
     for jobs in [1, 2] {
-        let engine = Gated::default();
-        let gate = engine.0.clone();
+        let engine = TwoGates::default();
+        let (first, later) = (engine.first.0.clone(), engine.later.0.clone());
         let pool = SharedQueueThreadPool::new(4).unwrap();
-        let server = Local::start_on(pool, engine, Limits { jobs, ..Limits::default() });
-        let mut clients: Vec<Raw> = (0..4).map(|_| server.connect()).collect();
-        for (number, client) in clients.iter_mut().enumerate() {
+        let limits = Limits { jobs, request_time: SHORT, ..Limits::default() };
+        let server = Local::start_on(pool, engine, limits.clone());
+        let mut held_up: Vec<Raw> = (0..jobs).map(|_| server.connect()).collect();
+        for (number, client) in held_up.iter_mut().enumerate() {
+            client.send("{\"Get\":{\"key\":\"first\"}}\n");
+            first.wait_for(number + 1);
+        }
+        let mut clients: Vec<Raw> = (0..8).map(|_| server.connect()).collect();
+        for client in &mut clients {
             client.send(format!("{GET}\n"));
-            gate.wait_for(jobs.min(number + 1));
         }
-        // Long enough for another server to do a lot.
-        let other = with(Limits::default());
-        let mut witness = other.connect();
-        for _ in 0..A_WHILE {
-            assert_eq!(witness.ask(GET), NOTHING);
-        }
-        assert_eq!(gate.waiting(), jobs);
-        gate.open();
+        // Now the first look of a job finds more than there are jobs.
+        first.open();
+        later.wait_for(jobs);
+        // Meanwhile another server has looked several times whether something is due.
+        let other = with(limits);
+        let mut late = other.connect();
+        late.send(&GET[..10]);
+        is_closed_with(&mut late, "took longer");
+        assert_eq!(later.waiting(), jobs);
+        later.open();
         for client in &mut clients {
             assert_eq!(client.line(), r#"{"Ok":"k"}"#);
         }

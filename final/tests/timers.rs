@@ -6,6 +6,7 @@ mod support {
     pub(crate) mod engines;
     pub(crate) mod flood;
     pub(crate) mod local;
+    pub(crate) mod process;
     #[path = "../../../tests/support/server.rs"]
     #[allow(unreachable_pub)]
     pub(crate) mod server;
@@ -14,11 +15,13 @@ mod support {
 use kvs_final::thread_pool::{SharedQueueThreadPool, ThreadPool};
 use kvs_final::{KvsEngine, Limits, Result};
 use std::thread;
-use std::time::Duration;
-use support::engines::{Gated, Memory};
+use std::time::{Duration, Instant};
+use support::engines::{Deferred, Gated, Memory};
 use support::flood::Flood;
 use support::local::{Local, figure, until};
+use support::process::{cpu_time, kvs_server};
 use support::server::Raw;
+use tempfile::TempDir;
 
 const GET: &str = r#"{"Get":{"key":"k"}}"#;
 const SET: &str = r#"{"Set":{"key":"a","value":"1"}}"#;
@@ -78,11 +81,11 @@ fn who_takes_large_answers_all_the_time_is_served_for_ever() {
     flood.stop();
 }
 
-#[test]
-fn who_sends_requests_all_the_time_is_served_for_ever() {
+/// Sends this again and again, so that at any time a part of it has arrived.
+fn is_served_for_ever(set: &str) {
     let limits = Limits { request_time: BEARABLE, ..Limits::default() };
     let server = Local::start(Memory::default(), limits);
-    let (head, tail) = SET.split_at(10);
+    let (head, tail) = set.split_at(10);
     let half = || {
         let mut client = server.connect();
         client.send(head);
@@ -95,6 +98,48 @@ fn who_sends_requests_all_the_time_is_served_for_ever() {
     let flood = Flood::start(client, &format!("{tail}\n{head}"), NOTHING);
     outlives_three(&flood, &server, half);
     flood.stop();
+}
+
+#[test]
+fn who_sends_requests_all_the_time_is_served_for_ever() {
+    is_served_for_ever(SET);
+}
+
+/// As before, but now the server reads many times before there is a whole request.
+#[test]
+fn who_sends_large_requests_all_the_time_is_served_for_ever() {
+    let value = "v".repeat(200_000);
+    is_served_for_ever(&format!(r#"{{"Set":{{"key":"a","value":"{value}"}}}}"#));
+}
+
+#[test]
+fn who_waits_for_a_write_is_not_idle() {
+    let engine = Deferred::default();
+    let limits = Limits { idle_time: Some(BEARABLE), ..Limits::default() };
+    let server = Local::start(engine.clone(), limits);
+    let mut client = server.connect();
+    client.send(format!("{SET}\n"));
+    until("the write is under way", || engine.waiting() == 1);
+    for _ in 0..2 {
+        assert_eq!(server.connect().line(), "", "another one is idle for too long");
+    }
+    engine.finish("a");
+    assert_eq!(client.line(), NOTHING);
+}
+
+/// A thread that looked again and again would take most of a processor.
+#[test]
+fn a_server_that_has_nothing_to_do_sleeps() {
+    let dir = TempDir::new().unwrap();
+    let server = kvs_server(&["--request-timeout", "1"], &dir);
+    let mut half = server.connect();
+    half.send(&GET[..10]);
+    let (began, before) = (Instant::now(), cpu_time(server.child.id()));
+    let end = half.line();
+    let taken = cpu_time(server.child.id()).saturating_sub(before);
+    let share = taken.div_duration_f64(began.elapsed());
+    assert!(end.contains("took longer"), "{end}");
+    assert!(share < 0.1, "while it waited for one client it took {share} of a processor");
 }
 
 /// While the only thread is held up, a client that has sent `head` sends `tail`, and then its time

@@ -7,6 +7,7 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 use tempfile::TempDir;
 
 pub(crate) const KVS: &str = env!("CARGO_BIN_EXE_kvs");
@@ -44,6 +45,15 @@ pub(crate) fn threads(pid: u32, prefix: &str) -> (usize, usize) {
     let names = tasks.filter_map(|task| fs::read_to_string(task.unwrap().path().join("comm")).ok());
     let (some, others): (Vec<_>, Vec<_>) = names.partition(|name| name.starts_with(prefix));
     (some.len(), others.len())
+}
+
+/// The processor time that the threads which it has now have taken.
+pub(crate) fn cpu_time(pid: u32) -> Duration {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    // A thread may have ended since it was listed.
+    let texts = tasks.filter_map(|t| fs::read_to_string(t.unwrap().path().join("schedstat")).ok());
+    let nanoseconds = |text: String| text.split(' ').next().unwrap().parse::<u64>().unwrap();
+    Duration::from_nanos(texts.map(nanoseconds).sum())
 }
 
 /// The memory that a process has in use, in bytes.
