@@ -184,7 +184,7 @@ fn conditions(record: &Scaling, work: Work) -> String {
         thousands(c.keys),
         thousands(c.value_bytes as u64),
         c.machine.file_system,
-        c.seconds,
+        c.seconds * work.longer(),
     )
 }
 
@@ -227,11 +227,12 @@ impl Scale {
     /// What stands at the axis, and where.
     fn ticks(&self) -> Vec<(f64, i32)> {
         let values: Vec<f64> = if self.logarithmic {
-            // Where there are many, only every third.
+            // Where there are many, only every third, and the last.
             let all = rounds(self.least).take_while(|&round| round <= self.most * 1.001);
             let is_power = |round: &f64| (round.log10() - round.log10().round()).abs() < 0.01;
             let few = self.most / self.least < 500.0;
-            all.filter(|round| few || is_power(round)).collect()
+            let is_last = |round: &f64| *round > self.most * 0.999;
+            all.filter(|round| few || is_power(round) || is_last(round)).collect()
         } else {
             let step = step(self.most);
             (0..=(self.most / step).round() as i32).map(|n| f64::from(n) * step).collect()

@@ -83,7 +83,7 @@ impl Bench {
             thread::sleep(Duration::from_secs_f64(self.seconds / 4.0));
             let start = Instant::now();
             phase.now.store(MEASURING, Ordering::Relaxed);
-            thread::sleep(Duration::from_secs_f64(self.seconds));
+            thread::sleep(Duration::from_secs_f64(self.seconds * work.longer()));
             // A short time may see nothing done: then it lasts until something is, or all have failed.
             while !is_over() && !running.iter().all(|thread| thread.is_finished()) {
                 thread::sleep(Duration::from_millis(1));

@@ -33,7 +33,7 @@ pub(crate) struct Options {
     /// How often everything is measured
     #[structopt(long, value_name = "N")]
     rounds: Option<u32>,
-    /// How long a measurement takes
+    /// How long a measurement takes; four times that where somebody does nothing but set
     #[structopt(long, value_name = "SECONDS")]
     seconds: Option<f64>,
     /// Only these workloads, a comma between: read, write, mixed, beside-writer, compacting,

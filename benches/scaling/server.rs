@@ -88,7 +88,8 @@ impl Bench {
         let (clients, reconnect) = (work.clients(threads), work == Work::ServerConnect);
         let load = Load { addr: process.addr, exchanges, clients, reconnect };
         let usage = || Usage::of(process.child.id());
-        let Measured { mut seen, seconds, before, after } = load.measure(self.seconds, usage)?;
+        let time = self.seconds * work.longer();
+        let Measured { mut seen, seconds, before, after } = load.measure(time, usage)?;
         let requests = (seen.latencies.len() * work.in_flight()) as f64;
         let mut figures = latencies(&mut seen.latencies, seconds);
         figures.insert("rate".to_owned(), requests / seconds / 1000.0);

@@ -60,8 +60,8 @@ pub(crate) fn summary(record: &Scaling) -> String {
     ];
     let trees = c.sources.iter().map(|(name, source)| format!("{name} `{}`", source.tree));
     format!(
-        "{}, {} cores, {} GiB; Linux {}, {}; {}; {} keys, values of {} bytes, {} s a measurement; git's \
-         trees: {}.\n\n{}",
+        "{}, {} cores, {} GiB; Linux {}, {}; {}; {} keys, values of {} bytes, {} s a measurement ({} \
+         s where somebody does nothing but set); git's trees: {}.\n\n{}",
         c.machine.cpu,
         c.machine.cores,
         c.machine.memory_gib,
@@ -71,6 +71,7 @@ pub(crate) fn summary(record: &Scaling) -> String {
         thousands(c.keys),
         thousands(c.value_bytes as u64),
         c.seconds,
+        c.seconds * Work::Write.longer(),
         trees.collect::<Vec<_>>().join(", "),
         tables.join("\n")
     )

@@ -38,6 +38,14 @@ impl Samples {
     }
 }
 
+/// How often the first of all that was measured has been, by the cells that the samples are of.
+pub(crate) fn rounds<T: PartialEq>(mut cells: impl Iterator<Item = T>) -> usize {
+    let Some(first) = cells.next() else {
+        return 0;
+    };
+    1 + cells.filter(|cell| *cell == first).count()
+}
+
 /// With about three digits.
 pub(crate) fn number(figure: f64) -> String {
     match figure.abs() {

@@ -4,7 +4,7 @@ use crate::conditions::Record;
 use crate::engines::{ALL, Engine, Level};
 use crate::rows::{Better, Goal, Row, TABLES, Table};
 use crate::run::Sample;
-use crate::samples::{Samples, number, row, thousands};
+use crate::samples::{Samples, number, rounds, row, thousands};
 
 /// The tables of a record stand in a text between a line that says which record, and another.
 pub(crate) const ENGINES: &str = "<!-- tables: made from the record, changed by nobody -->\n";
@@ -18,7 +18,7 @@ pub(crate) fn markdown(record: &Record<Sample>) -> String {
     let c = &record.conditions;
     let m = &c.machine;
     let mut text = format!(
-        "{}, {} cores, {} GiB; Linux {}, {}; {}, `final` at `{}`; {} keys, {} s a measurement.\n",
+        "{}, {} cores, {} GiB; Linux {}, {}; {}, `final` at `{}`; {} keys, {} s a measurement, rounds: {}.\n",
         m.cpu,
         m.cores,
         m.memory_gib,
@@ -28,6 +28,7 @@ pub(crate) fn markdown(record: &Record<Sample>) -> String {
         c.revision,
         thousands(c.keys),
         c.seconds,
+        rounds(record.samples.iter().map(|sample| (sample.work, sample.engine))),
     );
     for table in &TABLES {
         let rows = table.rows.iter().filter_map(|row| Line::new(record, row)).collect::<Vec<_>>();

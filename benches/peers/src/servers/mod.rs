@@ -66,6 +66,11 @@ impl Server {
         self.pool().is_some()
     }
 
+    /// Whether ours is compared with it. The echo is no peer but the limit.
+    pub(crate) fn is_peer(self) -> bool {
+        matches!(self, Server::Redis | Server::Memcached)
+    }
+
     fn protocol(self) -> Protocol {
         match self {
             Server::KvsQueue | Server::KvsRayon | Server::KvsNaive => Protocol::Kvs,

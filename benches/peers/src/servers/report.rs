@@ -5,7 +5,7 @@ use super::rows::{Goal, Row, TABLES, Table};
 use super::run::Sample;
 use crate::conditions::Record;
 use crate::rows::Better;
-use crate::samples::{Samples, number, row, thousands};
+use crate::samples::{Samples, number, rounds, row, thousands};
 
 /// All that the record has.
 pub(crate) fn markdown(record: &Record<Sample>) -> String {
@@ -24,7 +24,7 @@ pub(crate) fn markdown(record: &Record<Sample>) -> String {
         versions.collect::<String>(),
         thousands(c.keys),
         c.seconds,
-        rounds(record),
+        rounds(record.samples.iter().map(|sample| (sample.work, sample.server))),
     );
     for table in &TABLES {
         let rows = table.rows.iter().filter_map(|row| Line::new(record, row)).collect::<Vec<_>>();
@@ -34,13 +34,6 @@ pub(crate) fn markdown(record: &Record<Sample>) -> String {
         }
     }
     text + "\n" + settings(record).trim_end()
-}
-
-/// How often the first of all that was measured has been.
-fn rounds(record: &Record<Sample>) -> usize {
-    let first = record.samples.first();
-    let same = |s: &&Sample| first.is_some_and(|f| (f.work, f.server) == (s.work, s.server));
-    record.samples.iter().filter(same).count()
 }
 
 /// A row with what was measured.
@@ -62,6 +55,17 @@ impl<'a> Line<'a> {
 
     fn median(&self, server: Server) -> Option<f64> {
         self.cells.iter().find(|(of, _)| *of == server).map(|(_, samples)| samples.median())
+    }
+
+    /// The best of the peers.
+    fn best(&self) -> Option<(Server, f64)> {
+        let peers = self.cells.iter().filter(|(server, _)| server.is_peer());
+        let medians = peers.map(|(server, samples)| (*server, samples.median()));
+        match self.row.better {
+            Better::More => medians.max_by(|a, b| a.1.total_cmp(&b.1)),
+            Better::Less => medians.min_by(|a, b| a.1.total_cmp(&b.1)),
+            Better::Neither => None,
+        }
     }
 
     /// How many times better that server is, in a cell.
@@ -88,15 +92,21 @@ fn table_of(table: &Table, lines: &[Line]) -> String {
     let shown = |server: &&Server| lines.iter().any(|line| line.median(**server).is_some());
     let servers: Vec<Server> = Server::ALL.iter().filter(shown).copied().collect();
     let heads = servers.iter().map(|server| server.name().to_owned());
-    let mut rows =
-        vec![row(table.title, heads, ["queue : redis", "goal", "queue : goal", "rayon : goal"])];
+    let mut rows = vec![row(
+        table.title,
+        heads,
+        ["queue : best peer", "goal", "queue : goal", "rayon : goal"],
+    )];
     rows.push(format!("|---|{}", "--:|".repeat(servers.len() + 4)));
     for line in lines {
         let of = |server| line.cells.iter().find(|(of, _)| of == server);
         let cells = servers.iter().map(|s| of(s).map_or_else(String::new, |(_, s)| s.words()));
         let (words, goal) = line.goal().unzip();
+        let best = line.best().map(|(peer, best)| {
+            format!("{} ({})", line.times_better(Server::KvsQueue, Some(best)), peer.name())
+        });
         let ends = [
-            line.times_better(Server::KvsQueue, line.median(Server::Redis)),
+            best.unwrap_or_default(),
             words.unwrap_or_default(),
             line.times_better(Server::KvsQueue, goal),
             line.times_better(Server::KvsRayon, goal),
@@ -153,21 +163,38 @@ mod tests {
     }
 
     #[test]
-    fn a_row_has_median_spread_redis_and_the_goal_of_two_pools() {
+    fn a_row_has_median_spread_best_peer_and_the_goal_of_two_pools() {
         let tables = markdown(&record(&[
             (Work::Get16, Server::KvsQueue, "cpu", 5.0),
             (Work::Get16, Server::KvsQueue, "cpu", 3.0),
             (Work::Get16, Server::KvsQueue, "cpu", 4.0),
             (Work::Get16, Server::KvsRayon, "cpu", 16.0),
             (Work::Get16, Server::Redis, "cpu", 8.0),
+            (Work::Get16, Server::Memcached, "cpu", 6.0),
+            // The limit, and no peer.
+            (Work::Get16, Server::Echo, "cpu", 1.0),
         ]));
         let conditions =
             "`final` at `abc`, redis 7.0; 1,000,000 keys, 2 s a measurement, 3 rounds.";
         assert!(tables.contains(conditions), "{tables}");
-        assert!(tables.contains("| kvs-queue | kvs-rayon | redis | queue : redis |"));
+        assert!(
+            tables.contains(
+                "| kvs-queue | kvs-rayon | redis | memcached | echo | queue : best peer |"
+            )
+        );
         assert_eq!(
             row_of(&tables, "GET, 16 clients"),
-            ["4.00 (3.00–5.00)", "16.0", "8.00", "2.00", "redis", "2.00", "0.500"]
+            [
+                "4.00 (3.00–5.00)",
+                "16.0",
+                "8.00",
+                "6.00",
+                "1.00",
+                "1.50 (memcached)",
+                "redis",
+                "2.00",
+                "0.500"
+            ]
         );
     }
 
