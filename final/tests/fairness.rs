@@ -73,7 +73,7 @@ impl KvsEngine for Slow {
 }
 
 #[test]
-fn a_read_does_not_wait_for_the_end_of_a_flood_of_slow_writes_on_each_thread() {
+fn reads_do_not_wait_for_the_end_of_a_flood_of_slow_writes_on_each_thread() {
     let engine = Slow::default();
     let gate = engine.gate.clone();
     let server = Local::start(engine, Limits { jobs: 2, ..Limits::default() });
@@ -86,11 +86,13 @@ fn a_read_does_not_wait_for_the_end_of_a_flood_of_slow_writes_on_each_thread() {
     let mut reader = server.connect();
     reader.send(format!("{GET}\n"));
     gate.open();
-    let answer = reader.line();
+    reader.line();
+    // The first may have been found by a look that comes but once.
+    let answer = (0..3).map(|_| reader.ask(GET)).last().unwrap();
     let most = answer.strip_prefix(r#"{"Ok":""#).unwrap().strip_suffix(r#""}"#).unwrap();
     let most: usize = most.parse().unwrap();
-    println!("2 floods of {FLOOD} writes on 2 threads; a read came before write {}", most + 1);
-    assert!(most < FLOOD, "it has waited for a whole flood");
+    println!("2 floods of {FLOOD} writes on 2 threads; four reads came before write {}", most + 1);
+    assert!(most < FLOOD, "one of them has waited for a whole flood");
     for flood in &mut floods {
         assert!((0..FLOOD).all(|_| flood.line() == r#"{"Ok":null}"#));
     }

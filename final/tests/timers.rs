@@ -135,11 +135,12 @@ fn a_server_that_has_nothing_to_do_sleeps() {
     let mut half = server.connect();
     half.send(&GET[..10]);
     let (began, before) = (Instant::now(), cpu_time(server.child.id()));
+    assert!(before > Duration::ZERO, "the system does not tell");
     let end = half.line();
     let taken = cpu_time(server.child.id()).saturating_sub(before);
     let share = taken.div_duration_f64(began.elapsed());
     assert!(end.contains("took longer"), "{end}");
-    assert!(share < 0.1, "while it waited for one client it took {share} of a processor");
+    assert!(share < 0.03, "while it waited for one client it took {share} of a processor");
 }
 
 /// While the only thread is held up, a client that has sent `head` sends `tail`, and then its time

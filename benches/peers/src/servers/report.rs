@@ -102,8 +102,9 @@ fn table_of(table: &Table, lines: &[Line]) -> String {
         let of = |server| line.cells.iter().find(|(of, _)| of == server);
         let cells = servers.iter().map(|s| of(s).map_or_else(String::new, |(_, s)| s.words()));
         let (words, goal) = line.goal().unzip();
-        let best = line.best().map(|(peer, best)| {
-            format!("{} ({})", line.times_better(Server::KvsQueue, Some(best)), peer.name())
+        let best = line.best().and_then(|(peer, best)| {
+            let times = line.times_better(Server::KvsQueue, Some(best));
+            (!times.is_empty()).then(|| format!("{times} ({})", peer.name()))
         });
         let ends = [
             best.unwrap_or_default(),
