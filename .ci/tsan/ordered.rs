@@ -1,6 +1,6 @@
 //! No race: all that the standard library has to put threads in order, with many of them at it.
 
-use std::sync::{Arc, Barrier, Condvar, LazyLock, Mutex, RwLock, mpsc};
+use std::sync::{Arc, Barrier, Condvar, LazyLock, Mutex, OnceLock, RwLock, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -30,6 +30,26 @@ fn whatever_the_standard_library_offers_puts_threads_in_order() {
         numbers.iter_mut().for_each(|number| drop(scope.spawn(|| *number += 1)));
     });
     assert_eq!(numbers, [1; THREADS as usize]);
+}
+
+#[test]
+fn what_was_put_somewhere_once_is_seen_whole() {
+    for _ in 0..ROUNDS / 5 {
+        let words = OnceLock::new();
+        thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                loop {
+                    if let Some(words) = words.get() {
+                        break String::clone(words);
+                    }
+                }
+            });
+            // Made before, and not within the call.
+            let text = format!("{} words", ONCE.len());
+            words.get_or_init(|| text);
+            assert_eq!(reader.join().unwrap(), "3 words");
+        });
+    }
 }
 
 type Shared = (Mutex<u64>, Condvar, RwLock<Vec<u64>>, Barrier);

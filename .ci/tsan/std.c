@@ -58,6 +58,25 @@ WRAP(SCOPE_DONE) {
     return CALL(SCOPE_DONE);
 }
 
+// What is made once is there when the library says so, between the end of the closure that makes it and
+// the end of the call. So the closure is called through another one, which says it before.
+struct closure {
+    word data;
+    word *methods; // what it takes to drop it, its size, its alignment, to call it once, to call it
+    char *once;
+};
+static void make(struct closure *it, word state) {
+    ((void (*)(word, word))it->methods[4])(it->data, state);
+    __tsan_release(it->once);
+}
+WRAP(ONCE_CALL) {
+    struct closure it = { c, (word *)d, self };
+    word methods[] = { 0, sizeof it, sizeof(word), (word)make, (word)make };
+    word result = REAL(ONCE_CALL)(self, b, (word)&it, (word)methods, e, f);
+    __tsan_acquire(self);
+    return result;
+}
+
 // `Arc` (and seize) lower a count with `Release`, and who finds that it was the last goes on behind a
 // fence, which the sanitizer does not know.
 enum { RELEASE = 3 };
