@@ -75,11 +75,7 @@ impl Line<'_> {
         };
         let peers = self.cells.iter().filter(|(engine, _)| peer(engine));
         let medians = peers.map(|(engine, samples)| (*engine, samples.median()));
-        match self.row.better {
-            Better::More => medians.max_by(|a, b| a.1.total_cmp(&b.1)),
-            Better::Less => medians.min_by(|a, b| a.1.total_cmp(&b.1)),
-            Better::Neither => None,
-        }
+        self.row.better.best(medians)
     }
 
     /// How many times better ours is.

@@ -25,6 +25,17 @@ pub(crate) enum Better {
     Neither,
 }
 
+impl Better {
+    /// The best of these, where there is such a thing.
+    pub(crate) fn best<T>(&self, all: impl Iterator<Item = (T, f64)>) -> Option<(T, f64)> {
+        match self {
+            Better::More => all.max_by(|a, b| a.1.total_cmp(&b.1)),
+            Better::Less => all.min_by(|a, b| a.1.total_cmp(&b.1)),
+            Better::Neither => None,
+        }
+    }
+}
+
 pub(crate) enum Goal {
     /// So many times what that engine does.
     Times(f64, Engine),

@@ -61,11 +61,7 @@ impl<'a> Line<'a> {
     fn best(&self) -> Option<(Server, f64)> {
         let peers = self.cells.iter().filter(|(server, _)| server.is_peer());
         let medians = peers.map(|(server, samples)| (*server, samples.median()));
-        match self.row.better {
-            Better::More => medians.max_by(|a, b| a.1.total_cmp(&b.1)),
-            Better::Less => medians.min_by(|a, b| a.1.total_cmp(&b.1)),
-            Better::Neither => None,
-        }
+        self.row.better.best(medians)
     }
 
     /// How many times better that server is, in a cell.
