@@ -4,8 +4,6 @@
 #![allow(clippy::unwrap_used)]
 #![allow(dead_code)] // the benches use more of these files
 
-#[path = "support/code.rs"]
-mod code;
 #[path = "../benches/scaling/draw.rs"]
 mod draw;
 #[path = "../benches/support/insert.rs"]
@@ -16,8 +14,6 @@ mod record;
 mod sample;
 #[path = "../benches/support/samples.rs"]
 mod samples;
-#[path = "../benches/support/sources.rs"]
-mod sources;
 #[path = "../benches/scaling/stage.rs"]
 mod stage;
 #[path = "../benches/support/style.rs"]
@@ -86,20 +82,6 @@ fn the_tables_of_scaling_are_those_of_its_record() {
         "the tables in {} are not those of the record; put them there again:\n\
          cargo bench --features all-stages --bench scaling -- --draw",
         table::TEXT,
-    );
-}
-
-#[test]
-fn the_record_of_scaling_is_of_the_code_that_is_there() {
-    let record = scaling();
-    assert_eq!(record.conditions.sources.len(), Stage::ALL.len());
-    let changed = sources::changed(&record.conditions.sources).unwrap();
-    let path = sample::RECORD;
-    assert!(
-        changed.is_empty(),
-        "the code of {changed:?} has changed since it was measured for {path}; on a quiet machine,\n\
-         rm {path}; cargo bench --features all-stages --bench scaling -- --json {path}\n\
-         measures again, and with `--draw` alone it draws the figures and fills in the tables"
     );
 }
 
@@ -228,16 +210,4 @@ fn a_planted_figure_is_caught() {
     kept.remove("scaling-read-rate-light.svg");
     let both = ["scaling-read-rate-dark.svg", "scaling-read-rate-light.svg"];
     assert_eq!(differing(&kept, &good), both);
-}
-
-#[test]
-fn a_planted_change_of_a_stage_is_caught() {
-    let mut measured = scaling().conditions.sources;
-    let before = sources::changed(&measured).unwrap().len();
-    for name in ["stage-6", "final"] {
-        measured.get_mut(name).unwrap().code = "0".repeat(16);
-    }
-    let changed = sources::changed(&measured).unwrap();
-    assert!(changed.contains(&"stage-6") && changed.contains(&"final"), "{changed:?}");
-    assert!(changed.len() <= before + 2);
 }

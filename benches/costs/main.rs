@@ -22,8 +22,6 @@
 
 mod basics;
 mod channels;
-#[path = "../../tests/support/code.rs"]
-mod code;
 mod files;
 mod locks;
 mod maps;
@@ -36,8 +34,6 @@ mod pools;
 mod record;
 #[path = "../support/samples.rs"]
 mod samples;
-#[path = "../support/sources.rs"]
-mod sources;
 mod table;
 mod threads;
 
@@ -46,8 +42,6 @@ use measure::{Cost, Figures, Variant};
 use options::{Options, Size};
 use record::{Machine, Outcome};
 use serde::{Deserialize, Serialize};
-use sources::Source;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 type Record = record::Record<Conditions, Sample>;
@@ -58,7 +52,7 @@ struct Conditions {
     #[serde(flatten)]
     machine: Machine,
     /// The pools are stage 5's.
-    sources: BTreeMap<String, Source>,
+    revision: String,
     /// For one measurement.
     seconds: f64,
 }
@@ -89,7 +83,7 @@ fn main() -> Outcome<()> {
     }
     let mut record = Record::new(Conditions {
         machine: Machine::here(&std::env::temp_dir())?,
-        sources: sources::measured(&["stage-5"])?,
+        revision: record::revision()?,
         seconds: budget.as_secs_f64(),
     })?;
     if let Some(path) = &options.json {

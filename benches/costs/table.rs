@@ -23,9 +23,10 @@ pub(crate) fn tables(costs: &[Cost], record: &Record) -> String {
     let Machine { cpu, cores, memory_gib, kernel, file_system } = &record.conditions.machine;
     let rounds = record.samples.iter().map(|sample| sample.round).max().unwrap_or(0);
     let head = format!(
-        "{cpu}, {cores} cores, {memory_gib} GiB; Linux {kernel}, {file_system}; {}; {rounds} \
-         rounds of {} ms a measurement.\n\n",
+        "{cpu}, {cores} cores, {memory_gib} GiB; Linux {kernel}, {file_system}; {}, revision {}; \
+         {rounds} rounds of {} ms a measurement.\n\n",
         record.date,
+        record.conditions.revision,
         number(record.conditions.seconds * 1000.0),
     );
     let tables = costs.iter().filter_map(|cost| table(cost, &record.samples));

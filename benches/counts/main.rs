@@ -21,8 +21,6 @@
 //! and disturbs little; so how often threads wait is told by `perf`. What this machine does not
 //! have is left out, and a line says so.
 
-#[path = "../../tests/support/code.rs"]
-mod code;
 #[path = "../support/data.rs"]
 #[allow(dead_code)] // others use the rest
 mod data;
@@ -35,8 +33,6 @@ mod record;
 mod sample;
 #[path = "../support/samples.rs"]
 mod samples;
-#[path = "../support/sources.rs"]
-mod sources;
 #[path = "../scaling/stage.rs"]
 mod stage;
 #[path = "../scaling/stages.rs"]
@@ -100,7 +96,7 @@ fn count(options: &Options) -> Outcome<()> {
     };
     let mut record = Record::new(Conditions {
         machine: Machine::here(&stores())?,
-        sources: sources::measured(&Stage::ALL.map(Stage::name))?,
+        revision: record::revision()?,
         value_bytes: VALUE_BYTES,
         amounts: [(Tool::Perf, perf), (Tool::Strace, strace)].into(),
     })?;

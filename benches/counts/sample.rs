@@ -2,7 +2,6 @@
 #![allow(dead_code)] // a test that only reads uses a part
 
 use crate::record::{self, Machine};
-use crate::sources::Source;
 use crate::stage::Stage;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -14,7 +13,7 @@ pub(crate) type Record = record::Record<Conditions, Sample>;
 pub(crate) struct Conditions {
     #[serde(flatten)]
     pub(crate) machine: Machine,
-    pub(crate) sources: BTreeMap<String, Source>,
+    pub(crate) revision: String,
     pub(crate) value_bytes: usize,
     /// For each tool, since with `strace` everything takes longer.
     pub(crate) amounts: BTreeMap<Tool, Amount>,

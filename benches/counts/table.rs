@@ -29,9 +29,9 @@ pub(crate) fn tables(record: &Record) -> String {
     let Machine { cpu, cores, memory_gib, kernel, file_system } = &record.conditions.machine;
     let rounds = record.samples.iter().map(|sample| sample.round).max().unwrap_or(0);
     let head = format!(
-        "{cpu}, {cores} cores, {memory_gib} GiB; Linux {kernel}, {file_system}; {}; rounds: \
-         {rounds}.\n",
-        record.date,
+        "{cpu}, {cores} cores, {memory_gib} GiB; Linux {kernel}, {file_system}; {}, revision {}; \
+         rounds: {rounds}.\n",
+        record.date, record.conditions.revision,
     );
     let counted = OPERATIONS.into_iter().filter_map(|operation| counted(record, operation));
     let tables = counted.chain(named(record));

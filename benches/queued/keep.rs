@@ -2,9 +2,8 @@
 
 use crate::clients::{AT_ONCE, CLIENTS};
 use crate::insert::insert;
-use crate::record::{Machine, Outcome};
+use crate::record::{self, Machine, Outcome};
 use crate::servers;
-use crate::sources;
 use crate::table::{self, BENCHES, Conditions, Connection, NULL, Record, Sample};
 use serde_json::Value;
 use std::env;
@@ -26,7 +25,7 @@ pub fn kept_if_asked(measure: impl FnOnce()) -> Outcome<()> {
     let (path, text) = (root.join(table::RECORD), root.join(table::TEXT));
     let mut record = Record::new(Conditions {
         machine: Machine::here(&env::temp_dir())?,
-        sources: sources::measured(&["final"])?,
+        revision: record::revision()?,
         clients: CLIENTS,
         at_once: AT_ONCE,
     })?

@@ -29,8 +29,6 @@ mod challenge;
 #[cfg(from_stage = "4")]
 mod clients;
 #[cfg(stage = "final")]
-#[path = "../../tests/support/code.rs"]
-mod code;
 #[cfg(from_stage = "4")]
 #[path = "../support/data.rs"]
 #[allow(dead_code)] // others use the rest
@@ -53,8 +51,6 @@ mod samples;
 #[cfg(from_stage = "4")]
 mod servers;
 #[cfg(stage = "final")]
-#[path = "../support/sources.rs"]
-mod sources;
 #[cfg(stage = "final")]
 mod table;
 

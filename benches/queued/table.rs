@@ -2,9 +2,8 @@
 
 use crate::record::{self, Machine};
 use crate::samples::{Samples, row};
-use crate::sources::Source;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// Where the record is, and the text with its table, below the root; and the line before the table.
 pub(crate) const RECORD: &str = "benches/results/queued.json";
@@ -31,7 +30,7 @@ pub(crate) type Record = record::Record<Conditions, Sample>;
 pub(crate) struct Conditions {
     #[serde(flatten)]
     pub(crate) machine: Machine,
-    pub(crate) sources: BTreeMap<String, Source>,
+    pub(crate) revision: String,
     /// Each has one request an iteration.
     pub(crate) clients: usize,
     /// How many of them are under way at a time.
@@ -87,7 +86,7 @@ pub(crate) fn table(record: &Record) -> String {
     };
     let head = "ms an iteration; connection, threads of the pool";
     format!(
-        "{}, {} cores, {} GiB; Linux {}, {}; {}; rounds: {rounds}; `{NULL}`: {} ms an iteration.\n\n\
+        "{}, {} cores, {} GiB; Linux {}, {}; {}, revision {}; rounds: {rounds}; `{NULL}`: {} ms an iteration.\n\n\
          {}\n|---|{}\n{}",
         machine.cpu,
         machine.cores,
@@ -95,6 +94,7 @@ pub(crate) fn table(record: &Record) -> String {
         machine.kernel,
         machine.file_system,
         record.date,
+        record.conditions.revision,
         cell(NULL, (Connection::None, 0)),
         row::<String>(head, columns.iter().map(title), []),
         "--:|".repeat(columns.len()),

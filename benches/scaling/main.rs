@@ -16,8 +16,6 @@
 
 #[path = "../support/chosen.rs"]
 mod chosen;
-#[path = "../../tests/support/code.rs"]
-mod code;
 #[path = "../support/data.rs"]
 mod data;
 mod draw;
@@ -33,8 +31,6 @@ mod sample;
 #[path = "../support/samples.rs"]
 mod samples;
 mod server;
-#[path = "../support/sources.rs"]
-mod sources;
 mod stage;
 mod stages;
 #[path = "../support/style.rs"]
@@ -107,7 +103,7 @@ impl Plan {
     fn run(&self) -> Outcome<Scaling> {
         let mut record = Record::new(Conditions {
             machine: Machine::here(&self.dir)?,
-            sources: sources::measured(&Stage::ALL.map(Stage::name))?,
+            revision: record::revision()?,
             keys: self.keys,
             value_bytes: self.value_bytes,
             seconds: self.seconds,

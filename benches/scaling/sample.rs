@@ -2,7 +2,6 @@
 
 use crate::record::{Machine, Record};
 use crate::samples::Samples;
-use crate::sources::Source;
 use crate::stage::Stage;
 use crate::workloads::Work;
 use serde::{Deserialize, Serialize};
@@ -20,7 +19,7 @@ pub(crate) struct Conditions {
     #[serde(flatten)]
     pub(crate) machine: Machine,
     /// By the names of the stages.
-    pub(crate) sources: BTreeMap<String, Source>,
+    pub(crate) revision: String,
     pub(crate) keys: u64,
     pub(crate) value_bytes: usize,
     pub(crate) seconds: f64,

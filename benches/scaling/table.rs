@@ -58,10 +58,9 @@ pub(crate) fn summary(record: &Scaling) -> String {
         by_work("Times as many as with one thread", &ALONE, times),
         by_work(&format!("Waits an operation, {cores} threads"), &Work::ALL, waits),
     ];
-    let trees = c.sources.iter().map(|(name, source)| format!("{name} `{}`", source.tree));
     format!(
         "{}, {} cores, {} GiB; Linux {}, {}; {}; {} keys, values of {} bytes, {} s a measurement ({} \
-         s where somebody does nothing but set); git's trees: {}.\n\n{}",
+         s where somebody does nothing but set); revision {}.\n\n{}",
         c.machine.cpu,
         c.machine.cores,
         c.machine.memory_gib,
@@ -72,7 +71,7 @@ pub(crate) fn summary(record: &Scaling) -> String {
         thousands(c.value_bytes as u64),
         c.seconds,
         c.seconds * Work::Write.longer(),
-        trees.collect::<Vec<_>>().join(", "),
+        c.revision,
         tables.join("\n")
     )
 }

@@ -126,6 +126,16 @@ fn file_system(dir: &Path) -> Outcome<String> {
     Ok(nearest.ok_or("no file system has the directory of the stores")?.1.to_owned())
 }
 
+/// The revision of the code that is measured; with a `+` if something was not committed.
+///
+/// # Errors
+/// If there is no git.
+pub(crate) fn revision() -> Outcome<String> {
+    let git = |args: &[&str]| output("git", &[&["-C", env!("CARGO_MANIFEST_DIR")], args].concat());
+    let changes = git(&["status", "--porcelain", "--untracked-files=no"])?;
+    Ok(git(&["rev-parse", "--short=12", "HEAD"])? + if changes.is_empty() { "" } else { "+" })
+}
+
 /// What a program prints.
 ///
 /// # Errors

@@ -6,9 +6,6 @@ use super::{
     twice,
 };
 
-/// The rows in which nothing depends on time.
-pub(crate) const EXACT: [&str; 5] = ["crash", "faults", "damage", "fuzz", "models"];
-
 pub(crate) const ROWS: &[Row] = &[
     Row {
         name: "crash",
