@@ -128,8 +128,8 @@ fn assert_caught(plant: impl FnOnce(&mut Stage), expected: &str) {
 
 #[test]
 fn a_planted_space_in_an_undeclared_file_is_caught() {
-    let plant = |stage: &mut Stage| *stage.files.get_mut("kv_store.rs").unwrap() += " ";
-    assert_caught(plant, "kv_store.rs differs and is not declared");
+    let plant = |stage: &mut Stage| *stage.files.get_mut("kv_store/mod.rs").unwrap() += " ";
+    assert_caught(plant, "kv_store/mod.rs differs and is not declared");
 }
 
 #[test]
@@ -155,12 +155,12 @@ fn a_planted_dependency_is_caught() {
 
 #[test]
 fn a_planted_declaration_of_a_file_that_differs_in_comments_only_is_caught() {
-    let before = stages()[2].files["server.rs"].clone();
+    let before = stages()[2].files["server/mod.rs"].clone();
     let plant = |stage: &mut Stage| {
         let text = format!("// \"A comment.\"\n{}", before.replace(" = ", "  =  // \"why\n"));
-        stage.files.insert("server.rs".into(), text);
+        stage.files.insert("server/mod.rs".into(), text);
     };
-    assert_caught(plant, "server.rs is declared and differs in comments at most");
+    assert_caught(plant, "server/mod.rs is declared and differs in comments at most");
 }
 
 #[test]
@@ -172,6 +172,6 @@ fn a_planted_declaration_of_a_file_that_does_not_exist_is_caught() {
 #[test]
 fn a_planted_look_into_the_future_is_caught() {
     let mut stage = stages()[2].clone();
-    *stage.files.get_mut("server.rs").unwrap() = "fn f() {} // a later stage mends this".to_owned();
-    assert_eq!(gossip(&stage), ["server.rs:1: `stage`"]);
+    *stage.files.get_mut("server/mod.rs").unwrap() = "fn f() {} // a later stage mends this".to_owned();
+    assert_eq!(gossip(&stage), ["server/mod.rs:1: `stage`"]);
 }
