@@ -1,0 +1,90 @@
+//! The repository's files, as they are and as the generators would have them.
+
+use crate::problem::Problem;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+pub(crate) struct Tree {
+    root: PathBuf,
+    /// What generators have written, by path below the root.
+    written: BTreeMap<String, String>,
+}
+
+impl Tree {
+    pub(crate) fn new(root: &Path) -> Tree {
+        Tree { root: root.to_owned(), written: BTreeMap::new() }
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// A file, as a generator before has written it or else as it is.
+    ///
+    /// # Errors
+    /// If it is neither written nor there.
+    pub(crate) fn read(&self, path: &str) -> Result<String, Problem> {
+        match self.written.get(path) {
+            Some(text) => Ok(text.clone()),
+            None => fs::read_to_string(self.root.join(path))
+                .map_err(|error| Problem::new(path, 1, error.to_string())),
+        }
+    }
+
+    pub(crate) fn write(&mut self, path: &str, text: String) {
+        self.written.insert(path.to_owned(), text);
+    }
+
+    /// The files whose text is no longer as it is on disk.
+    fn changed(&self) -> impl Iterator<Item = (&String, &String)> {
+        self.written.iter().filter(|(path, text)| {
+            fs::read_to_string(self.root.join(path)).ok().as_ref() != Some(*text)
+        })
+    }
+
+    /// Writes what has changed.
+    pub(crate) fn save(&self) -> Vec<Problem> {
+        let save = |(path, text): (&String, &String)| {
+            println!("writes {path}");
+            let error = fs::write(self.root.join(path), text).err()?;
+            Some(Problem::new(path, 1, error.to_string()))
+        };
+        self.changed().filter_map(save).collect()
+    }
+
+    /// The first line of each file that has changed, with what would stand there.
+    pub(crate) fn differences(&self) -> Vec<Problem> {
+        let difference = |(path, new): (&String, &String)| {
+            let old = fs::read_to_string(self.root.join(path)).unwrap_or_default();
+            let same = old.lines().zip(new.lines()).take_while(|(old, new)| old == new).count();
+            let line = |text: &str| text.lines().nth(same).unwrap_or("(the end)").to_owned();
+            let message =
+                format!("`cargo xtask sync` was not run:\n  - {}\n  + {}", line(&old), line(new));
+            Problem::new(path, same + 1, message)
+        };
+        self.changed().map(difference).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_differs_is_named_with_its_first_line_and_then_saved() {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join("a.md"), "one\ntwo\n").unwrap();
+        fs::write(root.path().join("b.md"), "same\n").unwrap();
+        let mut tree = Tree::new(root.path());
+        tree.write("a.md", "one\nzwei\n".to_owned());
+        tree.write("b.md", "same\n".to_owned());
+        assert_eq!(tree.read("a.md").unwrap(), "one\nzwei\n");
+
+        let message = "`cargo xtask sync` was not run:\n  - two\n  + zwei";
+        assert_eq!(tree.differences(), [Problem::new("a.md", 2, message)]);
+        assert_eq!(tree.save(), []);
+        assert_eq!(fs::read_to_string(root.path().join("a.md")).unwrap(), "one\nzwei\n");
+        assert_eq!(tree.differences(), []);
+    }
+}
