@@ -42,13 +42,14 @@ mod error;
 mod kv_store;
 mod options;
 mod periodic;
-pub mod probe;
 pub mod protocol;
 mod server;
 mod signals;
 mod sled_engine;
 mod stats;
 mod sync;
+#[cfg(feature = "testing")]
+pub mod sync_points;
 pub mod thread_pool;
 
 pub use client::{KvsClient, KvsClientOptions, Pending};

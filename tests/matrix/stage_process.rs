@@ -75,7 +75,7 @@ pub fn run_if_asked() -> Option<ExitCode> {
         "5" => server_of!(rayon_pool, kvs_common::probe),
         "6" => server_of!(rwlock, kvs_common::probe),
         "7" => server_of!(lock_free, kvs_common::probe),
-        _ => server_of!(kvs_final, kvs_final::probe),
+        _ => server_of!(kvs_final, kvs_final::sync_points),
     })
 }
 

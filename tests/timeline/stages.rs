@@ -7,7 +7,7 @@ use crate::script::{
 use crate::slow_disk::SlowDisk;
 use crate::strips::Strip;
 use kvs_common::probe as common;
-use kvs_final::probe as own;
+use kvs_final::sync_points as own;
 use kvs_final::thread_pool::{SharedQueueThreadPool, ThreadPool as _};
 use kvs_final::{Durability, KvStoreOptions, KvsEngine as _};
 use std::path::Path;

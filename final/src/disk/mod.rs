@@ -1,16 +1,20 @@
 //! All that the store does with files, as one small trait.
 //!
-//! [`RealDisk`] is the file system. [`SimulatedDisk`] is one in memory that forgets whatever a real
-//! one may forget when the power fails, and fails where it is told to, so that a test can try a
-//! crash or an error at every single operation.
+//! [`RealDisk`] is the file system. With the feature `testing` there is `SimulatedDisk` too: one in
+//! memory that forgets whatever a real one may forget when the power fails, and fails where it is told
+//! to, so that a test can try a crash or an error at every single operation.
 
 mod map;
+#[cfg(feature = "testing")]
 mod power_cut;
 mod real;
+#[cfg(feature = "testing")]
 mod simulated;
 
+#[cfg(feature = "testing")]
 pub use power_cut::CrashRng;
 pub use real::RealDisk;
+#[cfg(feature = "testing")]
 pub use simulated::{Fault, SimulatedDisk};
 
 use crate::Result;

@@ -7,7 +7,6 @@ use super::record::{self, Place, Record};
 use super::recovery::Files;
 use super::segment::{self, Segment};
 use crate::disk::Disk;
-use crate::probe::{self, Point};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Mutex, MutexGuard, OnceLock};
 use crate::{KvsError, Result};
@@ -182,7 +181,8 @@ impl Writer {
             let record = Record { synced: tail.synced, key: &op.key, value };
             record::encode(&mut tail.buffer, place, &record);
         }
-        probe::hit(Point::Append);
+        #[cfg(feature = "testing")]
+        crate::sync_points::reach(crate::sync_points::Point::Append);
         if self.options.durability == Durability::Always && u64::from(end) > tail.reserved {
             // Without the reserve it is slower and just as right.
             let full = u64::from(self.options.segment_bytes.max(end));

@@ -1,8 +1,8 @@
-//! A window for tests: they may stop a thread at the two moments at which an engine is busy.
+//! Where a test may stop a thread that is in the engine: a window that only the feature `testing` opens.
 //!
-//! A test that wants to know whether readers share a lock has to hold one inside it. So the log
-//! calls [`hit`] there, and a test [`install`]s what happens then. Only a debug build has the
-//! window; in a release build `hit` is empty and [`install`] says so.
+//! A test that wants to know whether readers share a lock has to hold one of them inside it. So the
+//! engine calls [`reach`] there, and a test [`install`]s what happens then. A release build calls
+//! nothing even with the feature: the benches have it too, and must not pay for it.
 
 use std::sync::OnceLock;
 
@@ -28,7 +28,7 @@ pub fn install(hook: impl Fn(Point) + Send + Sync + 'static) -> bool {
 
 /// Says that the calling thread is at `point`.
 #[inline]
-pub fn hit(point: Point) {
+pub fn reach(point: Point) {
     if cfg!(debug_assertions)
         && let Some(hook) = HOOK.get()
     {
