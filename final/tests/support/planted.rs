@@ -3,7 +3,7 @@
 #![allow(dead_code)] // who sets it does not ask for it
 
 /// The variable.
-pub(crate) const PLANTED: &str = "PROMISES_PLANTED";
+pub(crate) const PLANTED: &str = "KVS_INJECTED_FAULT";
 
 /// Whether this fault is planted.
 pub(crate) fn is_planted(fault: &str) -> bool {

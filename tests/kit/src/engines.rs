@@ -1,0 +1,209 @@
+//! Engines of the tests' own.
+
+use crate::WATCHDOG;
+use kvs_final::{KvsEngine, KvsError, Result};
+use rand::RngExt;
+use rustix::net::{SendFlags, send};
+use std::collections::HashMap;
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
+
+/// Keys and values in memory, for tests of what is not the engine's business.
+#[derive(Clone, Default)]
+pub struct Memory(Arc<Mutex<HashMap<String, String>>>);
+
+impl KvsEngine for Memory {
+    fn set(&self, key: String, value: String) -> Result<()> {
+        self.0.lock().unwrap().insert(key, value);
+        Ok(())
+    }
+
+    fn get(&self, key: String) -> Result<Option<String>> {
+        Ok(self.0.lock().unwrap().get(&key).cloned())
+    }
+
+    fn remove(&self, key: String) -> Result<()> {
+        self.0.lock().unwrap().remove(&key).map(drop).ok_or(KvsError::KeyNotFound)
+    }
+}
+
+/// Where threads wait until it is opened.
+#[derive(Clone, Default)]
+pub struct Gate(Arc<(Mutex<GateState>, Condvar)>);
+
+#[derive(Default)]
+struct GateState {
+    open: bool,
+    waiting: usize,
+}
+
+impl Gate {
+    /// Waits here.
+    pub fn pass(&self) {
+        let (state, changed) = &*self.0;
+        let mut state = state.lock().unwrap();
+        state.waiting += 1;
+        changed.notify_all();
+        let mut state = changed.wait_while(state, |state| !state.open).unwrap();
+        state.waiting -= 1;
+    }
+
+    /// Lets all pass, from now on.
+    pub fn open(&self) {
+        self.0.0.lock().unwrap().open = true;
+        self.0.1.notify_all();
+    }
+
+    /// How many wait right now.
+    pub fn waiting(&self) -> usize {
+        self.0.0.lock().unwrap().waiting
+    }
+
+    /// Returns when so many wait.
+    pub fn wait_for(&self, count: usize) {
+        let (state, changed) = &*self.0;
+        let too_few = |state: &mut GateState| state.waiting < count;
+        let wait = changed.wait_timeout_while(state.lock().unwrap(), WATCHDOG, too_few).unwrap();
+        assert!(!wait.1.timed_out(), "{} wait at the gate, not {count}", wait.0.waiting);
+    }
+}
+
+/// An engine whose `get` waits at a gate.
+#[derive(Clone, Default)]
+pub struct Gated(pub Gate);
+
+impl KvsEngine for Gated {
+    fn set(&self, _key: String, _value: String) -> Result<()> {
+        Ok(())
+    }
+
+    fn get(&self, key: String) -> Result<Option<String>> {
+        self.0.pass();
+        Ok(Some(key))
+    }
+
+    fn remove(&self, _key: String) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// An engine whose every `set` makes the client of this socket send more, as much as the sockets take.
+/// From the given one on each waits at the gate first.
+#[derive(Clone)]
+pub struct Prolific {
+    /// The socket, once it is there.
+    pub client: Arc<OnceLock<TcpStream>>,
+    /// Where the later ones wait.
+    pub gate: Gate,
+    gated_from: usize,
+    sets: Arc<AtomicUsize>,
+    /// How much the client has sent, in bytes.
+    sent: Arc<Mutex<usize>>,
+}
+
+impl Prolific {
+    /// What the client sends.
+    pub const REQUEST: &str = "{\"Set\":{\"key\":\"k\",\"value\":\"v\"}}\n";
+
+    /// Without a client yet.
+    pub fn new(gated_from: usize) -> Prolific {
+        let (client, gate, sets, sent) = Default::default();
+        Prolific { client, gate, gated_from, sets, sent }
+    }
+
+    /// How many were begun.
+    pub fn sets(&self) -> usize {
+        self.sets.load(Ordering::Relaxed)
+    }
+
+    /// Has the client send more.
+    pub fn send(&self) {
+        let client = self.client.get().unwrap();
+        let request = Prolific::REQUEST.as_bytes();
+        let mut sent = self.sent.lock().unwrap();
+        while let Ok(count) = send(client, &request[*sent % request.len()..], SendFlags::DONTWAIT) {
+            *sent += count;
+        }
+    }
+}
+
+impl KvsEngine for Prolific {
+    fn set(&self, _key: String, _value: String) -> Result<()> {
+        if self.sets.fetch_add(1, Ordering::Relaxed) >= self.gated_from {
+            self.gate.pass();
+        }
+        self.send();
+        Ok(())
+    }
+
+    fn get(&self, _key: String) -> Result<Option<String>> {
+        unreachable!("the test does not ask for it")
+    }
+
+    fn remove(&self, _key: String) -> Result<()> {
+        unreachable!("the test does not ask for it")
+    }
+}
+
+type Done = Box<dyn FnOnce(Result<()>) + Send>;
+
+/// An engine whose writes are done when the test says so. The value is there from then on.
+#[derive(Clone, Default)]
+pub struct Deferred {
+    memory: Memory,
+    /// Key, value, and whom to tell.
+    begun: Arc<Mutex<Vec<(String, String, Done)>>>,
+}
+
+impl Deferred {
+    /// How many writes wait.
+    pub fn waiting(&self) -> usize {
+        self.begun.lock().unwrap().len()
+    }
+
+    /// Does the write of this key. It fails if its value says so.
+    pub fn finish(&self, key: &str) {
+        let mut begun = self.begun.lock().unwrap();
+        let at = begun.iter().position(|(begun, ..)| begun == key).unwrap();
+        let write = begun.remove(at);
+        drop(begun);
+        self.end(write);
+    }
+
+    /// Does one of the writes that wait, if there is one.
+    pub fn finish_any(&self, random: &mut impl RngExt) {
+        let mut begun = self.begun.lock().unwrap();
+        if !begun.is_empty() {
+            let at = random.random_range(0..begun.len());
+            let write = begun.swap_remove(at);
+            drop(begun);
+            self.end(write);
+        }
+    }
+
+    fn end(&self, (key, value, done): (String, String, Done)) {
+        done(match value.strip_prefix("fails: ") {
+            Some(message) => Err(KvsError::Server(message.to_owned())),
+            None => self.memory.set(key, value),
+        });
+    }
+}
+
+impl KvsEngine for Deferred {
+    fn set(&self, _key: String, _value: String) -> Result<()> {
+        unreachable!("the server does not wait")
+    }
+
+    fn get(&self, key: String) -> Result<Option<String>> {
+        self.memory.get(key)
+    }
+
+    fn remove(&self, _key: String) -> Result<()> {
+        unreachable!("the test does not ask for it")
+    }
+
+    fn set_then(&self, key: String, value: String, done: impl FnOnce(Result<()>) + Send + 'static) {
+        self.begun.lock().unwrap().push((key, value, Box::new(done)));
+    }
+}

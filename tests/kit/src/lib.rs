@@ -1,0 +1,36 @@
+//! What the tests share.
+//!
+//! | module | |
+//! |---|---|
+//! | [`server`] | a server in a process of its own |
+//! | [`raw`] | a client that sends and reads lines as they are |
+//! | [`wait`] | waiting for events, and telling that one never comes |
+//! | [`process`] | what Linux tells of a process |
+//! | [`injected`] | a fault that a test meets because somebody outside asked for it |
+//!
+//! About `final` only:
+//!
+//! | module | |
+//! |---|---|
+//! | [`local`] | a server in the test's own process |
+//! | [`engines`] | engines of the tests' own, for such a server |
+//! | [`flood`], [`visits`] | clients that never rest, clients that do not stay |
+//! | [`sigterm`] | a server that is told to stop under load |
+//!
+//! Everything here panics where a test would fail.
+#![allow(clippy::unwrap_used)] // helpers of tests are tests
+
+pub mod engines;
+pub mod flood;
+pub mod injected;
+pub mod local;
+pub mod process;
+pub mod raw;
+pub mod server;
+pub mod sigterm;
+pub mod visits;
+pub mod wait;
+
+pub use raw::Raw;
+pub use server::Server;
+pub use wait::{WATCHDOG, until};

@@ -1,0 +1,59 @@
+//! A client that sends and reads lines as they are.
+
+use crate::wait::WATCHDOG;
+use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::net::{SocketAddr, TcpStream};
+
+/// The connection. Whatever does not come within [`WATCHDOG`] fails the test.
+pub struct Raw(BufReader<TcpStream>);
+
+impl Raw {
+    /// A new connection to this server.
+    pub fn connect(addr: SocketAddr) -> Raw {
+        Raw::from(TcpStream::connect(addr).unwrap())
+    }
+
+    /// The socket.
+    pub fn stream(&self) -> &TcpStream {
+        self.0.get_ref()
+    }
+
+    /// Sends these bytes and nothing else.
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.0.get_mut().write_all(bytes.as_ref()).unwrap();
+    }
+
+    /// The next line without its newline; empty when the server has closed the connection.
+    pub fn line(&mut self) -> String {
+        let mut line = String::new();
+        match self.0.read_line(&mut line) {
+            // What a server closes with bytes unread is reset; that is the end as well.
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
+            read => drop(read.unwrap()),
+        }
+        line.trim_end_matches('\n').to_owned()
+    }
+
+    /// Whether there is something to read, without waiting for it.
+    pub fn has_answer(&self) -> bool {
+        self.stream().set_nonblocking(true).unwrap();
+        let peeked = self.stream().peek(&mut [0]);
+        self.stream().set_nonblocking(false).unwrap();
+        matches!(peeked, Ok(1))
+    }
+
+    /// Sends a request, which is a line without its newline, and reads the next line.
+    pub fn ask(&mut self, request: &str) -> String {
+        self.send(format!("{request}\n"));
+        self.line()
+    }
+}
+
+impl From<TcpStream> for Raw {
+    fn from(stream: TcpStream) -> Raw {
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(WATCHDOG)).unwrap();
+        stream.set_write_timeout(Some(WATCHDOG)).unwrap();
+        Raw(BufReader::new(stream))
+    }
+}

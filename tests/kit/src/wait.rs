@@ -1,0 +1,70 @@
+//! Waiting for events, and concluding without a clock that one will never come.
+//!
+//! A process whose threads all sleep does nothing more until somebody outside wakes it. What has not
+//! happened by then never will.
+
+use crate::process::{Task, tasks};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Long enough for any answer on a busy machine; reached only when something is broken.
+pub const WATCHDOG: Duration = Duration::from_secs(60);
+
+/// How often in a row a process has to be found asleep. Data that was sent over loopback is there
+/// before the sender goes on, so a server that will act on it is awake by then; the repetition
+/// covers a machine that is late.
+const ASLEEP: usize = 50;
+
+/// Waits for an event that can only be asked for.
+pub fn until(event: &str, mut happened: impl FnMut() -> bool) {
+    let since = Instant::now();
+    while !happened() {
+        assert!(since.elapsed() < WATCHDOG, "it never happens that {event}");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Waits until `event` has happened, or cannot happen because process `pid` sleeps or is gone.
+/// Returns whether it has happened.
+pub fn happens(pid: u32, event: impl FnMut() -> bool) -> bool {
+    happens_in(|| vec![pid], event)
+}
+
+/// The same of all those processes that there are at the time.
+pub fn happens_in(pids: impl Fn() -> Vec<u32>, mut event: impl FnMut() -> bool) -> bool {
+    let mut sleep = Sleep::watch();
+    while !event() {
+        if sleep.is_deep(&pids()) {
+            return event();
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+    true
+}
+
+/// Waits until process `pid` has done all that it can do for now.
+pub fn settle(pid: u32) {
+    happens(pid, || false);
+}
+
+/// Watches whether all threads of some processes sleep and none has run between two looks.
+struct Sleep {
+    since: Instant,
+    last: Vec<Task>,
+    looks: usize,
+}
+
+impl Sleep {
+    fn watch() -> Sleep {
+        Sleep { since: Instant::now(), last: Vec::new(), looks: 0 }
+    }
+
+    fn is_deep(&mut self, pids: &[u32]) -> bool {
+        let tasks: Vec<_> = pids.iter().flat_map(|pid| tasks(*pid)).collect();
+        let asleep = tasks.iter().all(|task| task.state == 'S');
+        self.looks = if asleep && tasks == self.last { self.looks + 1 } else { 0 };
+        self.last = tasks;
+        assert!(self.since.elapsed() < WATCHDOG, "they never sleep");
+        self.looks >= ASLEEP
+    }
+}
