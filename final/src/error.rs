@@ -1,14 +1,17 @@
 use crate::EngineKind;
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
-use std::{error::Error, io};
 
 /// A result whose error is a [`KvsError`].
 pub type Result<T> = std::result::Result<T, KvsError>;
 
-/// Everything that can go wrong, in words that a user can act on.
-#[derive(Debug, thiserror::Error)]
+/// Everything that can go wrong, in messages that a user can act on.
+///
+/// It can be cloned, because one failure may be the answer to many: to every write of a batch.
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KvsError {
     /// `remove` of a key that is not there.
@@ -17,7 +20,7 @@ pub enum KvsError {
 
     /// The operating system refused something that is no file: a socket, a thread, a signal handler.
     #[error("I/O error: {0}")]
-    Io(#[from] io::Error),
+    Io(#[source] Arc<io::Error>),
 
     /// An operation on a file or directory failed.
     #[error("{}: {source}", path.display())]
@@ -25,7 +28,7 @@ pub enum KvsError {
         /// The file or directory.
         path: PathBuf,
         /// What the operating system said.
-        source: io::Error,
+        source: Arc<io::Error>,
     },
 
     /// The address cannot be listened on.
@@ -34,7 +37,7 @@ pub enum KvsError {
         /// The address.
         addr: SocketAddr,
         /// What the operating system said.
-        source: io::Error,
+        source: Arc<io::Error>,
     },
 
     /// The directory holds something that this program does not read.
@@ -68,12 +71,12 @@ pub enum KvsError {
     #[error("no more compaction until the store is opened again")]
     NoCompaction,
 
-    /// A file of the store is not as it was written.
+    /// A file of a store is not as it was written.
     #[error("{}: damaged at byte {offset}: {reason}", path.display())]
     Damaged {
-        /// The log.
+        /// The file.
         path: PathBuf,
-        /// Where in the log, in bytes from its start.
+        /// Where in the file, in bytes from its start.
         offset: u64,
         /// What is wrong there.
         reason: String,
@@ -101,7 +104,7 @@ pub enum KvsError {
     #[error("not a message of the protocol: {0}")]
     Protocol(String),
 
-    /// The server answered with an error; its own words.
+    /// The server answered with an error; this is its message.
     #[error("{0}")]
     Server(String),
 
@@ -109,7 +112,7 @@ pub enum KvsError {
     #[error("the server closed the connection")]
     Closed,
 
-    /// The server let a time go by. What it was asked may have been done or not.
+    /// The server did not do something in time. What it was asked may have been done or not.
     #[error("{what} within {time:?}")]
     Timeout {
         /// What it did not do.
@@ -131,12 +134,18 @@ pub enum KvsError {
 
     /// An engine that is not ours failed.
     #[error("engine: {0}")]
-    Engine(#[source] Box<dyn Error + Send + Sync>),
+    Engine(Arc<str>),
+}
+
+impl From<io::Error> for KvsError {
+    fn from(source: io::Error) -> KvsError {
+        KvsError::Io(Arc::new(source))
+    }
 }
 
 impl KvsError {
     /// Says which file an I/O error is about: `File::open(&path).map_err(KvsError::at(&path))?`.
     pub fn at(path: &Path) -> impl FnOnce(io::Error) -> KvsError {
-        move |source| KvsError::File { path: path.to_owned(), source }
+        move |source| KvsError::File { path: path.to_owned(), source: Arc::new(source) }
     }
 }

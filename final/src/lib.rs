@@ -41,6 +41,7 @@ mod engine;
 mod error;
 mod kv_store;
 mod options;
+mod panic;
 mod periodic;
 pub mod protocol;
 mod server;

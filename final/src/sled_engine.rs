@@ -165,6 +165,6 @@ fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
-fn engine_error(error: impl std::error::Error + Send + Sync + 'static) -> KvsError {
-    KvsError::Engine(Box::new(error))
+fn engine_error(error: impl std::error::Error) -> KvsError {
+    KvsError::Engine(error.to_string().into())
 }

@@ -205,10 +205,10 @@ pub const FAULTS: &[Fault] = &[
         name: "a worker goes on when the queue is closed",
         models: &["a pool of one is dropped", "a pool of two is dropped"],
         file: "thread_pool/shared_queue.rs",
-        from: "while let Ok(job) = jobs.recv() {\n        run(job);\n    }",
+        from: "while let Ok(job) = jobs.recv() {\n        catch_panic(job);\n    }",
         to: "loop {
                 match jobs.recv() {
-                    Ok(job) => run(job),
+                    Ok(job) => catch_panic(job),
                     Err(_) if PLANTED => {}
                     Err(_) => return,
                 }
@@ -226,11 +226,11 @@ pub const FAULTS: &[Fault] = &[
     Fault {
         name: "a panic ends the worker",
         models: &["a job panics"],
-        file: "thread_pool/mod.rs",
-        from: "pub(crate) fn run(job: impl FnOnce()) {",
-        to: "pub(crate) fn run(job: impl FnOnce()) {
+        file: "panic.rs",
+        from: "pub(crate) fn catch_panic(work: impl FnOnce()) {",
+        to: "pub(crate) fn catch_panic(work: impl FnOnce()) {
             if PLANTED {
-                return job();
+                return work();
             }",
         shows: &["a panic that nobody caught"],
     },

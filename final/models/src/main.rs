@@ -40,7 +40,7 @@ mod store;
 mod sync;
 
 from_final! {
-    "": data_dir, engine, error, sync_points;
+    "": data_dir, engine, error, panic, sync_points;
 }
 
 #[allow(dead_code, unused_imports, clippy::all)]

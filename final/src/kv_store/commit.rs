@@ -11,10 +11,11 @@
 
 use super::options::Durability;
 use super::writer::{Op, Writer};
+use crate::panic::catch_panic;
 use crate::sync::atomic::{AtomicU8, Ordering};
 use crate::sync::thread::{self, Thread};
 use crate::sync::{Condvar, Mutex, MutexGuard};
-use crate::{KvsError, Result, thread_pool};
+use crate::{KvsError, Result};
 use std::sync::{Arc, PoisonError};
 
 /// How often a writer looks for its result before it goes to sleep, where there is no sync to wait
@@ -175,7 +176,7 @@ impl Commit {
             }
             drop(queue);
             // A panic costs the batch, whose writers are told, and not the thread.
-            thread_pool::run(|| self.lead());
+            catch_panic(|| self.lead());
             after();
         }
     }
@@ -247,7 +248,7 @@ impl Drop for Lead<'_> {
                     *sleeper.result() = result;
                     sleeper.tell(DONE);
                 }
-                Waiter::Callback(done) => thread_pool::run(|| done(result)),
+                Waiter::Callback(done) => catch_panic(|| done(result)),
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The writing side of a store: it appends, publishes, and begins new segments.
 
 use super::index::{Entry, Index};
-use super::manifest::{Manifest, WriteError};
+use super::manifest::{self, Manifest, WriteError};
 use super::options::{Durability, KvStoreOptions};
 use super::record::{self, Place, Record};
 use super::recovery::Files;
@@ -11,7 +11,6 @@ use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Mutex, MutexGuard, OnceLock};
 use crate::{KvsError, Result};
 use std::collections::HashMap;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 
@@ -88,7 +87,8 @@ impl Writer {
         let Files { manifest, mut segments, .. } = files;
         let bytes = segments.iter().map(|(_, end)| u64::from(*end)).sum();
         let Some((segment, end)) = segments.pop() else {
-            return Err(KvsError::Protocol("a manifest without segments".to_owned()));
+            let (path, reason) = (dir.join(manifest::NAME), "it names no segment".to_owned());
+            return Err(KvsError::Damaged { path, offset: 0, reason });
         };
         if options.map_sealed {
             segments.iter().for_each(|(segment, _)| segment.map());
@@ -132,7 +132,7 @@ impl Writer {
             Err(error) => {
                 // That a key is missing may have been concluded from an op that now failed too.
                 for op in ops {
-                    op.result = Err(same_error(&error));
+                    op.result = Err(error.clone());
                 }
             }
         }
@@ -346,20 +346,5 @@ impl Writer {
 
     pub(super) fn dir(&self) -> &Path {
         &self.dir
-    }
-}
-
-/// The same error once more: every write of a batch fails for the same reason.
-fn same_error(error: &KvsError) -> KvsError {
-    match error {
-        KvsError::File { path, source } => {
-            let source = match source.raw_os_error() {
-                Some(code) => io::Error::from_raw_os_error(code),
-                None => io::Error::new(source.kind(), source.to_string()),
-            };
-            KvsError::File { path: path.clone(), source }
-        }
-        KvsError::Stopped { reason } => KvsError::Stopped { reason: reason.clone() },
-        other => KvsError::Server(other.to_string()),
     }
 }

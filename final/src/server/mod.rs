@@ -88,7 +88,8 @@ impl<E: KvsEngine, P: ThreadPool> KvsServer<E, P> {
             sockopt::set_socket_oobinline(&listener, true)?;
             Ok(Arc::new(listener))
         };
-        let listener = listen().map_err(|source| KvsError::Listen { addr, source })?;
+        let listener =
+            listen().map_err(|source| KvsError::Listen { addr, source: Arc::new(source) })?;
         Ok(KvsServer { listener, engine, pool, shared: Arc::new(Shared::new(limits)?) })
     }
 

@@ -10,8 +10,6 @@ pub use shared_queue::SharedQueueThreadPool;
 
 use crate::Result;
 use crate::sync::thread::{self, JoinHandle};
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Something that runs jobs on threads.
 pub trait ThreadPool: Sized {
@@ -26,26 +24,6 @@ pub trait ThreadPool: Sized {
     fn spawn<F>(&self, job: F)
     where
         F: FnOnce() + Send + 'static;
-}
-
-/// Runs a job on the calling thread; if it panics, that is the end of the job and of nothing else.
-///
-/// Nobody looks at what a job may have left half-done: it owns what it captured, and what it shares
-/// is behind locks that answer for themselves. Hence `AssertUnwindSafe`.
-pub(crate) fn run(job: impl FnOnce()) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(job)) {
-        discard(payload);
-    }
-}
-
-/// Drops what a panic left, if that cannot panic again.
-///
-/// The payload of `panic!` is text. `panic_any` allows every type, also one whose own `Drop`
-/// panics, which here would end the thread or the process: such a payload is leaked.
-fn discard(payload: Box<dyn Any + Send>) {
-    if !payload.is::<&str>() && !payload.is::<String>() {
-        std::mem::forget(payload);
-    }
 }
 
 /// Waits until a pool's threads have ended, unless one of them is the caller.

@@ -1,5 +1,6 @@
-use super::{ThreadPool, run};
+use super::ThreadPool;
 use crate::Result;
+use crate::panic::catch_panic;
 use crate::sync::thread;
 
 /// A thread for each job. Not a pool: it has no threads between jobs, and no limit to them.
@@ -19,10 +20,10 @@ impl ThreadPool for NaiveThreadPool {
     where
         F: FnOnce() + Send + 'static,
     {
-        // Within `run`, because a job that is dropped may panic as well.
-        run(|| {
+        // Within `catch_panic`, because a job that is dropped may panic as well.
+        catch_panic(|| {
             let thread = thread::Builder::new().name("kvs-naive".into());
-            if let Err(error) = thread.spawn(|| run(job)) {
+            if let Err(error) = thread.spawn(|| catch_panic(job)) {
                 log::error!("a job is dropped, there is no thread for it: {error}");
             }
         });

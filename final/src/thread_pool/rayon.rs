@@ -1,4 +1,5 @@
-use super::{ThreadPool, discard, join};
+use super::{ThreadPool, join};
+use crate::panic;
 use crate::sync::thread::{self, JoinHandle};
 use crate::{KvsError, Result};
 
@@ -22,7 +23,7 @@ impl ThreadPool for RayonThreadPool {
         let mut started = Vec::new();
         let built = rayon::ThreadPoolBuilder::new()
             .num_threads(threads as usize)
-            .panic_handler(discard)
+            .panic_handler(panic::discard)
             .spawn_handler(|worker| {
                 let name = format!("kvs-rayon-{}", worker.index());
                 started.push(thread::Builder::new().name(name).spawn(|| worker.run())?);

@@ -1,4 +1,5 @@
-use super::{ThreadPool, join, run};
+use super::{ThreadPool, join};
+use crate::panic::catch_panic;
 use crate::sync::thread::{self, JoinHandle};
 use crate::{KvsError, Result};
 use crossbeam::channel::{self, Receiver, Sender};
@@ -65,6 +66,6 @@ impl Drop for SharedQueueThreadPool {
 /// A worker's life: it ends when the queue is closed and empty.
 fn work(jobs: &Receiver<Job>) {
     while let Ok(job) = jobs.recv() {
-        run(job);
+        catch_panic(job);
     }
 }

@@ -209,7 +209,7 @@ pub(crate) fn of_sled(size: Size) -> Outcome {
 struct PlainSled(sled::Db);
 
 fn engine_error(error: sled::Error) -> KvsError {
-    KvsError::Engine(Box::new(error))
+    KvsError::Engine(error.to_string().into())
 }
 
 impl KvsEngine for PlainSled {

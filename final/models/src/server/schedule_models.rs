@@ -7,8 +7,9 @@ use super::limits::Limits;
 use super::poller::Events;
 use super::schedule::Duty;
 use super::shared::Shared;
+use crate::panic::catch_panic;
 use crate::play::Model;
-use crate::{KvsEngine, Result, thread_pool};
+use crate::{KvsEngine, Result};
 use loom::thread::{self, JoinHandle};
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,7 +54,7 @@ fn run(shared: &Arc<Shared>) {
         };
         if start {
             let job = Job::new(shared, NoEngine);
-            jobs.push(thread::spawn(|| thread_pool::run(|| job.run())));
+            jobs.push(thread::spawn(|| catch_panic(|| job.run())));
         }
     }
     for job in jobs {

@@ -1,0 +1,24 @@
+//! A panic in a piece of work that somebody handed in must end that work and nothing else.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Runs `work` on the calling thread; if it panics, that is the end of the work and of nothing else.
+///
+/// Nobody looks at what it may have left half-done: it owns what it captured, and what it shares is
+/// behind locks that answer for themselves. Hence `AssertUnwindSafe`.
+pub(crate) fn catch_panic(work: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(work)) {
+        discard(payload);
+    }
+}
+
+/// Drops what a panic left, if that cannot panic again.
+///
+/// The payload of `panic!` is text. `panic_any` allows every type, also one whose own `Drop`
+/// panics, which here would end the thread or the process: such a payload is leaked.
+pub(crate) fn discard(payload: Box<dyn Any + Send>) {
+    if !payload.is::<&str>() && !payload.is::<String>() {
+        std::mem::forget(payload);
+    }
+}
