@@ -2,7 +2,7 @@
 
 use crate::clock::Clock;
 use kvs_final::Result;
-use kvs_final::disk::{Disk, DiskFile, Map, RealDisk};
+use kvs_final::disk::{Disk, DiskFile, RealDisk};
 use std::any::Any;
 use std::io;
 use std::path::Path;
@@ -80,10 +80,6 @@ impl DiskFile for SlowFile {
 
     fn allocate(&self, len: u64) -> io::Result<()> {
         self.file.allocate(len)
-    }
-
-    fn map(&self) -> io::Result<Box<dyn Map>> {
-        self.file.map()
     }
 
     fn sync(&self) -> io::Result<()> {

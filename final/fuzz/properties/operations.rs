@@ -10,7 +10,7 @@ const KEYS: u8 = 5;
 fn open(choice: u8, disk: &SimulatedDisk) -> Result<KvStore> {
     let options = KvStoreOptions::new().durability(Durability::Always).background(false);
     let options = options.segment_bytes(if choice & 1 == 0 { 200 } else { 100_000 });
-    options.map_sealed(choice & 2 != 0).disk(disk.clone()).open("/store")
+    options.disk(disk.clone()).open("/store")
 }
 
 /// Each byte after the first is something to do: with the store, to the process, to the power.

@@ -12,10 +12,7 @@ pub(super) fn serve(options: &ServerOptions) -> Outcome {
     match kind {
         EngineKind::Kvs => {
             let store = KvStoreOptions::new().durability(durability);
-            with_engine(kind, store.map_sealed(options.map_sealed).open(dir)?, options)
-        }
-        EngineKind::Sled if options.map_sealed => {
-            Err(failure::err_msg("--map-sealed is of the engine kvs, not of sled"))
+            with_engine(kind, store.open(dir)?, options)
         }
         EngineKind::Sled => with_engine(kind, SledKvsEngine::open_with(dir, durability)?, options),
     }

@@ -4,7 +4,6 @@
 //! memory that forgets whatever a real one may forget when the power fails, and fails where it is told
 //! to, so that a test can try a crash or an error at every single operation.
 
-mod map;
 #[cfg(feature = "testing")]
 mod power_cut;
 mod real;
@@ -76,16 +75,6 @@ pub trait DiskFile: Send + Sync {
     /// grows. A disk that cannot do that does nothing.
     fn allocate(&self, len: u64) -> io::Result<()>;
 
-    /// Its bytes as memory, as many as there are now. If the disk fails to bring them later, or if
-    /// the file is cut, the process ends.
-    fn map(&self) -> io::Result<Box<dyn Map>>;
-
     /// Makes content and length survive a power cut.
     fn sync(&self) -> io::Result<()>;
-}
-
-/// The bytes of a file as memory.
-pub trait Map: Send + Sync {
-    /// Fills `buffer` from `offset` on; an error if the map ends before that.
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
 }

@@ -1,4 +1,4 @@
-use super::{Disk, DiskFile, Map, map};
+use super::{Disk, DiskFile};
 use crate::Result;
 use crate::data_dir::{DataDir, EngineKind};
 use std::any::Any;
@@ -69,10 +69,6 @@ impl DiskFile for File {
 
     fn allocate(&self, len: u64) -> io::Result<()> {
         Ok(rustix::fs::fallocate(self, rustix::fs::FallocateFlags::empty(), 0, len)?)
-    }
-
-    fn map(&self) -> io::Result<Box<dyn Map>> {
-        map::map(self)
     }
 
     fn sync(&self) -> io::Result<()> {

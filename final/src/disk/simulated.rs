@@ -1,5 +1,5 @@
 use super::power_cut::{Change, Content, CrashRng, FileId, cut, is_safe, replay, write};
-use super::{Disk, DiskFile, Map};
+use super::{Disk, DiskFile};
 use crate::sync::{Mutex, MutexGuard};
 use crate::{KvsError, Result};
 use std::any::Any;
@@ -278,7 +278,10 @@ impl DiskFile for SimulatedFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         let mut state = self.disk.state();
         state.begin_plain()?;
-        state.files[self.file].read_at(buffer, offset)
+        let from = state.files[self.file].get(offset as usize..);
+        let from = from.and_then(|from| from.get(..buffer.len()));
+        buffer.copy_from_slice(from.ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
@@ -305,13 +308,6 @@ impl DiskFile for SimulatedFile {
         if self.len()? < len { self.set_len(len) } else { Ok(()) }
     }
 
-    /// A copy: it shows what happens if the caller is wrong and the file does change.
-    fn map(&self) -> io::Result<Box<dyn Map>> {
-        let mut state = self.disk.state();
-        state.begin_plain()?;
-        Ok(Box::new(state.files[self.file].clone()))
-    }
-
     fn sync(&self) -> io::Result<()> {
         let mut state = self.disk.state();
         state.begin_plain()?;
@@ -321,14 +317,6 @@ impl DiskFile for SimulatedFile {
         let then = state.during_sync.take();
         drop(state);
         then.into_iter().for_each(|then| then());
-        Ok(())
-    }
-}
-
-impl Map for Vec<u8> {
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        let from = self.get(offset as usize..).and_then(|from| from.get(..buffer.len()));
-        buffer.copy_from_slice(from.ok_or(io::ErrorKind::UnexpectedEof)?);
         Ok(())
     }
 }

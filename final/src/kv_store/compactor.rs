@@ -310,13 +310,7 @@ impl Copies<'_> {
     fn finish(&mut self) -> Result<()> {
         self.write()?;
         match self.segments.last() {
-            Some((segment, _)) => {
-                segment.file.sync().map_err(KvsError::at(&segment.path))?;
-                if self.writer.options.map_sealed {
-                    segment.map();
-                }
-                Ok(())
-            }
+            Some((segment, _)) => segment.file.sync().map_err(KvsError::at(&segment.path)),
             None => Ok(()),
         }
     }

@@ -91,7 +91,6 @@ pub struct KvStoreOptions {
     pub(super) segment_bytes: u32,
     pub(super) compact_at: u64,
     pub(super) spare_segments: u64,
-    pub(super) map_sealed: bool,
     pub(super) background: bool,
     pub(super) disk: Arc<dyn Disk>,
 }
@@ -110,7 +109,6 @@ impl KvStoreOptions {
             segment_bytes: 64 << 20,
             compact_at: 4 << 20,
             spare_segments: 16,
-            map_sealed: false,
             background: true,
             disk: Arc::new(RealDisk),
         }
@@ -145,19 +143,6 @@ impl KvStoreOptions {
     /// default, 1 at least.
     pub fn spare_segments(mut self, segments: u32) -> Self {
         self.spare_segments = segments.max(1).into();
-        self
-    }
-
-    /// Whether values are read from segments that are complete as from memory (`mmap`), and not with
-    /// a system call each (`pread`). Off by default.
-    ///
-    /// It is faster: with 1,000,000 values of 1 KiB, all in the system's cache and read in random
-    /// order, 1.6 to 1.7 times as many reads a second. The price: if the disk fails in
-    /// such a read, or if somebody cuts a file of the open store, the process is ended by the signal
-    /// SIGBUS, where otherwise this `get` would answer an error and all else go on. Values of up to
-    /// 22 bytes are in memory anyway, and reading them is the same either way.
-    pub fn map_sealed(mut self, map_sealed: bool) -> Self {
-        self.map_sealed = map_sealed;
         self
     }
 

@@ -8,25 +8,11 @@
 //! | 16..20 | CRC-32 of the bytes before |
 //! | 20.. | records |
 //!
-//! A record is read with one `pread`, or, if the store was opened so, from a memory map of the
-//! segment, copied before it is checked. 1,000,000 values of 1 KiB, all in the page cache, keys in
-//! random order, thousands of gets a second, median of five rounds in turn (2 cores, Linux, ext4;
-//! `kvs` and `kvs-map` in `benches/README.md` are the same, measured again):
-//!
-//! | | 1 thread | 4 threads |
-//! |---|---|---|
-//! | `pread` | 408 (363 to 435) | 858 (830 to 909) |
-//! | map | 699 (675 to 702) | 1383 (1340 to 1447) |
-//!
-//! What is done with the bytes hardly counts: `pread` without the checksum reaches 3 % more, with a
-//! buffer that is kept 2 %, with the value left where it was read 2 %. A cache of values would help
-//! only those that are soon asked for again, and take memory that the page cache has already. So
-//! `pread` is the default, because with it a disk that fails is an error and not the end of the
-//! process, and the map is an option.
+//! A record is read with one `pread`: a disk that fails is then an error of that read. From a memory
+//! map it would be a signal that ends the process.
 
 use super::record::{self, Place, Record};
-use crate::disk::{Disk, DiskFile, Map};
-use crate::sync::OnceLock;
+use crate::disk::{Disk, DiskFile};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::{KvsError, Result};
 use std::path::{Path, PathBuf};
@@ -47,8 +33,6 @@ pub(super) struct Segment {
     pub(super) number: u64,
     pub(super) path: PathBuf,
     pub(super) file: Box<dyn DiskFile>,
-    /// The bytes as memory. Set at most once, when nothing is written here any more.
-    map: OnceLock<Box<dyn Map>>,
     /// Bytes of records that no index entry points to. Only its own value matters, so `Relaxed`.
     dead: AtomicU64,
 }
@@ -66,7 +50,7 @@ pub(super) fn number_of(name: &str) -> Option<u64> {
 
 impl Segment {
     fn new(number: u64, path: PathBuf, file: Box<dyn DiskFile>) -> Segment {
-        Segment { number, path, file, map: OnceLock::new(), dead: AtomicU64::new(0) }
+        Segment { number, path, file, dead: AtomicU64::new(0) }
     }
 
     /// Makes an empty segment. Its header and its name are safe when this returns.
@@ -119,24 +103,11 @@ impl Segment {
         take: impl FnOnce(Record<'_>) -> T,
     ) -> Result<T> {
         let mut bytes = vec![0; len as usize];
-        let read = match self.map.get() {
-            Some(map) => map.read_at(&mut bytes, offset.into()),
-            None => self.file.read_at(&mut bytes, offset.into()),
-        };
-        read.map_err(KvsError::at(&self.path))?;
+        self.read_at(&mut bytes, offset.into())?;
         let place = Place { segment: self.number, offset };
         match record::decode(&bytes, place) {
             Ok((record, _)) => Ok(take(record)),
             Err(reason) => Err(self.damaged(offset, reason)),
-        }
-    }
-
-    /// Reads of records take the bytes from memory from now on. Nothing may be written here any
-    /// more. Where it cannot be done, they go on as before.
-    pub(super) fn map(&self) {
-        match self.file.map() {
-            Ok(map) => drop(self.map.set(map)),
-            Err(error) => log::warn!("{}: cannot be mapped: {error}", self.path.display()),
         }
     }
 

@@ -90,9 +90,6 @@ impl Writer {
             let (path, reason) = (dir.join(manifest::NAME), "it names no segment".to_owned());
             return Err(KvsError::Damaged { path, offset: 0, reason });
         };
-        if options.map_sealed {
-            segments.iter().for_each(|(segment, _)| segment.map());
-        }
         let tail = Tail { segment, end, synced: end, reserved: end.into(), buffer: Vec::new() };
         Ok(Writer {
             disk: Arc::clone(&options.disk),
@@ -262,9 +259,6 @@ impl Writer {
             }
         }
         catalog.manifest = manifest;
-        if self.options.map_sealed {
-            tail.segment.map();
-        }
         catalog.sealed.push((Arc::clone(&tail.segment), tail.end));
         self.sealed.store(catalog.sealed.len() as u64, Ordering::Relaxed);
         self.bytes.fetch_add(segment::HEADER.into(), Ordering::Relaxed);

@@ -29,9 +29,6 @@ pub(crate) struct ServerOptions {
     /// cuts, but for the last MS milliseconds), os (the end of the process); by default interval=100
     #[structopt(long, value_name = "LEVEL")]
     pub(crate) durability: Option<Durability>,
-    /// Reads long values from memory maps: faster, but a disk that fails then ends the server
-    #[structopt(long)]
-    pub(crate) map_sealed: bool,
     /// The data directory, by default the current one
     #[structopt(long, value_name = "DIR", parse(from_os_str))]
     pub(crate) dir: Option<PathBuf>,

@@ -18,12 +18,12 @@ impl<E: KvsEngine + Sync> Store for Kvs<E> {
     }
 }
 
-pub(super) fn open(level: Level, map: bool, dir: &Path) -> Outcome<Kvs<KvStore>> {
+pub(super) fn open(level: Level, dir: &Path) -> Outcome<Kvs<KvStore>> {
     let durability = match level {
         Level::Unsynced => Durability::Os,
         Level::Synced => Durability::Always,
     };
-    Ok(Kvs(KvStoreOptions::new().durability(durability).map_sealed(map).open(dir)?))
+    Ok(Kvs(KvStoreOptions::new().durability(durability).open(dir)?))
 }
 
 pub(super) fn promise(level: Level) -> Promise {
@@ -39,10 +39,4 @@ pub(super) fn promise(level: Level) -> Promise {
             after_power_cut: ALL,
         },
     }
-}
-
-/// Reads are all that differs, so it is measured on nothing else.
-pub(super) fn promise_of_map(level: Level) -> Option<Promise> {
-    let setting = "`KvStore`, `Durability::Os`, `map_sealed`";
-    (level == Level::Unsynced).then(|| Promise { setting, ..promise(level) })
 }

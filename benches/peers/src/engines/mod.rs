@@ -42,7 +42,6 @@ const CACHE: usize = 4 << 30;
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Engine {
     Kvs,
-    KvsMap,
     Sled,
     SledFlush,
     Redb,
@@ -78,7 +77,6 @@ impl Engine {
     /// All, in the order in which they take turns.
     pub(crate) const ALL: &[Engine] = &[
         Engine::Kvs,
-        Engine::KvsMap,
         Engine::Sled,
         Engine::SledFlush,
         Engine::Redb,
@@ -91,7 +89,6 @@ impl Engine {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Engine::Kvs => "kvs",
-            Engine::KvsMap => "kvs-map",
             Engine::Sled => "sled",
             Engine::SledFlush => "sled-flush",
             Engine::Redb => "redb",
@@ -106,7 +103,6 @@ impl Engine {
     pub(crate) fn promise(self, level: Level) -> Option<Promise> {
         match self {
             Engine::Kvs => Some(kvs::promise(level)),
-            Engine::KvsMap => kvs::promise_of_map(level),
             Engine::Sled => Some(sled::promise(level)),
             Engine::SledFlush => Some(sled::promise_of_flush()),
             Engine::Redb => Some(redb::promise(level)),
@@ -120,8 +116,7 @@ impl Engine {
     /// Opens a store in a directory, which is there already.
     pub(crate) fn open(self, level: Level, dir: &Path) -> Outcome<Box<dyn Store>> {
         Ok(match self {
-            Engine::Kvs => Box::new(kvs::open(level, false, dir)?),
-            Engine::KvsMap => Box::new(kvs::open(level, true, dir)?),
+            Engine::Kvs => Box::new(kvs::open(level, dir)?),
             Engine::Sled => sled::open(level, dir)?,
             Engine::SledFlush => Box::new(sled::Sled::open(true, dir)?),
             Engine::Redb => Box::new(redb::Redb::open(level, dir)?),

@@ -7,7 +7,6 @@ mod damage;
 mod due;
 mod faults;
 mod later;
-mod mapped;
 mod oracle;
 mod replay;
 mod safe;
