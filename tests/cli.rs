@@ -1,28 +1,24 @@
 //! The programs `kvs-server` and `kvs-client`, as a user types them.
 
-mod support {
-    pub mod server;
-}
-
 use assert_cmd::Command;
+use kvs_test_kit::{Server, WATCHDOG};
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::{contains, is_empty};
 use std::path::Path;
-use support::server::Server;
 use tempfile::TempDir;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 fn client(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kvs-client"));
-    command.args(args).timeout(support::server::WATCHDOG);
+    command.args(args).timeout(WATCHDOG);
     command
 }
 
 /// A server program that is expected to end by itself.
 fn server(args: &[&str], dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kvs-server"));
-    command.args(args).arg("--dir").arg(dir).timeout(support::server::WATCHDOG);
+    command.args(args).arg("--dir").arg(dir).timeout(WATCHDOG);
     command
 }
 

@@ -1,12 +1,8 @@
 //! Every stage speaks the same protocol: the clients of all stages and of `final`, each against the
 //! server of the stage that the feature picks.
 
-mod support {
-    pub mod server;
-}
-
+use kvs_test_kit::Server;
 use std::process::Command;
-use support::server::Server;
 use tempfile::TempDir;
 
 macro_rules! talk_with_client_of {

@@ -143,15 +143,6 @@ fn compaction() -> Result<()> {
 fn compaction_keeps_no_deleted_file_open() -> Result<()> {
     let dir = TempDir::new()?;
     let mut store = KvStore::open(dir.path())?;
-    let deleted_and_open = || {
-        let open = fs::read_dir("/proc/self/fd").unwrap();
-        let files = open.filter_map(|file| fs::read_link(file.unwrap().path()).ok());
-        files
-            .filter(|file| {
-                file.starts_with(dir.path()) && file.to_string_lossy().contains("(deleted)")
-            })
-            .count()
-    };
     for number in 0.. {
         store.set(key(number % 100), "x".repeat(10_000))?;
         if store.stats().compactions > 0 {
@@ -162,7 +153,7 @@ fn compaction_keeps_no_deleted_file_open() -> Result<()> {
     for number in 0..100 {
         assert_eq!(store.get(key(number))?.map(|value| value.len()), Some(10_000));
     }
-    assert_eq!(deleted_and_open(), 0);
+    assert_eq!(kvs_test_kit::process::deleted_and_open(dir.path()), 0);
     Ok(())
 }
 

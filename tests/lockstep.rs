@@ -172,6 +172,7 @@ fn a_planted_declaration_of_a_file_that_does_not_exist_is_caught() {
 #[test]
 fn a_planted_look_into_the_future_is_caught() {
     let mut stage = stages()[2].clone();
-    *stage.files.get_mut("server/mod.rs").unwrap() = "fn f() {} // a later stage mends this".to_owned();
+    *stage.files.get_mut("server/mod.rs").unwrap() =
+        "fn f() {} // a later stage mends this".to_owned();
     assert_eq!(gossip(&stage), ["server/mod.rs:1: `stage`"]);
 }

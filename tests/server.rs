@@ -1,12 +1,8 @@
 //! What a server does with good, bad and strange clients, in the stage that the feature picks.
 
-mod support {
-    pub mod server;
-}
-
+use kvs_test_kit::Server;
 use std::net::Shutdown;
 use std::process::Command;
-use support::server::Server;
 use tempfile::TempDir;
 
 fn start(dir: &TempDir) -> Server {
@@ -142,11 +138,10 @@ mod shutdown {
     use super::*;
     use kvs::thread_pool::{NaiveThreadPool, RayonThreadPool, SharedQueueThreadPool, ThreadPool};
     use kvs::{KvStore, KvsClient, KvsEngine, KvsServer, Result, ServerHandle};
+    use kvs_test_kit::{Raw, WATCHDOG, until};
     use std::io::Write;
     use std::net::SocketAddr;
     use std::thread::{self, JoinHandle};
-    use std::time::{Duration, Instant};
-    use support::server::{Raw, WATCHDOG};
 
     type Running = (SocketAddr, ServerHandle, JoinHandle<Result<()>>);
 
@@ -160,11 +155,7 @@ mod shutdown {
 
     /// Waits for the server's end, and fails where a plain join would wait for ever.
     fn ends(running: JoinHandle<Result<()>>) {
-        let since = Instant::now();
-        while !running.is_finished() {
-            assert!(since.elapsed() < WATCHDOG, "the server does not stop");
-            thread::sleep(Duration::from_millis(1));
-        }
+        until("the server stops", || running.is_finished());
         running.join().unwrap().unwrap();
     }
 
@@ -242,7 +233,8 @@ mod shutdown {
         let server = start(&dir);
         let mut client = server.connect();
         assert_eq!(client.ask(SET), r#"{"Ok":null}"#);
-        let (status, log) = server.signal("-INT");
+        server.signal("-INT");
+        let (status, log) = server.end();
         assert_eq!(status.code(), Some(0), "{log}");
         assert_eq!(client.line(), "", "the connection is closed");
         let store = KvStore::open(dir.path()).unwrap();

@@ -5,16 +5,16 @@ use kvs::thread_pool::RayonThreadPool;
 #[cfg(from_stage = "4")]
 use kvs::thread_pool::SharedQueueThreadPool;
 use kvs::thread_pool::{NaiveThreadPool, ThreadPool};
+use kvs_test_kit::WATCHDOG;
+#[cfg(target_os = "linux")]
+use kvs_test_kit::{process::threads, until};
 use std::env;
 use std::panic::panic_any;
 use std::process::Command;
 use std::sync::mpsc::{self, Receiver, Sender, channel};
 use std::sync::{Arc, Barrier, RwLock};
-use std::time::{Duration, Instant};
 
 const THREADS: u32 = 4;
-/// Reached only when something is broken.
-const WATCHDOG: Duration = Duration::from_secs(60);
 
 /// 1000 jobs, each counted once.
 fn runs_every_job<P: ThreadPool>() {
@@ -132,17 +132,13 @@ fn in_a_process_with_few_threads(test: &str) -> bool {
 
 #[cfg(target_os = "linux")]
 fn own_threads() -> usize {
-    std::fs::read_dir("/proc/self/task").unwrap().count()
+    threads(std::process::id())
 }
 
 /// A thread that has ended may stand in /proc for a moment longer.
 #[cfg(target_os = "linux")]
 fn wait_for_threads(number: usize) {
-    let since = Instant::now();
-    while own_threads() > number {
-        assert!(since.elapsed() < WATCHDOG, "{} threads, not {number}", own_threads());
-        std::thread::yield_now();
-    }
+    until("the threads are gone", || own_threads() <= number);
 }
 
 /// For the pools with a fixed number of threads.

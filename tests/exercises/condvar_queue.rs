@@ -115,7 +115,7 @@ impl Drop for CondvarQueuePool {
 mod tests {
     use super::*;
     use crate::comes_to_an_end;
-    use crate::server::WATCHDOG;
+    use kvs_test_kit::WATCHDOG;
     use std::cell::OnceCell;
     use std::panic::panic_any;
     use std::sync::Barrier;

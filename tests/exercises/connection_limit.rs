@@ -86,7 +86,7 @@ fn serve(engine: &impl KvsEngine, stream: std::net::TcpStream) -> Result<()> {
 
 mod tests {
     use super::*;
-    use crate::server::Raw;
+    use kvs_test_kit::Raw;
     use std::net::SocketAddr;
     use std::thread;
 

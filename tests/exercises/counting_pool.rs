@@ -89,7 +89,7 @@ impl<P: ThreadPool> ThreadPool for CountingPool<P> {
 
 mod tests {
     use super::*;
-    use crate::server::WATCHDOG;
+    use kvs_test_kit::WATCHDOG;
     use rayon_pool::thread_pool::{NaiveThreadPool, RayonThreadPool, SharedQueueThreadPool};
     use std::sync::Barrier;
     use std::time::Instant;

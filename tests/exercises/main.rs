@@ -4,9 +4,7 @@
 //! so a feature that picks one has nothing to add: they run once, when no stage is picked.
 #![cfg(stage = "final")]
 
-#[path = "../support/server.rs"]
-mod server;
-
+use kvs_test_kit::WATCHDOG;
 use std::sync::mpsc::channel;
 use std::thread;
 
@@ -17,7 +15,7 @@ fn comes_to_an_end(check: impl FnOnce() + Send + 'static) {
         check();
         end.send(()).unwrap();
     });
-    ended.recv_timeout(server::WATCHDOG).expect("it has failed, or waits for ever");
+    ended.recv_timeout(WATCHDOG).expect("it has failed, or waits for ever");
 }
 
 mod bounded_pool;

@@ -65,7 +65,7 @@ impl<E: KvsEngine + Sync> KvsEngine for Sharded<E> {
 
 mod tests {
     use super::*;
-    use crate::server::WATCHDOG;
+    use kvs_test_kit::WATCHDOG;
     use std::sync::mpsc::channel;
     use std::sync::{Barrier, Mutex};
     use std::thread;

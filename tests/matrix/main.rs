@@ -11,10 +11,6 @@
 //! `cargo test --test matrix` prints the table; with `--features stage-N` only row N.
 
 mod properties;
-#[path = "../support/server.rs"]
-mod server;
-#[path = "../support/sleep.rs"]
-mod sleep;
 mod stage_process;
 
 use libtest_mimic::{Arguments, Trial};

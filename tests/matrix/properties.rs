@@ -1,7 +1,7 @@
 //! The columns of the matrix, each with the experiment that decides it.
 
-use crate::server::Raw;
 use crate::stage_process::Stage;
+use kvs_test_kit::Raw;
 use std::fs;
 use tempfile::TempDir;
 

@@ -1,7 +1,7 @@
 //! The server of any stage, in a process that can be told to stop its readers or writers.
 
-use crate::server::{Raw, Server, WATCHDOG};
-use crate::sleep::{self, happens};
+use kvs_test_kit::wait::happens;
+use kvs_test_kit::{Raw, Server, WATCHDOG, process, wait};
 use std::env;
 use std::io::{BufRead, BufReader, Write, stdin};
 use std::ops::Deref;
@@ -135,22 +135,22 @@ impl Stage {
 
     /// Waits until a thread is held by the probe, or cannot be because the server sleeps.
     pub fn holds_one_more(&self) -> bool {
-        happens(self.child.id(), || self.said.try_recv().is_ok_and(|line| line == "held"))
+        happens(self.pid(), || self.said.try_recv().is_ok_and(|line| line == "held"))
     }
 
     /// Waits until `client` has an answer, or cannot get one because the server sleeps or is gone.
     pub fn answers(&self, client: &Raw) -> bool {
-        happens(self.child.id(), || client.has_answer())
+        happens(self.pid(), || client.has_answer())
     }
 
     /// Waits until the server has done all that it can do for now.
     pub fn settle(&self) {
-        sleep::settle(self.child.id());
+        wait::settle(self.pid());
     }
 
     /// How many threads the process has.
     pub fn threads(&self) -> usize {
-        sleep::threads(self.child.id())
+        process::threads(self.pid())
     }
 
     /// Sends SIGTERM; returns the exit code, if the process ended with one.

@@ -1,13 +1,11 @@
 //! A process for a story that ends its process, or never ends.
 
-use crate::server::WATCHDOG;
-use crate::sleep;
+use kvs_test_kit::{WATCHDOG, until, wait};
 use std::env;
 use std::io::{BufRead, BufReader};
 use std::process::{self, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
-use std::time::Instant;
 use tempfile::TempDir;
 
 /// Names the story in the environment of the process that tells it.
@@ -70,22 +68,20 @@ impl Child {
 
     /// Waits until it ends, or cannot end any more because all its threads sleep.
     pub(crate) fn sleeps_for_ever(&mut self) -> bool {
-        !sleep::happens(self.process.id(), || self.process.try_wait().unwrap().is_some())
+        !wait::happens(self.process.id(), || self.process.try_wait().unwrap().is_some())
     }
 
     /// Waits for its end.
     pub(crate) fn end(mut self) -> ExitStatus {
-        let since = Instant::now();
         while let Ok(line) = self.said.recv_timeout(WATCHDOG) {
             println!("| {line}");
         }
-        loop {
-            if let Some(status) = self.process.try_wait().unwrap() {
-                return status;
-            }
-            assert!(since.elapsed() < WATCHDOG, "it does not end");
-            thread::yield_now();
-        }
+        let mut status = None;
+        until("it ends", || {
+            status = self.process.try_wait().unwrap();
+            status.is_some()
+        });
+        status.unwrap()
     }
 }
 

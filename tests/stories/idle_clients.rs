@@ -6,8 +6,8 @@
 //! requests of it.
 
 use crate::child::{Child, is_told_here};
-use crate::server::Raw;
-use crate::sleep;
+use kvs_test_kit::Raw;
+use kvs_test_kit::wait;
 
 /// In the pool of the server.
 const THREADS: u32 = 4;
@@ -24,7 +24,7 @@ fn another_client_is_answered(story: &str) -> bool {
     }
     let mut another = Raw::connect(addr);
     another.send(format!("{GET}\n"));
-    let answered = sleep::happens(child.pid(), || another.has_answer());
+    let answered = wait::happens(child.pid(), || another.has_answer());
     println!("{THREADS} idle clients, {THREADS} threads; another client is answered: {answered}");
     idle.pop();
     assert_eq!(another.line(), NOTHING, "at the latest when one of the others has gone");

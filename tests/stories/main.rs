@@ -9,11 +9,6 @@
 //! run once, when no stage is picked. They look into `/proc`, so they need Linux.
 #![cfg(all(stage = "final", target_os = "linux"))]
 
-#[path = "../support/server.rs"]
-mod server;
-#[path = "../support/sleep.rs"]
-mod sleep;
-
 mod child;
 
 mod buffered_failure;

@@ -6,9 +6,10 @@
 
 use crate::child::{Child, is_told_here};
 use crossbeam::channel::{self, Receiver, Sender};
+use kvs_test_kit::process;
 use shared_queue::thread_pool::{SharedQueueThreadPool, ThreadPool};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::{fs, thread};
+use std::thread;
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -39,9 +40,7 @@ fn work(jobs: &Receiver<Job>) {
 
 /// How many threads of this process have a name that begins so.
 fn threads_called(name: &str) -> usize {
-    let tasks = fs::read_dir("/proc/self/task").unwrap();
-    let names = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok());
-    names.filter(|comm| comm.starts_with(name)).count()
+    process::threads_called(std::process::id(), name).0
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! that it was written, so nothing is lost. A store that refuses its log for it cannot be opened any
 //! more, and that loses everything. `final` cuts the tail and says so.
 
-use crate::server::Server;
+use kvs_test_kit::Server;
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -70,7 +70,7 @@ fn final_cuts_the_tail_and_says_so() {
         assert_eq!(client.ask(&set(key)), r#"{"Ok":null}"#);
     }
     // Killed, so that the store is not closed in good order: then nothing could be torn.
-    server.signal("-KILL");
+    drop(server);
     tear(dir.path());
 
     let server = start();

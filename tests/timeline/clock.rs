@@ -11,7 +11,7 @@
 
 use crate::script::{Action, REQUESTS, Request, TICKS};
 use crate::strips::{Phase, Strip};
-use crate::tasks::tasks;
+use kvs_test_kit::process::tasks;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fs;
@@ -201,7 +201,7 @@ impl Clock {
 /// Waits until all threads of the process but this one sleep, and none has run between two looks.
 fn sleep_of_all_others() {
     let this = fs::read_link("/proc/thread-self").unwrap();
-    let this: u32 = this.file_name().unwrap().to_str().unwrap().parse().unwrap();
+    let this: i32 = this.file_name().unwrap().to_str().unwrap().parse().unwrap();
     let since = Instant::now();
     let (mut last, mut looks) = (Vec::new(), 0);
     while looks < LOOKS {

@@ -19,8 +19,6 @@ mod script;
 mod slow_disk;
 mod stages;
 mod strips;
-#[path = "../support/tasks.rs"]
-mod tasks;
 
 use record::{Record, Trace};
 use script::TICKS;

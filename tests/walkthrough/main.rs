@@ -23,10 +23,6 @@ mod markdown;
 mod names;
 mod outline;
 mod report;
-#[path = "../support/server.rs"]
-mod server;
-#[path = "../support/sleep.rs"]
-mod sleep;
 mod source;
 mod spelling;
 

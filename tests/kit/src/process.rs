@@ -3,7 +3,6 @@
 use procfs::process::{FDTarget, Process, Status};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 /// A thread at some moment.
@@ -94,11 +93,6 @@ fn open(pid: u32) -> impl Iterator<Item = FDTarget> {
 
 fn process(pid: u32) -> Process {
     Process::new(pid.cast_signed()).unwrap()
-}
-
-/// Sends process `pid` a signal, such as `-TERM`.
-pub fn signal(pid: u32, signal: &str) {
-    assert!(Command::new("kill").args([signal, &pid.to_string()]).status().unwrap().success());
 }
 
 /// Lets this process have as many open files as it may. Returns how many.

@@ -1,6 +1,5 @@
 //! A server in a process of its own.
 
-use crate::process::signal;
 use crate::raw::Raw;
 use crate::wait::until;
 use std::io::{BufRead, BufReader};
@@ -71,9 +70,15 @@ impl Server {
         self.child.wait().unwrap();
     }
 
+    /// Sends it a signal, such as `-TERM`, and does not wait.
+    pub fn signal(&self, signal: &str) {
+        let pid = self.pid().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    }
+
     /// Sends SIGTERM and waits for the end. Returns how it ended and all that it logged.
     pub fn terminate(self) -> (ExitStatus, String) {
-        signal(self.pid(), "-TERM");
+        self.signal("-TERM");
         self.end()
     }
 

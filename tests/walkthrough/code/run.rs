@@ -1,6 +1,6 @@
 //! Runs a program that a block was compiled to.
 
-use crate::sleep::happens;
+use kvs_test_kit::wait::happens;
 use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};

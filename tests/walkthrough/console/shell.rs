@@ -6,7 +6,7 @@
 
 use super::processes;
 use super::programs::{ADDR, NAMES, SESSION, STAGE};
-use crate::server::WATCHDOG;
+use kvs_test_kit::WATCHDOG;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
