@@ -5,7 +5,7 @@
 //! stage that can do more than is written there fails as well.
 //!
 //! No cell measures a time. To stop a reader or a writer in the middle, the
-//! server's process installs a hook in the log's probe. That an answer does *not* come is concluded
+//! server's process installs a hook at the log's sync points. That an answer does *not* come is concluded
 //! from the server having gone to sleep, all its threads, without having sent it.
 //!
 //! `cargo test --test matrix` prints the table; with `--features stage-N` only row N.
@@ -39,7 +39,7 @@ fn main() -> ExitCode {
         return exit_code;
     }
     if !cfg!(debug_assertions) || !cfg!(target_os = "linux") {
-        println!("the matrix needs a debug build, for the log's probe, and Linux, for /proc");
+        println!("the matrix needs a debug build, for the log's sync points, and Linux, for /proc");
         return ExitCode::SUCCESS;
     }
 

@@ -15,7 +15,7 @@ const ROLE: &str = "KVS_MATRIX_STAGE";
 
 // ---- inside the process ------------------------------------------------------------------------
 
-/// What the probe does with a thread that comes by.
+/// What the sync points do with a thread that comes by.
 #[derive(Default)]
 struct Gate {
     order: Mutex<String>,
@@ -54,27 +54,27 @@ pub fn run_if_asked() -> Option<ExitCode> {
     let orders = Arc::clone(&gate);
     thread::spawn(move || orders.take_orders());
     macro_rules! server_of {
-        ($library:ident, $probe:path) => {{
-            use $probe as probe;
-            let installed = probe::install(move |point| {
-                if point == probe::Point::Read {
+        ($library:ident, $points:path) => {{
+            use $points as points;
+            let installed = points::install(move |point| {
+                if point == points::Point::Read {
                     gate.pass("read");
-                } else if point == probe::Point::Append {
+                } else if point == points::Point::Append {
                     gate.pass("append");
                 }
             });
-            assert!(installed, "the probe is not compiled in");
+            assert!(installed, "the sync points are not compiled in");
             $library::cli::server()
         }};
     }
     Some(match stage.as_str() {
-        "1" => server_of!(naive_pool, kvs_common::probe),
-        "2" => server_of!(shared_engine, kvs_common::probe),
-        "3" => server_of!(threaded_server, kvs_common::probe),
-        "4" => server_of!(shared_queue, kvs_common::probe),
-        "5" => server_of!(rayon_pool, kvs_common::probe),
-        "6" => server_of!(rwlock, kvs_common::probe),
-        "7" => server_of!(lock_free, kvs_common::probe),
+        "1" => server_of!(naive_pool, kvs_common::sync_points),
+        "2" => server_of!(shared_engine, kvs_common::sync_points),
+        "3" => server_of!(threaded_server, kvs_common::sync_points),
+        "4" => server_of!(shared_queue, kvs_common::sync_points),
+        "5" => server_of!(rayon_pool, kvs_common::sync_points),
+        "6" => server_of!(rwlock, kvs_common::sync_points),
+        "7" => server_of!(lock_free, kvs_common::sync_points),
         _ => server_of!(kvs_final, kvs_final::sync_points),
     })
 }
@@ -127,13 +127,13 @@ impl Stage {
         Ok(Stage { server, orders, said })
     }
 
-    /// Gives the probe an order; it is in force when this returns.
+    /// Gives the sync points an order; it is in force when this returns.
     pub fn order(&mut self, order: &str) {
         writeln!(self.orders, "{order}").unwrap();
         while self.said.recv_timeout(WATCHDOG).unwrap() != "done" {}
     }
 
-    /// Waits until a thread is held by the probe, or cannot be because the server sleeps.
+    /// Waits until a thread is held at a sync point, or cannot be because the server sleeps.
     pub fn holds_one_more(&self) -> bool {
         happens(self.pid(), || self.said.try_recv().is_ok_and(|line| line == "held"))
     }

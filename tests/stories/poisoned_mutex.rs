@@ -7,7 +7,7 @@
 //! is as it was before.
 
 use crate::child::{Child, is_told_here};
-use kvs_common::probe::{self, Point};
+use kvs_common::sync_points::{self, Point};
 use shared_engine::{KvStore, KvsEngine};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,16 +29,16 @@ fn after_one_panic_every_lock_that_is_unwrapped_panics() {
     assert_eq!(value, 1, "and the value that nobody reaches any more is right");
 }
 
-/// The panic comes from the log's probe, while the store's lock is held.
+/// The panic comes from the log's sync point, while the store's lock is held.
 #[test]
 fn the_store_of_stage_2_serves_on_after_a_panic_under_its_lock() {
     let story = "poisoned_mutex::the_store_of_stage_2_serves_on_after_a_panic_under_its_lock";
     if !cfg!(debug_assertions) {
-        println!("skipped: a release build has no probe");
+        println!("skipped: a release build has no sync points");
         return;
     }
     if !is_told_here(story) {
-        // In a process of its own, because a probe is installed for all.
+        // In a process of its own, because a hook is installed for all.
         let child = Child::start(story);
         child.says("one bad request");
         child.says("and the store serves on");
@@ -52,7 +52,7 @@ fn the_store_of_stage_2_serves_on_after_a_panic_under_its_lock() {
             panic!("one bad request");
         }
     };
-    assert!(probe::install(hook));
+    assert!(sync_points::install(hook));
     let store = KvStore::open(".").unwrap();
     let set = |value: &str| {
         let (store, value) = (store.clone(), value.to_owned());

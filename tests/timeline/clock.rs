@@ -1,7 +1,7 @@
 //! The clock that the trace is taken by.
 //!
 //! The engines, their locks and their pools are the real ones. Only the disk is played: a thread that
-//! comes to a probe is held there for so many ticks. A tick passes when nobody can do anything before
+//! comes to a sync point is held there for so many ticks. A tick passes when nobody can do anything before
 //! the next one: when every thread of the process sleeps. Then the clock releases the thread whose
 //! time has come, or lets the next client ask, one at a time, and waits for all to sleep again. So the
 //! order of events does not depend on the machine.

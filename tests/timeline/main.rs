@@ -4,7 +4,7 @@
 //! Every stage is asked the same by the same [`script`]. Its engine, its locks and its pool are the
 //! real ones; only the disk is played, and a [`clock`] that counts the disk's time takes the trace.
 //! So the trace of the same code is always the same, and this test can compare it, tick by tick, with
-//! the one that is kept. It needs a debug build, for the probes, which in any other are not there.
+//! the one that is kept. It needs a debug build, for the sync points, which no other build has.
 //!
 //! `cargo test --test timeline -- --nocapture` prints strips and counts; with `--features stage-N` only
 //! those of stage N. `KVS_TIMELINE=keep cargo test --test timeline each_stage` keeps what it finds.

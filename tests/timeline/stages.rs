@@ -6,7 +6,7 @@ use crate::script::{
 };
 use crate::slow_disk::SlowDisk;
 use crate::strips::Strip;
-use kvs_common::probe as common;
+use kvs_common::sync_points::{self, Point};
 use kvs_final::sync_points as own;
 use kvs_final::thread_pool::{SharedQueueThreadPool, ThreadPool as _};
 use kvs_final::{Durability, KvStoreOptions, KvsEngine as _};
@@ -27,7 +27,7 @@ pub const STAGES: [(&str, &str, &str); 8] = [
     ("final", "final", "a queue for 3 threads"),
 ];
 
-/// The run that the probes report to: they are the process's, so there is one run at a time.
+/// The run that the sync points report to: they are the process's, so there is one run at a time.
 static RUNNING: Mutex<Option<Arc<Clock>>> = Mutex::new(None);
 
 fn running() -> Option<Arc<Clock>> {
@@ -42,7 +42,7 @@ pub fn run(stage: &str) -> Vec<Strip> {
 fn run_on(server: impl FnOnce(&Path, &Arc<Clock>) -> Server) -> Vec<Strip> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    install_probes();
+    install_sync_points();
     let clock = Arc::new(Clock::default());
     *RUNNING.lock().unwrap() = Some(Arc::clone(&clock));
     let dir = TempDir::new().unwrap();
@@ -51,17 +51,17 @@ fn run_on(server: impl FnOnce(&Path, &Arc<Clock>) -> Server) -> Vec<Strip> {
     strips
 }
 
-fn install_probes() {
+fn install_sync_points() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
-        let stages = common::install(|point| {
+        let stages = sync_points::install(|point| {
             let Some(clock) = running() else {
                 return;
             };
             match point {
-                common::Point::Fetch => clock.read(),
-                common::Point::Read => clock.work(),
-                common::Point::Append => {
+                Point::Fetch => clock.read(),
+                Point::Read => clock.work(),
+                Point::Append => {
                     clock.work();
                     clock.write();
                 }
@@ -69,7 +69,7 @@ fn install_probes() {
         });
         // The disk of `final` says by itself when it is used.
         let last = own::install(|_| running().iter().for_each(|clock| clock.work()));
-        assert!(stages && last, "the probes are not compiled in");
+        assert!(stages && last, "the sync points are not compiled in");
     });
 }
 

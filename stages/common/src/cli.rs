@@ -11,15 +11,15 @@ use std::process::ExitCode;
 /// The result of a program, for its `main`.
 pub type Outcome = std::result::Result<(), Error>;
 
-/// Runs a program with its log on stderr; an error goes there too, in words, with exit code 1.
+/// Runs a program with its log on stderr; an error goes there too, as a message, with exit code 1.
 pub fn run(program: impl FnOnce() -> Outcome) -> ExitCode {
     let level = env_logger::Env::default().default_filter_or("info");
     env_logger::Builder::from_env(level).format_target(false).init();
     match program() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let words: Vec<String> = error.iter_chain().map(|cause| cause.to_string()).collect();
-            eprintln!("{}", words.join(": "));
+            let causes: Vec<String> = error.iter_chain().map(|cause| cause.to_string()).collect();
+            eprintln!("{}", causes.join(": "));
             ExitCode::FAILURE
         }
     }
@@ -37,8 +37,8 @@ pub fn client() -> ExitCode {
     run(|| match options::parse() {
         ClientOptions::Get { key, addr } => {
             let value = connect(addr)?.get(key)?;
-            let words = value.unwrap_or_else(|| KvsError::KeyNotFound.to_string());
-            Ok(writeln!(io::stdout(), "{words}")?)
+            let shown = value.unwrap_or_else(|| KvsError::KeyNotFound.to_string());
+            Ok(writeln!(io::stdout(), "{shown}")?)
         }
         ClientOptions::Set { key, value, addr } => Ok(connect(addr)?.set(key, value)?),
         ClientOptions::Rm { key, addr } => Ok(connect(addr)?.remove(key)?),

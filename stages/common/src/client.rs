@@ -44,10 +44,10 @@ impl KvsClient {
         }
         match serde_json::from_slice(&self.line) {
             Ok(Response::Ok(value)) => Ok(value),
-            Ok(Response::Err(words)) if words == KvsError::KeyNotFound.to_string() => {
+            Ok(Response::Err(message)) if message == KvsError::KeyNotFound.to_string() => {
                 Err(KvsError::KeyNotFound)
             }
-            Ok(Response::Err(words)) => Err(KvsError::Server(words)),
+            Ok(Response::Err(message)) => Err(KvsError::Server(message)),
             Err(error) => Err(KvsError::Protocol(error.to_string())),
         }
     }

@@ -8,7 +8,7 @@ use std::{fmt, str::FromStr, thread};
 /// The file in a data directory that names its engine. Its lock says who owns the directory.
 const MARKER: &str = "engine";
 /// How long an open waits for an owner that is perhaps just letting go.
-const PATIENCE: Duration = Duration::from_secs(1);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The engines that can own a data directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +85,7 @@ impl DataDir {
             .open(&marker_path)
             .map_err(in_marker())?;
 
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + LOCK_TIMEOUT;
         while let Err(error) = marker.try_lock() {
             match error {
                 TryLockError::Error(error) => return Err(in_marker()(error)),
@@ -104,7 +104,7 @@ impl DataDir {
             }
             Some(_) => {}
             None => {
-                // The name has to be safe before any data is.
+                // The name has to be durable before any data is.
                 writeln!(marker, "{engine}")
                     .and_then(|()| marker.sync_all())
                     .and_then(|()| File::open(&path)?.sync_all())

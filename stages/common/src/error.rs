@@ -6,7 +6,7 @@ use std::{error::Error, io};
 /// A result whose error is a [`KvsError`].
 pub type Result<T> = std::result::Result<T, KvsError>;
 
-/// Everything that can go wrong, in words that a user can act on.
+/// Everything that can go wrong, each with a message that a user can act on.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KvsError {
@@ -69,7 +69,7 @@ pub enum KvsError {
     #[error("not a message of the protocol: {0}")]
     Protocol(String),
 
-    /// The server answered with an error; its own words.
+    /// The server answered with an error; its own message.
     #[error("{0}")]
     Server(String),
 

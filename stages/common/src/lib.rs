@@ -1,16 +1,16 @@
-//! What no stage of the tutorial is about, and what therefore stands once: the error type, the wire
+//! What no stage of the tutorial is about, and what is therefore here once: the error type, the wire
 //! protocol, the client, the format of the log, the data directory and the command line.
 
 pub mod cli;
 mod client;
 mod data_dir;
 mod error;
-pub mod log;
 pub mod options;
-pub mod probe;
 pub mod protocol;
+pub mod record_log;
 pub mod signals;
 mod stats;
+pub mod sync_points;
 
 pub use client::KvsClient;
 pub use data_dir::{DataDir, EngineKind};

@@ -48,7 +48,7 @@ pub enum Request {
 pub enum Response {
     /// It is done; with the value if there is one to give.
     Ok(Option<String>),
-    /// It is not done; in words.
+    /// It is not done, and why.
     Err(String),
 }
 
@@ -131,8 +131,8 @@ impl Connection {
         Ok(match read_line(&mut self.input, &mut self.line)? {
             Line::End => None,
             Line::TooLong => {
-                let words = format!("the line is longer than {MAX_LINE} bytes");
-                Some(Err(KvsError::Protocol(words)))
+                let message = format!("the line is longer than {MAX_LINE} bytes");
+                Some(Err(KvsError::Protocol(message)))
             }
             Line::Whole => {
                 let request = serde_json::from_slice(&self.line);

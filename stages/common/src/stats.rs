@@ -5,7 +5,7 @@ pub struct Stats {
     /// Keys that have a value.
     pub keys: u64,
     /// Bytes of the log that the next compaction will drop.
-    pub stale_bytes: u64,
+    pub garbage_bytes: u64,
     /// Compactions since the store was opened.
     pub compactions: u64,
 }

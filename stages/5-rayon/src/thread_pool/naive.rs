@@ -1,4 +1,4 @@
-use super::{ThreadPool, run};
+use super::{ThreadPool, run_catching_panics};
 use kvs_common::Result;
 use std::thread;
 
@@ -19,10 +19,10 @@ impl ThreadPool for NaiveThreadPool {
     where
         F: FnOnce() + Send + 'static,
     {
-        // Within `run`, because a job that is dropped may panic as well.
-        run(|| {
+        // Within `run_catching_panics`, because a job that is dropped may panic as well.
+        run_catching_panics(|| {
             let thread = thread::Builder::new().name("kvs-naive".into());
-            if let Err(error) = thread.spawn(|| run(job)) {
+            if let Err(error) = thread.spawn(|| run_catching_panics(job)) {
                 log::error!("a job is dropped, there is no thread for it: {error}");
             }
         });

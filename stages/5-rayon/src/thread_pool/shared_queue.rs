@@ -1,4 +1,4 @@
-use super::{ThreadPool, join, run};
+use super::{ThreadPool, join, run_catching_panics};
 use crossbeam::channel::{self, Receiver, Sender};
 use kvs_common::{KvsError, Result};
 use std::thread::{self, JoinHandle};
@@ -65,6 +65,6 @@ impl Drop for SharedQueueThreadPool {
 /// A worker's life: it ends when the queue is closed and empty.
 fn work(jobs: &Receiver<Job>) {
     while let Ok(job) = jobs.recv() {
-        run(job);
+        run_catching_panics(job);
     }
 }

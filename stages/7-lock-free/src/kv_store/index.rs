@@ -1,4 +1,4 @@
-use kvs_common::log::{Position, Record};
+use kvs_common::record_log::{Location, Record};
 use kvs_common::{KvsError, Result, Stats};
 use papaya::HashMap;
 use std::fs::File;
@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[derive(Default)]
 pub(super) struct Index {
     pub(super) entries: HashMap<String, Entry>,
-    pub(super) stale_bytes: AtomicU64,
+    pub(super) garbage_bytes: AtomicU64,
     pub(super) compactions: AtomicU64,
 }
 
@@ -23,7 +23,7 @@ impl Index {
     pub(super) fn stats(&self) -> Stats {
         Stats {
             keys: self.entries.len() as u64,
-            stale_bytes: self.stale_bytes.load(Ordering::Relaxed),
+            garbage_bytes: self.garbage_bytes.load(Ordering::Relaxed),
             compactions: self.compactions.load(Ordering::Relaxed),
         }
     }
@@ -40,14 +40,14 @@ pub(super) struct Log {
 /// All that a read needs: it opens no file and looks nothing else up.
 pub(super) struct Entry {
     pub(super) log: Arc<Log>,
-    pub(super) position: Position,
+    pub(super) location: Location,
 }
 
 impl Entry {
     /// The record's line.
     pub(super) fn read(&self) -> Result<Vec<u8>> {
-        let mut line = self.position.buffer();
-        let read = self.log.file.read_exact_at(&mut line, self.position.offset);
+        let mut line = self.location.buffer();
+        let read = self.log.file.read_exact_at(&mut line, self.location.offset);
         read.map_err(KvsError::at(&self.log.path))?;
         Ok(line)
     }
@@ -56,7 +56,7 @@ impl Entry {
     pub(super) fn value(&self) -> Result<Option<String>> {
         let record = Record::decode(&self.read()?).map_err(|reason| KvsError::Damaged {
             path: self.log.path.clone(),
-            offset: self.position.offset,
+            offset: self.location.offset,
             reason,
         })?;
         Ok(record.into_value())

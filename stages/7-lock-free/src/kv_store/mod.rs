@@ -16,7 +16,7 @@ use writer::Writer;
 /// store.
 ///
 /// A write appends a record to the log; the index says where the newest record of each key is.
-/// Records that no index entry points to are stale, and compaction drops them.
+/// Records that no index entry points to are garbage, and compaction drops them.
 #[derive(Clone)]
 pub struct KvStore {
     reader: Reader,

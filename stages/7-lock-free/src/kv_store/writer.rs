@@ -1,5 +1,5 @@
 use super::index::{Entry, Index, Log};
-use kvs_common::log::{self, Position, Record};
+use kvs_common::record_log::{self, Location, Record};
 use kvs_common::{DataDir, EngineKind, KvsError, Result};
 use papaya::Guard;
 use std::fs::{self, File, OpenOptions};
@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-/// Compaction waits for this many stale bytes, and for half of the log to be stale.
-const MIN_STALE_BYTES: u64 = 1 << 20;
+/// Compaction waits for this many bytes of garbage, and for half of the log to be garbage.
+const MIN_GARBAGE_BYTES: u64 = 1 << 20;
 
-/// Where each key stands in a log, in the order of the places.
-type Places = Vec<(String, Position)>;
+/// Where the record of each key is in a log, in the order of the log.
+type Locations = Vec<(String, Location)>;
 
 /// The writing side of a store. It alone appends to the log and changes the index, in this order:
 /// what a reader finds in the index is in the log already.
@@ -23,7 +23,7 @@ pub(super) struct Writer {
     log: Arc<Log>,
     /// Where the last record ends; the next one is written here.
     end: u64,
-    /// How many stale bytes the next compaction waits for.
+    /// How many bytes of garbage the next compaction waits for.
     compact_at: u64,
     index: Arc<Index>,
 }
@@ -32,28 +32,28 @@ impl Writer {
     /// Takes the directory and replays its log into the index, which is empty.
     pub(super) fn open(dir: PathBuf, index: Arc<Index>) -> Result<Writer> {
         let dir = DataDir::open(dir, EngineKind::Kvs)?;
-        let mut generations = log::generations(dir.path())?;
+        let mut generations = record_log::generations(dir.path())?;
         let generation = generations.pop().unwrap_or(1);
-        let path = log::path(dir.path(), generation);
+        let path = record_log::path(dir.path(), generation);
         let file = open_file(OpenOptions::new().create(true), &path)?;
         let log = Arc::new(Log { path, file });
 
-        let compact_at = MIN_STALE_BYTES;
+        let compact_at = MIN_GARBAGE_BYTES;
         let mut writer =
             Writer { dir, generation, log: Arc::clone(&log), end: 0, compact_at, index };
-        writer.end = log::replay(&log.path, &log.file, |record, position| match record {
-            Record::Set { key, .. } => writer.publish(key, position),
-            Record::Remove { key } => writer.withdraw(&key, position),
+        writer.end = record_log::replay(&log.path, &log.file, |record, location| match record {
+            Record::Set { key, .. } => writer.publish(key, location),
+            Record::Remove { key } => writer.withdraw(&key, location),
         })?;
         // A compaction that was interrupted after its last write left the old log behind.
-        log::delete_replaced(writer.dir.path(), generations);
+        record_log::delete_replaced(writer.dir.path(), generations);
         Ok(writer)
     }
 
     pub(super) fn set(&mut self, key: String, value: String) -> Result<()> {
         let record = Record::Set { key, value };
-        let position = self.append(&record)?;
-        self.publish(record.into_key(), position);
+        let location = self.append(&record)?;
+        self.publish(record.into_key(), location);
         self.compact_if_due();
         Ok(())
     }
@@ -63,52 +63,52 @@ impl Writer {
             return Err(KvsError::KeyNotFound);
         }
         let record = Record::Remove { key };
-        let position = self.append(&record)?;
-        self.withdraw(&record.into_key(), position);
+        let location = self.append(&record)?;
+        self.withdraw(&record.into_key(), location);
         self.compact_if_due();
         Ok(())
     }
 
-    fn append(&mut self, record: &Record) -> Result<Position> {
-        let position = log::append(&self.log.path, &self.log.file, self.end, record)?;
-        self.end = position.end();
-        Ok(position)
+    fn append(&mut self, record: &Record) -> Result<Location> {
+        let location = record_log::append(&self.log.path, &self.log.file, self.end, record)?;
+        self.end = location.end();
+        Ok(location)
     }
 
     /// Lets readers find the record that `key` has from now on.
-    fn publish(&self, key: String, position: Position) {
+    fn publish(&self, key: String, location: Location) {
         let entries = self.index.entries.pin();
-        let entry = Entry { log: Arc::clone(&self.log), position };
+        let entry = Entry { log: Arc::clone(&self.log), location };
         if let Some(old) = entries.insert(key, entry) {
-            self.index.stale_bytes.fetch_add(old.position.len, Ordering::Relaxed);
+            self.index.garbage_bytes.fetch_add(old.location.len, Ordering::Relaxed);
         }
     }
 
-    /// Lets readers find no record of `key`; the removal itself is stale at once.
-    fn withdraw(&self, key: &str, removal: Position) {
+    /// Lets readers find no record of `key`; the removal itself is garbage at once.
+    fn withdraw(&self, key: &str, removal: Location) {
         let entries = self.index.entries.pin();
-        let old = entries.remove(key).map_or(0, |old| old.position.len);
-        self.index.stale_bytes.fetch_add(old + removal.len, Ordering::Relaxed);
+        let old = entries.remove(key).map_or(0, |old| old.location.len);
+        self.index.garbage_bytes.fetch_add(old + removal.len, Ordering::Relaxed);
     }
 
     /// Compacts if it pays. The write that came here has succeeded whatever happens now.
     fn compact_if_due(&mut self) {
-        let stale = self.index.stale_bytes.load(Ordering::Relaxed);
-        if stale < self.compact_at || stale < self.end / 2 {
+        let garbage = self.index.garbage_bytes.load(Ordering::Relaxed);
+        if garbage < self.compact_at || garbage < self.end / 2 {
             return;
         }
-        self.compact_at = MIN_STALE_BYTES;
+        self.compact_at = MIN_GARBAGE_BYTES;
         if let Err(error) = self.compact() {
-            ::log::error!("compaction failed, the store is as it was: {error}");
+            log::error!("compaction failed, the store is as it was: {error}");
             // A disk that is full would fail the next write's attempt too.
-            self.compact_at = stale + MIN_STALE_BYTES;
+            self.compact_at = garbage + MIN_GARBAGE_BYTES;
         }
     }
 
     /// Copies the live records into a new log and goes on with that. Readers go on meanwhile.
     fn compact(&mut self) -> Result<()> {
         let generation = self.generation + 1;
-        let path = log::path(self.dir.path(), generation);
+        let path = record_log::path(self.dir.path(), generation);
         let unfinished = path.with_extension("log.tmp");
         let copied = self.copy_live_records(&unfinished, &path);
         if copied.is_err() {
@@ -118,23 +118,23 @@ impl Writer {
         let (log, moved) = copied?;
 
         let replaced = mem::replace(&mut self.generation, generation);
-        self.end = moved.last().map_or(0, |(_, position)| position.end());
+        self.end = moved.last().map_or(0, |(_, location)| location.end());
         self.log = log;
-        for (key, position) in moved {
-            self.publish(key, position);
+        for (key, location) in moved {
+            self.publish(key, location);
         }
         // Frees the entries that this thread has replaced once their last reader lets go, and not
         // only when there are more of them: they hold the old log open, and with it its space on
         // disk. Those of other threads wait until those threads replace more.
         self.index.entries.guard().flush();
-        self.index.stale_bytes.store(0, Ordering::Relaxed);
+        self.index.garbage_bytes.store(0, Ordering::Relaxed);
         self.index.compactions.fetch_add(1, Ordering::Relaxed);
-        log::delete_replaced(self.dir.path(), [replaced]);
+        record_log::delete_replaced(self.dir.path(), [replaced]);
         Ok(())
     }
 
-    /// Writes the new log and gives it its name. Returns it with the place of each key in it.
-    fn copy_live_records(&self, unfinished: &Path, path: &Path) -> Result<(Arc<Log>, Places)> {
+    /// Writes the new log and gives it its name. Returns it with the location of each key in it.
+    fn copy_live_records(&self, unfinished: &Path, path: &Path) -> Result<(Arc<Log>, Locations)> {
         let copy = open_file(OpenOptions::new().create(true).truncate(true), unfinished)?;
         let mut writer = BufWriter::new(&copy);
         let entries = self.index.entries.pin();
@@ -142,9 +142,9 @@ impl Writer {
         let mut end = 0;
         for (key, entry) in &entries {
             writer.write_all(&entry.read()?).map_err(KvsError::at(unfinished))?;
-            let position = Position { offset: end, ..entry.position };
-            end = position.end();
-            moved.push((key.clone(), position));
+            let location = Location { offset: end, ..entry.location };
+            end = location.end();
+            moved.push((key.clone(), location));
         }
         // The old log is deleted next, so the copy has to be on disk and not only on its way.
         let synced = writer.flush().and_then(|()| copy.sync_all());

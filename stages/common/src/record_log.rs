@@ -8,7 +8,7 @@
 //! A store has one log, `kvs-N.log`. Compaction writes the next one, `kvs-N+1.log`, under another name,
 //! renames it when it is complete, and deletes the old one; so the highest number counts.
 
-use crate::probe::{self, Point};
+use crate::sync_points::{self, Point};
 use crate::{KvsError, Result};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
@@ -33,24 +33,24 @@ pub enum Record {
     },
 }
 
-/// Where a record stands in a log, in bytes.
+/// Where a record is in a log, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Position {
+pub struct Location {
     /// From the start of the file to the record's first byte.
     pub offset: u64,
     /// From the record's first byte to its newline, that included.
     pub len: u64,
 }
 
-impl Position {
+impl Location {
     /// Where the next record starts.
     pub fn end(self) -> u64 {
         self.offset + self.len
     }
 
-    /// A buffer that the record just fits in, for the reading of it.
+    /// A buffer that the record just fits in. Who asks for it is about to read the record.
     pub fn buffer(self) -> Vec<u8> {
-        probe::hit(Point::Fetch);
+        sync_points::reach(Point::Fetch);
         // A record was in memory when it was written, so its length fits in a `usize`.
         vec![0; self.len as usize]
     }
@@ -75,9 +75,9 @@ impl Record {
     /// Reads a record from its line.
     ///
     /// # Errors
-    /// In words, if the bytes are not one whole line that a store has written.
+    /// With a message, if the bytes are not one whole line that a store has written.
     pub fn decode(line: &[u8]) -> std::result::Result<Record, String> {
-        probe::hit(Point::Read);
+        sync_points::reach(Point::Read);
         let body = line.strip_suffix(b"\n").ok_or("the record is cut short")?;
         serde_json::from_slice(body).map_err(|error| error.to_string())
     }
@@ -103,7 +103,7 @@ pub fn generations(dir: &Path) -> Result<Vec<u64>> {
     Ok(numbers)
 }
 
-/// Deletes logs that a newer one has replaced, once the newer one's name is safe from a power cut.
+/// Deletes logs that a newer one has replaced, once the newer one's name is durable.
 /// If that fails, they cost space until the next open, and nothing else.
 pub fn delete_replaced(dir: &Path, generations: impl IntoIterator<Item = u64>) {
     let delete = || {
@@ -111,7 +111,7 @@ pub fn delete_replaced(dir: &Path, generations: impl IntoIterator<Item = u64>) {
         generations.into_iter().try_for_each(|number| fs::remove_file(path(dir, number)))
     };
     if let Err(error) = delete() {
-        ::log::warn!("{}: a replaced log cannot be deleted: {error}", dir.display());
+        log::warn!("{}: a replaced log cannot be deleted: {error}", dir.display());
     }
 }
 
@@ -121,17 +121,17 @@ pub fn delete_replaced(dir: &Path, generations: impl IntoIterator<Item = u64>) {
 /// # Errors
 /// If the write fails. Then the log is cut back to `end`: there is no half line for the next replay,
 /// and no buffer that would write it later. The same `end` serves the next attempt.
-pub fn append(path: &Path, log: &File, end: u64, record: &Record) -> Result<Position> {
+pub fn append(path: &Path, log: &File, end: u64, record: &Record) -> Result<Location> {
     let mut line = serde_json::to_vec(record).map_err(|e| KvsError::Protocol(e.to_string()))?;
     line.push(b'\n');
-    probe::hit(Point::Append);
+    sync_points::reach(Point::Append);
     if let Err(error) = log.write_all_at(&line, end) {
         // If even this fails, the half line stays. What the next appends leave of it, the next replay
         // refuses.
         let _ = log.set_len(end);
         return Err(KvsError::at(path)(error));
     }
-    Ok(Position { offset: end, len: line.len() as u64 })
+    Ok(Location { offset: end, len: line.len() as u64 })
 }
 
 /// Reads a log from its start and hands every record to `apply`, in the order of the writes.
@@ -139,7 +139,7 @@ pub fn append(path: &Path, log: &File, end: u64, record: &Record) -> Result<Posi
 ///
 /// # Errors
 /// [`KvsError::Damaged`] at the first byte of a line that is no record.
-pub fn replay(path: &Path, log: &File, mut apply: impl FnMut(Record, Position)) -> Result<u64> {
+pub fn replay(path: &Path, log: &File, mut apply: impl FnMut(Record, Location)) -> Result<u64> {
     let mut reader = BufReader::new(log);
     let mut line = Vec::new();
     let mut offset = 0;
@@ -150,7 +150,7 @@ pub fn replay(path: &Path, log: &File, mut apply: impl FnMut(Record, Position)) 
             return Ok(offset);
         }
         let damaged = |reason| KvsError::Damaged { path: path.to_owned(), offset, reason };
-        apply(Record::decode(&line).map_err(damaged)?, Position { offset, len });
+        apply(Record::decode(&line).map_err(damaged)?, Location { offset, len });
         offset += len;
     }
 }
@@ -174,9 +174,9 @@ mod tests {
         let mut end = 0;
         let mut written = Vec::new();
         for record in &records {
-            let position = append(&path, &log, end, record).unwrap();
-            end = position.end();
-            written.push((record.clone(), position));
+            let location = append(&path, &log, end, record).unwrap();
+            end = location.end();
+            written.push((record.clone(), location));
         }
         let mut read = Vec::new();
         let replayed_to =
@@ -205,7 +205,7 @@ mod tests {
     /// record is written in part before the write fails.
     #[test]
     fn a_failed_append_leaves_nothing_behind() {
-        let name = "log::tests::a_failed_append_leaves_nothing_behind";
+        let name = "record_log::tests::a_failed_append_leaves_nothing_behind";
         if std::env::var_os("KVS_SHORT_FILES").is_none() {
             let limits = "trap '' XFSZ; ulimit -f 8; exec \"$0\" --exact \"$1\"";
             let mut shell = std::process::Command::new("sh");
