@@ -4,16 +4,16 @@
 //! |---|---|
 //! | `mod.rs` | the calls |
 //! | `pending.rs` | a call whose answer is fetched later |
-//! | `connection.rs` | a link to a server until its first error, and the reason afterwards |
-//! | `link.rs` | requests out, answers in, without a deadlock between the two |
-//! | `incoming.rs` | the stream that answers come from, with a deadline |
+//! | `connection.rs` | a pipeline until its first error, and the reason afterwards |
+//! | `pipeline.rs` | requests out, answers in, matched by their order, without a deadlock between the two |
+//! | `timeout_reader.rs` | reads an answer within its timeout |
 //! | `options.rs` | the timeouts |
 
 mod connection;
-mod incoming;
-mod link;
 mod options;
 mod pending;
+mod pipeline;
+mod timeout_reader;
 
 pub use options::KvsClientOptions;
 pub use pending::Pending;
@@ -21,7 +21,9 @@ pub use pending::Pending;
 use crate::protocol::Request;
 use crate::{KvsError, Result};
 use connection::Connection;
-use std::net::ToSocketAddrs;
+use pipeline::{Pipeline, lock};
+use std::io;
+use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::{Arc, Mutex};
 
 /// A connection to a server.
@@ -32,7 +34,7 @@ use std::sync::{Arc, Mutex};
 ///
 /// After a timeout, a lost connection or an answer that makes no sense nobody can tell which answer
 /// would belong to which request. So the connection is given up, and every later call fails with
-/// [`KvsError::GivenUp`]. An error in the server's own words ([`KvsError::Server`],
+/// [`KvsError::GivenUp`]. An error that the server answered ([`KvsError::Server`],
 /// [`KvsError::KeyNotFound`]) is an answer like any other, and the connection goes on.
 ///
 /// ```
@@ -97,7 +99,7 @@ impl KvsClient {
 
     /// What the server says about itself: lines of a name, a space and a value.
     pub fn stats(&mut self) -> Result<String> {
-        let text = |text: Option<String>| text.ok_or_else(|| unfit("no figures"));
+        let text = |text: Option<String>| text.ok_or_else(|| unexpected("no stats"));
         self.send(&Request::Stats {}, text)?.wait()
     }
 
@@ -114,7 +116,7 @@ impl KvsClient {
     /// # Errors
     /// As [`KvsClient::get_async`].
     pub fn set_async(&mut self, key: String, value: String) -> Result<Pending<()>> {
-        self.send(&Request::Set { key, value }, nothing)
+        self.send(&Request::Set { key, value }, no_value)
     }
 
     /// As [`KvsClient::remove`], without waiting for the answer.
@@ -122,7 +124,7 @@ impl KvsClient {
     /// # Errors
     /// As [`KvsClient::get_async`].
     pub fn remove_async(&mut self, key: String) -> Result<Pending<()>> {
-        self.send(&Request::Remove { key }, nothing)
+        self.send(&Request::Remove { key }, no_value)
     }
 
     /// Sends the requests that are still in the buffer, and waits for no answer.
@@ -130,7 +132,7 @@ impl KvsClient {
     /// # Errors
     /// As [`KvsClient::get_async`].
     pub fn flush(&mut self) -> Result<()> {
-        connection::lock(&self.connection).flush()
+        lock(&self.connection).flush()
     }
 
     fn send<T>(
@@ -138,16 +140,38 @@ impl KvsClient {
         request: &Request,
         meaning: fn(Option<String>) -> Result<T>,
     ) -> Result<Pending<T>> {
-        let slot = connection::lock(&self.connection).send(request)?;
+        let slot = lock(&self.connection).send(request)?;
         Ok(Pending::new(Arc::clone(&self.connection), slot, meaning))
     }
 }
 
-/// What the answer to a write means.
-fn nothing(value: Option<String>) -> Result<()> {
-    if value.is_none() { Ok(()) } else { Err(unfit("a value that nobody asked for")) }
+impl KvsClientOptions {
+    /// Connects to a server: to the first of the addresses that `addr` stands for where one
+    /// answers.
+    ///
+    /// # Errors
+    /// If there is none; the error is that of the last address.
+    pub fn connect(&self, addr: impl ToSocketAddrs) -> Result<KvsClient> {
+        let mut error = io::Error::new(io::ErrorKind::NotFound, "the name stands for no address");
+        for addr in addr.to_socket_addrs()? {
+            match TcpStream::connect_timeout(&addr, self.connect) {
+                Ok(stream) => {
+                    let pipeline = Pipeline::new(stream, self.read, self.write)?;
+                    let connection = Arc::new(Mutex::new(Connection::new(pipeline)));
+                    return Ok(KvsClient { connection });
+                }
+                Err(refused) => error = refused,
+            }
+        }
+        Err(error.into())
+    }
 }
 
-fn unfit(what: &str) -> KvsError {
+/// The answer to a write has no value.
+fn no_value(value: Option<String>) -> Result<()> {
+    if value.is_none() { Ok(()) } else { Err(unexpected("a value that nobody asked for")) }
+}
+
+fn unexpected(what: &str) -> KvsError {
     KvsError::Protocol(format!("the server answered with {what}"))
 }

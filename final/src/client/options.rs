@@ -1,10 +1,3 @@
-use super::KvsClient;
-use super::connection::Connection;
-use super::link::Link;
-use crate::Result;
-use std::io;
-use std::net::{TcpStream, ToSocketAddrs};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// How long a client waits for what. The least is a millisecond and the most a year, for all three.
@@ -26,9 +19,9 @@ use std::time::Duration;
 /// ```
 #[derive(Clone, Debug)]
 pub struct KvsClientOptions {
-    connect: Duration,
-    read: Duration,
-    write: Duration,
+    pub(super) connect: Duration,
+    pub(super) read: Duration,
+    pub(super) write: Duration,
 }
 
 impl Default for KvsClientOptions {
@@ -47,44 +40,25 @@ impl KvsClientOptions {
     /// How long a server may take to accept the connection, at each of its addresses. 5 s by
     /// default.
     pub fn connect_timeout(mut self, time: Duration) -> Self {
-        self.connect = within_reason(time);
+        self.connect = clamped(time);
         self
     }
 
     /// How long an answer may take, from when the client begins to wait for it until it is there
     /// in full. 30 s by default.
     pub fn read_timeout(mut self, time: Duration) -> Self {
-        self.read = within_reason(time);
+        self.read = clamped(time);
         self
     }
 
     /// How long the server may take nothing of a request that is being sent. 30 s by default.
     pub fn write_timeout(mut self, time: Duration) -> Self {
-        self.write = within_reason(time);
+        self.write = clamped(time);
         self
-    }
-
-    /// Connects to a server: to the first of the addresses that `addr` stands for where one
-    /// answers.
-    ///
-    /// # Errors
-    /// If there is none; the error is that of the last address.
-    pub fn connect(&self, addr: impl ToSocketAddrs) -> Result<KvsClient> {
-        let mut error = io::Error::new(io::ErrorKind::NotFound, "the name stands for no address");
-        for addr in addr.to_socket_addrs()? {
-            match TcpStream::connect_timeout(&addr, self.connect) {
-                Ok(stream) => {
-                    let connection = Connection::new(Link::new(stream, self.read, self.write)?);
-                    return Ok(KvsClient { connection: Arc::new(Mutex::new(connection)) });
-                }
-                Err(refused) => error = refused,
-            }
-        }
-        Err(error.into())
     }
 }
 
 /// The operating system takes neither no time nor an endless one.
-fn within_reason(time: Duration) -> Duration {
+fn clamped(time: Duration) -> Duration {
     time.clamp(Duration::from_millis(1), Duration::from_secs(365 * 24 * 60 * 60))
 }

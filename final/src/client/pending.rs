@@ -1,4 +1,5 @@
-use super::connection::{self, Connection, Slot};
+use super::connection::Connection;
+use super::pipeline::{Slot, lock};
 use crate::Result;
 use std::sync::{Arc, Mutex};
 
@@ -30,7 +31,7 @@ impl<T> Pending<T> {
     /// What the server says to the request; or that the connection was lost, and then nobody knows
     /// whether the request was executed.
     pub fn wait(self) -> Result<T> {
-        let mut connection = connection::lock(&self.connection);
+        let mut connection = lock(&self.connection);
         let value = connection.answer(&self.slot)?;
         (self.meaning)(value).map_err(|error| connection.give_up(error))
     }

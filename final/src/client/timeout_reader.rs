@@ -2,10 +2,11 @@ use std::io::{self, ErrorKind, Read};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-/// The stream that answers come from. An answer has to be there in full before its time is over,
-/// however it is cut into pieces; the socket's own timeout would begin anew with each piece.
-pub(super) struct Incoming {
-    pub(super) stream: TcpStream,
+/// Reads answers from a socket, each within a timeout of its own: an answer has to be there in full
+/// before its time is over, in however many pieces it comes. The socket's own timeout would begin anew
+/// with each piece.
+pub(super) struct TimeoutReader {
+    stream: TcpStream,
     timeout: Duration,
     /// When the first read for the present answer began.
     since: Option<Instant>,
@@ -13,14 +14,19 @@ pub(super) struct Incoming {
     shortened: bool,
 }
 
-impl Incoming {
-    pub(super) fn new(stream: TcpStream, timeout: Duration) -> io::Result<Incoming> {
+impl TimeoutReader {
+    pub(super) fn new(stream: TcpStream, timeout: Duration) -> io::Result<TimeoutReader> {
         stream.set_read_timeout(Some(timeout))?;
-        Ok(Incoming { stream, timeout, since: None, shortened: false })
+        Ok(TimeoutReader { stream, timeout, since: None, shortened: false })
     }
 
-    /// What is read from now on is another answer.
-    pub(super) fn next_answer(&mut self) -> io::Result<()> {
+    /// The socket, to write to.
+    pub(super) fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    /// What is read from now on is another answer, with all of the timeout.
+    pub(super) fn begin_answer(&mut self) -> io::Result<()> {
         self.since = None;
         if self.shortened {
             self.stream.set_read_timeout(Some(self.timeout))?;
@@ -30,7 +36,7 @@ impl Incoming {
     }
 }
 
-impl Read for Incoming {
+impl Read for TimeoutReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self.since {
             // The usual case, without a system call of its own: an answer comes in one piece.

@@ -1,22 +1,34 @@
-use super::connection::{Slot, lock};
-use super::incoming::Incoming;
+use super::timeout_reader::TimeoutReader;
 use crate::protocol::{KEPT_BUFFER, MAX_LINE, Request, Response};
 use crate::{KvsError, Result};
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-/// Requests out, answers in.
+/// What an answer says.
+pub(super) type Answer = Result<Option<String>>;
+
+/// Where an answer is put when it comes. Locked for a moment, and only by those who have locked the
+/// connection, so nobody ever waits for it.
+pub(super) type Slot = Mutex<Option<Answer>>;
+
+/// Locks a connection or a slot. A thread that panicked with the lock has not left it half-changed:
+/// what it calls under the lock does not panic.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Requests out, answers in: the oldest request that has no answer gets the next one.
 ///
 /// A client that only writes while the server waits for its answers to be taken would wait for
 /// ever, and so would the server. Bounding the number of requests under way does not help: how much
 /// the sockets' buffers hold is the kernel's choice, and a single value may be more. So where a
 /// write would block, answers are read instead. One is sure to come, as long as a request is under
 /// way that the server has in full: it needs nothing more from us to answer it.
-pub(super) struct Link {
-    input: BufReader<Incoming>,
+pub(super) struct Pipeline {
+    input: BufReader<TimeoutReader>,
     line: Vec<u8>,
     /// Requests that were not written yet, and perhaps the rest of one.
     output: Vec<u8>,
@@ -29,17 +41,17 @@ pub(super) struct Link {
     read_timeout: Duration,
 }
 
-impl Link {
+impl Pipeline {
     pub(super) fn new(
         stream: TcpStream,
         read_timeout: Duration,
         write_timeout: Duration,
-    ) -> Result<Link> {
+    ) -> Result<Pipeline> {
         // Requests are gathered here; gathering them once more in the kernel would only delay them.
         stream.set_nodelay(true)?;
         stream.set_write_timeout(Some(write_timeout))?;
-        Ok(Link {
-            input: BufReader::with_capacity(KEPT_BUFFER, Incoming::new(stream, read_timeout)?),
+        Ok(Pipeline {
+            input: BufReader::with_capacity(KEPT_BUFFER, TimeoutReader::new(stream, read_timeout)?),
             line: Vec::new(),
             output: Vec::new(),
             unsent: 0,
@@ -53,8 +65,8 @@ impl Link {
     /// slot.
     pub(super) fn send(&mut self, request: &Request) -> Result<Arc<Slot>> {
         if self.awaited.is_empty() && !self.input.buffer().is_empty() {
-            let words = "the server answered more than it was asked";
-            return Err(KvsError::Protocol(words.into()));
+            let message = "the server answered more than it was asked";
+            return Err(KvsError::Protocol(message.into()));
         }
         serde_json::to_writer(&mut self.output, request)
             .map_err(|error| KvsError::Protocol(error.to_string()))?;
@@ -80,16 +92,16 @@ impl Link {
     }
 
     fn stream(&self) -> &TcpStream {
-        &self.input.get_ref().stream
+        self.input.get_ref().stream()
     }
 
     fn write(&mut self) -> Result<()> {
         let mut from = 0;
         while from < self.output.len() {
-            let written = match self.write_some(from).map_err(|e| self.write_error(e))? {
+            let written = match self.write_once(from).map_err(|e| self.write_error(e))? {
                 Some(written) => written,
                 None => {
-                    self.read_some()?;
+                    self.read_answers()?;
                     continue;
                 }
             };
@@ -104,7 +116,7 @@ impl Link {
 
     /// Writes from `output`, and says how much. `None` if that would block while there are answers
     /// to read.
-    fn write_some(&self, from: usize) -> io::Result<Option<usize>> {
+    fn write_once(&self, from: usize) -> io::Result<Option<usize>> {
         let (mut stream, rest) = (self.stream(), &self.output[from..]);
         let under_way = self.awaited.len() > self.unsent;
         if under_way || self.unsent > 1 {
@@ -116,16 +128,16 @@ impl Link {
                     return Ok(None);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                written => return some(written),
+                written => return retry_interrupted(written),
             }
         }
         // The server has answered all that it has in full. It needs the end of this request.
         let line = rest.split_inclusive(|byte| *byte == b'\n').next().unwrap_or(rest);
-        some(stream.write(line))
+        retry_interrupted(stream.write(line))
     }
 
     /// Waits for an answer, and takes those that came with it.
-    fn read_some(&mut self) -> Result<()> {
+    fn read_answers(&mut self) -> Result<()> {
         self.read_answer()?;
         while self.awaited.len() > self.unsent && self.input.buffer().contains(&b'\n') {
             self.read_answer()?;
@@ -144,7 +156,7 @@ impl Link {
 
     /// Reads the answer to the oldest request that has none.
     fn read_answer(&mut self) -> Result<()> {
-        self.input.get_mut().next_answer()?;
+        self.input.get_mut().begin_answer()?;
         self.line.clear();
         self.line.shrink_to(KEPT_BUFFER);
         let mut input = (&mut self.input).take(MAX_LINE as u64);
@@ -163,10 +175,10 @@ impl Link {
         }
         let answer = match serde_json::from_slice(&self.line) {
             Ok(Response::Ok(value)) => Ok(value),
-            Ok(Response::Err(words)) if words == KvsError::KeyNotFound.to_string() => {
+            Ok(Response::Err(message)) if message == KvsError::KeyNotFound.to_string() => {
                 Err(KvsError::KeyNotFound)
             }
-            Ok(Response::Err(words)) => Err(KvsError::Server(words)),
+            Ok(Response::Err(message)) => Err(KvsError::Server(message)),
             Err(error) => return Err(KvsError::Protocol(error.to_string())),
         };
         if let Some(slot) = self.awaited.pop_front().and_then(|slot| slot.upgrade()) {
@@ -186,8 +198,8 @@ impl Link {
     }
 }
 
-/// How much was written; a signal has written nothing.
-fn some(written: io::Result<usize>) -> io::Result<Option<usize>> {
+/// How much was written. A signal that came between has written nothing: the caller tries again.
+fn retry_interrupted(written: io::Result<usize>) -> io::Result<Option<usize>> {
     match written {
         Ok(0) => Err(ErrorKind::WriteZero.into()),
         Err(error) if error.kind() == ErrorKind::Interrupted => Ok(Some(0)),
