@@ -5,7 +5,10 @@
 //! |---|---|
 //! | `tree.rs` | nothing itself: the files as they are, and as they should be |
 
+mod numbers;
 mod problem;
+mod records;
+mod text;
 mod tree;
 
 use problem::Problem;
@@ -14,6 +17,9 @@ use std::process::ExitCode;
 use tree::Tree;
 
 const USAGE: &str = "usage: cargo xtask sync [--check]";
+
+/// The texts in which something is generated.
+const TEXTS: [&str; 3] = ["README.md", "WALKTHROUGH.md", "benches/README.md"];
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -43,8 +49,8 @@ fn sync(is_check: bool) -> Vec<Problem> {
 }
 
 /// Every generator in turn. Each reads from the tree what the one before it has written.
-fn derive(_tree: &mut Tree) -> Vec<Problem> {
-    Vec::new()
+fn derive(tree: &mut Tree) -> Vec<Problem> {
+    TEXTS.iter().flat_map(|text| numbers::sync(tree, text)).collect()
 }
 
 /// The repository.

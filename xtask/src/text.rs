@@ -1,0 +1,212 @@
+//! A Markdown text by its lines: what generators rewrite in it, and its blocks of code.
+//!
+//! What is generated stands between `<!-- NAME ARGUMENTS -->` and `<!-- /NAME -->`, each on a line of
+//! its own. The lines between them belong to the generator, the arguments to the author.
+
+use crate::problem::Problem;
+
+/// Text between two marks.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Block<'a> {
+    /// The line of the first mark, from 1.
+    pub(crate) line: usize,
+    /// What stands in the first mark after the name.
+    pub(crate) arguments: &'a str,
+    /// The lines between the marks.
+    pub(crate) body: &'a str,
+}
+
+/// A fenced block of code.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Fence<'a> {
+    /// The line of the opening fence, from 1.
+    pub(crate) line: usize,
+    pub(crate) language: &'a str,
+    /// The rest of the info string: words, of which some are `name=value`.
+    attributes: Vec<(&'a str, &'a str)>,
+    pub(crate) text: &'a str,
+    /// Whether it stands between the marks of a generator.
+    pub(crate) is_generated: bool,
+}
+
+impl<'a> Fence<'a> {
+    /// The value of an attribute; empty if it was given without one.
+    pub(crate) fn get(&self, name: &str) -> Option<&'a str> {
+        self.attributes.iter().find(|(found, _)| *found == name).map(|(_, value)| *value)
+    }
+}
+
+/// A line with its number, from 1, and the offset at which it begins.
+fn lines(text: &str) -> impl Iterator<Item = (usize, usize, &str)> {
+    let mut start = 0;
+    text.split_inclusive('\n').enumerate().map(move |(at, line)| {
+        start += line.len();
+        (at + 1, start - line.len(), line.trim_end())
+    })
+}
+
+/// The lines that are not within a block of code.
+fn lines_of_prose(text: &str) -> impl Iterator<Item = (usize, usize, &str)> {
+    let mut is_code = false;
+    lines(text).filter(move |(_, _, line)| {
+        let is_fence = line.starts_with("```");
+        is_code ^= is_fence;
+        !is_code && !is_fence
+    })
+}
+
+/// What stands in a comment that begins with `name`.
+fn mark<'a>(line: &'a str, name: &str) -> Option<&'a str> {
+    let inner = line.strip_prefix("<!--")?.strip_suffix("-->")?.trim();
+    let rest = inner.strip_prefix(name)?;
+    (rest.is_empty() || rest.starts_with(' ')).then(|| rest.trim())
+}
+
+/// The text with each block of this name as `generate` wants it. A block with a problem stays as it
+/// is.
+pub(crate) fn rewrite(
+    file: &str,
+    text: &str,
+    name: &str,
+    mut generate: impl FnMut(&Block) -> Result<String, Problem>,
+) -> (String, Vec<Problem>) {
+    let (mut new, mut problems) = (String::new(), Vec::new());
+    let mut copied = 0;
+    let mut open: Option<(usize, usize, &str)> = None;
+    let end = format!("/{name}");
+    for (line, start, content) in lines_of_prose(text) {
+        let after = (start + content.len() + 1).min(text.len());
+        if let Some(arguments) = mark(content, name) {
+            if let Some((line, ..)) = open {
+                problems.push(Problem::new(file, line, format!("no `<!-- {end} -->` ends this")));
+            }
+            open = Some((line, after, arguments));
+        } else if mark(content, &end).is_some() {
+            let Some((line, body, arguments)) = open.take() else {
+                problems.push(Problem::new(
+                    file,
+                    line,
+                    format!("no `<!-- {name} … -->` before it"),
+                ));
+                continue;
+            };
+            match generate(&Block { line, arguments, body: &text[body..start] }) {
+                Ok(generated) => {
+                    new += &text[copied..body];
+                    new += &generated;
+                    copied = start;
+                }
+                Err(problem) => problems.push(problem),
+            }
+        }
+    }
+    if let Some((line, ..)) = open {
+        problems.push(Problem::new(file, line, format!("no `<!-- {end} -->` ends this")));
+    }
+    (new + &text[copied..], problems)
+}
+
+/// The blocks of code.
+pub(crate) fn fences(text: &str) -> Vec<Fence<'_>> {
+    let mut fences = Vec::new();
+    let (mut open, mut is_generated) = (None, false);
+    for (line, start, content) in lines(text) {
+        if let Some(info) = content.strip_prefix("```") {
+            match open.take() {
+                None => open = Some((line, start + content.len() + 1, info)),
+                Some((line, body, info)) => {
+                    let mut words = words(info).into_iter();
+                    let language = words.next().unwrap_or_default();
+                    let attributes = words.map(|word| word.split_once('=').unwrap_or((word, "")));
+                    let attributes = attributes.collect();
+                    let text = &text[body..start];
+                    fences.push(Fence { line, language, attributes, text, is_generated });
+                }
+            }
+        } else if open.is_none() && content.starts_with("<!-- /") {
+            is_generated = false;
+        } else if open.is_none() && GENERATED.iter().any(|name| mark(content, name).is_some()) {
+            is_generated = true;
+        }
+    }
+    fences
+}
+
+/// The marks between which code is generated.
+const GENERATED: [&str; 2] = ["excerpt", "move"];
+
+/// The words of a text. What stands in double quotes is one, without the quotes.
+pub(crate) fn words(text: &str) -> Vec<&str> {
+    let mut words = Vec::new();
+    let mut rest = text.trim_start();
+    while !rest.is_empty() {
+        let (word, after) = match rest.strip_prefix('"').and_then(|rest| rest.split_once('"')) {
+            Some(quoted) => quoted,
+            None => rest.split_once(char::is_whitespace).unwrap_or((rest, "")),
+        };
+        words.push(word);
+        rest = after.trim_start();
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "# T\n<!-- list of x -->\nold\n<!-- /list -->\n```text\n<!-- list -->\n```\n\
+                        <!-- list -->\n<!-- /list -->\n";
+
+    #[test]
+    fn blocks_are_rewritten_and_all_else_stays() {
+        let (new, problems) = rewrite("t.md", TEXT, "list", |block| {
+            Ok(format!("{} {:?} {:?}\n", block.line, block.arguments, block.body))
+        });
+        let expected = TEXT.replacen("old\n", "2 \"of x\" \"old\\n\"\n", 1).replacen(
+            "<!-- list -->\n<!-- /",
+            "<!-- list -->\n8 \"\" \"\"\n<!-- /",
+            1,
+        );
+        assert_eq!((new, problems), (expected, vec![]));
+    }
+
+    #[test]
+    fn a_block_with_a_problem_stays_as_it_is() {
+        let problem = || Problem::new("t.md", 2, "why");
+        let (new, problems) = rewrite("t.md", TEXT, "list", |block| {
+            if block.line == 2 { Err(problem()) } else { Ok(String::new()) }
+        });
+        assert_eq!((new.as_str(), problems), (TEXT, vec![problem()]));
+    }
+
+    #[test]
+    fn marks_without_their_other_are_noticed() {
+        for (text, line, message) in [
+            ("\n<!-- list -->\n", 2, "no `<!-- /list -->` ends this"),
+            ("<!-- list -->\n<!-- list -->\n<!-- /list -->", 1, "no `<!-- /list -->` ends this"),
+            ("<!-- /list -->", 1, "no `<!-- list … -->` before it"),
+        ] {
+            let (_, problems) = rewrite("t.md", text, "list", |_| Ok(String::new()));
+            assert_eq!(problems, [Problem::new("t.md", line, message)]);
+        }
+    }
+
+    #[test]
+    fn a_fence_has_a_language_attributes_and_a_text() {
+        let text = "```rust fails=E1 hangs\nx\ny\n```\n<!-- excerpt a -->\n```rust\n```\n<!-- /excerpt -->\n```\n```";
+        let fences = fences(text);
+        let seen: Vec<_> =
+            fences.iter().map(|f| (f.line, f.language, f.text, f.is_generated)).collect();
+        let expected = [(1, "rust", "x\ny\n", false), (6, "rust", "", true), (9, "", "", false)];
+        assert_eq!(seen, expected);
+        assert_eq!(
+            ["fails", "hangs", "runs"].map(|n| fences[0].get(n)),
+            [Some("E1"), Some(""), None]
+        );
+    }
+
+    #[test]
+    fn a_quoted_word_may_have_blanks() {
+        assert_eq!(words(" a \"b  c\"  d "), ["a", "b  c", "d"]);
+    }
+}
