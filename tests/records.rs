@@ -1,4 +1,4 @@
-//! Are the tables in the text those of the records? Those with figures are looked at in `figures.rs`.
+//! Are the tables in the text those of the records?
 #![allow(clippy::unwrap_used)]
 #![allow(dead_code)] // the benches use more of these files
 

@@ -6,13 +6,11 @@
 //! time, one a chapter or a block, so that the one that fails has a name.
 //!
 //! `WALKTHROUGH=rewrite cargo test --test walkthrough` brings the excerpts and the list of words up
-//! to date, `WALKTHROUGH=hunks …` prints what is neither shown nor listed, `values` all measurements
-//! that a number can be bound to, `claims` the numbers that are bound, and `KVS_WALKTHROUGH=FILE …`
-//! takes another text than the repository's.
+//! to date, `WALKTHROUGH=hunks …` prints what is neither shown nor listed, and
+//! `KVS_WALKTHROUGH=FILE …` takes another text than the repository's.
 
 #![allow(clippy::unwrap_used)]
 
-mod claims;
 mod code;
 mod console;
 mod excerpts;
@@ -58,14 +56,6 @@ fn main() -> ExitCode {
             print!("{}", hunks::uncovered(&Document::read(&path), &tree));
             return ExitCode::SUCCESS;
         }
-        Ok("values") => {
-            print!("{}", claims::values());
-            return ExitCode::SUCCESS;
-        }
-        Ok("claims") => {
-            print!("{}", claims::bound(&Document::read(&path)));
-            return ExitCode::SUCCESS;
-        }
         _ => {}
     }
 
@@ -90,8 +80,6 @@ fn main() -> ExitCode {
         console::trials(&document, &counts),
         code::tests(),
         code::trials(&document, &counts),
-        claims::tests(),
-        claims::trials(&document, &counts),
     ];
     let trials = trials.into_iter().flatten().collect();
     let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);

@@ -166,15 +166,15 @@ fn natural(rounds: &Rounds) -> (&'static str, f64) {
 }
 
 /// To how many places after the point a number is said, before it if that is negative: such that it
-/// has two digits that say something, three if the first is a 1.
+/// has two digits that say something; above 1 three if the first is a 1, for 1.04 is not 1.0.
 fn places(value: f64) -> i32 {
     if value == 0.0 {
         return 0;
     }
     let magnitude = value.abs().log10().floor();
     // 1.996 is 2.0, and not 2.00.
-    let leading = value.abs() / 10f64.powf(magnitude);
-    if leading < 1.995 { 2 - magnitude as i32 } else { 1 - magnitude as i32 }
+    let has_three = magnitude >= 0.0 && value.abs() / 10f64.powf(magnitude) < 1.995;
+    if has_three { 2 - magnitude as i32 } else { 1 - magnitude as i32 }
 }
 
 /// A number to so many places.
@@ -241,11 +241,11 @@ mod tests {
     }
 
     #[test]
-    fn two_digits_say_enough_and_after_a_one_three() {
+    fn two_digits_say_enough_and_three_just_above_one() {
         for (value, words) in [
             (46.46, "46"),
             (12.04, "12.0"),
-            (0.1049, "0.105"),
+            (0.1449, "0.14"),
             (8.08, "8.1"),
             (190.4, "190"),
             (0.0, "0"),
