@@ -13,6 +13,12 @@ pub enum Point {
     Read,
     /// It is about to write a record.
     Append,
+    /// It is about to read from a file.
+    FileRead,
+    /// It is about to write to a file, behind its header.
+    FileWrite,
+    /// It is about to sync a file.
+    FileSync,
 }
 
 type Hook = Box<dyn Fn(Point) + Send + Sync>;

@@ -1,7 +1,6 @@
 //! The figure: a panel for each stage, in it a strip for each request, all on one scale.
 
-use crate::record::Trace;
-use crate::strips::{Phase, Strip};
+use crate::strips::{Counts, Phase, Strip, Trace};
 use std::fmt::Write as _;
 
 /// Sizes, in pixels.
@@ -82,18 +81,17 @@ fn legend(svg: &mut String) {
     for ((name, ticks, words), (x, row)) in samples.into_iter().zip(places) {
         let (x, y) = (MARGIN + x, 10 + row * 18);
         add!(svg, r#"<g transform="translate({x} {y})">"#);
-        let sample = Strip { name: name.to_owned(), ticks: ticks.to_owned() };
+        let sample = Strip { name, ticks: ticks.to_owned() };
         strip(svg, &sample);
         text(svg, "soft", (6.0 * TICK + 6.0, BOX), "start", words);
         add!(svg, "</g>");
     }
-    let words = "Time in ticks. Beside a set, or compaction: ended while one was under way. \
-                 Longest get: the slow one aside.";
+    let words = "Time in ticks. Beside a set, or compaction: ended while one was under way.";
     text(svg, "soft", (MARGIN as f64, 56), "start", words);
 }
 
 fn panel(svg: &mut String, trace: &Trace) {
-    let (title, server) = (trace.title(), &trace.server);
+    let (title, server) = (trace.stage.title(), trace.stage.server);
     let title = format!(r#"{title} <tspan class="soft plain">{server}</tspan>"#);
     text(svg, "title", (0.0, 12), "start", &title);
     let (left, top) = STRIPS;
@@ -105,19 +103,17 @@ fn panel(svg: &mut String, trace: &Trace) {
     }
     for (number, traced) in trace.strips.iter().enumerate() {
         let y = top + number * PITCH;
-        text(svg, "soft", (left as f64 - 5.0, y + BOX), "end", &traced.name);
+        text(svg, "soft", (left as f64 - 5.0, y + BOX), "end", traced.name);
         add!(svg, r#"<g transform="translate({left} {y})">"#);
         strip(svg, traced);
         add!(svg, "</g>");
     }
-    let counts = &trace.counts;
+    let counts = Counts::of(&trace.strips);
     let lines = [
         ("gets at once", counts.gets_at_once),
         ("gets beside a set", counts.gets_beside_a_set),
         ("gets beside compaction", counts.gets_beside_compaction),
         ("sets beside compaction", counts.sets_beside_compaction),
-        ("longest get", counts.longest_get),
-        ("last answer", counts.last_answer),
     ];
     for (number, (words, count)) in lines.into_iter().enumerate() {
         let words = format!(r#"{words} <tspan class="number">{count}</tspan>"#);

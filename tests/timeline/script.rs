@@ -3,13 +3,10 @@
 //! Time counts in ticks. A tick is no length of time: nothing but the disk and the engine's own work
 //! takes any, and how much, is written here. So two runs of the same code give the same trace.
 
-use serde::{Deserialize, Serialize};
-
 /// Threads in the pools that have a number of threads.
 pub const WORKERS: u32 = 3;
 
 /// What takes how many ticks.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ticks {
     /// To encode or decode a record.
     pub work: u32,

@@ -4,7 +4,6 @@ use crate::clock::Clock;
 use crate::script::{
     Action, FINAL_COMPACT_AT, LONG_KEY, READ_KEY, REQUESTS, STAGES_COMPACT_AT, WORKERS, value,
 };
-use crate::slow_disk::SlowDisk;
 use crate::strips::Strip;
 use kvs_common::sync_points::{self, Point};
 use kvs_final::sync_points as own;
@@ -15,16 +14,34 @@ use std::sync::{Arc, Mutex, Once, PoisonError, mpsc};
 use std::thread;
 use tempfile::TempDir;
 
-/// The stages by number and name, and what serves the requests in each.
-pub const STAGES: [(&str, &str, &str); 8] = [
-    ("1", "naive-pool", "one thread"),
-    ("2", "shared-engine", "one thread"),
-    ("3", "threaded-server", "a thread for each request"),
-    ("4", "shared-queue", "a queue for 3 threads"),
-    ("5", "rayon", "3 threads of rayon"),
-    ("6", "rwlock", "a queue for 3 threads"),
-    ("7", "lock-free", "a queue for 3 threads"),
-    ("final", "final", "a queue for 3 threads"),
+/// A stage, and what serves the requests in it.
+#[derive(Clone, Copy)]
+pub struct Stage {
+    /// Or `final`.
+    pub number: &'static str,
+    name: &'static str,
+    pub server: &'static str,
+}
+
+impl Stage {
+    pub fn title(&self) -> String {
+        format!("{} {}", self.number, self.name).trim().to_owned()
+    }
+}
+
+const fn stage(number: &'static str, name: &'static str, server: &'static str) -> Stage {
+    Stage { number, name, server }
+}
+
+pub const STAGES: [Stage; 8] = [
+    stage("1", "naive-pool", "one thread"),
+    stage("2", "shared-engine", "one thread"),
+    stage("3", "threaded-server", "a thread for each request"),
+    stage("4", "shared-queue", "a queue for 3 threads"),
+    stage("5", "rayon", "3 threads of rayon"),
+    stage("6", "rwlock", "a queue for 3 threads"),
+    stage("7", "lock-free", "a queue for 3 threads"),
+    stage("final", "", "a queue for 3 threads"),
 ];
 
 /// The run that the sync points report to: they are the process's, so there is one run at a time.
@@ -67,8 +84,17 @@ fn install_sync_points() {
                 }
             }
         });
-        // The disk of `final` says by itself when it is used.
-        let last = own::install(|_| running().iter().for_each(|clock| clock.work()));
+        let last = own::install(|point| {
+            let Some(clock) = running() else {
+                return;
+            };
+            match point {
+                own::Point::Read | own::Point::Append => clock.work(),
+                own::Point::FileRead => clock.read(),
+                own::Point::FileWrite => clock.write(),
+                own::Point::FileSync => clock.sync(),
+            }
+        });
         assert!(stages && last, "the sync points are not compiled in");
     });
 }
@@ -145,10 +171,8 @@ fn server(stage: &str, dir: &Path, clock: &Arc<Clock>) -> Server {
 
 /// As in a pool, but a set leaves its thread once the engine has it, as it does in the server.
 fn server_of_final(dir: &Path, clock: Arc<Clock>) -> Server {
-    let options = KvStoreOptions::new()
-        .durability(Durability::Os)
-        .compact_at(FINAL_COMPACT_AT as u64)
-        .disk(SlowDisk(Arc::clone(&clock)));
+    let options =
+        KvStoreOptions::new().durability(Durability::Os).compact_at(FINAL_COMPACT_AT as u64);
     let store = open!(options.open(dir), FINAL_COMPACT_AT);
     let pool = SharedQueueThreadPool::new(WORKERS).unwrap();
     Box::new(move |number| {

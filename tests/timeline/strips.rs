@@ -5,7 +5,8 @@
 //! get      | qqqqqqqq==#
 //! ```
 
-use serde::{Deserialize, Serialize};
+use crate::stages::Stage;
+use std::fmt;
 
 /// What a request does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +36,7 @@ const SIGNS: [(Phase, char); 6] = [
 ];
 
 impl Phase {
-    pub fn sign(self) -> char {
+    fn sign(self) -> char {
         SIGNS.iter().find(|(phase, _)| *phase == self).unwrap().1
     }
 
@@ -44,17 +45,30 @@ impl Phase {
     }
 }
 
+/// What one stage did.
+pub struct Trace {
+    pub stage: Stage,
+    pub strips: Vec<Strip>,
+}
+
+impl fmt::Display for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}: {}", self.stage.title(), self.stage.server)?;
+        self.strips.iter().try_for_each(|Strip { name, ticks }| writeln!(f, "{name:>9} |{ticks}"))
+    }
+}
+
 /// Who did what when.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Strip {
-    pub name: String,
+    pub name: &'static str,
     /// A character a tick, from tick 0 on; see [`SIGNS`].
     pub ticks: String,
 }
 
 impl Strip {
     /// What began when, up to the tick `end`. What lasts no tick leaves no trace.
-    pub fn new(name: &str, changes: &[(u32, Phase)], end: u32) -> Strip {
+    pub fn new(name: &'static str, changes: &[(u32, Phase)], end: u32) -> Strip {
         let mut ticks = String::new();
         for (number, (from, phase)) in changes.iter().enumerate() {
             let from = *from as usize;
@@ -63,16 +77,13 @@ impl Strip {
             ticks.extend(std::iter::repeat_n(phase.sign(), to - from));
         }
         let ticks = ticks.trim_end_matches([' ', Phase::Waiting.sign()]);
-        Strip { name: name.to_owned(), ticks: ticks.to_owned() }
-    }
-
-    fn at(&self, tick: usize) -> Phase {
-        self.ticks.as_bytes().get(tick).map_or(Phase::Done, |sign| Phase::of(char::from(*sign)))
+        Strip { name, ticks: ticks.to_owned() }
     }
 
     /// Whether the engine is busy with it, past every lock; what follows in a compaction not counted.
     fn is_inside(&self, tick: usize) -> bool {
-        matches!(self.at(tick), Phase::Working | Phase::Disk)
+        let sign = self.ticks.as_bytes().get(tick).map(|sign| char::from(*sign));
+        sign.is_some_and(|sign| matches!(Phase::of(sign), Phase::Working | Phase::Disk))
     }
 
     /// Whether a compaction is under way in it, which may itself have to wait.
@@ -82,27 +93,13 @@ impl Strip {
             && self.ticks.rfind(sign).is_some_and(|last| tick <= last)
     }
 
-    /// The tick at which the answer is there.
-    fn end(&self) -> usize {
-        self.ticks.len()
-    }
-
-    /// How long the client waited for it.
-    fn length(&self) -> usize {
-        self.ticks.trim_start().len()
-    }
-
     pub fn is_get(&self) -> bool {
         self.name.ends_with("get")
-    }
-
-    pub fn is_set(&self) -> bool {
-        self.name == "set"
     }
 }
 
 /// What the strips of a stage show.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counts {
     /// The largest number of gets that the engine was busy with at a time.
     pub gets_at_once: usize,
@@ -112,33 +109,36 @@ pub struct Counts {
     pub gets_beside_compaction: usize,
     /// Sets that ended while a compaction was under way.
     pub sets_beside_compaction: usize,
-    /// The longest time between question and answer of a get that was not slow, in ticks.
-    pub longest_get: usize,
-    /// The tick at which the last answer was there.
-    pub last_answer: usize,
 }
 
 impl Counts {
+    /// In the order of the fields.
+    pub const fn new(at_once: usize, a_set: usize, of_gets: usize, of_sets: usize) -> Counts {
+        Counts {
+            gets_at_once: at_once,
+            gets_beside_a_set: a_set,
+            gets_beside_compaction: of_gets,
+            sets_beside_compaction: of_sets,
+        }
+    }
+
     pub fn of(strips: &[Strip]) -> Counts {
         // What ends when the other one begins, or ends at the same tick, was not beside it.
-        let beside = |one: &Strip, busy: fn(&Strip, usize) -> bool| {
-            let before_and_after = [one.end() - 1, one.end()];
-            let others = strips.iter().filter(|other| *other != one);
-            others.filter(|other| before_and_after.iter().all(|tick| busy(other, *tick))).count()
-                > 0
+        let ends_beside = |one: &&Strip, is_busy: fn(&Strip, usize) -> bool| {
+            let end = one.ticks.len();
+            let mut others = strips.iter().filter(|other| other != one);
+            others.any(|other| is_busy(other, end - 1) && is_busy(other, end))
         };
-        let gets = || strips.iter().filter(|strip| strip.is_get());
-        let sets = || strips.iter().filter(|strip| strip.is_set());
-        let last_answer = gets().chain(sets()).map(Strip::end).max().unwrap_or(0);
-        let at_once = |tick| gets().filter(|get| get.is_inside(tick)).count();
-        let in_a_set = |other: &Strip, tick| other.is_set() && other.is_inside(tick);
+        let in_a_set = |other: &Strip, tick| other.name == "set" && other.is_inside(tick);
+        let gets: Vec<&Strip> = strips.iter().filter(|strip| strip.is_get()).collect();
+        let sets = strips.iter().filter(|strip| strip.name == "set");
+        let at_once = |tick| gets.iter().filter(|get| get.is_inside(tick)).count();
+        let last = gets.iter().map(|get| get.ticks.len()).max().unwrap_or(0);
         Counts {
-            gets_at_once: (0..last_answer).map(at_once).max().unwrap_or(0),
-            gets_beside_a_set: gets().filter(|get| beside(get, in_a_set)).count(),
-            gets_beside_compaction: gets().filter(|get| beside(get, Strip::compacts)).count(),
-            sets_beside_compaction: sets().filter(|set| beside(set, Strip::compacts)).count(),
-            longest_get: gets().filter(|g| g.name == "get").map(Strip::length).max().unwrap_or(0),
-            last_answer,
+            gets_at_once: (0..last).map(at_once).max().unwrap_or(0),
+            gets_beside_a_set: gets.iter().filter(|get| ends_beside(get, in_a_set)).count(),
+            gets_beside_compaction: gets.iter().filter(|g| ends_beside(g, Strip::compacts)).count(),
+            sets_beside_compaction: sets.filter(|set| ends_beside(set, Strip::compacts)).count(),
         }
     }
 }

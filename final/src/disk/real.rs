@@ -1,6 +1,8 @@
 use super::{Disk, DiskFile};
 use crate::Result;
 use crate::data_dir::{DataDir, EngineKind};
+#[cfg(feature = "testing")]
+use crate::sync_points::{Point, reach};
 use std::any::Any;
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -56,10 +58,16 @@ impl DiskFile for File {
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        #[cfg(feature = "testing")]
+        reach(Point::FileRead);
         self.read_exact_at(buffer, offset)
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        #[cfg(feature = "testing")]
+        if offset > 0 {
+            reach(Point::FileWrite);
+        }
         self.write_all_at(bytes, offset)
     }
 
@@ -72,6 +80,8 @@ impl DiskFile for File {
     }
 
     fn sync(&self) -> io::Result<()> {
+        #[cfg(feature = "testing")]
+        reach(Point::FileSync);
         self.sync_data()
     }
 }
