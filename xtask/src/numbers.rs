@@ -17,7 +17,7 @@
 use crate::problem::Problem;
 use crate::records::{Kind, Rounds, pick};
 use crate::tree::Tree;
-use serde_json::Value;
+use kvs_bench_kit::Record;
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -48,7 +48,7 @@ pub(crate) fn sync(tree: &mut Tree, file: &str) -> Vec<Problem> {
         if !records.contains_key(name) {
             let read = tree.read(&format!("benches/results/{name}.json"));
             let text = read.map_err(|problem| problem.message)?;
-            let record: Value = serde_json::from_str(&text).map_err(|e| e.to_string())?;
+            let record: Record = serde_json::from_str(&text).map_err(|e| e.to_string())?;
             records.insert(name.to_owned(), record);
         }
         pick(&records[name], rest)

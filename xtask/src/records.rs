@@ -1,11 +1,10 @@
 //! What was measured, by path: `costs/lock/mutex/1/seconds`.
 //!
 //! A path is the name of a record in `benches/results`, then what its samples are told apart by, in any
-//! order, then the figure. Of each sample these are its words and its number of threads; what a path
-//! leaves out, all samples that it picks must have in common. The samples of one measurement are its
+//! order, then the figure. What a path leaves out, all samples that it picks must have in common. The samples of one measurement are its
 //! rounds.
 
-use serde_json::{Map, Value};
+use kvs_bench_kit::record::{Record, Sample, Unit};
 use std::collections::BTreeSet;
 
 /// What a figure is a number of.
@@ -55,82 +54,52 @@ impl Rounds {
 ///
 /// # Errors
 /// If it picks none, or several.
-pub(crate) fn pick(record: &Value, path: &str) -> Result<Rounds, String> {
+pub(crate) fn pick(record: &Record, path: &str) -> Result<Rounds, String> {
     let mut parts: Vec<&str> = path.split('/').collect();
     let figure = parts.pop().unwrap_or_default();
-    let samples = record["samples"].as_array().ok_or("the record has no samples")?;
-    let samples: Vec<&Map<String, Value>> = samples.iter().filter_map(Value::as_object).collect();
-    let all: BTreeSet<String> = samples.iter().flat_map(|sample| keys(sample)).collect();
+    let all: BTreeSet<&str> = record.samples.iter().flat_map(|s| s.of.split('/')).collect();
     if let Some(unknown) = parts.iter().find(|part| !all.contains(**part)) {
-        let all: Vec<String> = all.into_iter().collect();
+        let all: Vec<&str> = all.into_iter().collect();
         return Err(format!("no sample is of `{unknown}`; there are {}", all.join(", ")));
     }
-    let fits = |sample: &&&Map<String, Value>| {
-        let keys = keys(sample);
-        parts.iter().all(|part| keys.iter().any(|key| key == part))
-    };
-    let picked: Vec<_> = samples.iter().filter(fits).collect();
-    let different: BTreeSet<String> = picked.iter().map(|sample| keys(sample).join("/")).collect();
+    let fits = |sample: &&Sample| parts.iter().all(|part| sample.of.split('/').any(|k| k == *part));
+    let picked: Vec<&Sample> = record.samples.iter().filter(fits).collect();
+    let different: BTreeSet<&str> = picked.iter().map(|sample| sample.of.as_str()).collect();
     if different.len() != 1 {
-        let different: Vec<String> = different.into_iter().collect();
+        let different: Vec<&str> = different.into_iter().collect();
         return Err(format!("it picks {}: {}", different.len(), different.join(", ")));
     }
-    let (scale, kind) = unit(figure);
-    let value = |sample: &&&Map<String, Value>| {
-        let figures = sample.get("figures").and_then(Value::as_object).unwrap_or(sample);
-        let (_, value) = figures.iter().find(|(name, _)| dashed(name) == figure)?;
-        Some(value.as_f64()? * scale)
-    };
-    let values: Vec<f64> = picked.iter().filter_map(value).collect();
+    let values: Vec<f64> =
+        picked.iter().filter_map(|sample| sample.figures.get(figure).copied()).collect();
     if values.is_empty() {
         return Err(format!("there is no figure `{figure}`"));
     }
-    Ok(Rounds { kind, values })
-}
-
-/// What a sample is told from others by.
-fn keys(sample: &Map<String, Value>) -> Vec<String> {
-    let key = |(name, value): (&String, &Value)| match value {
-        Value::String(word) => Some(dashed(word)),
-        Value::Number(number) if name == "threads" => Some(number.to_string()),
-        _ => None,
+    let kind = match record.units.get(figure) {
+        Some(Unit::Second) => Kind::Seconds,
+        Some(Unit::Byte) => Kind::Bytes,
+        Some(Unit::PerSecond | Unit::One) | None => Kind::Count,
     };
-    sample.iter().filter_map(key).collect()
-}
-
-/// A name as a part of a path: `5 % set, 4 threads` is `5-set-4-threads`.
-fn dashed(name: &str) -> String {
-    let words = name.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-    words.collect::<Vec<_>>().join("-")
-}
-
-/// What a figure of this name counts, and how much of the base unit one of it is.
-fn unit(figure: &str) -> (f64, Kind) {
-    match figure {
-        "p50" | "p99" | "p999" | "longest" | "cpu" => (1e-6, Kind::Seconds),
-        "open" => (1e-3, Kind::Seconds),
-        "rate" | "sets" | "load" => (1e3, Kind::Count),
-        name if name.ends_with("threads") => (1e3, Kind::Count),
-        name if name.ends_with("seconds") => (1.0, Kind::Seconds),
-        name if name.ends_with("bytes") => (1.0, Kind::Bytes),
-        name if name.starts_with("private") || name.starts_with("mapped") => (1.0, Kind::Bytes),
-        _ => (1.0, Kind::Count),
-    }
+    Ok(Rounds { kind, values })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn record() -> Value {
-        let sample = |lock: &str, threads: u32, seconds: f64| {
-            serde_json::json!({ "cost": "lock", "variant": lock, "threads": threads, "round": 1,
-                "seconds": seconds, "figures": null })
-        };
-        serde_json::json!({ "samples": [
-            sample("a mutex", 1, 4.0), sample("none", 1, 2.0), sample("none", 2, 7.0),
-            sample("a mutex", 1, 9.0), sample("none", 1, 3.0), sample("none", 2, 7.0),
-        ]})
+    fn record() -> Record {
+        let sample =
+            |of: &str, seconds: f64| serde_json::json!({ "of": of, "seconds": seconds, "n": 5 });
+        let record = serde_json::json!({
+            "conditions": { "cpu": "C", "cores": 2, "memory_gib": 3, "kernel": "6", "file_system": "ext4",
+                "revision": "abc" },
+            "date": "2026-01-02",
+            "units": { "seconds": "s" },
+            "samples": [
+                sample("lock/a-mutex/1", 4.0), sample("lock/none/1", 2.0), sample("lock/none/2", 7.0),
+                sample("lock/a-mutex/1", 9.0), sample("lock/none/1", 3.0), sample("lock/none/2", 7.0),
+            ]
+        });
+        serde_json::from_value(record).unwrap()
     }
 
     #[test]
@@ -139,23 +108,17 @@ mod tests {
         assert_eq!((mutex.kind, &mutex.values), (Kind::Seconds, &vec![4.0, 9.0]));
         assert_eq!((mutex.median(), mutex.range()), (6.5, (4.0, 9.0)));
         assert_eq!(pick(&record(), "a-mutex/seconds").unwrap(), mutex);
+        assert_eq!(pick(&record(), "a-mutex/n").unwrap().kind, Kind::Count);
         let none = pick(&record(), "1/none/seconds").unwrap();
         let ratio = mutex.divided_by(&none).unwrap();
         assert_eq!((ratio.kind, ratio.values), (Kind::Count, vec![2.0, 3.0]));
-
-        let nested = serde_json::json!({ "samples": [{ "work": "load", "figures": {
-            "private, opened": 120.0, "p50": 3.0, "2 threads": 0.5 }}]});
-        let value = |figure: &str| pick(&nested, &format!("load/{figure}")).unwrap();
-        assert_eq!(value("private-opened"), Rounds { kind: Kind::Bytes, values: vec![120.0] });
-        assert_eq!(value("p50"), Rounds { kind: Kind::Seconds, values: vec![3.0 * 1e-6] });
-        assert_eq!(value("2-threads"), Rounds { kind: Kind::Count, values: vec![500.0] });
     }
 
     #[test]
     fn a_path_to_nothing_or_to_several_is_noticed() {
         for (path, words) in [
             ("lock/rwlock/1/seconds", "no sample is of `rwlock`; there are 1, 2, a-mutex, lock"),
-            ("lock/none/seconds", "it picks 2: lock/1/none, lock/2/none"),
+            ("lock/none/seconds", "it picks 2: lock/none/1, lock/none/2"),
             ("lock/a-mutex/2/seconds", "it picks 0: "),
             ("lock/a-mutex/1/bytes", "there is no figure `bytes`"),
         ] {

@@ -1,0 +1,62 @@
+//! What is made from the records: `cargo xtask sync` puts it where it belongs.
+
+use crate::Outcome;
+use crate::record::Record;
+use crate::tables;
+use std::path::{Path, PathBuf};
+
+/// Where the records are, below the root.
+pub const RECORDS: &str = "benches/results";
+/// Where the figures are, below the root.
+pub const FIGURES: &str = "benches/figures";
+
+/// The file of a record.
+pub fn path(root: &Path, record: &str) -> PathBuf {
+    root.join(RECORDS).join(record).with_extension("json")
+}
+
+/// Makes the tables of a record.
+type Maker = fn(&Record) -> String;
+
+/// The tables of each record that has some: the record's name, and Markdown.
+///
+/// # Errors
+/// If a record can't be read.
+pub fn tables(root: &Path) -> Outcome<Vec<(&'static str, String)>> {
+    let makers: [(&str, Maker); 3] =
+        [("counts", tables::counts), ("queued", tables::queued), ("scaling", tables::scaling)];
+    let made = makers.map(|(name, make)| Ok((name, make(&Record::read(&path(root, name))?))));
+    made.into_iter().collect()
+}
+
+/// All figures: the names of the files in [`FIGURES`], and SVG.
+///
+/// # Errors
+/// If a record can't be read.
+pub fn figures(root: &Path) -> Outcome<Vec<(String, String)>> {
+    tables::charts(&Record::read(&path(root, "scaling"))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn root() -> &'static Path {
+        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+    }
+
+    #[test]
+    fn a_changed_sample_changes_its_table_and_its_figure() {
+        let mut record = Record::read(&path(root(), "scaling")).unwrap();
+        let made = |record: &Record| (tables::scaling(record), tables::charts(record).unwrap());
+        let before = made(&record);
+        for sample in record.samples.iter_mut().filter(|sample| sample.of == "read/final/2") {
+            *sample.figures.get_mut("rate").unwrap() *= 2.0;
+        }
+        let after = made(&record);
+        assert_ne!(before.0, after.0);
+        let changed = before.1.iter().zip(&after.1).filter(|(before, after)| before != after);
+        let changed: Vec<&str> = changed.map(|(before, _)| before.0.as_str()).collect();
+        assert_eq!(changed, ["scaling-read-rate.svg"]);
+    }
+}

@@ -1,0 +1,34 @@
+//! What the benches share, and what `cargo xtask sync` makes from their records.
+//!
+//! A bench only measures. It leaves a [`Record`] in `benches/results/`, and whatever is derived from
+//! that is made by [`derived`]: tables and figures for the texts.
+//!
+//! | module | |
+//! |---|---|
+//! | [`record`] | what was measured, on what machine and revision: a file of JSON |
+//! | [`derived`] | the tables and figures of all records |
+//! | [`markdown`] | tables, and numbers as they are in tables |
+//! | [`chart`] | lines over the number of threads, as SVG |
+//! | [`criterion`] | what Criterion has estimated, for a record |
+//! | [`data`] | keys and values |
+//! | [`repeat`] | threads that repeat something until the time is over |
+//! | [`load`] | clients that do so over connections |
+//! | [`usage`] | what a process has used |
+//! | [`options`] | the command lines |
+
+pub mod chart;
+pub mod criterion;
+pub mod data;
+pub mod derived;
+pub mod load;
+pub mod markdown;
+pub mod options;
+pub mod record;
+pub mod repeat;
+mod tables;
+pub mod usage;
+
+pub use record::{Record, Unit};
+
+/// A result with whatever went wrong, in a message.
+pub type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;

@@ -1,0 +1,93 @@
+//! What is common to the command lines of the benches.
+
+use crate::Outcome;
+use std::path::{Path, PathBuf};
+
+/// How much is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Amount {
+    /// Everything once, with as little to do as it takes.
+    Test,
+    /// For a look.
+    Quick,
+    /// For the record.
+    Full,
+}
+
+/// What a bench without Criterion was told.
+#[derive(Debug)]
+pub struct Options {
+    /// How much to measure.
+    pub amount: Amount,
+    /// What to measure: what has one of these in its name. All, if there is none.
+    pub words: Vec<String>,
+    /// Where the samples go, after those that are there.
+    pub json: Option<PathBuf>,
+}
+
+impl Options {
+    /// Reads `[--quick | --full] [--json FILE] [WORD]…`. Cargo passes `--bench` when it runs the
+    /// benches, and nothing when it runs them as tests; then everything is run once.
+    ///
+    /// # Errors
+    /// If there is an option that is none of these.
+    pub fn parse(args: impl IntoIterator<Item = String>) -> Outcome<Options> {
+        let (mut is_bench, mut is_test) = (false, false);
+        let mut options = Options { amount: Amount::Quick, words: Vec::new(), json: None };
+        let mut args = args.into_iter();
+        while let Some(arg) = args.next() {
+            match arg.as_str() {
+                "--bench" => is_bench = true,
+                "--test" => is_test = true,
+                "--quick" => options.amount = Amount::Quick,
+                "--full" => options.amount = Amount::Full,
+                "--json" => options.json = Some(args.next().ok_or("--json: which file?")?.into()),
+                other if other.starts_with('-') => {
+                    let known = "there are --quick, --full and --json FILE";
+                    return Err(format!("{other}: no such option; {known}").into());
+                }
+                _ => options.words.push(arg),
+            }
+        }
+        if is_test || !is_bench {
+            options.amount = Amount::Test;
+        }
+        Ok(options)
+    }
+
+    /// Whether what has this name is to be measured.
+    pub fn wants(&self, name: &str) -> bool {
+        self.words.is_empty() || self.words.iter().any(|word| name.contains(word.as_str()))
+    }
+}
+
+/// Where stores are made that should not wait for a disk: in memory, if there is such a place.
+pub fn in_memory() -> PathBuf {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { memory.to_path_buf() } else { std::env::temp_dir() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Outcome<Options> {
+        Options::parse(line.split_whitespace().map(str::to_owned))
+    }
+
+    #[test]
+    fn the_amount_is_that_of_a_test_unless_cargo_bench_runs_it() {
+        let amount = |line| parse(line).unwrap().amount;
+        assert_eq!(amount("--bench"), Amount::Quick);
+        assert_eq!(amount("--full --bench"), Amount::Full);
+        assert_eq!(amount("--bench --full --test"), Amount::Test);
+        assert_eq!(amount(""), Amount::Test);
+    }
+
+    #[test]
+    fn an_unknown_option_is_refused_and_a_word_is_a_choice() {
+        assert!(parse("--fast").unwrap_err().to_string().contains("--fast"));
+        let options = parse("--bench final").unwrap();
+        assert!(options.wants("read/final") && !options.wants("read/stage-1"));
+    }
+}

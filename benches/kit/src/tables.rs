@@ -1,0 +1,250 @@
+//! The tables of the texts, and the charts: which figures of which record they show.
+
+use crate::Outcome;
+use crate::chart::{Chart, Line};
+use crate::markdown::{if_steady, number, table, thousands, with_spread};
+use crate::record::Record;
+use std::collections::BTreeSet;
+
+/// What is measured side by side, and what the charts call it.
+const STAGES: [(&str, &str); 8] = [
+    ("stage-1", "1 naive pool"),
+    ("stage-2", "2 shared engine"),
+    ("stage-3", "3 threaded server"),
+    ("stage-4", "4 shared queue"),
+    ("stage-5", "5 rayon"),
+    ("stage-6", "6 RwLock"),
+    ("stage-7", "7 lock-free"),
+    ("final", "final"),
+];
+
+/// What somebody does nothing but set in is measured for longer.
+const SETS: [&str; 3] = ["write", "beside-writer", "server-set"];
+
+/// A table with a row for each of `rows` that has a cell.
+fn grid<T>(
+    title: &str,
+    rows: &[&str],
+    columns: &[(String, T)],
+    cell: impl Fn(&str, &T) -> Option<String>,
+) -> Option<String> {
+    let titles = columns.iter().map(|(title, _)| title.clone());
+    let titles: Vec<String> = std::iter::once(title.to_owned()).chain(titles).collect();
+    let row = |row: &&str| {
+        let cells: Vec<_> = columns.iter().map(|(_, column)| cell(row, column)).collect();
+        let is_empty = cells.iter().all(Option::is_none);
+        let cells = cells.into_iter().map(Option::unwrap_or_default);
+        (!is_empty).then(|| std::iter::once((*row).to_owned()).chain(cells).collect())
+    };
+    table(&titles, rows.iter().filter_map(row))
+}
+
+/// The numbers at a place in what the samples are of.
+fn numbers_at(record: &Record, place: usize) -> BTreeSet<u32> {
+    let numbers = record.samples.iter().map(|sample| sample.of.split('/').nth(place)?.parse().ok());
+    numbers.flatten().collect()
+}
+
+/// A line that says what was measured on, and then tables.
+fn below(head: String, tables: impl IntoIterator<Item = Option<String>>) -> String {
+    let tables = tables.into_iter().flatten();
+    std::iter::once(head + "\n").chain(tables).collect::<Vec<_>>().join("\n")
+}
+
+/// The system calls and switches of an operation: medians where the rounds agree, the least and the
+/// most where they do not.
+pub(crate) fn counts(record: &Record) -> String {
+    const WORKS: [(&str, &str); 3] =
+        [("read", "a get"), ("write", "a set"), ("mixed", "an operation, 95 gets to 5 sets")];
+    const COUNTED: [(&str, &str); 5] = [
+        ("threads", "threads"),
+        ("calls", "system calls"),
+        ("futex", "of `futex`"),
+        ("context-switches", "context switches"),
+        ("cpu-migrations", "moves to another core"),
+    ];
+    let stages = STAGES.map(|(stage, _)| stage);
+    let cell = |work: &str, stage: &str, tool: &str, event: &str| {
+        let counts = record.rounds_of(&format!("{work}/{stage}/{tool}"), event)?;
+        Some(if event == "threads" { counts.median().to_string() } else { if_steady(&counts) })
+    };
+    let columns = COUNTED.map(|(event, title)| (title.to_owned(), event));
+    let counted = WORKS.map(|(work, title)| {
+        grid(title, &stages, &columns, |stage, event| cell(work, stage, "perf", event))
+    });
+    // The names of the system calls. Those that are not seen in a hundred operations are left out.
+    let calls = |stage: &str, work: &str| {
+        let of = format!("{work}/{stage}/strace");
+        let samples = record.samples.iter().filter(|sample| sample.of == of);
+        let names: BTreeSet<&String> = samples.flat_map(|sample| sample.figures.keys()).collect();
+        let names = names.into_iter().filter(|name| !["calls", "threads"].contains(&name.as_str()));
+        let calls = names.filter_map(|name| {
+            let counts = record.rounds_of(&of, name)?;
+            (counts.median() >= 0.01).then(|| format!("{} `{name}`", if_steady(&counts)))
+        });
+        let calls: Vec<String> = calls.collect();
+        (!calls.is_empty()).then(|| calls.join(", "))
+    };
+    let columns: Vec<_> = std::iter::once(("threads", "threads")).chain(WORKS).collect();
+    let columns: Vec<_> =
+        columns.into_iter().map(|(work, title)| (title.to_owned(), work)).collect();
+    let named = grid("as `strace` sees it", &stages, &columns, |stage, work| match *work {
+        "threads" => cell("read", stage, "strace", "threads"),
+        work => calls(stage, work),
+    });
+    let head = format!("{}; rounds: {}.", record.source(), record.rounds());
+    below(head, counted.into_iter().chain([named]))
+}
+
+/// Milliseconds an iteration of the six benches, with a connection for each request and with kept ones,
+/// by the number of threads.
+pub(crate) fn queued(record: &Record) -> String {
+    const BENCHES: [&str; 6] = [
+        "write_queued_kvstore",
+        "read_queued_kvstore",
+        "write_queued_rayon",
+        "read_queued_rayon",
+        "write_queued_sled",
+        "read_queued_sled",
+    ];
+    let time = |of: &str| Some(with_spread(&record.rounds_of(of, "seconds")?.scaled(1e3)));
+    let threads = numbers_at(record, 1).into_iter().filter(|&threads| threads > 0);
+    let threads: Vec<u32> = threads.collect();
+    let columns = [("each", "one each"), ("kept", "kept")].into_iter().flat_map(|(id, title)| {
+        threads.iter().map(move |n| (format!("{title}, {n}"), format!("{n}/{id}")))
+    });
+    let columns: Vec<_> = columns.collect();
+    let title = "ms an iteration; connection, threads of the pool";
+    let table = grid(title, &BENCHES, &columns, |bench, rest| {
+        time(&format!("{}/{rest}", bench.replace('_', "-")))
+    });
+    let null = time("null/0/none").unwrap_or_default();
+    let head = format!(
+        "{}; rounds: {}; `null`: {null} ms an iteration.",
+        record.source(),
+        record.rounds()
+    );
+    below(head, [table])
+}
+
+/// The workloads of `scaling`: name, title in the charts, and what counts threads there.
+const SCALING: [(&str, &str, &str); 9] = [
+    ("read", "Gets", "threads"),
+    ("write", "Sets", "threads"),
+    ("mixed", "95 % gets, 5 % sets", "threads"),
+    ("beside-writer", "Gets beside a thread that does nothing but set", "threads that get"),
+    ("compacting", "Gets while the store compacts for half of the time", "threads that get"),
+    ("server-get", "Gets, 16 at once from each client", SERVED),
+    ("server-set", "Sets, 16 at once from each client", SERVED),
+    ("server-mixed", "95 % gets, 5 % sets, 16 at once from each client", SERVED),
+    (
+        "server-connect",
+        "Gets of 16 clients, each over a new connection",
+        "threads of the server's pool",
+    ),
+];
+const SERVED: &str = "threads of the server's pool, and clients";
+
+/// The stages with as many threads as there are cores.
+pub(crate) fn scaling(record: &Record) -> String {
+    let (stages, cores) = (STAGES.map(|(stage, _)| stage), record.conditions.machine.cores);
+    let rounds = |stage: &str, work: &str, threads, figure| {
+        record.rounds_of(&format!("{work}/{stage}/{threads}"), figure)
+    };
+    let works: Vec<_> = SCALING.iter().map(|(work, ..)| ((*work).to_owned(), *work)).collect();
+    // The workloads in which more threads do more of the same, and nothing else changes.
+    let alone = &works[..3];
+    let rate = |stage: &str, work: &&str| {
+        Some(with_spread(&rounds(stage, work, cores, "rate")?.scaled(1e-3)))
+    };
+    let times = |stage: &str, work: &&str| {
+        let rate = |threads| Some(rounds(stage, work, threads, "rate")?.median());
+        Some(number(rate(cores)? / rate(1)?)).filter(|_| cores > 1 && rate(2).is_some())
+    };
+    let waits =
+        |stage: &str, work: &&str| Some(number(rounds(stage, work, cores, "waits")?.median()));
+    let conditions = &record.conditions;
+    let seconds = conditions.number("seconds");
+    let head = format!(
+        "{}; {} keys, values of {} bytes, {seconds} s a measurement ({} s where somebody does nothing \
+         but set).",
+        record.source(),
+        thousands(conditions.number("keys") as u64),
+        thousands(conditions.number("value_bytes") as u64),
+        4.0 * seconds,
+    );
+    let rates = format!("Thousands of operations a second, {cores} threads");
+    below(
+        head,
+        [
+            grid(&rates, &stages, &works, rate),
+            grid("Times as many as with one thread", &stages, alone, times),
+            grid(&format!("Waits an operation, {cores} threads"), &stages, &works, waits),
+        ],
+    )
+}
+
+/// The charts of `scaling`: for each workload what is done in a second, and how long the slow ones take.
+pub(crate) fn charts(record: &Record) -> Outcome<Vec<(String, String)>> {
+    let mut files = Vec::new();
+    for (work, what, threads) in SCALING {
+        // While a compaction stops all readers, each of them is in one get, of thousands: a percentile
+        // would not see it.
+        let (tail, how_long) = match work {
+            "compacting" => ("longest", "the longest"),
+            _ => ("p99", "99th percentile"),
+        };
+        let writer = "The thread that sets beside those that get: thousands of sets a second";
+        let views = [
+            ("rate", format!("{what}: thousands a second"), 1e-3),
+            (tail, format!("{what}: {how_long}, µs"), 1e6),
+            ("sets", writer.to_owned(), 1e-3),
+        ];
+        for (figure, title, scale) in views {
+            let chart = Chart {
+                title,
+                conditions: chart_conditions(record, work),
+                threads: threads.to_owned(),
+                is_logarithmic: figure == tail,
+                lines: lines(record, work, figure, scale),
+            };
+            if !chart.lines.is_empty() {
+                files.push((format!("scaling-{work}-{figure}.svg"), chart.svg()?));
+            }
+        }
+    }
+    Ok(files)
+}
+
+/// The line of each stage: the median at each number of threads with which it was measured.
+fn lines(record: &Record, work: &str, figure: &str, scale: f64) -> Vec<Line> {
+    let threads = numbers_at(record, 2);
+    let line = |(number, (stage, name)): (usize, &(&str, &'static str))| {
+        let point = |&n: &u32| {
+            let rounds = record.rounds_of(&format!("{work}/{stage}/{n}"), figure)?;
+            Some((f64::from(n), rounds.median() * scale))
+        };
+        Line { stage: number, name, points: threads.iter().filter_map(point).collect() }
+    };
+    STAGES.iter().enumerate().map(line).filter(|line| !line.points.is_empty()).collect()
+}
+
+/// Under what conditions, in one line.
+fn chart_conditions(record: &Record, work: &str) -> String {
+    let conditions = &record.conditions;
+    let whole =
+        if work.starts_with("server") { "Server and clients" } else { "The engine by itself" };
+    let rounds = match record.rounds() {
+        1 => "one round".to_owned(),
+        rounds => format!("median of {rounds} rounds"),
+    };
+    let longer = if SETS.contains(&work) { 4.0 } else { 1.0 };
+    format!(
+        "{whole}; {} cores; {} values of {} bytes, in memory ({}); {rounds} of {} s",
+        conditions.machine.cores,
+        thousands(conditions.number("keys") as u64),
+        thousands(conditions.number("value_bytes") as u64),
+        conditions.machine.file_system,
+        longer * conditions.number("seconds"),
+    )
+}
