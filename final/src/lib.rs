@@ -7,7 +7,7 @@
 //! | `sled_engine` | the same interface over sled |
 //! | [`thread_pool`] | three places to run jobs |
 //! | `server`, `client`, [`protocol`] | the two ends of a connection, and what goes over it |
-//! | [`cli`], `options` | the programs |
+//! | [`cli`] | the programs |
 //!
 //! ```
 //! # fn main() -> kvs_final::Result<()> {
@@ -40,7 +40,6 @@ pub mod disk;
 mod engine;
 mod error;
 mod kv_store;
-mod options;
 mod panic;
 mod periodic;
 pub mod protocol;

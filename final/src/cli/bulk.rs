@@ -1,10 +1,8 @@
 //! `kvs client` from a pipe: a request a line, many under way at once.
 
-use super::Outcome;
-use super::client::words;
-use super::line::{self, Command, HELP};
+use super::command::{self, Command, HELP, value_or_not_found};
+use super::outcome::{Outcome, ResultExt, err_msg};
 use crate::{KvsClient, KvsError, Pending, Result};
-use failure::{Error, ResultExt};
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, BufWriter, Read, Write};
 
@@ -42,7 +40,7 @@ pub(super) fn run(client: KvsClient, input: impl Read, output: impl Write) -> Ou
     bulk.settle(0)?;
     match bulk.failed {
         0 => Ok(()),
-        failed => Err(failure::err_msg(format!("{failed} of {} lines failed", bulk.lines))),
+        failed => Err(err_msg(format!("{failed} of {} lines failed", bulk.lines))),
     }
 }
 
@@ -63,11 +61,11 @@ enum Request {
 
 impl<W: Write> Bulk<W> {
     /// Sends what a line says. Returns whether the next line is wanted.
-    fn line(&mut self, line: &[u8]) -> std::result::Result<bool, Error> {
+    fn line(&mut self, line: &[u8]) -> Outcome<bool> {
         self.lines += 1;
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         let text = str::from_utf8(line).map_err(|error| error.to_string());
-        let request = match text.and_then(line::parse) {
+        let request = match text.and_then(command::parse) {
             Ok(None) => return Ok(true),
             Ok(Some(Command::Quit)) => return Ok(false),
             Ok(Some(Command::Get { key })) => self.client.get_async(key).map(Request::Read),
@@ -86,9 +84,9 @@ impl<W: Write> Bulk<W> {
                 self.answer(self.lines, stats.map(|stats| stats.map(|s| s.trim_end().to_owned())))?;
                 return Ok(true);
             }
-            Err(words) => {
+            Err(message) => {
                 self.settle(0)?;
-                self.fail(self.lines, &words);
+                self.fail(self.lines, &message);
                 return Ok(true);
             }
         };
@@ -112,7 +110,9 @@ impl<W: Write> Bulk<W> {
             && let Some((number, request)) = self.under_way.pop_front()
         {
             let value = match request {
-                Request::Read(pending) => pending.wait().map(|value| Some(words(value))),
+                Request::Read(pending) => {
+                    pending.wait().map(|value| Some(value_or_not_found(value)))
+                }
                 Request::Write(pending) => pending.wait().map(|()| None),
             };
             self.answer(number, value)?;
@@ -138,8 +138,8 @@ impl<W: Write> Bulk<W> {
         Ok(())
     }
 
-    fn fail(&mut self, number: u64, words: &str) {
+    fn fail(&mut self, number: u64, message: &str) {
         self.failed += 1;
-        eprintln!("line {number}: {words}");
+        eprintln!("line {number}: {message}");
     }
 }

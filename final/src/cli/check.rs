@@ -1,6 +1,6 @@
 //! `kvs check`.
 
-use super::Outcome;
+use super::outcome::Outcome;
 use crate::disk::RealDisk;
 use crate::{CheckReport, kv_store};
 use std::io::{self, Write};
@@ -11,7 +11,7 @@ pub(super) fn check(dir: &Path) -> Outcome {
     let CheckReport { segments, records, bytes, keys, torn_bytes } = report;
     writeln!(io::stdout(), "{segments} segments, {records} records, {bytes} bytes, {keys} keys")?;
     if torn_bytes > 0 {
-        writeln!(io::stdout(), "{torn_bytes} bytes of a torn tail; the next open cuts them")?;
+        writeln!(io::stdout(), "{torn_bytes} bytes of a torn tail; the next open truncates them")?;
     }
     Ok(())
 }

@@ -1,45 +1,22 @@
-//! `kvs client` and `kvs stats`.
+//! `kvs client` with a request, and `kvs stats`.
 
-use super::{Outcome, bulk, prompt};
-use crate::options::{ClientOptions, SessionOptions};
-use crate::{KvsClient, KvsError};
-use failure::{Error, ResultExt};
-use std::io::{self, IsTerminal, Write};
+use super::command::Command;
+use super::outcome::{Outcome, ResultExt};
+use crate::KvsClient;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 
-/// One request, a prompt, or a file of requests.
-pub(super) fn session(options: SessionOptions) -> Outcome {
-    let addr = options.addr();
-    match options.command {
-        Some(command) => ask(command, addr),
-        None if io::stdin().is_terminal() && io::stdout().is_terminal() => prompt::prompt(addr),
-        None => bulk::run(connect(addr)?, io::stdin().lock(), io::stdout().lock()),
-    }
-}
-
-/// One request, to the server at `addr` unless it says where.
-pub(super) fn ask(options: ClientOptions, default: SocketAddr) -> Outcome {
-    match options {
-        ClientOptions::Get { key, addr } => {
-            let value = connect(addr.unwrap_or(default))?.get(key)?;
-            Ok(writeln!(io::stdout(), "{}", words(value))?)
-        }
-        ClientOptions::Set { key, value, addr } => {
-            Ok(connect(addr.unwrap_or(default))?.set(key, value)?)
-        }
-        ClientOptions::Rm { key, addr } => Ok(connect(addr.unwrap_or(default))?.remove(key)?),
-    }
-}
-
-pub(super) fn stats(addr: SocketAddr) -> Outcome {
-    Ok(write!(io::stdout(), "{}", connect(addr)?.stats()?)?)
-}
-
-pub(super) fn connect(addr: SocketAddr) -> std::result::Result<KvsClient, Error> {
+pub(super) fn connect(addr: SocketAddr) -> Outcome<KvsClient> {
     Ok(KvsClient::connect(addr).with_context(|_| format!("cannot connect to {addr}"))?)
 }
 
-/// What `get` prints.
-pub(super) fn words(value: Option<String>) -> String {
-    value.unwrap_or_else(|| KvsError::KeyNotFound.to_string())
+/// Asks the server at `addr` for one thing, and prints what it answers.
+pub(super) fn request(addr: SocketAddr, command: Command) -> Outcome {
+    let answer = command.execute(&mut connect(addr)?)?;
+    Ok(io::stdout().write_all(answer.as_bytes())?)
+}
+
+/// Prints what the server counts.
+pub(super) fn stats(addr: SocketAddr) -> Outcome {
+    request(addr, Command::Stats)
 }

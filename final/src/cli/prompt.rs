@@ -1,10 +1,9 @@
 //! `kvs client` on a terminal.
 
-use super::Outcome;
-use super::client::{connect, words};
-use super::line::{self, Command, HELP};
+use super::client::connect;
+use super::command::{self, Command};
+use super::outcome::{Outcome, print_error};
 use crate::{KvsClient, KvsError};
-use failure::Error;
 use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
 use std::io::{self, Write};
@@ -40,14 +39,14 @@ pub(super) fn prompt(addr: SocketAddr) -> Outcome {
             log::warn!("{}: the history is not kept: {error}", file.display());
             history = None;
         }
-        match line::parse(&line) {
+        match command::parse(&line) {
             Ok(None) => {}
             Ok(Some(Command::Quit)) => break,
             Ok(Some(command)) => match session.execute(command) {
                 Ok(text) => io::stdout().write_all(text.as_bytes())?,
-                Err(error) => super::print_error(&error),
+                Err(error) => print_error(&error),
             },
-            Err(words) => eprintln!("{words}"),
+            Err(message) => eprintln!("{message}"),
         }
     }
     Ok(())
@@ -61,18 +60,12 @@ struct Session {
 
 impl Session {
     /// Does what a command says, and returns what is to be printed.
-    fn execute(&mut self, command: Command) -> Result<String, Error> {
+    fn execute(&mut self, command: Command) -> Outcome<String> {
         let client = match &mut self.client {
             Some(client) => client,
-            none => none.insert(connect(self.addr)?),
+            lost => lost.insert(connect(self.addr)?),
         };
-        let answer = match command {
-            Command::Get { key } => client.get(key).map(|value| words(value) + "\n"),
-            Command::Set { key, value } => client.set(key, value).map(|()| String::new()),
-            Command::Rm { key } => client.remove(key).map(|()| String::new()),
-            Command::Stats => client.stats(),
-            Command::Help | Command::Quit => Ok(HELP.to_owned()),
-        };
+        let answer = command.execute(client);
         if !matches!(answer, Ok(_) | Err(KvsError::KeyNotFound | KvsError::Server(_))) {
             self.client = None;
         }

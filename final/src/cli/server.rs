@@ -1,48 +1,48 @@
 //! `kvs server`.
 
-use super::Outcome;
-use crate::options::{PoolKind, ServerOptions};
+use super::args::{PoolKind, ServerArgs};
+use super::outcome::Outcome;
 use crate::thread_pool::{NaiveThreadPool, RayonThreadPool, SharedQueueThreadPool, ThreadPool};
 use crate::{EngineKind, KvStoreOptions, KvsEngine, KvsServer, Limits, SledKvsEngine, signals};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-pub(super) fn serve(options: &ServerOptions) -> Outcome {
-    let kind = EngineKind::choose(options.engine, options.dir())?;
-    let (dir, durability) = (options.dir(), options.durability.unwrap_or_default());
+pub(super) fn serve(args: &ServerArgs) -> Outcome {
+    let kind = EngineKind::choose(args.engine, args.dir())?;
+    let (dir, durability) = (args.dir(), args.durability.unwrap_or_default());
     match kind {
         EngineKind::Kvs => {
             let store = KvStoreOptions::new().durability(durability);
-            with_engine(kind, store.open(dir)?, options)
+            with_engine(kind, store.open(dir)?, args)
         }
-        EngineKind::Sled => with_engine(kind, SledKvsEngine::open_with(dir, durability)?, options),
+        EngineKind::Sled => with_engine(kind, SledKvsEngine::open_with(dir, durability)?, args),
     }
 }
 
-fn with_engine<E: KvsEngine>(kind: EngineKind, engine: E, options: &ServerOptions) -> Outcome {
-    match options.pool() {
-        PoolKind::Naive => with_pool::<E, NaiveThreadPool>(kind, engine, options),
-        PoolKind::Queue => with_pool::<E, SharedQueueThreadPool>(kind, engine, options),
-        PoolKind::Rayon => with_pool::<E, RayonThreadPool>(kind, engine, options),
+fn with_engine<E: KvsEngine>(kind: EngineKind, engine: E, args: &ServerArgs) -> Outcome {
+    match args.pool() {
+        PoolKind::Naive => with_pool::<E, NaiveThreadPool>(kind, engine, args),
+        PoolKind::Queue => with_pool::<E, SharedQueueThreadPool>(kind, engine, args),
+        PoolKind::Rayon => with_pool::<E, RayonThreadPool>(kind, engine, args),
     }
 }
 
 fn with_pool<E: KvsEngine, P: ThreadPool>(
     kind: EngineKind,
     engine: E,
-    options: &ServerOptions,
+    args: &ServerArgs,
 ) -> Outcome {
-    let threads = options.threads.unwrap_or(num_cpus::get() as u32);
-    let limits = within(raise_open_files(), options.limits.limits(threads));
-    let server = KvsServer::bind_with(options.addr(), engine, P::new(threads)?, limits.clone())?;
+    let threads = args.threads();
+    let limits = limited_by(raise_open_files(), args.limits());
+    let server = KvsServer::bind_with(args.addr(), engine, P::new(threads)?, limits.clone())?;
     let handle = server.handle();
     signals::on_terminate(move || handle.shutdown())?;
-    let durability = options.durability.unwrap_or_default();
+    let durability = args.durability.unwrap_or_default();
     log::info!(
         "kvs-server {}; engine: {kind}; durability: {durability}: {}; pool: {}, {threads} threads; \
          {limits}; listening on {}",
         env!("CARGO_PKG_VERSION"),
         durability.promise(),
-        options.pool(),
+        args.pool(),
         server.local_addr()?
     );
     server.run()?;
@@ -51,7 +51,7 @@ fn with_pool<E: KvsEngine, P: ThreadPool>(
 }
 
 /// Leaves a quarter of the descriptors to the engine: clients must not keep it from its files.
-fn within(open_files: Option<u64>, mut limits: Limits) -> Limits {
+fn limited_by(open_files: Option<u64>, mut limits: Limits) -> Limits {
     let most = open_files.map_or(usize::MAX, |files| (files / 4 * 3) as usize);
     if limits.connections > most {
         log::warn!(

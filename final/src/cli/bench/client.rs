@@ -1,8 +1,9 @@
 use super::load::{Load, Op};
 use super::report::Report;
-use crate::options::BenchOptions;
+use crate::cli::args::BenchArgs;
+use crate::cli::client::connect;
+use crate::cli::outcome::Outcome;
 use crate::{KvsClient, KvsError, Pending, Result};
-use failure::Error;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -34,19 +35,18 @@ enum Wanted {
 
 impl BenchClient {
     pub(super) fn new(
-        options: &BenchOptions,
+        args: &BenchArgs,
         number: u32,
         load: &Arc<Load>,
         done: &Arc<AtomicU64>,
-    ) -> std::result::Result<BenchClient, Error> {
-        let (clients, number) = (u64::from(options.clients()), u64::from(number));
+    ) -> Outcome<BenchClient> {
+        let (clients, number) = (u64::from(args.clients()), u64::from(number));
         Ok(BenchClient {
-            addr: options.addr(),
-            client: super::connect(options.addr())?,
-            connect_each: options.connect_each,
-            depth: options.pipeline(),
-            requests: options.requests() / clients
-                + u64::from(number < options.requests() % clients),
+            addr: args.addr(),
+            client: connect(args.addr())?,
+            connect_each: args.connect_each,
+            depth: args.pipeline(),
+            requests: args.requests() / clients + u64::from(number < args.requests() % clients),
             load: Arc::clone(load),
             random: fastrand::Rng::with_seed(number),
             done: Arc::clone(done),
@@ -55,7 +55,7 @@ impl BenchClient {
 
     /// Sends the requests, keeps as many under way as were asked for, and times each. A lost
     /// connection is made anew; once that fails, what is left counts as failed.
-    pub(super) fn run(&mut self) -> std::result::Result<Report, Error> {
+    pub(super) fn run(&mut self) -> Outcome<Report> {
         let mut report = Report::new()?;
         let mut under_way = VecDeque::with_capacity(self.depth);
         let mut unsent = self.requests;
@@ -101,7 +101,7 @@ impl BenchClient {
         Ok(Sent { since, what })
     }
 
-    fn finish(&self, sent: Sent, report: &mut Report) -> std::result::Result<(), Error> {
+    fn finish(&self, sent: Sent, report: &mut Report) -> Outcome {
         let (answer, latencies) = match sent.what {
             Wanted::Read(key, pending) => {
                 let right = |value| match value == Some(self.load.value(key)) {

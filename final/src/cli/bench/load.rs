@@ -1,4 +1,4 @@
-use crate::options::BenchOptions;
+use crate::cli::args::BenchArgs;
 
 /// What is asked of the server.
 pub(super) struct Load {
@@ -14,12 +14,8 @@ pub(super) enum Op {
 }
 
 impl Load {
-    pub(super) fn new(options: &BenchOptions) -> Load {
-        Load {
-            keys: options.keys(),
-            read_ratio: options.read_ratio(),
-            value_size: options.value_size(),
-        }
+    pub(super) fn new(args: &BenchArgs) -> Load {
+        Load { keys: args.keys(), read_ratio: args.read_ratio(), value_size: args.value_size() }
     }
 
     /// The name of a key. The length of the values is part of it, so that benches that run at the

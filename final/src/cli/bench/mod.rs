@@ -4,13 +4,12 @@ mod client;
 mod load;
 mod report;
 
-use super::Outcome;
+use super::args::BenchArgs;
 use super::client::connect;
+use super::outcome::{Outcome, ResultExt, err_msg};
 use crate::KvsClient;
-use crate::options::BenchOptions;
 use client::BenchClient;
 use crossbeam::channel::{self, Receiver, RecvTimeoutError};
-use failure::ResultExt;
 use load::Load;
 use report::Report;
 use std::io::{self, IsTerminal, Write};
@@ -26,17 +25,17 @@ const BLINK: Duration = Duration::from_millis(200);
 ///
 /// # Errors
 /// If the server cannot be reached. If a request fails, after the report.
-pub(super) fn bench(options: &BenchOptions) -> Outcome {
-    let load = Arc::new(Load::new(options));
-    preload(connect(options.addr())?, &load).context("cannot write the keys")?;
+pub(super) fn bench(args: &BenchArgs) -> Outcome {
+    let load = Arc::new(Load::new(args));
+    preload(connect(args.addr())?, &load).context("cannot write the keys")?;
     // Counts for the progress alone, so `Relaxed`.
     let done = Arc::new(AtomicU64::new(0));
     // A client waits for a word before it begins, and says by hanging up that it has ended.
-    let (go, start) = channel::bounded::<()>(options.clients() as usize);
+    let (go, start) = channel::bounded::<()>(args.clients() as usize);
     let (end, ended) = channel::bounded::<()>(0);
     let mut threads = Vec::new();
-    for number in 0..options.clients() {
-        let mut client = BenchClient::new(options, number, &load, &done)?;
+    for number in 0..args.clients() {
+        let mut client = BenchClient::new(args, number, &load, &done)?;
         let (start, end) = (start.clone(), end.clone());
         let run = move || {
             let begun = start.recv().is_ok();
@@ -52,14 +51,14 @@ pub(super) fn bench(options: &BenchOptions) -> Outcome {
     for _ in &threads {
         go.send(())?;
     }
-    watch(&ended, &done, options.requests());
+    watch(&ended, &done, args.requests());
     let time = begin.elapsed();
     let mut report = Report::new()?;
     for thread in threads {
-        let part = thread.join().map_err(|_| failure::err_msg("a client panicked"))?;
+        let part = thread.join().map_err(|_| err_msg("a client panicked"))?;
         report.add(part?)?;
     }
-    write!(io::stdout(), "{}", report.text(options, time))?;
+    write!(io::stdout(), "{}", report.text(args, time))?;
     report.verdict()
 }
 

@@ -1,6 +1,5 @@
-use crate::cli::Outcome;
-use crate::options::BenchOptions;
-use failure::Error;
+use crate::cli::args::BenchArgs;
+use crate::cli::outcome::{Outcome, err_msg};
 use hdrhistogram::Histogram;
 use std::fmt::Write;
 use std::time::Duration;
@@ -15,22 +14,22 @@ pub(super) struct Report {
 }
 
 impl Report {
-    pub(super) fn new() -> Result<Report, Error> {
+    pub(super) fn new() -> Outcome<Report> {
         let (reads, writes) = (Histogram::new(3)?, Histogram::new(3)?);
         Ok(Report { reads, writes, errors: 0, first_error: None })
     }
 
-    pub(super) fn failed(&mut self, words: &str) {
-        self.failed_too(words, 1);
+    pub(super) fn failed(&mut self, message: &str) {
+        self.failed_too(message, 1);
     }
 
     /// So many requests failed for the same reason.
-    pub(super) fn failed_too(&mut self, words: &str, requests: u64) {
+    pub(super) fn failed_too(&mut self, message: &str, requests: u64) {
         self.errors += requests;
-        self.first_error.get_or_insert_with(|| words.to_owned());
+        self.first_error.get_or_insert_with(|| message.to_owned());
     }
 
-    pub(super) fn add(&mut self, other: Report) -> Result<(), Error> {
+    pub(super) fn add(&mut self, other: Report) -> Outcome {
         self.reads.add(other.reads)?;
         self.writes.add(other.writes)?;
         self.errors += other.errors;
@@ -38,19 +37,19 @@ impl Report {
         Ok(())
     }
 
-    pub(super) fn text(&self, options: &BenchOptions, time: Duration) -> String {
+    pub(super) fn text(&self, args: &BenchArgs, time: Duration) -> String {
         let answered = self.reads.len() + self.writes.len();
-        let each = match options.connect_each {
+        let each = match args.connect_each {
             true => "a connection for each request".to_owned(),
-            false => format!("{} under way each", options.pipeline()),
+            false => format!("{} under way each", args.pipeline()),
         };
         let mut text = format!(
             "{} clients, {each}, {} keys, values of {} bytes\n\
              {answered} requests in {:.2} s: {:.0} requests/s\n\n\
              {:>6} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10}\n",
-            options.clients(),
-            options.keys(),
-            options.value_size(),
+            args.clients(),
+            args.keys(),
+            args.value_size(),
             time.as_secs_f64(),
             answered as f64 / time.as_secs_f64(),
             "µs",
@@ -76,11 +75,11 @@ impl Report {
     }
 
     /// # Errors
-    /// If a request failed; in the words of the first.
+    /// If a request failed; in the message of the first.
     pub(super) fn verdict(self) -> Outcome {
         match self.first_error {
             None => Ok(()),
-            Some(words) => Err(failure::err_msg(format!("the first error: {words}"))),
+            Some(message) => Err(err_msg(format!("the first error: {message}"))),
         }
     }
 }

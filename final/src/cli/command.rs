@@ -1,4 +1,6 @@
-//! The language of the prompt and of bulk files: a command a line.
+//! What a client can be told, at the prompt and in a pipe a line each.
+
+use crate::{KvsClient, KvsError};
 
 /// What `help` says.
 pub(super) const HELP: &str = "\
@@ -11,7 +13,7 @@ quit            ends, as ctrl-D does
 A key or a value that begins with a double quote is a JSON string: set \"two words\" \"two\\nlines\"
 ";
 
-/// What a line asks for.
+/// What is asked for.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Command {
     Get { key: String },
@@ -22,10 +24,29 @@ pub(super) enum Command {
     Quit,
 }
 
+impl Command {
+    /// Asks the server, and returns what is to be printed.
+    pub(super) fn execute(self, client: &mut KvsClient) -> crate::Result<String> {
+        match self {
+            Command::Get { key } => Ok(value_or_not_found(client.get(key)?) + "\n"),
+            Command::Set { key, value } => client.set(key, value).map(|()| String::new()),
+            Command::Rm { key } => client.remove(key).map(|()| String::new()),
+            Command::Stats => client.stats(),
+            Command::Help => Ok(HELP.to_owned()),
+            Command::Quit => Ok(String::new()),
+        }
+    }
+}
+
+/// What `get` prints.
+pub(super) fn value_or_not_found(value: Option<String>) -> String {
+    value.unwrap_or_else(|| KvsError::KeyNotFound.to_string())
+}
+
 /// What the line asks for; nothing if it is blank.
 ///
 /// # Errors
-/// If it asks for nothing that there is, in words.
+/// A message for whoever typed the line, if it asks for nothing that there is.
 pub(super) fn parse(line: &str) -> Result<Option<Command>, String> {
     let line = line.trim_start();
     let (verb, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
@@ -124,7 +145,7 @@ mod tests {
 
     #[test]
     fn what_is_no_command_is_refused() {
-        for (line, words) in [
+        for (line, message) in [
             ("fly", "`fly` is no command"),
             ("get", "a key is missing"),
             ("get k l", "`l` is too much"),
@@ -138,7 +159,7 @@ mod tests {
             (r#"set "k"v"#, "`v` follows the key without a space"),
         ] {
             let refused = parse(line).unwrap_err();
-            assert!(refused.contains(words), "{line}: {refused}");
+            assert!(refused.contains(message), "{line}: {refused}");
         }
     }
 }

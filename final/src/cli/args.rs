@@ -1,0 +1,392 @@
+//! What the command lines take. The only file that knows `structopt`.
+
+use super::command::Command;
+use super::numbers;
+use crate::{Durability, EngineKind, Limits};
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::{NonZeroU32, NonZeroU64};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+use structopt::StructOpt;
+use structopt::clap::AppSettings;
+
+// The defaults are here and not in the attributes: with a `default_value`, `--addr` without an address
+// would be taken for the default instead of being refused.
+
+/// Where the server listens and the client connects when nobody says.
+const DEFAULT_ADDR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4000);
+
+/// The arguments that the program was started with. Prints help, version or a complaint and ends the
+/// process where that is the answer.
+pub(super) fn parse<T: StructOpt>() -> T {
+    T::from_args()
+}
+
+/// The command line of the program that is everything.
+#[derive(Debug, StructOpt)]
+#[structopt(
+    name = "kvs",
+    about = "A key/value server, its client, and a check of its data",
+    settings = &[AppSettings::SubcommandRequiredElseHelp, AppSettings::VersionlessSubcommands],
+    after_help = "\
+QUICK START:
+    kvs server --dir DATA         a server on 127.0.0.1:4000 that keeps its data in DATA
+                                  and then, in another terminal:
+    kvs client set animal crab    gives a key a value
+    kvs client get animal         prints it
+    kvs client rm animal          removes it
+    kvs client                    a prompt for all of that
+    kvs client < FILE             the same lines from a file, fast
+    kvs stats                     what the server counts
+    kvs bench                     how fast it is here
+    kvs check DATA                whether the data of a server that is stopped is whole
+
+    `kvs server --help` and so on tell the rest, with examples."
+)]
+pub(super) enum KvsArgs {
+    /// Runs the server
+    Server(ServerArgs),
+    /// Talks to a server: one request, a prompt, or a file of requests
+    Client(ClientArgs),
+    /// Prints what the server counts, a line a number
+    #[structopt(after_help = "EXAMPLE:\n    kvs stats --addr 127.0.0.1:4000")]
+    Stats(AddrArg),
+    /// Measures throughput and latency of a server
+    Bench(BenchArgs),
+    /// Reads every record of a store that is not in use, and changes nothing
+    #[structopt(after_help = "EXAMPLE:\n    kvs check DATA")]
+    Check {
+        /// The data directory
+        #[structopt(parse(from_os_str))]
+        dir: PathBuf,
+    },
+}
+
+// `structopt` would make a doc comment the help of each command that has this.
+#[derive(Debug, StructOpt)]
+pub(super) struct AddrArg {
+    /// The server's address, by default 127.0.0.1:4000
+    #[structopt(long, value_name = "IP:PORT")]
+    addr: Option<SocketAddr>,
+}
+
+impl AddrArg {
+    /// Where the server is.
+    pub(super) fn addr(&self) -> SocketAddr {
+        self.addr.unwrap_or(DEFAULT_ADDR)
+    }
+}
+
+/// The command line of a server.
+#[derive(Debug, StructOpt)]
+#[structopt(
+    name = "kvs-server",
+    about = "A key/value server",
+    after_help = "\
+EXAMPLES:
+    kvs server --dir DATA
+    kvs server --dir DATA --addr 127.0.0.1:5000 --durability always
+    kvs server --dir DATA --engine sled --pool rayon --threads 4
+
+SIGINT (ctrl-C) and SIGTERM stop it in good order."
+)]
+pub(super) struct ServerArgs {
+    /// Listens here, by default on 127.0.0.1:4000; port 0 lets the system choose
+    #[structopt(long, value_name = "IP:PORT")]
+    addr: Option<SocketAddr>,
+    /// The storage engine, kvs or sled; by default the one whose data is there, else kvs
+    #[structopt(long, value_name = "NAME")]
+    pub(super) engine: Option<EngineKind>,
+    /// What an acknowledged write survives: always (power loss), interval or interval=MS (power
+    /// loss, but for the last MS milliseconds), os (the end of the process); by default interval=100
+    #[structopt(long, value_name = "LEVEL")]
+    pub(super) durability: Option<Durability>,
+    /// The data directory, by default the current one
+    #[structopt(long, value_name = "DIR", parse(from_os_str))]
+    dir: Option<PathBuf>,
+    /// The thread pool: naive, queue or rayon; by default queue
+    #[structopt(long, value_name = "NAME")]
+    pool: Option<PoolKind>,
+    /// Threads in the pool, at least 1; by default one for each logical core
+    #[structopt(long, value_name = "N", parse(try_from_str = parse_threads))]
+    threads: Option<u32>,
+    #[structopt(flatten)]
+    limits: LimitArgs,
+}
+
+impl ServerArgs {
+    /// Where to listen.
+    pub(super) fn addr(&self) -> SocketAddr {
+        self.addr.unwrap_or(DEFAULT_ADDR)
+    }
+
+    /// The data directory.
+    pub(super) fn dir(&self) -> &Path {
+        self.dir.as_deref().unwrap_or(Path::new("."))
+    }
+
+    pub(super) fn pool(&self) -> PoolKind {
+        self.pool.unwrap_or(PoolKind::Queue)
+    }
+
+    pub(super) fn threads(&self) -> u32 {
+        self.threads.unwrap_or(num_cpus::get() as u32)
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        let (args, default) = (&self.limits, Limits::default());
+        Limits {
+            request_bytes: args.max_request.unwrap_or(default.request_bytes),
+            key_bytes: args.max_key.unwrap_or(default.key_bytes),
+            value_bytes: args.max_value.unwrap_or(default.value_bytes),
+            buffered_bytes: args.max_buffered.unwrap_or(default.buffered_bytes),
+            connections: args.max_connections.unwrap_or(default.connections),
+            jobs: args.max_jobs.unwrap_or(self.threads() as usize),
+            request_time: args.request_timeout.unwrap_or(default.request_time),
+            answer_time: args.answer_timeout.unwrap_or(default.answer_time),
+            idle_time: args.idle_timeout.or(default.idle_time),
+        }
+    }
+}
+
+/// The thread pools that can run a server.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum PoolKind {
+    /// A thread for each job.
+    Naive,
+    /// A fixed number of threads that share one queue.
+    Queue,
+    /// rayon's work-stealing pool.
+    Rayon,
+}
+
+impl fmt::Display for PoolKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            PoolKind::Naive => "naive",
+            PoolKind::Queue => "queue",
+            PoolKind::Rayon => "rayon",
+        })
+    }
+}
+
+// What a server takes from its clients.
+#[derive(Debug, StructOpt)]
+struct LimitArgs {
+    /// The longest request in bytes, with its newline; 16M by default. K, M and G are understood
+    #[structopt(long, value_name = "BYTES", parse(try_from_str = numbers::bytes))]
+    max_request: Option<usize>,
+    /// The longest key in bytes; 65535 by default
+    #[structopt(long, value_name = "BYTES", parse(try_from_str = numbers::bytes))]
+    max_key: Option<usize>,
+    /// The longest value in bytes; 16M by default
+    #[structopt(long, value_name = "BYTES", parse(try_from_str = numbers::bytes))]
+    max_value: Option<usize>,
+    /// Bytes of requests that have arrived in part and of answers that nobody took yet, of all
+    /// connections together; 256M by default
+    #[structopt(long, value_name = "BYTES", parse(try_from_str = numbers::bytes))]
+    max_buffered: Option<usize>,
+    /// Connections at a time; 10000 by default
+    #[structopt(long, value_name = "N", parse(try_from_str = numbers::count))]
+    max_connections: Option<usize>,
+    /// Jobs that the pool has at a time; as many as it has threads by default
+    #[structopt(long, value_name = "N", parse(try_from_str = numbers::count))]
+    max_jobs: Option<usize>,
+    /// How long a request may take to arrive; 30 by default
+    #[structopt(long, value_name = "SECONDS", parse(try_from_str = numbers::time))]
+    request_timeout: Option<Duration>,
+    /// How long a client may take to accept an answer; 30 by default
+    #[structopt(long, value_name = "SECONDS", parse(try_from_str = numbers::time))]
+    answer_timeout: Option<Duration>,
+    /// How long a connection may be idle; for ever by default
+    #[structopt(long, value_name = "SECONDS", parse(try_from_str = numbers::time))]
+    idle_timeout: Option<Duration>,
+}
+
+/// The command line of the client that can do without a command.
+#[derive(Debug, StructOpt)]
+#[structopt(
+    settings = &[AppSettings::VersionlessSubcommands],
+    after_help = "\
+EXAMPLES:
+    kvs client set animal crab      one request
+    kvs client                      a prompt; `help` there tells the rest
+    kvs client < FILE               a request a line, as at the prompt, but many under way at once"
+)]
+pub(super) struct ClientArgs {
+    #[structopt(flatten)]
+    addr: AddrArg,
+    /// Without a command: a prompt on a terminal, else one request a line
+    #[structopt(subcommand)]
+    request: Option<RequestArgs>,
+}
+
+impl ClientArgs {
+    /// Where the server is, and what it is asked if that is on the command line.
+    pub(super) fn split(self) -> (SocketAddr, Option<Command>) {
+        match self.request.map(RequestArgs::split) {
+            None => (self.addr.addr(), None),
+            Some((own, command)) => (own.addr.unwrap_or(self.addr.addr()), Some(command)),
+        }
+    }
+}
+
+/// The command line of a single request.
+#[derive(Debug, StructOpt)]
+#[structopt(
+    name = "kvs-client",
+    about = "Talks to a key/value server",
+    settings = &[AppSettings::VersionlessSubcommands]
+)]
+pub(super) enum RequestArgs {
+    /// Prints the value of a key
+    #[structopt(after_help = "EXAMPLE:\n    kvs client get animal")]
+    Get {
+        /// The key
+        key: String,
+        #[structopt(flatten)]
+        addr: AddrArg,
+    },
+    /// Gives a key a value
+    #[structopt(after_help = "\
+EXAMPLES:
+    kvs client set animal crab
+    kvs client set degrees -- -5")]
+    Set {
+        /// The key
+        key: String,
+        /// The value; put `--` before one that starts with a dash
+        value: String,
+        #[structopt(flatten)]
+        addr: AddrArg,
+    },
+    /// Removes a key and its value
+    #[structopt(after_help = "EXAMPLE:\n    kvs client rm animal")]
+    Rm {
+        /// The key
+        key: String,
+        #[structopt(flatten)]
+        addr: AddrArg,
+    },
+}
+
+impl RequestArgs {
+    /// Where the server is, and what it is asked.
+    pub(super) fn split(self) -> (AddrArg, Command) {
+        match self {
+            RequestArgs::Get { key, addr } => (addr, Command::Get { key }),
+            RequestArgs::Set { key, value, addr } => (addr, Command::Set { key, value }),
+            RequestArgs::Rm { key, addr } => (addr, Command::Rm { key }),
+        }
+    }
+}
+
+/// The command line of the bench.
+#[derive(Debug, StructOpt)]
+#[structopt(after_help = "\
+The keys are written before the clock starts, and stay; their names begin with `bench-`.
+A latency is the time from the call to the answer, also for a call that is one of many under way.
+
+EXAMPLES:
+    kvs bench                                          16 clients, one request at a time
+    kvs bench --clients 256 --read-ratio 1             reads only
+    kvs bench --pipeline 64 --requests 5000000         64 requests under way for each client
+    kvs bench --connect-each --requests 20000          a connection for each request")]
+pub(super) struct BenchArgs {
+    #[structopt(flatten)]
+    addr: AddrArg,
+    /// Clients, each with a thread and a connection of its own; by default 16
+    #[structopt(long, value_name = "N")]
+    clients: Option<NonZeroU32>,
+    /// Requests of all clients together, by default 100000
+    #[structopt(long, value_name = "M")]
+    requests: Option<NonZeroU64>,
+    /// The share of reads, from 0 to 1; by default 0.9. The others are writes
+    #[structopt(long, value_name = "R", parse(try_from_str = numbers::ratio))]
+    read_ratio: Option<f64>,
+    /// Requests that a client has under way, by default 1
+    #[structopt(long, value_name = "D", conflicts_with = "connect-each")]
+    pipeline: Option<NonZeroU32>,
+    /// Keys, by default 1000
+    #[structopt(long, value_name = "N")]
+    keys: Option<NonZeroU32>,
+    /// The length of each value in bytes, by default 16
+    #[structopt(long, value_name = "BYTES")]
+    value_size: Option<usize>,
+    /// A connection for each request
+    #[structopt(long)]
+    pub(super) connect_each: bool,
+}
+
+impl BenchArgs {
+    pub(super) fn addr(&self) -> SocketAddr {
+        self.addr.addr()
+    }
+
+    pub(super) fn clients(&self) -> u32 {
+        self.clients.map_or(16, NonZeroU32::get)
+    }
+
+    pub(super) fn requests(&self) -> u64 {
+        self.requests.map_or(100_000, NonZeroU64::get)
+    }
+
+    pub(super) fn read_ratio(&self) -> f64 {
+        self.read_ratio.unwrap_or(0.9)
+    }
+
+    pub(super) fn pipeline(&self) -> usize {
+        self.pipeline.map_or(1, |depth| depth.get() as usize)
+    }
+
+    pub(super) fn keys(&self) -> u32 {
+        self.keys.map_or(1000, NonZeroU32::get)
+    }
+
+    pub(super) fn value_size(&self) -> usize {
+        self.value_size.unwrap_or(16)
+    }
+}
+
+impl FromStr for Durability {
+    type Err = String;
+
+    /// `always`, `interval`, `interval=MILLISECONDS` or `os`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('=') {
+            None if text == "always" => Ok(Durability::Always),
+            None if text == "interval" => Ok(Durability::default()),
+            None if text == "os" => Ok(Durability::Os),
+            Some(("interval", time)) => match time.parse() {
+                Ok(time @ 1..) => Ok(Durability::Interval(Duration::from_millis(time))),
+                _ => Err(format!("`{time}` is no number of milliseconds from 1 on")),
+            },
+            _ => Err(format!(
+                "`{text}` is no level; there are `always`, `interval`, `interval=MILLISECONDS`, `os`"
+            )),
+        }
+    }
+}
+
+impl FromStr for PoolKind {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "naive" => Ok(PoolKind::Naive),
+            "queue" => Ok(PoolKind::Queue),
+            "rayon" => Ok(PoolKind::Rayon),
+            other => Err(format!("`{other}` is no pool; there are `naive`, `queue` and `rayon`")),
+        }
+    }
+}
+
+fn parse_threads(number: &str) -> Result<u32, String> {
+    match number.parse() {
+        Ok(0) => Err("a pool needs at least one thread".into()),
+        Ok(threads) => Ok(threads),
+        Err(error) => Err(format!("`{number}`: {error}")),
+    }
+}

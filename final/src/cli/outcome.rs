@@ -1,0 +1,13 @@
+//! How a command ends. The only file that knows `failure`: its error collects every other one, with
+//! the context in which it happened.
+
+pub(super) use failure::{Error, ResultExt, err_msg};
+
+/// What came of a command.
+pub(super) type Outcome<T = ()> = Result<T, Error>;
+
+/// An error with its causes, on stderr.
+pub(super) fn print_error(error: &Error) {
+    let causes: Vec<String> = error.iter_chain().map(|cause| cause.to_string()).collect();
+    eprintln!("{}", causes.join(": "));
+}
