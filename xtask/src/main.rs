@@ -3,15 +3,19 @@
 //!
 //! | file | writes |
 //! |---|---|
-//! | `tree.rs` | nothing itself: the files as they are, and as they should be |
+//! | `tables.rs` | tables and figures |
+//! | `numbers.rs` | measured numbers in prose |
+//!
+//! `tree.rs` has the files as they are and as they should be, `text.rs` reads Markdown.
 
 mod numbers;
 mod problem;
-mod records;
+mod tables;
 mod text;
 mod tree;
 
 use problem::Problem;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 use tree::Tree;
@@ -50,7 +54,16 @@ fn sync(is_check: bool) -> Vec<Problem> {
 
 /// Every generator in turn. Each reads from the tree what the one before it has written.
 fn derive(tree: &mut Tree) -> Vec<Problem> {
-    TEXTS.iter().flat_map(|text| numbers::sync(tree, text)).collect()
+    let mut problems = tables::figures(tree);
+    let tables = tables::tables(tree).unwrap_or_else(|problem| {
+        problems.push(problem);
+        BTreeMap::new()
+    });
+    for text in TEXTS {
+        problems.extend(tables::sync(tree, text, &tables));
+        problems.extend(numbers::sync(tree, text));
+    }
+    problems
 }
 
 /// The repository.

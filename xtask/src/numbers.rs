@@ -15,9 +15,10 @@
 //! writes a new sentence writes `?`, `? ms`, `? %` or `? (?)`.
 
 use crate::problem::Problem;
-use crate::records::{Kind, Rounds, pick};
 use crate::tree::Tree;
 use kvs_bench_kit::Record;
+use kvs_bench_kit::markdown::thousands;
+use kvs_bench_kit::record::{Rounds, Unit};
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -25,16 +26,19 @@ const BEGIN: &str = "<!-- numbers";
 const END: &str = "-->";
 
 /// The units that a text may have, with what each is in base units.
-const UNITS: [(&str, f64, Kind); 8] = [
-    ("ns", 1e-9, Kind::Seconds),
-    ("µs", 1e-6, Kind::Seconds),
-    ("ms", 1e-3, Kind::Seconds),
-    ("s", 1.0, Kind::Seconds),
-    ("bytes", 1.0, Kind::Bytes),
-    ("KB", 1e3, Kind::Bytes),
-    ("MB", 1e6, Kind::Bytes),
-    ("%", 0.01, Kind::Count),
+const UNITS: [(&str, f64, Unit); 8] = [
+    ("ns", 1e-9, Unit::Second),
+    ("µs", 1e-6, Unit::Second),
+    ("ms", 1e-3, Unit::Second),
+    ("s", 1.0, Unit::Second),
+    ("bytes", 1.0, Unit::Byte),
+    ("KB", 1e3, Unit::Byte),
+    ("MB", 1e6, Unit::Byte),
+    ("%", 0.01, Unit::One),
 ];
+
+/// A figure as each round has it, in base units.
+type Measured = (Vec<f64>, Unit);
 
 /// Brings the numbers of a text up to date.
 pub(crate) fn sync(tree: &mut Tree, file: &str) -> Vec<Problem> {
@@ -51,18 +55,38 @@ pub(crate) fn sync(tree: &mut Tree, file: &str) -> Vec<Problem> {
             let record: Record = serde_json::from_str(&text).map_err(|e| e.to_string())?;
             records.insert(name.to_owned(), record);
         }
-        pick(&records[name], rest)
+        measured(&records[name], rest)
     };
     let (text, problems) = rewrite(file, &text, &mut pick);
     tree.write(file, text);
     problems
 }
 
+/// What a record has of `read/stage-5/2/rate`: what its samples are of, and the figure.
+fn measured(record: &Record, path: &str) -> Result<Measured, String> {
+    let (of, figure) = path.rsplit_once('/').ok_or("a path ends with a figure")?;
+    let samples = record.samples.iter().filter(|sample| sample.of == of);
+    let values: Vec<f64> = samples.filter_map(|s| s.figures.get(figure).copied()).collect();
+    if values.is_empty() {
+        return Err(format!("nothing has the figure `{figure}` of `{of}`"));
+    }
+    Ok((values, record.units.get(figure).copied().unwrap_or_default()))
+}
+
+/// How many times the second figure the first one is, round by round.
+fn ratio(above: Measured, below: Measured) -> Result<Measured, String> {
+    if above.1 != below.1 || above.0.len() != below.0.len() {
+        return Err("the two have different units or numbers of rounds".to_owned());
+    }
+    let pairs = above.0.iter().zip(below.0);
+    Ok((pairs.map(|(above, below)| above / below).collect(), Unit::One))
+}
+
 /// The text with the numbers that `pick` finds by their paths.
 fn rewrite(
     file: &str,
     text: &str,
-    pick: &mut impl FnMut(&str) -> Result<Rounds, String>,
+    pick: &mut impl FnMut(&str) -> Result<Measured, String>,
 ) -> (String, Vec<Problem>) {
     let mut lines: Vec<String> = text.split('\n').map(str::to_owned).collect();
     let mut problems = Vec::new();
@@ -94,14 +118,14 @@ fn rewrite(
 fn renewed(
     directive: &str,
     text: &str,
-    pick: &mut impl FnMut(&str) -> Result<Rounds, String>,
+    pick: &mut impl FnMut(&str) -> Result<Measured, String>,
 ) -> Result<(Range<usize>, String, String), String> {
     let (old, source) = directive.split_once(" = ").ok_or("a line is `NUMBER = PATH`")?;
-    let rounds = match source.split_once(" / ") {
+    let measured = match source.split_once(" / ") {
         None => pick(source)?,
-        Some((above, below)) => pick(above)?.divided_by(&pick(below)?)?,
+        Some((above, below)) => ratio(pick(above)?, pick(below)?)?,
     };
-    let new = rendered(&rounds, old)?;
+    let new = rendered(measured, old)?;
     let place = find(text, old).ok_or_else(|| {
         format!("`{old}` doesn't stand in the paragraph above, after the number before it")
     })?;
@@ -133,36 +157,34 @@ fn find(text: &str, number: &str) -> Option<Range<usize>> {
     found.map(|(at, _)| at..at + number.len())
 }
 
-/// Rounds as a text says them, in the form that it had before: its unit, and whether it has a range.
-fn rendered(rounds: &Rounds, old: &str) -> Result<String, String> {
+/// A figure as a text says it, in the form that it had before: its unit, and whether it has a range.
+fn rendered((rounds, unit): Measured, old: &str) -> Result<String, String> {
+    let rounds = Rounds::new(rounds.into_iter()).ok_or("there are no rounds")?;
     let (number, has_range) =
         old.split_once(" (").map_or((old, false), |(number, _)| (number, true));
-    let (_, unit) = number.split_once(' ').unwrap_or((number, ""));
-    let (unit, scale) = match UNITS.iter().find(|(name, ..)| *name == unit) {
-        Some((unit, scale, kind)) if *kind == rounds.kind => (*unit, *scale),
-        Some(_) => return Err(format!("`{unit}` is no unit of {:?}", rounds.kind)),
-        None if unit.is_empty() => natural(rounds),
-        None => return Err(format!("`{unit}` is no unit")),
+    let (_, name) = number.split_once(' ').unwrap_or((number, ""));
+    let (name, scale) = match UNITS.iter().find(|(known, ..)| *known == name) {
+        Some((name, scale, of)) if *of == unit => (*name, *scale),
+        None if name.is_empty() => natural(rounds.median(), unit),
+        _ => return Err(format!("`{name}` is no unit of it")),
     };
     let places = places(rounds.median() / scale);
-    let words = |value: f64| digits(value / scale, places);
-    let mut text = words(rounds.median());
-    if !unit.is_empty() {
-        text += &format!(" {unit}");
+    let digits = |value: f64| digits(value / scale, places);
+    let mut text = digits(rounds.median());
+    if !name.is_empty() {
+        text += &format!(" {name}");
     }
     if has_range {
-        let (least, most) = rounds.range();
-        text += &format!(" ({}–{})", words(least), words(most));
+        text += &format!(" ({}–{})", digits(rounds.least()), digits(rounds.most()));
     }
     Ok(text)
 }
 
-/// The largest unit of which it is at least one.
-fn natural(rounds: &Rounds) -> (&'static str, f64) {
-    let units =
-        UNITS.iter().filter(|(_, _, kind)| rounds.kind != Kind::Count && *kind == rounds.kind);
-    let fits = units.clone().rfind(|(_, scale, _)| rounds.median() >= *scale);
-    fits.or(units.clone().next()).map_or(("", 1.0), |(unit, scale, _)| (*unit, *scale))
+/// The largest unit of which it is at least one. Rates and plain numbers have none.
+fn natural(value: f64, unit: Unit) -> (&'static str, f64) {
+    let units = UNITS.iter().filter(|(_, _, of)| unit != Unit::One && *of == unit);
+    let fits = units.clone().rfind(|(_, scale, _)| value >= *scale);
+    fits.or(units.clone().next()).map_or(("", 1.0), |(name, scale, _)| (*name, *scale))
 }
 
 /// To how many places after the point a number is said, before it if that is negative: such that it
@@ -180,41 +202,46 @@ fn places(value: f64) -> i32 {
 /// A number to so many places.
 fn digits(value: f64, places: i32) -> String {
     let step = 10f64.powi(places);
-    let text = format!("{:.*}", places.max(0) as usize, (value * step).round() / step);
-    let (whole, rest) = text.split_at(text.find('.').unwrap_or(text.len()));
-    let groups = whole.as_bytes().rchunks(3).rev();
-    let groups: Vec<&str> = groups.filter_map(|group| str::from_utf8(group).ok()).collect();
-    groups.join(",") + rest
+    let rounded = (value * step).round() / step;
+    match usize::try_from(places) {
+        Ok(places @ 1..) => format!("{rounded:.places$}"),
+        _ => thousands(rounded as u64),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn rounds(kind: Kind, values: &[f64]) -> Rounds {
-        Rounds { kind, values: values.to_vec() }
+    fn record() -> Record {
+        let text = r#"{
+            "conditions": { "cpu": "", "cores": 2, "memory_gib": 1, "kernel": "", "file_system": "",
+                "revision": "" },
+            "date": "", "units": { "time": "s", "half": "s" },
+            "samples": [
+                { "of": "a/b", "time": 0.021, "half": 0.0105, "part": 0.83 },
+                { "of": "a/b", "time": 0.0178, "half": 0.0089 },
+                { "of": "a/b", "time": 0.0189, "half": 0.00946 }
+            ]
+        }"#;
+        serde_json::from_str(text).unwrap()
     }
 
     fn renew(text: &str) -> (String, Vec<Problem>) {
-        rewrite("t.md", text, &mut |path| match path {
-            "r/time" => Ok(rounds(Kind::Seconds, &[0.0178, 0.0189, 0.021])),
-            "r/half" => Ok(rounds(Kind::Seconds, &[0.0089, 0.00946, 0.0105])),
-            "r/part" => Ok(rounds(Kind::Count, &[0.83])),
-            _ => Err(format!("no `{path}`")),
-        })
+        rewrite("t.md", text, &mut |path| measured(&record(), path))
     }
 
     const TEXT: &str = "It takes 9 ms.\n\nIt takes 12 ms\n(9–20), which is 7 times 1.12 ms: 7.\n\
-        <!-- numbers\n12 ms (9–20) = r/time\n7 = r/time / r/half\n-->\n\n? of all, ? %, ? (?)\n\
-        <!-- numbers\n? = r/time\n? % = r/part\n? (?) = r/half\n-->\n";
+        <!-- numbers\n12 ms (9–20) = a/b/time\n7 = a/b/time / a/b/half\n-->\n\n? of all, ? %, ? (?)\n\
+        <!-- numbers\n? = a/b/time\n? % = a/b/part\n? (?) = a/b/half\n-->\n";
 
     #[test]
     fn numbers_are_replaced_where_they_stand_and_keep_their_form() {
         let (new, problems) = renew(TEXT);
         let expected = "It takes 9 ms.\n\nIt takes 18.9 ms\n(17.8–21.0), which is 2.0 times 1.12 ms: 7.\n\
-            <!-- numbers\n18.9 ms (17.8–21.0) = r/time\n2.0 = r/time / r/half\n-->\n\n\
+            <!-- numbers\n18.9 ms (17.8–21.0) = a/b/time\n2.0 = a/b/time / a/b/half\n-->\n\n\
             18.9 ms of all, 83 %, 9.5 ms (8.9–10.5)\n\
-            <!-- numbers\n18.9 ms = r/time\n83 % = r/part\n9.5 ms (8.9–10.5) = r/half\n-->\n";
+            <!-- numbers\n18.9 ms = a/b/time\n83 % = a/b/part\n9.5 ms (8.9–10.5) = a/b/half\n-->\n";
         assert_eq!((new.as_str(), problems), (expected, vec![]));
         assert_eq!(renew(expected).0, expected);
     }
@@ -225,10 +252,17 @@ mod tests {
             "`12 ms (9–20)` doesn't stand in the paragraph above, after the number before it";
         let (_, problems) = renew(&TEXT.replacen("12 ms\n", "13 ms\n", 1));
         assert_eq!(problems, [Problem::new("t.md", 6, message)]);
-        let (_, problems) = renew(&TEXT.replace("= r/part", "= r/parts"));
-        assert_eq!(problems, [Problem::new("t.md", 13, "no `r/parts`")]);
-        let (_, problems) = renew(&TEXT.replace("12 ms", "12 KB").replace("12 KB\n", "12 KB\n"));
-        assert_eq!(problems, [Problem::new("t.md", 6, "`KB` is no unit of Seconds")]);
+        let (_, problems) = renew(&TEXT.replace("= a/b/part", "= a/b/parts"));
+        assert_eq!(problems, [Problem::new("t.md", 13, "nothing has the figure `parts` of `a/b`")]);
+        let (_, problems) = renew(&TEXT.replace("12 ms", "12 KB"));
+        assert_eq!(problems, [Problem::new("t.md", 6, "`KB` is no unit of it")]);
+    }
+
+    #[test]
+    fn a_ratio_of_what_is_not_alike_is_noticed() {
+        let (_, problems) = renew("7\n<!-- numbers\n7 = a/b/time / a/b/part\n-->\n");
+        let message = "the two have different units or numbers of rounds";
+        assert_eq!(problems, [Problem::new("t.md", 3, message)]);
     }
 
     #[test]
