@@ -3,13 +3,11 @@
 //! Its documentation promises that what was written before is on the disk. On Linux the call ends in
 //! `sync_file_range`, which starts and awaits the write-out of a file's pages and does neither of the
 //! two things that a power cut asks for: it does not empty the disk's own cache, and it does not
-//! write the file's length. So an acknowledged write can be lost. `final` syncs sled's files itself at
-//! the level `always`.
+//! write the file's length. So an acknowledged write can be lost, and `final` refuses to promise more.
 //!
 //! The system calls are counted by `strace`; without it the stories say so and are not told.
 
 use crate::child::{Child, is_told_here};
-use kvs_final::{Durability, KvsEngine, SledKvsEngine};
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -68,18 +66,5 @@ fn flush_of_sled_makes_no_sync() {
     } else if let Some(calls) = calls_of(story) {
         assert!(calls.sync_file_range > 0);
         assert_eq!(calls.fsync + calls.fdatasync, 0);
-    }
-}
-
-#[test]
-fn final_syncs_the_files_of_sled() {
-    let story = "sled_flush::final_syncs_the_files_of_sled";
-    if is_told_here(story) {
-        let engine = SledKvsEngine::open_with(".", Durability::Always).unwrap();
-        eprintln!("{BEGIN}");
-        engine.set("key".to_owned(), "value".to_owned()).unwrap();
-        eprintln!("{END}");
-    } else if let Some(calls) = calls_of(story) {
-        assert!(calls.fdatasync > 0);
     }
 }

@@ -100,7 +100,8 @@ pub(super) struct ServerArgs {
     #[structopt(long, value_name = "NAME")]
     pub(super) engine: Option<EngineKind>,
     /// What an acknowledged write survives: always (power loss), interval or interval=MS (power
-    /// loss, but for the last MS milliseconds), os (the end of the process); by default interval=100
+    /// loss, but for the last MS milliseconds), os (the end of the process); by default interval=100,
+    /// and with sled, which has no other, os
     #[structopt(long, value_name = "LEVEL")]
     pub(super) durability: Option<Durability>,
     /// The data directory, by default the current one

@@ -1,48 +1,55 @@
 //! `kvs server`.
 
 use super::args::{PoolKind, ServerArgs};
-use super::outcome::Outcome;
+use super::outcome::{Outcome, err_msg};
 use crate::thread_pool::{NaiveThreadPool, RayonThreadPool, SharedQueueThreadPool, ThreadPool};
-use crate::{EngineKind, KvStoreOptions, KvsEngine, KvsServer, Limits, SledKvsEngine, signals};
+use crate::{
+    Durability, EngineKind, KvStoreOptions, KvsEngine, KvsServer, Limits, SledKvsEngine, signals,
+};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 pub(super) fn serve(args: &ServerArgs) -> Outcome {
-    let kind = EngineKind::choose(args.engine, args.dir())?;
-    let (dir, durability) = (args.dir(), args.durability.unwrap_or_default());
-    match kind {
+    let (dir, level) = (args.dir(), args.durability);
+    match EngineKind::choose(args.engine, dir)? {
         EngineKind::Kvs => {
-            let store = KvStoreOptions::new().durability(durability);
-            with_engine(kind, store.open(dir)?, args)
+            let level = level.unwrap_or_default();
+            let store = KvStoreOptions::new().durability(level).open(dir)?;
+            with_engine(store, &promise(EngineKind::Kvs, level), args)
         }
-        EngineKind::Sled => with_engine(kind, SledKvsEngine::open_with(dir, durability)?, args),
+        EngineKind::Sled => match level.unwrap_or(Durability::Os) {
+            Durability::Os => {
+                let promise = promise(EngineKind::Sled, Durability::Os);
+                with_engine(SledKvsEngine::open(dir)?, &promise, args)
+            }
+            level => Err(err_msg(format!(
+                "sled does not sync what it writes, so its durability is `os` and not `{level}`"
+            ))),
+        },
     }
 }
 
-fn with_engine<E: KvsEngine>(kind: EngineKind, engine: E, args: &ServerArgs) -> Outcome {
+/// What is said of an engine at the start.
+fn promise(engine: EngineKind, level: Durability) -> String {
+    format!("engine: {engine}; durability: {level}: {}", level.promise())
+}
+
+fn with_engine<E: KvsEngine>(engine: E, promise: &str, args: &ServerArgs) -> Outcome {
     match args.pool() {
-        PoolKind::Naive => with_pool::<E, NaiveThreadPool>(kind, engine, args),
-        PoolKind::Queue => with_pool::<E, SharedQueueThreadPool>(kind, engine, args),
-        PoolKind::Rayon => with_pool::<E, RayonThreadPool>(kind, engine, args),
+        PoolKind::Naive => with_pool::<E, NaiveThreadPool>(engine, promise, args),
+        PoolKind::Queue => with_pool::<E, SharedQueueThreadPool>(engine, promise, args),
+        PoolKind::Rayon => with_pool::<E, RayonThreadPool>(engine, promise, args),
     }
 }
 
-fn with_pool<E: KvsEngine, P: ThreadPool>(
-    kind: EngineKind,
-    engine: E,
-    args: &ServerArgs,
-) -> Outcome {
-    let threads = args.threads();
+fn with_pool<E: KvsEngine, P: ThreadPool>(engine: E, promise: &str, args: &ServerArgs) -> Outcome {
+    let (pool, threads) = (args.pool(), args.threads());
     let limits = limited_by(raise_open_files(), args.limits());
     let server = KvsServer::bind_with(args.addr(), engine, P::new(threads)?, limits.clone())?;
     let handle = server.handle();
     signals::on_terminate(move || handle.shutdown())?;
-    let durability = args.durability.unwrap_or_default();
     log::info!(
-        "kvs-server {}; engine: {kind}; durability: {durability}: {}; pool: {}, {threads} threads; \
-         {limits}; listening on {}",
+        "kvs-server {}; {promise}; pool: {pool}, {threads} threads; {limits}; listening on {}",
         env!("CARGO_PKG_VERSION"),
-        durability.promise(),
-        args.pool(),
         server.local_addr()?
     );
     server.run()?;

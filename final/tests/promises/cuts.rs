@@ -5,7 +5,7 @@ use super::load::{self, Direct, Load, Numbers};
 use super::row::{Outcome, Size, Stop, count, failed};
 use super::support::power::Powered;
 use fastrand::Rng;
-use kvs_final::{Durability, KvStore, KvStoreOptions, KvsEngine, KvsError, Result, SledKvsEngine};
+use kvs_final::{Durability, KvStore, KvStoreOptions, KvsEngine, KvsError, Result};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -189,19 +189,6 @@ impl<E: KvsEngine> KvsEngine for Unpanicking<E> {
     fn remove(&self, key: String) -> Result<()> {
         without_panic(|| self.0.remove(key))
     }
-}
-
-/// sled, with the syncs that we add to its own.
-pub(crate) fn of_sled(size: Size) -> Outcome {
-    // Not more: once in some thousand cuts sled waits for ever for a sync that has failed.
-    let cuts = size.pick(50, 500);
-    let open = |dir: &Path| SledKvsEngine::open_with(dir, Durability::Always).map(Unpanicking);
-    let engine = Engine { open, sync: None, moments: 2_000 };
-    let acknowledged = on("ext4", &engine, APART, cuts, size.seed)?;
-    Ok(vec![
-        count(cuts, "power cuts on ext4", cuts),
-        count(acknowledged, "acknowledged writes", 10 * cuts),
-    ])
 }
 
 /// sled as it is: a write is acknowledged after its `flush`.

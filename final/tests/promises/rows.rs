@@ -43,12 +43,6 @@ pub(crate) const ROWS: &[Row] = &[
         planted: &[("a file that is only appended to", twice::of_a_plain_file, "the second `two`")],
     },
     Row {
-        name: "power-cut-sled",
-        promise: "The engine sled keeps it too: with our syncs nothing acknowledged is lost",
-        show: cuts::of_sled,
-        planted: &[("sled with its plain `flush`", cuts::of_plain_sled, "cannot be: the key may")],
-    },
-    Row {
         name: "kill-at-every-call",
         promise: "`kill -9` of the server at any of its system calls loses nothing that was \
                   acknowledged",

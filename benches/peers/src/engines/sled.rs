@@ -1,22 +1,23 @@
 //! sled: by its own interface as it comes, by its own interface with a flush at each write, and
-//! synced by way of `final`, which does what sled's flush leaves out.
+//! synced by what its flush leaves out: the log's file, which has all values as short as these.
 
-use super::kvs::Kvs;
 use super::{ALL, CACHE, Level, Promise, Store};
 use crate::Outcome;
 use crate::data::Key;
-use kvs_final::{Durability, SledKvsEngine};
+use std::fs::File;
 use std::path::Path;
 
 pub(super) struct Sled {
     db: sled::Db,
     flush: bool,
+    /// A second descriptor of its log, to be synced at each write.
+    log: Option<File>,
 }
 
 impl Sled {
     pub(super) fn open(flush: bool, dir: &Path) -> Outcome<Sled> {
         let db = sled::Config::new().path(dir).cache_capacity(CACHE as u64).open()?;
-        Ok(Sled { db, flush })
+        Ok(Sled { db, flush, log: None })
     }
 }
 
@@ -25,6 +26,9 @@ impl Store for Sled {
         self.db.insert(key, value)?;
         if self.flush {
             self.db.flush()?;
+        }
+        if let Some(log) = &self.log {
+            log.sync_data()?;
         }
         Ok(())
     }
@@ -47,7 +51,10 @@ impl Store for Sled {
 pub(super) fn open(level: Level, dir: &Path) -> Outcome<Box<dyn Store>> {
     Ok(match level {
         Level::Unsynced => Box::new(Sled::open(false, dir)?),
-        Level::Synced => Box::new(Kvs(SledKvsEngine::open_with(dir, Durability::Always)?)),
+        Level::Synced => {
+            let sled = Sled::open(true, dir)?;
+            Box::new(Sled { log: Some(File::open(dir.join("db"))?), ..sled })
+        }
     })
 }
 
@@ -59,7 +66,7 @@ pub(super) fn promise(level: Level) -> Promise {
             after_power_cut: "what the system had not written yet is lost",
         },
         Level::Synced => Promise {
-            setting: "`SledKvsEngine`, `Durability::Always`: `flush` and `fdatasync` at each write",
+            setting: "sled's own interface, `flush` and `fdatasync` of its log at each write",
             after_kill: ALL,
             after_power_cut: ALL,
         },
