@@ -4,6 +4,8 @@ use crate::cli::args::BenchArgs;
 use crate::cli::client::connect;
 use crate::cli::outcome::Outcome;
 use crate::{KvsClient, KvsError, Pending, Result};
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,7 +20,7 @@ pub(super) struct BenchClient {
     depth: usize,
     requests: u64,
     load: Arc<Load>,
-    random: fastrand::Rng,
+    random: SmallRng,
     done: Arc<AtomicU64>,
 }
 
@@ -48,7 +50,7 @@ impl BenchClient {
             depth: args.pipeline(),
             requests: args.requests() / clients + u64::from(number < args.requests() % clients),
             load: Arc::clone(load),
-            random: fastrand::Rng::with_seed(number),
+            random: SmallRng::seed_from_u64(number),
             done: Arc::clone(done),
         })
     }

@@ -1,4 +1,5 @@
 use crate::cli::args::BenchArgs;
+use rand::{Rng, RngExt};
 
 /// What is asked of the server.
 pub(super) struct Load {
@@ -30,15 +31,17 @@ impl Load {
         digits.split_off(digits.len() - self.value_size)
     }
 
-    pub(super) fn next(&self, random: &mut fastrand::Rng) -> Op {
-        let key = random.u32(..self.keys);
-        if random.f64() < self.read_ratio { Op::Read(key) } else { Op::Write(key) }
+    pub(super) fn next(&self, random: &mut impl Rng) -> Op {
+        let key = random.random_range(..self.keys);
+        if random.random_bool(self.read_ratio) { Op::Read(key) } else { Op::Write(key) }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rand::SeedableRng;
+    use rand::rngs::SmallRng;
 
     fn load(value_size: usize, read_ratio: f64) -> Load {
         Load { keys: 100, read_ratio, value_size }
@@ -55,7 +58,7 @@ mod tests {
     #[test]
     fn the_ratio_is_that_of_reads() {
         let reads = |ratio| {
-            let (load, mut random) = (load(1, ratio), fastrand::Rng::with_seed(7));
+            let (load, mut random) = (load(1, ratio), SmallRng::seed_from_u64(7));
             (0..1000).filter(|_| matches!(load.next(&mut random), Op::Read(0..100))).count()
         };
         assert_eq!((reads(0.0), reads(1.0)), (0, 1000));
