@@ -1,18 +1,8 @@
-//! What is tried on the simulated disk. The work is done by the store's own tests, at another size:
-//! they are compiled into this program too, and find here what they call `crate`.
+//! What is tried on the simulated disk. Ordinary tests do the same at another size.
 
-#![allow(dead_code, unused_imports)] // what only the tests among them need
-
-#[path = "../../src/kv_store/tests/crash.rs"]
-mod crash;
-#[path = "../../src/kv_store/tests/damage.rs"]
-mod damage;
-#[path = "../../src/kv_store/tests/faults.rs"]
-mod faults;
-#[path = "../../src/kv_store/tests/workload.rs"]
-mod workload;
-
+use super::Result;
 use super::row::{Outcome, Size, count, failed, over};
+use kvs_test_kit::simulated::{crash, damage, faults, workload};
 use std::path::Path;
 
 /// The sum of each part of pairs.

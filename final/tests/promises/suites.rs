@@ -20,14 +20,14 @@ fn printed(command: &mut Command) -> Result<String, Stop> {
 struct Suites(String);
 
 impl Suites {
-    /// Runs these targets' tests, with something planted if it is named, and then those of them whose
-    /// names have `filter`.
-    fn run(targets: &[&str], filter: &str, planted: &str) -> Result<Suites, Stop> {
+    /// Runs the tests of these modules of `tests/integration`, with something planted if it is named,
+    /// and then those of them whose names begin with `filter`.
+    fn run(modules: &[&str], filter: &str, planted: &str) -> Result<Suites, Stop> {
         let mut command = Command::new(env!("CARGO"));
         command.env(PLANTED, planted).env("RUST_BACKTRACE", "0");
         command.args(["test", "--release", "--quiet", "--package", "final"]);
-        command.args(targets.iter().flat_map(|target| ["--test", target]));
-        command.args([filter, "--", "--nocapture"]);
+        command.args(["--test", "integration", "--", "--nocapture"]);
+        command.args(modules.iter().map(|module| format!("{module}::{filter}")));
         printed(&mut command).map(Suites)
     }
 
@@ -66,7 +66,11 @@ pub(crate) fn crowd(_: Size) -> Outcome {
 }
 
 pub(crate) fn crowd_that_leaves_something(_: Size) -> Outcome {
-    with_planted(&["crowd"], "queue", "idle clients that leave something behind")
+    with_planted(
+        &["crowd"],
+        "a_crowd_costs_little_on_the_shared_queue",
+        "idle clients that leave something behind",
+    )
 }
 
 /// Limits on both sides of each, hostile clients, and a process that runs out of something.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`server`] | a server in a process of its own |
 //! | [`raw`] | a client that sends and reads lines as they are |
+//! | [`requests`] | what it sends, and what it gets |
 //! | [`wait`] | waiting for events, and telling that one never comes |
 //! | [`process`] | what Linux tells of a process |
 //! | [`injected`] | a fault that a test meets because somebody outside asked for it |
@@ -16,6 +17,7 @@
 //! | [`engines`] | engines of the tests' own, for such a server |
 //! | [`flood`], [`visits`] | clients that never rest, clients that do not stay |
 //! | [`sigterm`] | a server that is told to stop under load |
+//! | [`simulated`] | what a store is asked on a disk that crashes, fails or decays |
 //!
 //! Everything here panics where a test would fail.
 #![allow(clippy::unwrap_used)] // helpers of tests are tests
@@ -26,8 +28,10 @@ pub mod injected;
 pub mod local;
 pub mod process;
 pub mod raw;
+pub mod requests;
 pub mod server;
 pub mod sigterm;
+pub mod simulated;
 pub mod visits;
 pub mod wait;
 

@@ -23,6 +23,11 @@ impl Raw {
         self.0.get_mut().write_all(bytes.as_ref()).unwrap();
     }
 
+    /// Sends a line, which comes without its newline.
+    pub fn send_line(&mut self, line: &str) {
+        self.send(format!("{line}\n"));
+    }
+
     /// The next line without its newline; empty when the server has closed the connection.
     pub fn line(&mut self) -> String {
         let mut line = String::new();
@@ -42,9 +47,9 @@ impl Raw {
         matches!(peeked, Ok(1))
     }
 
-    /// Sends a request, which is a line without its newline, and reads the next line.
+    /// Sends a line, and reads the next one.
     pub fn ask(&mut self, request: &str) -> String {
-        self.send(format!("{request}\n"));
+        self.send_line(request);
         self.line()
     }
 }

@@ -1,6 +1,6 @@
 //! Batches of several writes, as group commit makes them; and the compactor's compare-and-swap.
 
-use super::workload::{DIR, Step, key, open, options, run_with};
+use super::{DIR, open, options};
 use crate::disk::{CrashRng, Fault, SimulatedDisk};
 use crate::kv_store::writer::Op;
 use crate::{KvsEngine, KvsError};
@@ -55,19 +55,6 @@ fn a_batch_is_one_write_and_one_sync() {
     store.0.writer.commit(&mut ops);
     assert!(outcomes(&ops).into_iter().all(|done| done));
     assert_eq!(disk.operations() - before, 2);
-}
-
-#[test]
-fn what_a_callback_writes_is_one_batch() {
-    let disk = SimulatedDisk::new();
-    let open = || options(&disk).segment_bytes(100_000).background(true).open(DIR);
-    let mut store = Some(open().unwrap());
-    let set = |number| Step::Set(key(number), "value".to_owned());
-    run_with(&set(0), &mut store, open).unwrap();
-    let before = disk.changes();
-    run_with(&Step::Batch((0..6).map(set).collect()), &mut store, open).unwrap();
-    // The first by itself: two writes and two syncs.
-    assert_eq!(disk.changes() - before, 4);
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! When a compaction starts, and that it leaves no reason for the next one.
 
-use super::workload::{COMPACT_AT, DIR, Step, key, options, run_with, script, until};
+use super::{DIR, key, options};
 use crate::disk::{Fault, SimulatedDisk};
 use crate::kv_store::background::compact;
 use crate::{KvStore, KvsEngine};
 use crossbeam::channel::bounded;
+use kvs_test_kit::until;
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::thread;
@@ -87,42 +88,6 @@ fn a_compaction_that_failed_is_tried_again() {
     assert_eq!(store.get(key(0)).unwrap(), Some("v".repeat(30)));
     drop(stop);
     thread.join().unwrap();
-}
-
-#[test]
-fn a_compaction_leaves_no_reason_for_the_next() {
-    for seed in 0..20 {
-        let disk = SimulatedDisk::new();
-        let open = || options(&disk).compact_at(100).spare_segments(1).open(DIR);
-        let mut store = Some(open().unwrap());
-        let mut times = 0;
-        for step in script(seed, 300) {
-            run_with(&step, &mut store, open).unwrap();
-            let due = is_due(store.as_ref().unwrap());
-            if due {
-                run_with(&Step::Compact, &mut store, open).unwrap();
-                assert!(!is_due(store.as_ref().unwrap()), "seed {seed}, {step:?}");
-                times += 1;
-            }
-        }
-        assert!(times > 5, "seed {seed}: {times}");
-    }
-}
-
-/// The scripts of the crashes, that is.
-#[test]
-fn a_script_compacts_also_while_the_segment_that_is_written_to_is_left_alone() {
-    let disk = SimulatedDisk::new();
-    let open = || options(&disk).compact_at(COMPACT_AT).open(DIR);
-    let mut store = Some(open().unwrap());
-    let mut times = 0;
-    for step in (0..4).flat_map(|seed| script(seed, 120)) {
-        if let (Step::CompactIfDue, Some(store)) = (&step, &store) {
-            times += usize::from(is_due(store) && !store.0.compactor.needs_tail());
-        }
-        run_with(&step, &mut store, open).unwrap();
-    }
-    assert!(times >= 5, "{times}");
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! What is safe from a power cut, and from when on.
 
-use super::workload::{AS_LONG, DIR, key, open, open_os, options, until};
+use super::{DIR, key, open, open_os, options};
 use crate::disk::{CrashRng, SimulatedDisk};
 use crate::kv_store::writer::Op;
 use crate::{Durability, KvsEngine};
+use kvs_test_kit::simulated::workload::AS_LONG;
+use kvs_test_kit::until;
 use std::path::Path;
 use std::time::Duration;
 

@@ -1,12 +1,9 @@
 //! The program `kvs`: server and client in one.
-#![allow(clippy::unwrap_used)] // helpers of tests are tests
 
-mod support;
-
-use kvs_final::{KvStore, KvsEngine};
+use crate::{kvs, kvs_server};
+use kvs_final::{KvStore, KvsClient, KvsEngine};
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::{contains, is_empty};
-use support::{Server, kvs};
 use tempfile::TempDir;
 
 #[test]
@@ -26,8 +23,8 @@ fn its_help_names_server_and_client() {
 #[test]
 fn its_client_talks_to_its_server() {
     let dir = TempDir::new().unwrap();
-    let mut server = Server::start(&[], &dir);
-    let addr = server.addr.clone();
+    let mut server = kvs_server(&[], &dir);
+    let addr = server.addr.to_string();
     let client = |words: &[&str]| kvs(&["client"]).args(words).args(["--addr", &addr]).assert();
     client(&["set", "k", "v"]).success().stdout(is_empty());
     client(&["get", "k"]).success().stdout("v\n");
@@ -40,8 +37,8 @@ fn its_client_talks_to_its_server() {
 /// Starts a server, sets a key, and kills it.
 fn a_store_that_was_killed(args: &[&str]) -> TempDir {
     let dir = TempDir::new().unwrap();
-    let mut server = Server::start(args, &dir);
-    let mut client = server.connect();
+    let mut server = kvs_server(args, &dir);
+    let mut client = KvsClient::connect(server.addr).unwrap();
     for number in 0..10 {
         client.set(format!("key{number}"), "value".to_owned()).unwrap();
     }
@@ -76,9 +73,9 @@ fn check_reports_and_changes_nothing_and_refuses_damage() {
 fn a_torn_tail_is_cut_and_reported_once() {
     let dir = a_store_that_was_killed(&["--durability", "os"]);
     let said = || {
-        let mut server = Server::start(&[], &dir);
+        let mut server = kvs_server(&[], &dir);
         server.kill();
-        server.log.clone()
+        server.log()
     };
     assert!(!said().contains("torn"), "nothing is torn");
     let path = dir.path().join("0000000001.seg");
@@ -100,12 +97,15 @@ fn the_level_of_durability_is_said_at_start_and_a_wrong_one_refused() {
         (&["--engine", "sled"], "durability: os: "),
     ] {
         let dir = TempDir::new().unwrap();
-        let mut server = Server::start(args, &dir);
-        assert!(server.log.contains(words), "{}", server.log);
-        server.connect().set("k".to_owned(), "v".to_owned()).unwrap();
+        let mut server = kvs_server(args, &dir);
+        assert!(server.log().contains(words), "{}", server.log());
+        KvsClient::connect(server.addr).unwrap().set("k".to_owned(), "v".to_owned()).unwrap();
         server.kill();
-        let mut server = Server::start(args, &dir);
-        assert_eq!(server.connect().get("k".to_owned()).unwrap().unwrap(), "v");
+        let mut server = kvs_server(args, &dir);
+        assert_eq!(
+            KvsClient::connect(server.addr).unwrap().get("k".to_owned()).unwrap().unwrap(),
+            "v"
+        );
         server.kill();
     }
     let dir = TempDir::new().unwrap();
@@ -123,11 +123,11 @@ fn every_acknowledged_write_survives_kill_9_under_load() {
     let dir = TempDir::new().unwrap();
     let mut acknowledged = [0; 4];
     for round in 0..20 {
-        let mut server = Server::start(&["--durability", "always", "--threads", "4"], &dir);
+        let mut server = kvs_server(&["--durability", "always", "--threads", "4"], &dir);
         let (progress, steps) = std::sync::mpsc::channel();
         let writers: Vec<_> = (0..4)
             .map(|writer| {
-                let mut client = server.connect();
+                let mut client = KvsClient::connect(server.addr).unwrap();
                 let (start, progress) = (acknowledged[writer], progress.clone());
                 std::thread::spawn(move || {
                     let mut next: usize = start;

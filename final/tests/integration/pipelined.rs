@@ -1,24 +1,16 @@
 //! Many requests under way on one connection: the order of their answers, and who waits for whom.
-#![allow(clippy::unwrap_used)] // helpers of tests are tests
 
-mod support {
-    pub(crate) mod engines;
-    pub(crate) mod local;
-    #[path = "../../../tests/support/server.rs"]
-    #[allow(unreachable_pub)]
-    pub(crate) mod server;
-}
-
-use fastrand::Rng;
 use kvs_final::thread_pool::{NaiveThreadPool, RayonThreadPool, SharedQueueThreadPool, ThreadPool};
 use kvs_final::{Durability, KvStoreOptions, Limits};
+use kvs_test_kit::engines::Deferred;
+use kvs_test_kit::local::{Local, stat};
+use kvs_test_kit::{Raw, until};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
-use support::engines::Deferred;
-use support::local::{Local, figure, until};
-use support::server::Raw;
 use tempfile::TempDir;
 
 fn get(key: &str) -> String {
@@ -38,13 +30,13 @@ fn found(value: Option<&str>) -> String {
 }
 
 /// Random requests for a few keys that begin with `prefix`, and how each answer begins.
-fn requests(prefix: &str, count: usize, random: &mut Rng) -> (String, Vec<String>) {
+fn requests(prefix: &str, count: usize, random: &mut StdRng) -> (String, Vec<String>) {
     let mut state: HashMap<String, String> = HashMap::new();
     let mut packet = String::new();
     let mut answers = Vec::new();
     for number in 0..count {
-        let key = format!("{prefix}{}", random.u8(0..5));
-        let (request, answer) = match random.u8(0..10) {
+        let key = format!("{prefix}{}", random.random_range(0..5));
+        let (request, answer) = match random.random_range(0..10) {
             0..3 => (get(&key), found(state.get(&key).map(String::as_str))),
             3..7 => {
                 let value = number.to_string();
@@ -78,7 +70,7 @@ fn requests_of_all_kinds_in_one_packet_are_answered_as_if_one_by_one() {
         for number in 0..4 {
             let mut client = server.connect();
             scope.spawn(move || {
-                let mut random = Rng::with_seed(number);
+                let mut random = StdRng::seed_from_u64(number);
                 let (packet, answers) = requests(&format!("{number}-"), count, &mut random);
                 client.send(packet);
                 for (number, expected) in answers.into_iter().enumerate() {
@@ -178,7 +170,7 @@ fn writes_that_are_done_in_any_order_are_answered_in_theirs() {
         for seed in 0..2 {
             let (engine, all_answered) = (&engine, &all_answered);
             scope.spawn(move || {
-                let mut random = Rng::with_seed(seed);
+                let mut random = StdRng::seed_from_u64(seed);
                 while !all_answered.load(Ordering::Relaxed) {
                     engine.finish_any(&mut random);
                 }
@@ -223,9 +215,9 @@ fn a_request_that_is_late_is_told_so_after_the_answers_to_the_writes_before_it()
     let server = Local::start(engine.clone(), limits);
     let (mut client, mut other) = (server.connect(), server.connect());
     client.send(set("a", "1") + &set("b", "2") + "{\"half");
-    until("it is late", || figure(&mut other, "connections_timed_out") == 1);
+    until("it is late", || stat(&mut other, "connections_timed_out") == 1);
     the_last_error_comes_after(&engine, &mut client, "took longer than 0.1 s to arrive");
-    assert_eq!(figure(&mut other, "connections_timed_out"), 1);
+    assert_eq!(stat(&mut other, "connections_timed_out"), 1);
 }
 
 #[test]
@@ -235,8 +227,8 @@ fn a_request_without_memory_is_told_so_after_the_answers_to_the_writes_before_it
     let server = Local::start(engine.clone(), limits);
     let (mut client, mut other) = (server.connect(), server.connect());
     client.send(set("a", "1") + &set("b", "2") + &"x".repeat(150_000));
-    until("so much has arrived", || figure(&mut other, "bytes_in") > 100_000);
+    until("so much has arrived", || stat(&mut other, "bytes_in") > 100_000);
     let kept = 2 * "a1".len() as u64;
-    until("it is thrown away", || figure(&mut other, "bytes_buffered") == kept);
+    until("it is thrown away", || stat(&mut other, "bytes_buffered") == kept);
     the_last_error_comes_after(&engine, &mut client, "no memory for the request");
 }

@@ -1,20 +1,12 @@
 //! What thousands of connections leave in a server that were not there for long: nothing.
-#![allow(clippy::unwrap_used)] // helpers of tests are tests
 
-mod support {
-    pub(crate) mod local;
-    pub(crate) mod process;
-    #[path = "../../../tests/support/server.rs"]
-    #[allow(unreachable_pub)]
-    pub(crate) mod server;
-    pub(crate) mod visits;
-}
-
+use crate::kvs_server;
+use kvs_test_kit::local::stat;
+use kvs_test_kit::process::{open_files, resident, threads_called};
+use kvs_test_kit::until;
+use kvs_test_kit::visits::{LARGE, Visit, ask, connect};
 use std::net::SocketAddr;
 use std::thread;
-use support::local::{figure, until};
-use support::process::{kvs_server, open_files, resident, threads};
-use support::visits::{LARGE, Visit, ask, connect};
 use tempfile::TempDir;
 
 const GET: &str = "{\"Get\":{\"key\":\"k\"}}\n";
@@ -34,7 +26,7 @@ fn leave_nothing(room: &str, come: impl Fn(SocketAddr, usize) + Sync) {
     let dir = TempDir::new().unwrap();
     // No clock may have to close what a client has closed.
     let server = kvs_server(&["--max-connections", room, "--request-timeout", "600"], &dir);
-    let (addr, pid) = (server.addr, server.child.id());
+    let (addr, pid) = (server.addr, server.pid());
     let mut client = server.connect();
     let large = format!(r#"{{"Set":{{"key":"large","value":"{}"}}}}"#, "v".repeat(LARGE));
     assert_eq!(client.ask(&large) + "\n", NOTHING);
@@ -48,9 +40,9 @@ fn leave_nothing(room: &str, come: impl Fn(SocketAddr, usize) + Sync) {
         });
         // All that came before it have been taken in, or refused, when this one is.
         ask(&mut connect(addr), GET);
-        until("they are forgotten", || figure(&mut client, "connections") == 1);
+        until("they are forgotten", || stat(&mut client, "connections") == 1);
         until("their descriptors are closed", || open_files(pid) == files);
-        (threads(pid, "").0, resident(pid))
+        (threads_called(pid, "").0, resident(pid))
     };
     let before = usage_after(CONNECTIONS);
     let after = usage_after(ROUNDS * CONNECTIONS);
@@ -66,7 +58,7 @@ fn connections_that_are_served_leave_nothing_behind() {
             0 => (Visit::Asks, NOTHING),
             _ => (Visit::Errs, "{\"Err\":\"not a message of the protocol: "),
         };
-        let said = visit.pay(addr, GET);
+        let said = visit.run(addr, GET);
         assert!(said.starts_with(answer), "{said}");
     });
 }
@@ -75,7 +67,7 @@ fn connections_that_are_served_leave_nothing_behind() {
 fn connections_that_break_off_leave_nothing_behind() {
     let visits = [Visit::IsSilent, Visit::AsksByHalf, Visit::Vanishes];
     leave_nothing("1000", |addr, number| {
-        visits[number % visits.len()].pay(addr, GET);
+        visits[number % visits.len()].run(addr, GET);
     });
 }
 

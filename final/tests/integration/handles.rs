@@ -1,10 +1,8 @@
 //! What a store holds open: itself until its last handle is dropped, and files until a compaction has
 //! replaced them.
-#![allow(clippy::unwrap_used)] // helpers of tests are tests
 
 use kvs_final::{Durability, KvStore, KvStoreOptions, KvsEngine};
-use std::fs;
-use std::path::Path;
+use kvs_test_kit::process::deleted_and_open;
 use std::sync::mpsc;
 use std::thread;
 use tempfile::TempDir;
@@ -39,14 +37,6 @@ fn the_last_handle_may_go_with_the_callback_of_a_write() {
     assert_eq!(store.get("9".to_owned()).unwrap(), Some("v".to_owned()));
 }
 
-/// How many files of this directory are open and deleted.
-fn deleted(dir: &Path) -> usize {
-    let open = fs::read_dir("/proc/self/fd").unwrap().flatten();
-    let open = open.filter_map(|file| fs::read_link(file.path()).ok());
-    open.filter(|path| path.starts_with(dir) && path.to_string_lossy().ends_with(" (deleted)"))
-        .count()
-}
-
 /// Else a disk could be full of them that is empty to all appearances.
 #[test]
 fn files_that_a_compaction_has_replaced_are_closed() {
@@ -56,10 +46,10 @@ fn files_that_a_compaction_has_replaced_are_closed() {
     let write = || (0..100).for_each(|key| store.set(key.to_string(), "v".repeat(100)).unwrap());
     write();
     store.compact().unwrap();
-    assert_eq!(deleted(dir.path()), 0, "by who has compacted");
+    assert_eq!(deleted_and_open(dir.path()), 0, "by who has compacted");
     // Entries that this thread has replaced, so that it has to free them, and another thread compacts.
     write();
     thread::scope(|scope| scope.spawn(|| store.compact().unwrap()).join().unwrap());
     store.set("one more".to_owned(), "v".to_owned()).unwrap();
-    assert_eq!(deleted(dir.path()), 0, "by who had written before");
+    assert_eq!(deleted_and_open(dir.path()), 0, "by who had written before");
 }

@@ -1,27 +1,18 @@
 //! What a server takes from its clients: each limit, on both sides of it.
-#![allow(clippy::unwrap_used)] // helpers of tests are tests
 
-mod support {
-    pub(crate) mod engines;
-    pub(crate) mod local;
-    pub(crate) mod planted;
-    pub(crate) mod process;
-    #[path = "../../../tests/support/server.rs"]
-    #[allow(unreachable_pub)]
-    pub(crate) mod server;
-}
-
+use crate::kvs_server;
 use kvs_final::thread_pool::{SharedQueueThreadPool, ThreadPool};
 use kvs_final::{KvsEngine, Limits, Result};
+use kvs_test_kit::engines::{Deferred, Gated, Memory};
+use kvs_test_kit::injected::is_injected;
+use kvs_test_kit::local::{Local, stat};
+use kvs_test_kit::{Raw, until};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 use rustix::net::sockopt::set_socket_recv_buffer_size;
 use std::io::Write;
 use std::thread;
 use std::time::Duration;
-use support::engines::{Deferred, Gated, Memory};
-use support::local::{Local, figure, until};
-use support::planted::is_planted;
-use support::process::kvs_server;
-use support::server::Raw;
 use tempfile::TempDir;
 
 const GET: &str = r#"{"Get":{"key":"k"}}"#;
@@ -34,7 +25,7 @@ const SHORT: Duration = Duration::from_millis(100);
 const BEARABLE: Duration = Duration::from_secs(2);
 
 fn with(mut limits: Limits) -> Local {
-    if is_planted("a limit that is one too high") {
+    if is_injected("a limit that is one too high") {
         limits.key_bytes += 1;
     }
     Local::start(Memory::default(), limits)
@@ -96,9 +87,9 @@ fn one_connection_too_many_is_told_so_and_when_one_leaves_the_next_is_served() {
             assert_eq!(client.ask(GET), NOTHING);
         }
         is_closed_with(&mut server.connect(), "too many connections");
-        assert_eq!(figure(&mut clients[0], "connections_refused"), round);
+        assert_eq!(stat(&mut clients[0], "connections_refused"), round);
         drop(clients.pop());
-        until("its place is free", || figure(&mut clients[0], "connections") == 2);
+        until("its place is free", || stat(&mut clients[0], "connections") == 2);
         clients.push(server.connect());
     }
 }
@@ -167,7 +158,7 @@ fn a_request_that_does_not_arrive_in_time_is_told_so() {
     is_closed_with(&mut half, "took longer than 0.1 s to arrive");
     // A connection between two requests has all the time it wants.
     assert_eq!(whole.ask(GET), NOTHING);
-    assert_eq!(figure(&mut whole, "connections_timed_out"), 1);
+    assert_eq!(stat(&mut whole, "connections_timed_out"), 1);
 }
 
 /// Each request is in time, and there is always half of one: only the clock of the single request
@@ -230,10 +221,10 @@ fn a_client_that_takes_no_answer_is_closed() {
     let (server, mut other) = with_large_value(Limits { answer_time: SHORT, ..Limits::default() });
     let mut client = small(&server);
     client.send(format!("{GET}\n"));
-    until("its time is over", || figure(&mut other, "connections_timed_out") == 1);
-    until("it is closed", || figure(&mut other, "connections") == 1);
+    until("its time is over", || stat(&mut other, "connections_timed_out") == 1);
+    until("it is closed", || stat(&mut other, "connections") == 1);
     assert!(client.line().len() < LARGE, "only a part was sent");
-    assert_eq!(figure(&mut other, "bytes_buffered"), 0);
+    assert_eq!(stat(&mut other, "bytes_buffered"), 0);
 }
 
 /// All the time there are answers that the socket does not take.
@@ -247,13 +238,13 @@ fn a_client_that_takes_its_answers_slowly_but_in_time_gets_them_for_ever() {
     for closed in 1..=3 {
         let mut silent = small(&server);
         silent.send(format!("{GET}\n").repeat(100));
-        while figure(&mut other, "connections_timed_out") < closed {
+        while stat(&mut other, "connections_timed_out") < closed {
             thread::sleep(SHORT / 10);
             slow.send(format!("{GET}\n"));
             assert_eq!(slow.line().len(), r#"{"Ok":""}"#.len() + LARGE);
         }
     }
-    assert_eq!(figure(&mut other, "connections_timed_out"), 3);
+    assert_eq!(stat(&mut other, "connections_timed_out"), 3);
 }
 
 #[test]
@@ -270,7 +261,7 @@ fn an_idle_connection_is_closed_and_one_that_keeps_asking_is_not() {
         }
         assert_eq!(ends.join().unwrap(), ["", ""]);
     }
-    assert_eq!(figure(&mut busy, "connections"), 1);
+    assert_eq!(stat(&mut busy, "connections"), 1);
 }
 
 #[test]
@@ -281,7 +272,7 @@ fn requests_in_part_beyond_the_memory_for_them_are_refused() {
     let (head, tail) = request.split_at(700 << 10);
     let mut first = server.connect();
     first.send(head);
-    until("it has arrived", || figure(&mut other, "bytes_buffered") == head.len() as u64);
+    until("it has arrived", || stat(&mut other, "bytes_buffered") == head.len() as u64);
     let mut second = server.connect();
     // The server ends it in the middle.
     let mut sender = second.stream().try_clone().unwrap();
@@ -295,7 +286,7 @@ fn requests_in_part_beyond_the_memory_for_them_are_refused() {
     assert_eq!(first.ask(tail), NOTHING);
     // And now so has a large one.
     assert_eq!(server.connect().ask(&request), NOTHING);
-    until("all is taken", || figure(&mut other, "bytes_buffered") == 0);
+    until("all is taken", || stat(&mut other, "bytes_buffered") == 0);
 }
 
 #[test]
@@ -306,8 +297,8 @@ fn answers_beyond_the_memory_for_them_close_their_connections() {
     for client in &mut clients {
         client.send(format!("{GET}\n"));
     }
-    until("all have been served", || figure(&mut other, "requests") > 20);
-    until("some are closed", || figure(&mut other, "bytes_buffered") <= 20 << 20);
+    until("all have been served", || stat(&mut other, "requests") > 20);
+    until("some are closed", || stat(&mut other, "bytes_buffered") <= 20 << 20);
     let lengths: Vec<usize> = clients.iter_mut().map(|client| client.line().len()).collect();
     let whole = lengths.iter().filter(|length| **length == r#"{"Ok":""}"#.len() + LARGE).count();
     println!("{whole} of 20 clients got answers of 8 MiB, with 20 MiB of memory for them");
@@ -336,21 +327,21 @@ fn writes_that_are_not_done_take_memory_and_there_is_an_end_to_it() {
     // As many as make a mebibyte.
     until("so many wait", || engine.waiting() >= 16);
     for _ in 0..A_WHILE {
-        assert!(figure(&mut other, "bytes_buffered") < 2 << 20);
+        assert!(stat(&mut other, "bytes_buffered") < 2 << 20);
     }
     assert_eq!(engine.waiting(), 16);
     let mut next = server.connect();
     next.send("x".repeat(200 << 10));
     is_closed_with(&mut next, "no memory");
     let answers = thread::spawn(move || (0..count).all(|_| writer.line() == NOTHING));
-    let mut random = fastrand::Rng::with_seed(0);
+    let mut random = StdRng::seed_from_u64(0);
     until("all are done", || {
         engine.finish_any(&mut random);
         answers.is_finished()
     });
     assert!(answers.join().unwrap());
     sender.join().unwrap();
-    assert_eq!(figure(&mut other, "bytes_buffered"), 0);
+    assert_eq!(stat(&mut other, "bytes_buffered"), 0);
 }
 
 #[test]
@@ -372,5 +363,5 @@ fn requests_that_are_refused_are_counted() {
     let mut client = server.connect();
     let refused = ["{}", "no request", r#"{"Remove":{"key":"absent"}}"#];
     refused.iter().for_each(|request| assert!(client.ask(request).starts_with(r#"{"Err""#)));
-    assert_eq!(figure(&mut client, "errors"), refused.len() as u64);
+    assert_eq!(stat(&mut client, "errors"), refused.len() as u64);
 }

@@ -1,16 +1,12 @@
 //! Clients that mean harm, or whose programs are broken, beside one that behaves and must not notice.
-#![allow(clippy::unwrap_used)] // helpers of tests are tests
 
-mod support {
-    pub(crate) mod local;
-    pub(crate) mod planted;
-    pub(crate) mod process;
-    #[path = "../../../tests/support/server.rs"]
-    #[allow(unreachable_pub)]
-    pub(crate) mod server;
-}
-
-use fastrand::Rng;
+use crate::kvs_server;
+use kvs_test_kit::injected::is_injected;
+use kvs_test_kit::local::stat;
+use kvs_test_kit::process::{open_sockets, peak_resident};
+use kvs_test_kit::{Raw, Server, until};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 use rustix::net::sockopt::set_socket_linger;
 use std::io::Write;
 use std::net::TcpStream;
@@ -18,10 +14,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
-use support::local::{figure, until};
-use support::planted::is_planted;
-use support::process::{kvs_server, open_sockets, peak_resident};
-use support::server::{Raw, Server};
 use tempfile::TempDir;
 
 const SET: &str = r#"{"Set":{"key":"k","value":"v"}}"#;
@@ -48,7 +40,7 @@ impl Place {
         let server = kvs_server(&[&["--threads", "2"], options].concat(), &dir);
         let mut client = server.connect();
         assert_eq!(client.ask(SET), NOTHING);
-        let sockets = open_sockets(server.child.id());
+        let sockets = open_sockets(server.pid());
         let (answers, done) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
         let ask = {
             let (answers, done) = (Arc::clone(&answers), Arc::clone(&done));
@@ -60,7 +52,7 @@ impl Place {
             }
         };
         let client = Some(thread::spawn(ask));
-        if is_planted("a client that takes what is another's") {
+        if is_injected("a client that takes what is another's") {
             server.connect().ask(r#"{"Remove":{"key":"k"}}"#);
         }
         Place { server, answers, done, client, sockets, _dir: dir }
@@ -81,10 +73,10 @@ impl Place {
         self.goes_on();
         // Those that came before it have been taken in when this one is served.
         let mut client = self.server.connect();
-        until("their connections are closed", || figure(&mut client, "connections") == 2);
-        let sockets = || open_sockets(self.server.child.id());
+        until("their connections are closed", || stat(&mut client, "connections") == 2);
+        let sockets = || open_sockets(self.server.pid());
         until("their sockets are closed", || sockets() == self.sockets + 1);
-        assert_eq!(figure(&mut client, "bytes_buffered"), 0);
+        assert_eq!(stat(&mut client, "bytes_buffered"), 0);
         self.done.store(true, Ordering::Relaxed);
         self.client.take().unwrap().join().unwrap();
     }
@@ -98,10 +90,11 @@ fn reset(stream: TcpStream) {
 #[test]
 fn each_line_of_garbage_gets_its_error() {
     let place = Place::new(&[]);
-    let mut random = Rng::with_seed(4);
+    let mut random = StdRng::seed_from_u64(4);
     for _ in 0..20 {
         let mut client = place.server.connect();
-        let mut garbage: Vec<u8> = (0..50_000).map(|_| random.u8(..)).collect();
+        let mut garbage = vec![0; 50_000];
+        random.fill(&mut garbage[..]);
         garbage.push(b'\n');
         client.send(&garbage);
         for _ in garbage.iter().filter(|byte| **byte == b'\n') {
@@ -117,7 +110,7 @@ fn each_line_of_garbage_gets_its_error() {
 #[test]
 fn lines_without_end_take_no_more_memory_than_the_longest_line() {
     let place = Place::new(&["--max-request", "1M"]);
-    let pid = place.server.child.id();
+    let pid = place.server.pid();
     let before = peak_resident(pid);
     thread::scope(|scope| {
         for _ in 0..4 {

@@ -1,27 +1,16 @@
 //! What clients see when the server's process runs out of something.
-#![allow(clippy::unwrap_used)] // helpers of tests are tests
 
-mod support {
-    pub(crate) mod engines;
-    pub(crate) mod local;
-    pub(crate) mod planted;
-    pub(crate) mod process;
-    #[path = "../../../tests/support/server.rs"]
-    #[allow(unreachable_pub)]
-    pub(crate) mod server;
-}
-
+use crate::KVS;
 use kvs_final::thread_pool::{NaiveThreadPool, RayonThreadPool, SharedQueueThreadPool, ThreadPool};
 use kvs_final::{KvsEngine, Limits, Result};
+use kvs_test_kit::engines::{Gate, Gated, Memory};
+use kvs_test_kit::injected::is_injected;
+use kvs_test_kit::local::{Local, stat};
+use kvs_test_kit::{Raw, Server, until};
 use std::io::Write;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use support::engines::{Gate, Gated, Memory};
-use support::local::{Local, figure, until};
-use support::planted::is_planted;
-use support::process::KVS;
-use support::server::{Raw, Server};
 use tempfile::TempDir;
 
 const GET: &str = r#"{"Get":{"key":"k"}}"#;
@@ -67,7 +56,7 @@ fn out_of_descriptors_a_new_client_is_told_so_and_the_others_are_served() {
             assert_eq!(client.ask(GET), NOTHING);
         }
         clients.truncate(room - 5);
-        until("five have left", || figure(&mut clients[0], "connections") == room as u64 - 5);
+        until("five have left", || stat(&mut clients[0], "connections") == room as u64 - 5);
         // As many are served again, from the first one on.
         for _ in 0..5 {
             let mut client = server.connect();
@@ -191,7 +180,7 @@ impl KvsEngine for Panicking {
 
     fn get(&self, key: String) -> Result<Option<String>> {
         self.gate.pass();
-        let panics = key == "panic" || is_planted("a panic that takes others along");
+        let panics = key == "panic" || is_injected("a panic that takes others along");
         assert!(!panics, "the panic that the test asked for");
         self.served.fetch_add(1, Ordering::SeqCst);
         Ok(None)
@@ -223,8 +212,8 @@ fn a_panic_closes_its_connection_and_no_other<P: ThreadPool + Send + 'static>() 
         assert_eq!([client.line(), client.line()], expected, "client {number}");
     }
     assert_eq!(served.load(Ordering::SeqCst), 20 * 2 + 10);
-    assert_eq!(figure(&mut clients[0], "connections"), 20);
-    assert_eq!(figure(&mut clients[0], "jobs"), 1, "those that panicked are not counted");
+    assert_eq!(stat(&mut clients[0], "connections"), 20);
+    assert_eq!(stat(&mut clients[0], "jobs"), 1, "those that panicked are not counted");
 }
 
 #[test]

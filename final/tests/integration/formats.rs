@@ -1,20 +1,15 @@
 //! Directories as they were written when the format was made, which every version from then on has to
 //! open; and directories that are not to be opened. What is in `golden` is never written anew: a store
 //! that was closed in good order, and one whose process was killed and whose tail was torn.
-#![allow(clippy::unwrap_used)] // helpers of tests are tests
-
-mod support {
-    pub(crate) mod planted;
-}
 
 use kvs_final::disk::RealDisk;
 use kvs_final::{
     CheckReport, Durability, EngineKind, KvStore, KvStoreOptions, KvsEngine, KvsError,
     SledKvsEngine, check,
 };
+use kvs_test_kit::injected::is_injected;
 use std::fs;
 use std::path::{Path, PathBuf};
-use support::planted::is_planted;
 use tempfile::TempDir;
 
 fn golden(name: &str) -> PathBuf {
@@ -28,7 +23,7 @@ fn copy(name: &str) -> TempDir {
         let file = file.unwrap();
         fs::copy(file.path(), dir.path().join(file.file_name())).unwrap();
     }
-    if is_planted("a golden file that is not as it was") {
+    if is_injected("a golden file that is not as it was") {
         let path = segments(dir.path()).remove(0);
         let mut bytes = fs::read(&path).unwrap();
         *bytes.last_mut().unwrap() ^= 1;
@@ -39,7 +34,7 @@ fn copy(name: &str) -> TempDir {
 
 /// The number of a format that is not known yet.
 fn later() -> u8 {
-    if is_planted("a later format that is let in") { 1 } else { 2 }
+    if is_injected("a later format that is let in") { 1 } else { 2 }
 }
 
 /// What they hold: every third key was removed, and every fourth value is long.

@@ -1,103 +1,10 @@
 //! Every flipped bit and every missing end of a store that was closed in good order.
 
-use super::workload::{DIR, Model, Step, holds, key, open, run, script};
-use crate::disk::SimulatedDisk;
-use crate::{KvStoreOptions, KvsEngine, KvsError, check};
+use kvs_final::disk::{Disk, SimulatedDisk};
+use kvs_final::{Durability, KvStoreOptions, KvsEngine, KvsError, check};
+use kvs_test_kit::simulated::damage::{Damage, is_noticed, store};
+use kvs_test_kit::simulated::workload::{DIR, Step, holds, key, open, run};
 use std::path::{Path, PathBuf};
-
-/// A small store of several segments, of a script of this seed and so many more values, and what it
-/// holds.
-fn store(seed: u64, more: usize) -> (SimulatedDisk, Model) {
-    let disk = SimulatedDisk::new();
-    let mut store = Some(open(&disk).unwrap());
-    let mut model = Model::new();
-    let more =
-        (0..more).map(|number| Step::Set(key(number % 6), format!("long value number {number}")));
-    for step in script(seed, 60).into_iter().chain(more) {
-        run(&step, &mut store, &disk).unwrap();
-        step.apply_to(&mut model);
-    }
-    drop(store);
-    (disk.snapshot(), model)
-}
-
-/// Damage to a file, from this place on, is either noticed when the store is opened, and found there,
-/// or it changes no answer.
-fn is_noticed(
-    disk: &SimulatedDisk,
-    model: &Model,
-    file: &Path,
-    place: usize,
-) -> Result<bool, String> {
-    let opened = open(&disk.snapshot());
-    let checked = check(disk, Path::new(DIR));
-    let (found, offset) = match opened {
-        Err(KvsError::Damaged { path, offset, .. }) => (path, offset),
-        Err(KvsError::Format { path, .. }) => (path, 0),
-        Err(other) => return Err(other.to_string()),
-        Ok(store) => return holds(&store, &[model]).map(|_| false),
-    };
-    // A record is found to be wrong as a whole, so what is named begins there or before.
-    if found != file || offset > place as u64 {
-        return Err(format!("found in {} at {offset}", found.display()));
-    }
-    checked.err().map(|_| true).ok_or_else(|| "open refuses it, check does not".to_owned())
-}
-
-/// What can be damaged: each file of a small store, and one that is not the store's, where damage
-/// does not matter.
-pub(crate) struct Damage {
-    disk: SimulatedDisk,
-    model: Model,
-}
-
-impl Damage {
-    /// To a store of a script of this seed and so many more values.
-    pub(crate) fn to_a_store(seed: u64, more: usize) -> Damage {
-        let (disk, model) = store(seed, more);
-        let damage = Damage { disk, model };
-        assert_eq!(is_noticed(&damage.disk, &damage.model, Path::new(DIR), 0), Ok(false));
-        let stranger = Path::new(DIR).join("stranger");
-        crate::disk::Disk::create(&damage.disk, &stranger).unwrap().write_at(b"!", 0).unwrap();
-        damage
-    }
-
-    /// Does it to each of the store's files: see [`Damage::to_a_file`].
-    pub(crate) fn everywhere(&self) -> Result<(usize, usize), String> {
-        let files = self.disk.files().into_iter().filter(|path| !path.ends_with("stranger"));
-        let mut counts = (0, 0);
-        for path in files {
-            let (flips, ends) = self.to_a_file(&path)?;
-            counts = (counts.0 + flips, counts.1 + ends);
-        }
-        Ok(counts)
-    }
-
-    /// Flips each bit of a file, and cuts off each of its ends. Returns how many of both there were,
-    /// or which one was not noticed.
-    pub(crate) fn to_a_file(&self, path: &Path) -> Result<(usize, usize), String> {
-        let disk = self.disk.snapshot();
-        let good = disk.content(path).unwrap();
-        let must_be_noticed = |bad: Vec<u8>, place, what: String| {
-            disk.set_content(path, bad);
-            let what = format!("{}, {what}", path.display());
-            match is_noticed(&disk, &self.model, path, place) {
-                Ok(true) => Ok(()),
-                Ok(false) => Err(format!("{what} was not noticed")),
-                Err(error) => Err(format!("{what}: {error}")),
-            }
-        };
-        for bit in 0..good.len() * 8 {
-            let mut bad = good.clone();
-            bad[bit / 8] ^= 1 << (bit % 8);
-            must_be_noticed(bad, bit / 8, format!("bit {bit}"))?;
-        }
-        for len in 0..good.len() {
-            must_be_noticed(good[..len].to_vec(), len, format!("cut to {len}"))?;
-        }
-        Ok((good.len() * 8, good.len()))
-    }
-}
 
 #[test]
 fn every_flipped_bit_and_every_missing_end_is_noticed_and_found() {
@@ -135,7 +42,7 @@ fn planted_damage_that_is_found_elsewhere_is_caught() {
 fn unclosed() -> (SimulatedDisk, PathBuf, Vec<usize>) {
     let disk = SimulatedDisk::new();
     let options = KvStoreOptions::new().background(false).disk(disk.clone());
-    let store = options.durability(crate::Durability::Always).open(DIR).unwrap();
+    let store = options.durability(Durability::Always).open(DIR).unwrap();
     let path = Path::new(DIR).join("0000000001.seg");
     let mut starts = Vec::new();
     for number in 0..5 {
@@ -205,12 +112,12 @@ fn check_changes_nothing_and_counts_right() {
 fn a_directory_of_another_format_is_refused_by_name() {
     let disk = SimulatedDisk::new();
     let dir = Path::new(DIR);
-    drop(crate::disk::Disk::create(&disk, &dir.join("kvs-1.log")).unwrap());
+    drop(disk.create(&dir.join("kvs-1.log")).unwrap());
     let error = open(&disk).map(drop).unwrap_err().to_string();
     assert!(error.contains("a log in the stages' format"), "{error}");
 
     let (disk, _, _) = unclosed();
-    crate::disk::Disk::remove(&disk, &dir.join("MANIFEST")).unwrap();
+    disk.remove(&dir.join("MANIFEST")).unwrap();
     let error = open(&disk).map(drop).unwrap_err().to_string();
     assert!(error.contains("segments but no manifest"), "{error}");
 }

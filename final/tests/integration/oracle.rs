@@ -1,8 +1,8 @@
 //! Random scripts, answer by answer against a `BTreeMap`.
 
-use super::workload::{Model, Step, holds, open, run, script};
-use crate::disk::SimulatedDisk;
-use crate::{KvsEngine, KvsError};
+use kvs_final::disk::SimulatedDisk;
+use kvs_final::{KvsEngine, KvsError};
+use kvs_test_kit::simulated::workload::{Model, Step, holds, open, run, script};
 
 #[test]
 fn a_store_answers_as_a_map_does_whatever_is_mixed_in() {

@@ -1,27 +1,16 @@
 //! How a server ends that has something to do.
-#![allow(clippy::unwrap_used)] // helpers of tests are tests
 
-mod support {
-    pub(crate) mod engines;
-    pub(crate) mod local;
-    pub(crate) mod process;
-    #[path = "../../../tests/support/server.rs"]
-    #[allow(unreachable_pub)]
-    pub(crate) mod server;
-    pub(crate) mod sigterm;
-}
-
+use crate::KVS;
 use kvs_final::Limits;
 use kvs_final::thread_pool::{SharedQueueThreadPool, ThreadPool};
+use kvs_test_kit::engines::{Deferred, Gated, Prolific};
+use kvs_test_kit::local::{Local, nobody_listens, stat};
+use kvs_test_kit::sigterm::{GET_LARGE, NOTHING, set, sigterm_under_load, with_large_value};
+use kvs_test_kit::{Raw, Server, until};
 use rustix::net::sockopt::set_socket_recv_buffer_size;
 use std::io::Read;
 use std::thread;
 use std::time::Duration;
-use support::engines::{Deferred, Gated, Prolific};
-use support::local::{Local, figure, is_deaf, until};
-use support::process::{exit_code, signal};
-use support::server::{Raw, Server};
-use support::sigterm::{GET_LARGE, NOTHING, set, sigterm_under_load, with_large_value};
 use tempfile::TempDir;
 
 /// What the answer to `GET_LARGE` has beside the value.
@@ -29,7 +18,7 @@ const FRAME: usize = r#"{"Ok":""}"#.len();
 
 #[test]
 fn sigterm_under_load_loses_no_acknowledged_write_and_cuts_no_answer() {
-    let acknowledged = sigterm_under_load(20, 0);
+    let acknowledged = sigterm_under_load(KVS, 20, 0);
     println!("20 rounds of SIGTERM, {acknowledged} acknowledged writes, none lost");
 }
 
@@ -47,13 +36,13 @@ fn an_answer_that_is_under_way_is_delivered_whole() {
     // What waits in the server, and what waits in its sockets only.
     for (length, is_kept) in [(6 << 20, true), (300 << 10, false)] {
         let dir = TempDir::new().unwrap();
-        let mut server = with_large_value(length, &[], &dir);
+        let server = with_large_value(KVS, length, &[], &dir);
         let mut other = server.connect();
         let mut clients = [reads_later(&server), reads_later(&server)];
-        until("what can be sent is", || (figure(&mut other, "bytes_buffered") > 0) == is_kept);
+        until("what can be sent is", || (stat(&mut other, "bytes_buffered") > 0) == is_kept);
         drop(other);
-        signal(&server, "-TERM");
-        is_deaf(server.addr);
+        server.signal("-TERM");
+        nobody_listens(server.addr);
         // One goes on sending, to a server that takes no more.
         clients[1].send("{\"Get\"");
         // The server gives them five seconds: they read at once, and as much as they can.
@@ -67,7 +56,7 @@ fn an_answer_that_is_under_way_is_delivered_whole() {
             }
         });
         drop(clients);
-        assert_eq!(exit_code(&mut server), Some(0));
+        assert_eq!(server.end().0.code(), Some(0));
     }
 }
 
@@ -76,13 +65,13 @@ fn an_answer_that_is_under_way_is_delivered_whole() {
 fn a_client_that_sends_while_it_does_not_read_gets_its_answer_as_long_as_there_is_time() {
     let length = 300 << 10;
     let dir = TempDir::new().unwrap();
-    let mut server = with_large_value(length, &[], &dir);
+    let server = with_large_value(KVS, length, &[], &dir);
     let mut client = reads_later(&server);
     let mut other = server.connect();
-    until("all is in the sockets", || figure(&mut other, "bytes_buffered") == 0);
+    until("all is in the sockets", || stat(&mut other, "bytes_buffered") == 0);
     drop(other);
-    signal(&server, "-TERM");
-    is_deaf(server.addr);
+    server.signal("-TERM");
+    nobody_listens(server.addr);
     // For longer than it has otherwise, and not so long as the server gives all of them.
     for _ in 0..30 {
         client.send("{\"Get\"");
@@ -91,19 +80,19 @@ fn a_client_that_sends_while_it_does_not_read_gets_its_answer_as_long_as_there_i
     assert_eq!(client.line().len(), length + FRAME);
     assert_eq!(client.line(), "", "it is closed");
     drop(client);
-    assert_eq!(exit_code(&mut server), Some(0));
+    assert_eq!(server.end().0.code(), Some(0));
 }
 
 #[test]
 fn a_second_signal_ends_it_at_once() {
     for (name, number) in [("-TERM", 15), ("-INT", 2)] {
         let dir = TempDir::new().unwrap();
-        let mut server = with_large_value(15 << 20, &[], &dir);
+        let server = with_large_value(KVS, 15 << 20, &[], &dir);
         let _waits = reads_later(&server);
-        signal(&server, "-TERM");
-        is_deaf(server.addr);
-        signal(&server, name);
-        assert_eq!(exit_code(&mut server), Some(128 + number));
+        server.signal("-TERM");
+        nobody_listens(server.addr);
+        server.signal(name);
+        assert_eq!(server.end().0.code(), Some(128 + number));
     }
 }
 
@@ -202,7 +191,7 @@ fn writes_that_are_done_late_are_answered_before_it_ends() {
     client.send(set("a", "1") + &set("b", "2"));
     let mut other = server.connect();
     until("both wait", || engine.waiting() == 2);
-    assert_eq!(figure(&mut other, "connections"), 2);
+    assert_eq!(stat(&mut other, "connections"), 2);
     server.begin_stop();
     assert_eq!(other.line(), "", "it is closed");
     engine.finish("b");

@@ -1,13 +1,14 @@
 //! Writes that nobody waits for.
 
-use crate::disk::{CrashRng, Fault, SimulatedDisk};
-use crate::{Durability, KvStore, KvStoreOptions, KvsEngine, KvsError};
+use kvs_final::disk::{CrashRng, Fault, SimulatedDisk};
+use kvs_final::{Durability, KvStore, KvStoreOptions, KvsEngine, KvsError, Result};
+use kvs_test_kit::simulated::workload::{self, DIR, Step, key, run_with};
 use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::mpsc;
 
-fn open(disk: &SimulatedDisk) -> crate::Result<KvStore> {
+fn open(disk: &SimulatedDisk) -> Result<KvStore> {
     let options = KvStoreOptions::new().durability(Durability::Always);
     options.segment_bytes(500).compact_at(300).disk(disk.clone()).open(Path::new("/store"))
 }
@@ -97,7 +98,7 @@ fn a_burst_that_makes_much_dead_is_compacted_although_nobody_writes_after_it() {
     let (said, results) = mpsc::channel();
     for number in 0..200 {
         let said = said.clone();
-        let done = move |result: crate::Result<()>| said.send(result).unwrap();
+        let done = move |result: Result<()>| said.send(result).unwrap();
         store.set_then("k".into(), number.to_string(), done);
     }
     drop(said);
@@ -107,4 +108,17 @@ fn a_burst_that_makes_much_dead_is_compacted_although_nobody_writes_after_it() {
         std::thread::yield_now();
     }
     assert_eq!(store.get("k".into()).unwrap(), Some("199".into()));
+}
+
+#[test]
+fn what_a_callback_writes_is_one_batch() {
+    let disk = SimulatedDisk::new();
+    let open = || workload::options(&disk).segment_bytes(100_000).background(true).open(DIR);
+    let mut store = Some(open().unwrap());
+    let set = |number| Step::Set(key(number), "value".to_owned());
+    run_with(&set(0), &mut store, open).unwrap();
+    let before = disk.changes();
+    run_with(&Step::Batch((0..6).map(set).collect()), &mut store, open).unwrap();
+    // The first by itself: two writes and two syncs.
+    assert_eq!(disk.changes() - before, 4);
 }

@@ -1,26 +1,17 @@
 //! Ten thousand idle clients, a thousand that send in drops, and a hundred that read no answer: those
 //! that behave are served, by a server that needs no thread and hardly any memory for the others.
-#![allow(clippy::unwrap_used)] // helpers of tests are tests
 
-mod support {
-    pub(crate) mod local;
-    pub(crate) mod planted;
-    pub(crate) mod process;
-    #[path = "../../../tests/support/server.rs"]
-    #[allow(unreachable_pub)]
-    pub(crate) mod server;
-}
-
+use crate::kvs_server;
+use kvs_test_kit::injected::is_injected;
+use kvs_test_kit::local::stat;
+use kvs_test_kit::process::{open_sockets, raise_open_files, resident, threads_called};
+use kvs_test_kit::{Raw, Server, until};
 use rustix::net::sockopt::set_socket_recv_buffer_size;
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use support::local::{figure, until};
-use support::planted::is_planted;
-use support::process::{kvs_server, raise_open_files, resident, threads};
-use support::server::{Raw, Server};
 use tempfile::TempDir;
 
 const THREADS: usize = 2;
@@ -118,7 +109,7 @@ impl Active {
 
 /// Connects so many, and returns when the server has taken all of them in.
 fn connect(server: &Server, count: usize) -> Vec<TcpStream> {
-    let sockets = || support::process::open_sockets(server.child.id());
+    let sockets = || open_sockets(server.pid());
     let before = sockets();
     let streams = (0..count).map(|_| TcpStream::connect(server.addr).unwrap()).collect();
     until("all are taken in", || sockets() >= before + count);
@@ -135,20 +126,20 @@ fn a_crowd_costs_little(pool: &str) {
     let options = ["--pool", pool, "--threads", &THREADS.to_string(), "--max-connections", "20000"];
     let times = ["--request-timeout", "600", "--answer-timeout", "600"];
     let server = kvs_server(&[&options[..], &times].concat(), &dir);
-    let pid = server.child.id();
+    let pid = server.pid();
     let mut first = server.connect();
     assert_eq!(first.ask(SET), r#"{"Ok":null}"#);
     let prefix = format!("kvs-{pool}");
     let mut others = 0;
     until("the pool is at rest", || {
-        let (of_pool, rest) = threads(pid, &prefix);
+        let (of_pool, rest) = threads_called(pid, &prefix);
         others = rest;
         of_pool == if pool == "naive" { 0 } else { THREADS }
     });
     // A thread of the naive pool that ends is still there when the next one starts.
     let most = others + if pool == "naive" { 2 * THREADS } else { THREADS };
     let no_more_threads = || {
-        let (of_pool, rest) = threads(pid, &prefix);
+        let (of_pool, rest) = threads_called(pid, &prefix);
         assert!(of_pool + rest <= most, "{of_pool} threads of the pool and {rest} others");
     };
     println!("{pool}: {THREADS} threads in the pool, {others} others");
@@ -156,10 +147,10 @@ fn a_crowd_costs_little(pool: &str) {
     // Nobody else is there yet, so all the growth is theirs.
     let before = resident(pid);
     let mut idle = connect(&server, crowd.idle);
-    if is_planted("idle clients that leave something behind") {
+    if is_injected("idle clients that leave something behind") {
         idle.iter_mut().for_each(|client| client.write_all(&[b'x'; LEFT]).unwrap());
         let arrived = (crowd.idle * LEFT) as u64;
-        until("it has arrived", || figure(&mut first, "bytes_buffered") == arrived);
+        until("it has arrived", || stat(&mut first, "bytes_buffered") == arrived);
     }
     let growth = resident(pid).saturating_sub(before) / crowd.idle as u64;
     println!("  {} idle connections: {growth} bytes of memory each", crowd.idle);

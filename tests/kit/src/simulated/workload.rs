@@ -1,38 +1,43 @@
 //! A script of writes, with what a store must answer after each of them.
 
-use crate::disk::{CrashRng, SimulatedDisk};
-use crate::{Durability, KvStore, KvStoreOptions, KvsEngine, KvsError, Result};
+use kvs_final::disk::{CrashRng, SimulatedDisk};
+use kvs_final::{Durability, KvStore, KvStoreOptions, KvsEngine, KvsError, Result};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::mpsc;
-use std::thread;
-use std::time::{Duration, Instant};
 
-pub(super) const DIR: &str = "/store";
-pub(super) const KEYS: usize = 6;
-/// So many dead bytes that in a script a compaction pays now and then.
-pub(super) const COMPACT_AT: u64 = 150;
-/// Longer than any of these tests takes.
-const WATCHDOG: Duration = Duration::from_secs(60);
+/// Where the store is.
+pub const DIR: &str = "/store";
+/// How many keys there are.
+pub const KEYS: usize = 6;
+/// So much garbage, in bytes, that in a script a compaction pays now and then.
+pub const COMPACT_AT: u64 = 150;
 
 /// What the store should hold.
-pub(super) type Model = BTreeMap<String, String>;
+pub type Model = BTreeMap<String, String>;
 
 /// One step of the script.
 #[derive(Clone, Debug)]
-pub(super) enum Step {
+pub enum Step {
+    /// Sets a key to a value.
     Set(String, String),
+    /// Removes a key, which may not be there.
     Remove(String),
     /// Sets and removals that share one write and one sync, but for the first; see [`run_batch`].
     Batch(Vec<Step>),
+    /// Makes all of it durable.
     Sync,
+    /// Compacts all segments.
     Compact,
+    /// Compacts those that it pays for.
     CompactIfDue,
+    /// Closes the store and opens it again.
     Reopen,
 }
 
 impl Step {
-    pub(super) fn apply_to(&self, model: &mut Model) {
+    /// What it changes.
+    pub fn apply_to(&self, model: &mut Model) {
         match self {
             Step::Set(key, value) => drop(model.insert(key.clone(), value.clone())),
             Step::Remove(key) => drop(model.remove(key)),
@@ -42,12 +47,13 @@ impl Step {
     }
 }
 
-pub(super) fn key(number: usize) -> String {
+/// A key by its number.
+pub fn key(number: usize) -> String {
     format!("key{number}")
 }
 
 /// Segments of a few records, and nothing done behind the test's back.
-pub(super) fn options(disk: &SimulatedDisk) -> KvStoreOptions {
+pub fn options(disk: &SimulatedDisk) -> KvStoreOptions {
     KvStoreOptions::new()
         .durability(Durability::Always)
         .segment_bytes(400)
@@ -55,25 +61,26 @@ pub(super) fn options(disk: &SimulatedDisk) -> KvStoreOptions {
         .disk(disk.clone())
 }
 
-pub(super) fn open(disk: &SimulatedDisk) -> Result<KvStore> {
+/// Opens the store at level `always`.
+pub fn open(disk: &SimulatedDisk) -> Result<KvStore> {
     options(disk).open(DIR)
 }
 
 /// The same at level `os`.
-pub(super) fn open_os(disk: &SimulatedDisk) -> Result<KvStore> {
+pub fn open_os(disk: &SimulatedDisk) -> Result<KvStore> {
     options(disk).durability(Durability::Os).open(DIR)
 }
 
 /// A script of `len` random steps: mostly writes, some removals, compactions and reopens. Values
 /// are unique; every third one is too long to be kept in the index, and all others are as long as
 /// [`AS_LONG`].
-pub(super) fn script(seed: u64, len: usize) -> Vec<Step> {
+pub fn script(seed: u64, len: usize) -> Vec<Step> {
     let mut random = CrashRng(seed);
     (0..len).map(|number| step(&mut random, number)).collect()
 }
 
 /// A value that takes exactly the place of most values of a script.
-pub(super) const AS_LONG: &str = "value new";
+pub const AS_LONG: &str = "value new";
 
 fn step(random: &mut CrashRng, number: usize) -> Step {
     match random.below(28) {
@@ -96,12 +103,12 @@ fn write(random: &mut CrashRng, number: usize) -> Step {
 }
 
 /// Runs a step. A removal of a missing key is not an error here.
-pub(super) fn run(step: &Step, store: &mut Option<KvStore>, disk: &SimulatedDisk) -> Result<()> {
+pub fn run(step: &Step, store: &mut Option<KvStore>, disk: &SimulatedDisk) -> Result<()> {
     run_with(step, store, || open(disk))
 }
 
 /// The same, with another way to open the store.
-pub(super) fn run_with(
+pub fn run_with(
     step: &Step,
     store: &mut Option<KvStore>,
     open: impl Fn() -> Result<KvStore>,
@@ -160,7 +167,10 @@ fn write_then(store: &KvStore, step: Step, done: impl FnOnce(Result<()>) + Send 
 }
 
 /// What the store holds, if that is exactly what one of the models says.
-pub(super) fn holds(store: &KvStore, models: &[&Model]) -> std::result::Result<Model, String> {
+///
+/// # Errors
+/// What it holds instead.
+pub fn holds(store: &KvStore, models: &[&Model]) -> std::result::Result<Model, String> {
     let mut found = Model::new();
     for number in 0..KEYS {
         match store.get(key(number)) {
@@ -178,16 +188,7 @@ pub(super) fn holds(store: &KvStore, models: &[&Model]) -> std::result::Result<M
     Ok(found)
 }
 
-/// Waits for an event that can only be asked for.
-pub(super) fn until(event: &str, mut happened: impl FnMut() -> bool) {
-    let since = Instant::now();
-    while !happened() {
-        assert!(since.elapsed() < WATCHDOG, "it never happens that {event}");
-        thread::yield_now();
-    }
-}
-
 /// How many files of the store are on the disk.
-pub(super) fn files(disk: &SimulatedDisk) -> usize {
+pub fn files(disk: &SimulatedDisk) -> usize {
     disk.files().iter().filter(|path| path.starts_with(Path::new(DIR))).count()
 }

@@ -1,22 +1,13 @@
 //! Who has little to ask does not wait for those who keep threads busy.
-#![allow(clippy::unwrap_used)] // helpers of tests are tests
-
-mod support {
-    pub(crate) mod engines;
-    pub(crate) mod local;
-    #[path = "../../../tests/support/server.rs"]
-    #[allow(unreachable_pub)]
-    pub(crate) mod server;
-}
 
 use kvs_final::{KvsEngine, Limits, Result};
+use kvs_test_kit::engines::{Gate, Gated};
+use kvs_test_kit::local::{Local, stat};
+use kvs_test_kit::{Raw, until};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
-use support::engines::{Gate, Gated};
-use support::local::{Local, figure, until};
-use support::server::Raw;
 
 const GET: &str = r#"{"Get":{"key":"k"}}"#;
 /// How many jobs have to begin one after the other. A server that notices only once a second that it
@@ -32,11 +23,11 @@ fn a_thread_that_is_free_is_found_although_the_other_one_is_held_up() {
     held_up.send(format!("{GET}\n"));
     gate.wait_for(1);
     let mut client = server.connect();
-    let begun = figure(&mut client, "jobs_started");
+    let begun = stat(&mut client, "jobs_started");
     until("the free thread has got so many jobs", || {
         // Meanwhile the job that has answered finds nothing to do and ends.
         thread::sleep(Duration::from_millis(20));
-        figure(&mut client, "jobs_started") >= begun + JOBS
+        stat(&mut client, "jobs_started") >= begun + JOBS
     });
     assert_eq!(gate.waiting(), 1, "the other one is still held up");
     gate.open();

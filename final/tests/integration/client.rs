@@ -1,5 +1,4 @@
 //! The client, against a real server and against servers that misbehave.
-#![allow(clippy::unwrap_used)] // helpers of tests are tests
 
 use kvs_final::thread_pool::{SharedQueueThreadPool, ThreadPool};
 use kvs_final::{KvStore, KvsClient, KvsClientOptions, KvsError, KvsServer, Result, ServerHandle};

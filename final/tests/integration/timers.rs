@@ -1,26 +1,16 @@
 //! The clocks of a connection: who is busy is never late, and neither is who has to wait for the
 //! server.
-#![allow(clippy::unwrap_used)] // helpers of tests are tests
 
-mod support {
-    pub(crate) mod engines;
-    pub(crate) mod flood;
-    pub(crate) mod local;
-    pub(crate) mod process;
-    #[path = "../../../tests/support/server.rs"]
-    #[allow(unreachable_pub)]
-    pub(crate) mod server;
-}
-
+use crate::kvs_server;
 use kvs_final::thread_pool::{SharedQueueThreadPool, ThreadPool};
 use kvs_final::{KvsEngine, Limits, Result};
+use kvs_test_kit::engines::{Deferred, Gated, Memory};
+use kvs_test_kit::flood::Flood;
+use kvs_test_kit::local::{Local, stat};
+use kvs_test_kit::process::cpu_time;
+use kvs_test_kit::{Raw, until};
 use std::thread;
 use std::time::{Duration, Instant};
-use support::engines::{Deferred, Gated, Memory};
-use support::flood::Flood;
-use support::local::{Local, figure, until};
-use support::process::{cpu_time, kvs_server};
-use support::server::Raw;
 use tempfile::TempDir;
 
 const GET: &str = r#"{"Get":{"key":"k"}}"#;
@@ -35,7 +25,7 @@ fn outlives_three(flood: &Flood, server: &Local, begin: impl Fn() -> Raw) {
         let client = begin();
         until("it is late", || {
             flood.gets(10);
-            figure(&mut witness, "connections_timed_out") == late
+            stat(&mut witness, "connections_timed_out") == late
         });
         drop(client);
     }
@@ -75,7 +65,7 @@ fn who_takes_large_answers_all_the_time_is_served_for_ever() {
     // At first it takes nothing, which starts its clock.
     let client = silent();
     let mut witness = server.connect();
-    until("an answer waits", || figure(&mut witness, "bytes_buffered") > 0);
+    until("an answer waits", || stat(&mut witness, "bytes_buffered") > 0);
     let flood = Flood::start(client, &get, &format!(r#"{{"Ok":"{value}"}}"#));
     outlives_three(&flood, &server, silent);
     flood.stop();
@@ -94,7 +84,7 @@ fn is_served_for_ever(set: &str) {
     // At first it sends a half, which starts its clock.
     let client = half();
     let mut witness = server.connect();
-    until("it has arrived", || figure(&mut witness, "bytes_buffered") == head.len() as u64);
+    until("it has arrived", || stat(&mut witness, "bytes_buffered") == head.len() as u64);
     let flood = Flood::start(client, &format!("{tail}\n{head}"), NOTHING);
     outlives_three(&flood, &server, half);
     flood.stop();
@@ -134,10 +124,10 @@ fn a_server_that_has_nothing_to_do_sleeps() {
     let server = kvs_server(&["--request-timeout", "1"], &dir);
     let mut half = server.connect();
     half.send(&GET[..10]);
-    let (began, before) = (Instant::now(), cpu_time(server.child.id()));
+    let (began, before) = (Instant::now(), cpu_time(server.pid()));
     assert!(before > Duration::ZERO, "the system does not tell");
     let end = half.line();
-    let taken = cpu_time(server.child.id()).saturating_sub(before);
+    let taken = cpu_time(server.pid()).saturating_sub(before);
     let share = taken.div_duration_f64(began.elapsed());
     assert!(end.contains("took longer"), "{end}");
     assert!(share < 0.03, "while it waited for one client it took {share} of a processor");
@@ -155,7 +145,7 @@ fn a_late_pool_does_not_make_the_client_late(limits: Limits, head: &str, tail: &
     assert_eq!(client.ask(SET), NOTHING);
     client.send(head);
     let mut witness = server.connect();
-    until("it has arrived", || figure(&mut witness, "bytes_buffered") == head.len() as u64);
+    until("it has arrived", || stat(&mut witness, "bytes_buffered") == head.len() as u64);
     let mut busy = server.connect();
     busy.send(format!("{GET}\n"));
     gate.wait_for(1);

@@ -1,8 +1,8 @@
 //! Stores that are long enough to be replayed by several threads.
 
-use super::workload::{DIR, Model, key};
-use crate::disk::{CrashRng, SimulatedDisk};
-use crate::{Durability, KvStore, KvStoreOptions, KvsEngine, KvsError, Result, Stats};
+use kvs_final::disk::{CrashRng, SimulatedDisk};
+use kvs_final::{Durability, KvStore, KvStoreOptions, KvsEngine, KvsError, Result, Stats};
+use kvs_test_kit::simulated::workload::{DIR, Model, key};
 
 const KEYS: usize = 3_000;
 

@@ -1,8 +1,8 @@
 //! What recovery makes of the end of a segment, and of files that are not a store's.
 
-use super::workload::{DIR, open, open_os};
-use crate::disk::{Disk, SimulatedDisk};
-use crate::{KvStore, KvsEngine, KvsError};
+use kvs_final::disk::{Disk, SimulatedDisk};
+use kvs_final::{KvStore, KvsEngine, KvsError};
+use kvs_test_kit::simulated::workload::{DIR, open, open_os};
 use std::path::{Path, PathBuf};
 
 fn segment() -> PathBuf {

@@ -1,15 +1,12 @@
 //! `kvs client` on a terminal.
-#![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used)] // helpers of tests are tests
 
-mod support;
-
+use crate::{KVS, kvs_server};
+use kvs_test_kit::Server;
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command};
-use support::Server;
 use tempfile::TempDir;
 
 /// A client at a prompt, and the terminal before it.
@@ -24,8 +21,8 @@ impl Terminal {
         let screen = openpt(flags).unwrap();
         unlockpt(&screen).unwrap();
         let keys = File::from(ioctl_tiocgptpeer(&screen, flags).unwrap());
-        let client = Command::new(env!("CARGO_BIN_EXE_kvs"))
-            .args(["client", "--addr", &server.addr])
+        let client = Command::new(KVS)
+            .args(["client", "--addr", &server.addr.to_string()])
             .env("XDG_STATE_HOME", state.path())
             .env("TERM", "xterm")
             .env_remove("RUST_LOG")
@@ -65,7 +62,7 @@ impl Terminal {
 #[test]
 fn a_terminal_gets_a_prompt_that_survives_mistakes_and_the_servers_end() {
     let (dir, state) = (TempDir::new().unwrap(), TempDir::new().unwrap());
-    let mut server = Server::start(&[], &dir);
+    let mut server = kvs_server(&[], &dir);
     let mut terminal = Terminal::start(&server, &state);
     terminal.types("set animal a small crab");
     terminal.types("get animal");
@@ -87,7 +84,7 @@ fn a_terminal_gets_a_prompt_that_survives_mistakes_and_the_servers_end() {
 #[test]
 fn the_prompt_remembers_its_lines_for_the_next_time_and_for_nobody_else() {
     let (dir, state) = (TempDir::new().unwrap(), TempDir::new().unwrap());
-    let server = Server::start(&[], &dir);
+    let server = kvs_server(&[], &dir);
     let mut terminal = Terminal::start(&server, &state);
     terminal.types("set animal crab");
     terminal.types("get animal");

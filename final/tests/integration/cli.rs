@@ -1,29 +1,28 @@
 //! What `kvs` offers to those who use a server: requests from a pipe, a prompt, figures, a bench.
-#![allow(clippy::unwrap_used)] // helpers of tests are tests
 
-mod support;
-
+use crate::{KVS, kvs, kvs_server};
 use assert_cmd::assert::Assert;
+use kvs_final::KvsClient;
+use kvs_test_kit::Server;
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::{contains, is_empty, is_match};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::process::Stdio;
-use support::{Server, kvs};
 use tempfile::TempDir;
 
 fn start() -> (Server, TempDir) {
     let dir = TempDir::new().unwrap();
-    (Server::start(&[], &dir), dir)
+    (kvs_server(&[], &dir), dir)
 }
 
 /// What comes of these lines.
 fn pipe(server: &Server, lines: impl Into<Vec<u8>>) -> Assert {
-    kvs(&["client", "--addr", &server.addr]).write_stdin(lines).assert()
+    kvs(&["client", "--addr", &server.addr.to_string()]).write_stdin(lines).assert()
 }
 
 fn bench(server: &Server, args: &[&str]) -> Assert {
-    kvs(&["bench", "--addr", &server.addr]).args(args).assert()
+    kvs(&["bench", "--addr", &server.addr.to_string()]).args(args).assert()
 }
 
 #[test]
@@ -80,8 +79,8 @@ fn a_hundred_thousand_lines_are_loaded() {
 #[test]
 fn a_line_is_done_before_the_next_one_is_waited_for() {
     let (server, _dir) = start();
-    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_kvs"))
-        .args(["client", "--addr", &server.addr])
+    let mut child = std::process::Command::new(KVS)
+        .args(["client", "--addr", &server.addr.to_string()])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -118,17 +117,17 @@ fn a_pipe_to_a_server_that_goes_away_fails_with_the_line() {
 fn stats_are_printed_a_line_a_figure() {
     let (server, _dir) = start();
     pipe(&server, "set a 1\nset b 2\n").success();
-    let stats = kvs(&["stats", "--addr", &server.addr]).assert().success();
+    let stats = kvs(&["stats", "--addr", &server.addr.to_string()]).assert().success();
     stats.stdout(contains("keys 2\n").and(is_match("^([a-z_]+ [0-9]+\n)+$").unwrap()));
 }
 
 #[test]
 fn stats_of_sled_are_printed_too() {
     let dir = TempDir::new().unwrap();
-    let server = Server::start(&["--engine", "sled"], &dir);
+    let server = kvs_server(&["--engine", "sled"], &dir);
     // sled writes its first bytes some time after it was opened; these are there with the answer.
     pipe(&server, "set a 1\n").success();
-    let stats = kvs(&["stats", "--addr", &server.addr]).assert().success();
+    let stats = kvs(&["stats", "--addr", &server.addr.to_string()]).assert().success();
     stats.stdout(is_match("disk_bytes [1-9]").unwrap().and(contains("last_error").not()));
 }
 
@@ -136,9 +135,9 @@ fn stats_of_sled_are_printed_too() {
 fn stats_that_sled_cannot_give_are_told_in_words() {
     let dir = TempDir::new().unwrap();
     // At this level nothing else looks into the directory.
-    let server = Server::start(&["--engine", "sled", "--durability", "os"], &dir);
+    let server = kvs_server(&["--engine", "sled", "--durability", "os"], &dir);
     std::fs::remove_dir(dir.path().join("sled/blobs")).unwrap();
-    let stats = kvs(&["stats", "--addr", &server.addr]).assert().success();
+    let stats = kvs(&["stats", "--addr", &server.addr.to_string()]).assert().success();
     let words = "\nlast_error the size on disk is not known (IO error: No such file or directory";
     stats.stdout(contains(words).and(contains("disk_bytes").not()));
 }
@@ -188,10 +187,10 @@ fn a_bench_finds_values_that_are_wrong() {
 #[test]
 fn a_bench_whose_server_goes_away_ends_with_errors() {
     let (server, _dir) = start();
-    let addr = server.addr.clone();
-    let (mut probe, mut server) = (server.connect(), server);
+    let addr = server.addr.to_string();
+    let (mut probe, mut server) = (KvsClient::connect(server.addr).unwrap(), server);
     let args = ["bench", "--addr", &addr, "--requests", "1000000000", "--pipeline", "4"];
-    let child = std::process::Command::new(env!("CARGO_BIN_EXE_kvs"))
+    let child = std::process::Command::new(KVS)
         .args(args)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

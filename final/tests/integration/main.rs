@@ -1,0 +1,48 @@
+//! What `final` does, seen from outside.
+//!
+//! All of it is one program, since one links faster than twenty. A file is a module:
+//! `cargo test -p final --test integration limits::` runs the tests of one.
+#![allow(clippy::unwrap_used)] // helpers of tests are tests
+
+mod cli;
+mod client;
+mod compaction;
+mod crash;
+mod crowd;
+mod damage;
+mod fairness;
+mod faults;
+mod formats;
+mod handles;
+mod hostile;
+mod kvs;
+mod later;
+mod leftovers;
+mod limits;
+mod oracle;
+mod pipelined;
+#[cfg(target_os = "linux")]
+mod prompt;
+mod replay;
+mod scarce;
+mod stopping;
+mod tail;
+mod timers;
+
+use kvs_test_kit::Server;
+use std::process::Command;
+use tempfile::TempDir;
+
+const KVS: &str = env!("CARGO_BIN_EXE_kvs");
+
+/// The program `kvs`, about to run with these arguments.
+fn kvs(args: &[&str]) -> assert_cmd::Command {
+    let mut command = assert_cmd::Command::new(KVS);
+    command.args(args);
+    command
+}
+
+/// `kvs server` with these options, in a process of its own.
+fn kvs_server(options: &[&str], dir: &TempDir) -> Server {
+    Server::start(Command::new(KVS).arg("server").args(options), dir.path()).unwrap()
+}

@@ -1,0 +1,7 @@
+//! What a store of `final` promises, tried on the simulated disk: a [`workload`], during which there is
+//! a [`crash`], an error of the disk ([`faults`]), or after it some [`damage`].
+
+pub mod crash;
+pub mod damage;
+pub mod faults;
+pub mod workload;
