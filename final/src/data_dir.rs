@@ -1,44 +1,14 @@
-use crate::{KvsError, Result};
+use crate::{EngineKind, KvsError, Result};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::{Duration, Instant};
-use std::{fmt, str::FromStr, thread};
 
 /// The file in a data directory that names its engine. Its lock says who owns the directory.
 const MARKER: &str = "engine";
 /// How long an open waits for an owner that is perhaps just letting go.
-const PATIENCE: Duration = Duration::from_secs(1);
-
-/// The engines that can own a data directory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EngineKind {
-    /// Our own, `KvStore`.
-    Kvs,
-    /// The embedded database sled.
-    Sled,
-}
-
-impl fmt::Display for EngineKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            EngineKind::Kvs => "kvs",
-            EngineKind::Sled => "sled",
-        })
-    }
-}
-
-impl FromStr for EngineKind {
-    type Err = String;
-
-    fn from_str(name: &str) -> std::result::Result<Self, String> {
-        match name {
-            "kvs" => Ok(EngineKind::Kvs),
-            "sled" => Ok(EngineKind::Sled),
-            other => Err(format!("`{other}` is no engine; there are `kvs` and `sled`")),
-        }
-    }
-}
+const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl EngineKind {
     /// The engine to use on `dir`: the one that was asked for, else the one whose data is there,
@@ -85,7 +55,7 @@ impl DataDir {
             .open(&marker_path)
             .map_err(in_marker())?;
         if lock(&path, &mut marker, engine)?.is_none() {
-            // The name has to be safe before any data is.
+            // The name has to be durable before any data is.
             writeln!(marker, "{engine}")
                 .and_then(|()| marker.sync_all())
                 .and_then(|()| File::open(&path)?.sync_all())
@@ -116,7 +86,7 @@ impl DataDir {
 /// Locks the marker of the directory `dir`, and returns the engine in it, which is `engine` or none.
 fn lock(dir: &Path, marker: &mut File, engine: EngineKind) -> Result<Option<EngineKind>> {
     let path = dir.join(MARKER);
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + LOCK_TIMEOUT;
     while let Err(error) = marker.try_lock() {
         match error {
             TryLockError::Error(error) => return Err(KvsError::at(&path)(error)),
@@ -136,7 +106,7 @@ fn lock(dir: &Path, marker: &mut File, engine: EngineKind) -> Result<Option<Engi
     }
 }
 
-/// Makes a directory with those above it, and makes the names of all that were missing safe.
+/// Makes a directory with those above it, and makes the names of all that were missing durable.
 fn create_dir(path: &Path) -> io::Result<()> {
     let missing = path.ancestors().take_while(|dir| !dir.as_os_str().is_empty() && !dir.exists());
     let missing: Vec<&Path> = missing.collect();

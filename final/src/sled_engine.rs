@@ -1,5 +1,5 @@
-use crate::data_dir::{DataDir, EngineKind};
-use crate::{KvsEngine, KvsError, Result};
+use crate::data_dir::DataDir;
+use crate::{EngineKind, KvsEngine, KvsError, Result};
 use std::path::PathBuf;
 use std::sync::Arc;
 

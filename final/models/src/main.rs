@@ -40,7 +40,7 @@ mod store;
 mod sync;
 
 from_final! {
-    "": data_dir, engine, error, panic, sync_points;
+    "": data_dir, engine, engine_kind, error, panic, sync_points;
 }
 
 #[allow(dead_code, unused_imports, clippy::all)]
@@ -61,8 +61,8 @@ mod protocol {
 // The names under which `final` finds its own items and its two crates that have a stand-in.
 extern crate self as crossbeam;
 extern crate self as papaya;
-pub(crate) use data_dir::EngineKind;
 pub(crate) use engine::KvsEngine;
+pub(crate) use engine_kind::EngineKind;
 pub(crate) use error::{KvsError, Result};
 pub(crate) use map::{Compute, Guard, HashMap, Operation};
 

@@ -1,8 +1,8 @@
 use super::{Disk, DiskFile};
-use crate::Result;
-use crate::data_dir::{DataDir, EngineKind};
+use crate::data_dir::DataDir;
 #[cfg(feature = "testing")]
 use crate::sync_points::{Point, reach};
+use crate::{EngineKind, Result};
 use std::any::Any;
 use std::fs::{self, File, OpenOptions};
 use std::io;

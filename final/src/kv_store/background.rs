@@ -4,8 +4,8 @@
 use super::commit::Commit;
 use super::compactor::Compactor;
 use super::options::Durability;
+use super::periodic::Periodic;
 use super::writer::Writer;
-use crate::periodic::Periodic;
 use crate::sync::thread::{self, JoinHandle};
 use crate::{KvsError, Result};
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, select};

@@ -27,6 +27,7 @@ mod compactor;
 mod index;
 mod manifest;
 mod options;
+mod periodic;
 mod reader;
 mod record;
 mod recovery;
@@ -173,6 +174,16 @@ impl KvStore {
     /// If the disk fails; from then on no more is written until the store is opened again.
     pub fn sync(&self) -> Result<()> {
         self.0.writer.sync()
+    }
+}
+
+impl KvStoreOptions {
+    /// Opens the store in a directory, which is made if need be.
+    ///
+    /// # Errors
+    /// As [`KvStore::open`].
+    pub fn open(self, dir: impl Into<PathBuf>) -> Result<KvStore> {
+        KvStore::open_with(self, dir.into())
     }
 }
 

@@ -1,8 +1,5 @@
-use super::KvStore;
-use crate::Result;
 use crate::disk::{Disk, RealDisk};
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -125,8 +122,8 @@ impl KvStoreOptions {
         self
     }
 
-    /// Whether threads of the store's own compact and sync it. Without, [`KvStore::compact_if_due`]
-    /// and [`KvStore::sync`] are left to the caller; for tests that want one order of events.
+    /// Whether threads of the store's own compact and sync it. Without them, `compact_if_due` and `sync`
+    /// are left to the caller; for tests that want one order of events.
     pub fn background(mut self, background: bool) -> Self {
         self.background = background;
         self
@@ -136,13 +133,5 @@ impl KvStoreOptions {
     pub fn disk(mut self, disk: impl Disk) -> Self {
         self.disk = Arc::new(disk);
         self
-    }
-
-    /// Opens the store in a directory, which is made if need be.
-    ///
-    /// # Errors
-    /// As [`KvStore::open`].
-    pub fn open(self, dir: impl Into<PathBuf>) -> Result<KvStore> {
-        KvStore::open_with(self, dir.into())
     }
 }

@@ -5,7 +5,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 /// A thread that does something every so often, until this is dropped.
-pub(crate) struct Periodic {
+pub(super) struct Periodic {
     /// Nothing is ever sent; it is dropped to end the thread.
     stop: Option<Sender<Infallible>>,
     thread: Option<JoinHandle<()>>,
@@ -13,7 +13,7 @@ pub(crate) struct Periodic {
 
 impl Periodic {
     /// Calls `work` whenever `time` has passed, for as long as it returns true.
-    pub(crate) fn start(
+    pub(super) fn start(
         name: &str,
         time: Duration,
         mut work: impl FnMut() -> bool + Send + 'static,
