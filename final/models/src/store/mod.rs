@@ -55,7 +55,8 @@ impl KvStore {
     }
 
     fn on(disk: SimulatedDisk, durability: Durability) -> Result<KvStore> {
-        KvStoreOptions::new().durability(durability).segment_bytes(1 << 10).disk(disk).open("/")
+        let options = KvStoreOptions::new().durability(durability).segment_bytes(1 << 10);
+        KvStore::open_with(options.disk(disk), "/".into())
     }
 
     fn open_with(options: KvStoreOptions, dir: PathBuf) -> Result<KvStore> {
