@@ -18,7 +18,7 @@ pub struct Stats {
     pub last_error: Option<String>,
 }
 
-/// A line a figure: its name, a space and the value.
+/// A line a number: its name, a space and the value.
 impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Stats { keys, live_bytes, stale_bytes, segments, compactions, last_error } = self;
@@ -39,9 +39,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_figure_is_a_line_also_when_an_error_has_several() {
+    fn a_number_is_a_line_also_when_an_error_has_several() {
         let stats = Stats { keys: 7, last_error: Some("disk\nfull".into()), ..Stats::default() };
-        let words = "keys 7\nlive_bytes 0\nstale_bytes 0\nsegments 0\ncompactions 0\n";
-        assert_eq!(stats.to_string(), format!("{words}last_error disk full\n"));
+        let numbers = "keys 7\nlive_bytes 0\nstale_bytes 0\nsegments 0\ncompactions 0\n";
+        assert_eq!(stats.to_string(), format!("{numbers}last_error disk full\n"));
     }
 }

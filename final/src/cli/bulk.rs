@@ -131,8 +131,9 @@ impl<W: Write> Bulk<W> {
             // The connection is lost.
             lost => {
                 self.output.flush()?;
-                let place = format!("line {number}, and nobody knows what was done from there on");
-                lost.with_context(|_| place)?;
+                lost.with_context(|_| {
+                    format!("line {number}, and nobody knows what was done from there on")
+                })?;
             }
         }
         Ok(())

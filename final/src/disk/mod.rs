@@ -5,13 +5,13 @@
 //! to, so that a test can try a crash or an error at every single operation.
 
 #[cfg(feature = "testing")]
-mod power_cut;
+mod power_loss;
 mod real;
 #[cfg(feature = "testing")]
 mod simulated;
 
 #[cfg(feature = "testing")]
-pub use power_cut::CrashRng;
+pub use power_loss::CrashRng;
 pub use real::RealDisk;
 #[cfg(feature = "testing")]
 pub use simulated::{Fault, SimulatedDisk};
@@ -23,9 +23,9 @@ use std::path::Path;
 
 /// A place with directories and files.
 ///
-/// The rules are POSIX's, taken strictly. What was written is there for every reader at once. It
-/// survives a power cut only after [`DiskFile::sync`], and a name, new, changed or removed, only
-/// after [`Disk::sync_dir`] on its directory.
+/// The rules are POSIX's, taken strictly. What was written is there for every reader at once. It is
+/// durable, which is to say that it survives a power loss, only after [`DiskFile::sync`]; and a name,
+/// new, changed or removed, only after [`Disk::sync_dir`] on its directory.
 pub trait Disk: Send + Sync + 'static {
     /// Makes `dir` if need be and takes it for this process, until the result is dropped.
     fn claim(&self, dir: &Path) -> Result<Box<dyn Any + Send + Sync>>;
@@ -48,7 +48,7 @@ pub trait Disk: Send + Sync + 'static {
     /// Takes a name away. Who has the file open keeps it.
     fn remove(&self, path: &Path) -> io::Result<()>;
 
-    /// Makes the names in `dir` survive a power cut.
+    /// Makes the names in `dir` durable.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
 }
 
@@ -68,13 +68,13 @@ pub trait DiskFile: Send + Sync {
     /// Writes `bytes` at `offset`. After an error any part of them may be there.
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
 
-    /// Cuts the file, or extends it with zeros.
+    /// Truncates the file, or extends it with zeros.
     fn set_len(&self, len: u64) -> io::Result<()>;
 
     /// Reserves space and extends the file to `len`, so that later syncs need not record that it
     /// grows. A disk that cannot do that does nothing.
     fn allocate(&self, len: u64) -> io::Result<()>;
 
-    /// Makes content and length survive a power cut.
+    /// Makes content and length durable.
     fn sync(&self) -> io::Result<()>;
 }

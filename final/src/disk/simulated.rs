@@ -1,4 +1,4 @@
-use super::power_cut::{Change, Content, CrashRng, FileId, cut, is_safe, replay, write};
+use super::power_loss::{Change, Content, CrashRng, FileId, is_durable, lose, replay, write};
 use super::{Disk, DiskFile};
 use crate::sync::{Mutex, MutexGuard};
 use crate::{KvsError, Result};
@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 
-/// A disk in memory that knows what a power cut may take.
+/// A disk in memory that knows what a power loss may take.
 ///
 /// It records every operation that changes something, in order. [`SimulatedDisk::after_power_cut`]
 /// makes a disk as it may look if the power had failed after the first so many of them: writes that
@@ -18,7 +18,7 @@ use std::sync::{Arc, PoisonError};
 #[derive(Clone, Default)]
 pub struct SimulatedDisk(Arc<Mutex<State>>);
 
-/// What goes wrong, from an operation on.
+/// An injected fault: what goes wrong, from an operation on.
 #[derive(Clone, Copy, Debug)]
 pub struct Fault {
     /// The number of the operation, counted from 0 since the disk was made; reads count too.
@@ -70,20 +70,20 @@ impl SimulatedDisk {
         self.state().fault = fault;
     }
 
-    /// From now on a sync succeeds and does nothing: the disk that no store can be safe on.
+    /// From now on a sync succeeds and does nothing: on such a disk no store can be durable.
     pub fn set_lying(&self, lies: bool) {
         self.state().lies = lies;
     }
 
-    /// Calls `then` in the course of the next sync of a file: what that makes safe is, and it has not
-    /// returned yet.
+    /// Calls `then` in the course of the next sync of a file: what that makes durable is durable, and it
+    /// has not returned yet.
     pub fn during_next_sync(&self, then: impl FnOnce() + Send + 'static) {
         self.state().during_sync = Some(Box::new(then));
     }
 
-    /// Whether a power cut now would take nothing.
+    /// Whether a power loss now would take nothing.
     pub fn is_safe(&self) -> bool {
-        is_safe(&self.state().changes)
+        is_durable(&self.state().changes)
     }
 
     /// The content of a file, if there is one of that name.
@@ -105,7 +105,7 @@ impl SimulatedDisk {
         self.state().names.keys().cloned().collect()
     }
 
-    /// A disk with the same content, all of it safe from power cuts.
+    /// A disk with the same content, all of it durable.
     pub fn snapshot(&self) -> SimulatedDisk {
         let state = self.state();
         let Content { behind, .. } = replay(&state.base, &state.changes, None);
@@ -118,15 +118,15 @@ impl SimulatedDisk {
         SimulatedDisk(Arc::new(Mutex::new(State { names, files, base, ..State::default() })))
     }
 
-    /// The disk after a power cut that came when `changes` operations were done: whatever was not
+    /// The disk after a power loss that came when `changes` operations were done: whatever was not
     /// synced by then is kept, lost or torn, as the choices say.
     pub fn after_power_cut(&self, changes: usize, choices: &mut CrashRng) -> SimulatedDisk {
         let state = self.state();
-        SimulatedDisk::of(state.sized(cut(&state.base, state.done(changes), choices)))
+        SimulatedDisk::of(state.sized(lose(&state.base, state.done(changes), choices)))
     }
 
     /// The disk after the process ended when `changes` operations were done. Nothing is lost, but
-    /// what was not synced still is not: a power cut after that may take it.
+    /// what was not synced still is not: a power loss after that may take it.
     pub fn after_kill(&self, changes: usize) -> SimulatedDisk {
         let state = self.state();
         let done = state.done(changes);

@@ -3,10 +3,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// When a write is safe from what.
+/// What an acknowledged write survives.
 ///
 /// At every level a write that was acknowledged survives the end of the process, `kill -9`
-/// included. The levels differ in what a power cut, or a crash of the operating system, may take.
+/// included. The levels differ in what a power loss, or a crash of the operating system, may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
     /// Nothing: a write is acknowledged, and seen by readers, after it was synced. Writers that
@@ -20,12 +20,12 @@ pub enum Durability {
 }
 
 impl Durability {
-    /// What the level promises, in words for a log.
+    /// What the level promises, for a log.
     pub(crate) fn promise(self) -> &'static str {
         match self {
-            Durability::Always => "acknowledged writes survive power cuts",
+            Durability::Always => "acknowledged writes survive power losses",
             Durability::Interval(_) => {
-                "acknowledged writes survive the end of the process; a power cut takes the last ones"
+                "acknowledged writes survive the end of the process; a power loss takes the last ones"
             }
             Durability::Os => {
                 "acknowledged writes survive the end of the process; nothing is synced on purpose"

@@ -4,15 +4,15 @@
 //! {"Get":{"key":"k"}}               {"Ok":"v"} or {"Ok":null}
 //! {"Set":{"key":"k","value":"v"}}   {"Ok":null}
 //! {"Remove":{"key":"k"}}            {"Ok":null} or {"Err":"Key not found"}
-//! {"Stats":{}}                      {"Ok":"name value\nname value\n…"}, a line a figure
+//! {"Stats":{}}                      {"Ok":"name value\nname value\n…"}, a line a number
 //! anything else                     {"Err":"…"}
 //! ```
 //!
 //! Answers come in the order of the requests, and a client may send many before it reads.
 
-mod lines;
+mod line_decoder;
 
-pub use lines::{Line, Lines};
+pub use line_decoder::{Line, Lines};
 
 use crate::{KvsError, Result};
 use serde::{Deserialize, Serialize};
@@ -52,7 +52,7 @@ pub enum Request {
 pub enum Response {
     /// It is done; with the value if there is one to give.
     Ok(Option<String>),
-    /// It is not done; in words.
+    /// It is not done; the message says why.
     Err(String),
 }
 
@@ -75,7 +75,7 @@ pub fn encode(message: &impl Serialize) -> Result<Vec<u8>> {
 /// The request that a line is, without its newline.
 ///
 /// # Errors
-/// [`KvsError::Protocol`], with words for whoever wrote the line.
+/// [`KvsError::Protocol`], with a message for whoever wrote the line.
 pub fn decode(line: &[u8]) -> Result<Request> {
     serde_json::from_slice(line).map_err(|error| KvsError::Protocol(error.to_string()))
 }

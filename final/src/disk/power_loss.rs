@@ -1,4 +1,4 @@
-//! What a power cut takes: the changes since the start, and which of them survive.
+//! What a power loss takes: the changes since the start, and which of them survive.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ pub(super) struct Content {
     pub(super) files: Vec<Vec<u8>>,
     /// Of some files, what was on its way when the power failed. Bytes behind the file's end nobody
     /// sees; but where the file grows and the power fails again, they can be there in the place of
-    /// what was written. A file system clears them when the file is cut or extended by itself.
+    /// what was written. A file system clears them when the file is truncated or extended by itself.
     pub(super) behind: HashMap<FileId, Vec<u8>>,
 }
 
@@ -79,8 +79,8 @@ impl Content {
     }
 }
 
-/// Whether all of these changes are safe.
-pub(super) fn is_safe(done: &[Change]) -> bool {
+/// Whether all of these changes are durable.
+pub(super) fn is_durable(done: &[Change]) -> bool {
     let keep = Keep::new(done, None);
     done.iter().enumerate().all(|(number, change)| match change {
         Change::Write { file, .. } | Change::SetLen { file, .. } => keep.is_synced(number, *file),
@@ -89,11 +89,11 @@ pub(super) fn is_safe(done: &[Change]) -> bool {
     })
 }
 
-/// What there is after some changes to `base` and a power cut.
-pub(super) fn cut(base: &Content, done: &[Change], choices: &mut CrashRng) -> Content {
+/// What there is after some changes to `base` and a power loss.
+pub(super) fn lose(base: &Content, done: &[Change], choices: &mut CrashRng) -> Content {
     let mut kept = replay(base, done, Some(choices));
     for (file, bytes) in replay(base, done, None).files.into_iter().enumerate() {
-        // The bytes may have been safe sooner than the length.
+        // The bytes may have been durable sooner than the length.
         if bytes.len() > kept.file(file).len() && choices.below(2) == 0 {
             kept.behind.insert(file, bytes);
         }
@@ -148,7 +148,7 @@ pub(super) fn replay(base: &Content, done: &[Change], choices: Option<&mut Crash
 
 /// Decides what survives.
 struct Keep<'a> {
-    /// For each file the number of its last sync; what came before it is safe.
+    /// For each file the number of its last sync; what came before it is durable.
     file_syncs: HashMap<FileId, usize>,
     /// For each directory likewise.
     dir_syncs: HashMap<&'a Path, usize>,
@@ -178,9 +178,9 @@ impl<'a> Keep<'a> {
     }
 
     /// One of `bound` choices; the first, which is to keep, if nothing is lost.
-    fn choose(&mut self, safe: bool, bound: usize) -> usize {
+    fn choose(&mut self, is_durable: bool, bound: usize) -> usize {
         match &mut self.choices {
-            Some(choices) if !safe => choices.below(bound),
+            Some(choices) if !is_durable => choices.below(bound),
             _ => 0,
         }
     }

@@ -13,8 +13,8 @@ pub struct Lines {
     limit: usize,
     /// So many bytes at the start have no newline.
     scanned: usize,
-    /// The line that is arriving is too long; its bytes are passed over.
-    passing: bool,
+    /// The line that is arriving is too long; its bytes are discarded.
+    discarding: bool,
 }
 
 /// A line.
@@ -29,7 +29,7 @@ pub enum Line<'a> {
 impl Lines {
     /// For lines of at most `limit` bytes with their newlines.
     pub fn new(limit: usize) -> Lines {
-        Lines { limit, scanned: 0, passing: false }
+        Lines { limit, scanned: 0, discarding: false }
     }
 
     /// The line that `bytes` starts with: what was left over the last time, and what came since. It
@@ -41,26 +41,26 @@ impl Lines {
             return None;
         };
         self.scanned += length;
-        let too_long = self.passing || self.scanned >= self.limit;
+        let too_long = self.discarding || self.scanned >= self.limit;
         Some(if too_long { Line::TooLong } else { Line::Whole(&bytes[..self.scanned]) })
     }
 
     /// Takes the line that was found. Returns its length in bytes, newline included.
     pub fn take(&mut self) -> usize {
-        self.passing = false;
+        self.discarding = false;
         std::mem::take(&mut self.scanned) + 1
     }
 
     /// How many bytes need not be kept after [`Lines::find`] has found nothing more: all, if they are
     /// part of a line that is too long.
     pub fn pass(&mut self) -> usize {
-        self.passing |= self.scanned >= self.limit;
-        if self.passing { std::mem::take(&mut self.scanned) } else { 0 }
+        self.discarding |= self.scanned >= self.limit;
+        if self.discarding { std::mem::take(&mut self.scanned) } else { 0 }
     }
 
-    /// Whether the bytes of a line that is too long are being passed over.
+    /// Whether the bytes of a line that is too long are being discarded.
     pub fn is_passing(&self) -> bool {
-        self.passing
+        self.discarding
     }
 }
 
