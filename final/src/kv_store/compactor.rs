@@ -229,7 +229,7 @@ impl Compactor {
             let since = Instant::now();
             // The entries that are replaced are freed by the last thread that had a pin by then. Gets
             // are short, so that is this thread, and no get is held up by it. With a pin for each move
-            // one get in a hundred took 9 µs where it takes 1.2, and 1 while nothing is compacted.
+            // it would now and then be a get, which then takes several times as long.
             let pin = index.entries.pin();
             let (mut moves, mut bytes) = (0, 0);
             while moves < MOVES && bytes < CHUNK {

@@ -92,7 +92,7 @@ fn a_torn_tail_is_cut_and_reported_once() {
 fn the_level_of_durability_is_said_at_start_and_a_wrong_one_refused() {
     for (args, words) in [
         (&[][..], "durability: interval=100: "),
-        (&["--durability", "always"], "durability: always: acknowledged writes survive power losses"),
+        (&["--durability", "always"], "always: acknowledged writes survive power losses"),
         (&["--durability", "interval=5"], "durability: interval=5: "),
         (&["--engine", "sled"], "durability: os: "),
     ] {
