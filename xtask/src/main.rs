@@ -8,19 +8,25 @@
 //!
 //! `tree.rs` has the files as they are and as they should be, `text.rs` reads Markdown.
 
+mod expected;
+mod links;
 mod numbers;
 mod problem;
+mod programs;
+mod sessions;
+mod stages;
 mod tables;
 mod text;
 mod tree;
 
+use links::Names;
 use problem::Problem;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use tree::Tree;
 
-const USAGE: &str = "usage: cargo xtask sync [--check]";
+const USAGE: &str = "usage: cargo xtask sync [--check] | check";
 
 /// The texts in which something is generated.
 const TEXTS: [&str; 3] = ["README.md", "WALKTHROUGH.md", "benches/README.md"];
@@ -31,6 +37,11 @@ fn main() -> ExitCode {
     let problems = match args[..] {
         ["sync"] => sync(false),
         ["sync", "--check"] => sync(true),
+        ["check"] => check(),
+        ["netcat", addr] => {
+            let result = sessions::netcat(addr);
+            return result.map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
+        }
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
@@ -64,6 +75,48 @@ fn derive(tree: &mut Tree) -> Vec<Problem> {
         problems.extend(numbers::sync(tree, text));
     }
     problems
+}
+
+/// The stages that the text runs.
+const STAGES: [&str; 8] = ["1", "2", "3", "4", "5", "6", "7", "final"];
+
+/// What is wrong with what can't be derived: with links and names, and with what the text runs.
+fn check() -> Vec<Problem> {
+    let tree = Tree::new(root());
+    let names = Names::read(root());
+    let check = |file: &&str| match tree.read(file) {
+        Ok(text) => links::check(root(), file, &text, &names),
+        Err(problem) => vec![problem],
+    };
+    let mut problems: Vec<Problem> = TEXTS.iter().chain(&["SECURITY.md"]).flat_map(check).collect();
+    problems.extend(spelling());
+    problems.extend(run(&tree, "WALKTHROUGH.md").unwrap_or_else(|problem| vec![problem]));
+    problems
+}
+
+/// What `typos` says of all texts and sources, if it is there.
+fn spelling() -> Option<Problem> {
+    match Command::new("typos").current_dir(root()).args(["--format", "brief"]).status() {
+        Ok(status) if status.success() => None,
+        Ok(_) => Some(Problem::new("_typos.toml", 1, "`typos` found what it printed above")),
+        Err(_) => {
+            println!("skipped: there is no `typos` (`pip install typos`)");
+            None
+        }
+    }
+}
+
+/// Runs the sessions and the programs of a text.
+fn run(tree: &Tree, file: &str) -> Result<Vec<Problem>, Problem> {
+    let text = tree.read(file)?;
+    let build = |stage: &str| {
+        let built = stages::build(root(), stage).map_err(|e| Problem::new("stages", 1, e))?;
+        Ok((stage.to_owned(), built))
+    };
+    let stages = STAGES.into_iter().map(build).collect::<Result<BTreeMap<_, _>, _>>()?;
+    let mut problems = sessions::check(file, &text, &stages);
+    problems.extend(programs::check(file, &text, &stages));
+    Ok(problems)
 }
 
 /// The repository.

@@ -55,6 +55,11 @@ fn lines_of_prose(text: &str) -> impl Iterator<Item = (usize, usize, &str)> {
     })
 }
 
+/// The lines that are not within a block of code, with their numbers.
+pub(crate) fn prose(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    lines_of_prose(text).map(|(line, _, content)| (line, content))
+}
+
 /// What stands in a comment that begins with `name`.
 fn mark<'a>(line: &'a str, name: &str) -> Option<&'a str> {
     let inner = line.strip_prefix("<!--")?.strip_suffix("-->")?.trim();

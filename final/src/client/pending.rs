@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 /// A request whose answer nobody has waited for yet.
 ///
-/// Pendings can be waited on in any order, in other threads too, and after their client is gone.
+/// They can be waited on in any order, in other threads too, and after their client is gone.
 /// An answer that comes before somebody waits for it is kept in memory. One that is dropped wants
 /// no answer; its request is executed like the others, if it was sent: requests are gathered, and
 /// sent when somebody waits, when they are many, or by [`flush`](super::KvsClient::flush).

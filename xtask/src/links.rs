@@ -1,0 +1,229 @@
+//! What the texts point to exists: files and headings that they link to, and what they name between
+//! backticks: files, long names, which are those of tests, and what a `cargo` command picks.
+
+use crate::problem::Problem;
+use crate::text::{fences, prose};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+/// What begins with one of these between backticks is a file.
+const DIRS: [&str; 5] = ["tests/", "final/", "stages/", "benches/", "xtask/"];
+/// A name with so many underscores is a function's.
+const LONG: usize = 4;
+
+/// What is wrong with the links of a text below `root`, and with its names.
+pub(crate) fn check(root: &Path, file: &str, text: &str, names: &Names) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let dir = root.join(file).parent().unwrap_or(root).to_owned();
+    for (line, words) in prose(text) {
+        let (plain, code) = spans(words);
+        let broken = targets(&plain)
+            .into_iter()
+            .filter_map(|target| Some(format!("`{target}`: {}", broken(&dir, text, target)?)));
+        let missing = code.into_iter().filter_map(|code| names.missing(code));
+        problems.extend(broken.chain(missing).map(|message| Problem::new(file, line, message)));
+    }
+    for fence in fences(text).iter().filter(|fence| fence.language == "console") {
+        let commands = fence.text.lines().zip(fence.line + 1..);
+        let missing = commands.filter_map(|(command, line)| {
+            Some(Problem::new(file, line, names.missing(command.strip_prefix("$ ")?)?))
+        });
+        problems.extend(missing);
+    }
+    problems
+}
+
+/// A line without its pieces of code, and these.
+fn spans(line: &str) -> (String, Vec<&str>) {
+    let parts: Vec<&str> = line.split('`').collect();
+    let plain: Vec<&str> = parts.iter().copied().step_by(2).collect();
+    (plain.join("``"), parts.into_iter().skip(1).step_by(2).collect())
+}
+
+/// What a line links to: `[text](target)`, `src="target"`, `href="target"`, `srcset="target"`.
+fn targets(line: &str) -> Vec<&str> {
+    let ends = [("](", ')'), ("src=\"", '"'), ("href=\"", '"'), ("srcset=\"", '"')];
+    let found = ends.iter().flat_map(|(begin, end)| {
+        line.match_indices(begin).filter_map(|(at, _)| line[at + begin.len()..].split_once(*end))
+    });
+    found.map(|(target, _)| target).collect()
+}
+
+/// Why a link leads nowhere. What is in the web is not looked for.
+fn broken(dir: &Path, own: &str, target: &str) -> Option<&'static str> {
+    if target.starts_with("https://") || target.starts_with("http://") {
+        return None;
+    }
+    let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+    let path = dir.join(file);
+    if !file.is_empty() && !path.exists() {
+        return Some("there is no such file");
+    }
+    let other = if file.is_empty() { None } else { fs::read_to_string(path).ok() };
+    let has_it = anchor.is_empty() || anchors(other.as_deref().unwrap_or(own)).contains(anchor);
+    (!has_it).then_some("there is no such heading")
+}
+
+/// What a link may have after its `#`: the headings in small letters, with `-` for blanks, without marks.
+fn anchors(text: &str) -> BTreeSet<String> {
+    let headings = prose(text).filter(|(_, line)| line.starts_with('#'));
+    let anchor = |heading: &str| {
+        let title = heading.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+        title.chars().filter(|c| c.is_alphanumeric() || ['-', '_'].contains(c)).collect()
+    };
+    headings.map(|(_, heading)| anchor(heading)).collect()
+}
+
+/// What can be named.
+pub(crate) struct Names<'a> {
+    root: &'a Path,
+    /// All functions of the repository.
+    functions: BTreeSet<String>,
+    manifest: String,
+}
+
+impl Names<'_> {
+    pub(crate) fn read(root: &Path) -> Names<'_> {
+        let mut functions = BTreeSet::new();
+        for dir in ["tests", "final", "stages", "benches"] {
+            read_functions(&root.join(dir), &mut functions);
+        }
+        let manifest = fs::read_to_string(root.join("Cargo.toml")).unwrap_or_default();
+        Names { root, functions, manifest }
+    }
+
+    /// What is wrong with a piece of code.
+    fn missing(&self, code: &str) -> Option<String> {
+        if let Some(command) = code.strip_prefix("cargo ") {
+            let picked = self.picks_nothing(command)?;
+            return Some(format!("`{code}`: `{picked}` picks nothing"));
+        }
+        let is_file = DIRS.iter().any(|dir| code.starts_with(dir)) && !code.contains(['*', ' ']);
+        if is_file && !self.root.join(code).exists() {
+            return Some(format!("`{code}`: there is no such file"));
+        }
+        let is_snake = code.chars().all(|c| matches!(c, 'a'..='z' | '0'..='9' | '_'));
+        let is_long = is_snake && code.matches('_').count() >= LONG;
+        (is_long && !self.functions.contains(code))
+            .then(|| format!("`{code}`: there is no such test"))
+    }
+
+    /// The first option of a `cargo` command that names something which isn't there.
+    fn picks_nothing(&self, command: &str) -> Option<String> {
+        let mut words = command.split_whitespace().take_while(|word| *word != "--").peekable();
+        let mut package = "";
+        while let Some(word) = words.next() {
+            if word == "-p" || word == "--manifest-path" {
+                package = words.next()?;
+            }
+            let in_file = |dir: &str, name: &str| {
+                let path = self.root.join(package).join(dir).join(name);
+                path.exists() || path.with_extension("rs").exists()
+            };
+            let (exists, name) = match word {
+                "--features" => {
+                    let name = words.next()?;
+                    (self.manifest.contains(&format!("\n{name} = [")), name)
+                }
+                "--bin" => {
+                    let name = words.next()?;
+                    (self.manifest.contains(&format!("name = \"{name}\"")), name)
+                }
+                "--bench" => {
+                    let name = words.next()?;
+                    (in_file("benches", name), name)
+                }
+                "--test" => {
+                    let name = words.next()?;
+                    let filter = words.next_if(|word| !word.starts_with('-')).unwrap_or_default();
+                    let mut functions = self.functions.iter();
+                    let is_known = functions.any(|function| function.contains(filter));
+                    (in_file("tests", name) && is_known, name)
+                }
+                _ => continue,
+            };
+            if !exists {
+                return Some(format!("{word} {name}"));
+            }
+        }
+        None
+    }
+}
+
+/// The names of all functions and modules below a path.
+fn read_functions(path: &Path, names: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(path).into_iter().flatten().flatten() {
+        read_functions(&entry.path(), names);
+    }
+    if path.extension().is_some_and(|extension| extension == "rs") {
+        names.extend(path.file_stem().map(|stem| stem.to_string_lossy().into_owned()));
+        let text = fs::read_to_string(path).unwrap_or_default();
+        let is_name = |c: char| c.is_alphanumeric() || c == '_';
+        let found = text.split("fn ").skip(1).map(|rest| rest.split(|c| !is_name(c)).next());
+        names.extend(found.flatten().map(str::to_owned));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is found in a text at the root of the repository.
+    fn found(text: &str) -> Vec<String> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let problems = check(root, "t.md", text, &Names::read(root));
+        problems
+            .into_iter()
+            .map(|problem| format!("{}: {}", problem.line, problem.message))
+            .collect()
+    }
+
+    #[test]
+    fn what_exists_may_be_pointed_to() {
+        let text = "# A title, `a_b`!\n\n[a](#a-title-a_b) [b](README.md#measure-it) [c](stages) [d](https://e.f)\n\
+            `tests/kv_store.rs`, `fetch_add`, `[x](y)`, `a_malformed_line_is_answered_in_words_and_the_connection_goes_on`\n\
+            ```console\n$ cargo test --features stage-1 --test thread_pool naive\n\
+            $ cargo bench --features all-stages --bench scaling -- --test\n$ cargo run --bin kvs-server\n```\n";
+        assert_eq!(found(text), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_points_to_nothing_is_noticed() {
+        for (text, message) in [
+            ("[a](#title)", "`#title`: there is no such heading"),
+            ("[a](ghost.md)", "`ghost.md`: there is no such file"),
+            ("[a](README.md#ghost)", "`README.md#ghost`: there is no such heading"),
+            ("<img alt=\"\" src=\"ghost.svg\">", "`ghost.svg`: there is no such file"),
+            ("`tests/ghost.rs`", "`tests/ghost.rs`: there is no such file"),
+            ("`a_test_that_nobody_wrote`", "`a_test_that_nobody_wrote`: there is no such test"),
+            (
+                "`cargo test --test ghosts`",
+                "`cargo test --test ghosts`: `--test ghosts` picks nothing",
+            ),
+            (
+                "`cargo test --test stories skip_lost_x`",
+                "`cargo test --test stories skip_lost_x`: `--test stories` picks nothing",
+            ),
+            (
+                "`cargo bench --bench cued`",
+                "`cargo bench --bench cued`: `--bench cued` picks nothing",
+            ),
+            (
+                "`cargo run --features stage-8`",
+                "`cargo run --features stage-8`: `--features stage-8` picks nothing",
+            ),
+            (
+                "`cargo run --bin kvs-ghost`",
+                "`cargo run --bin kvs-ghost`: `--bin kvs-ghost` picks nothing",
+            ),
+        ] {
+            assert_eq!(found(text), [format!("1: {message}")]);
+        }
+        let session = "```console\n$ cargo test --test ghosts\n```\n";
+        assert_eq!(
+            found(session),
+            ["2: `cargo test --test ghosts`: `--test ghosts` picks nothing"]
+        );
+    }
+}

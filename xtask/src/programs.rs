@@ -1,0 +1,275 @@
+//! Code that is wrong is wrong in the way that the text says.
+//!
+//! A block of Rust with one of these attributes, and a stage, is a program, or statements for a `main`,
+//! with that stage's library under the name `kvs`. It runs in an empty directory of its own.
+//!
+//! - `fails=E0382`: does not compile, with this error and no other. A block `text error=E0382` after it
+//!   shows lines of what the compiler says, in their order.
+//! - `runs`: ends well. `panics`: ends with a panic. `hangs`: all its threads go to sleep, and it has not
+//!   ended; so a program that hangs must not sleep by itself. A block `text output` after one of them
+//!   shows all that it prints: a panic's words too, after what went to stdout.
+
+use crate::expected::{line_matches, lines_match};
+use crate::problem::Problem;
+use crate::stages::Stage;
+use crate::text::{Fence, fences};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::Duration;
+
+const OUTCOMES: [&str; 4] = ["fails", "hangs", "panics", "runs"];
+/// How often in a row all threads of a program have to be found asleep, and how long between.
+const ASLEEP: usize = 50;
+const LOOK: Duration = Duration::from_millis(4);
+
+/// Whether a block is checked here.
+pub(crate) fn is_program(fence: &Fence) -> bool {
+    fence.language == "rust" && OUTCOMES.iter().any(|outcome| fence.get(outcome).is_some())
+}
+
+/// What goes otherwise than the text says.
+pub(crate) fn check(file: &str, text: &str, stages: &BTreeMap<String, Stage>) -> Vec<Problem> {
+    let fences = fences(text);
+    let mut problems = Vec::new();
+    for (at, fence) in fences.iter().enumerate().filter(|(_, fence)| is_program(fence)) {
+        let shown = fences.get(at + 1).filter(|next| is_output(next));
+        let wrong = match stages.get(fence.get("stage").unwrap_or_default()) {
+            Some(stage) => run_or_compile(fence, shown, stage).err(),
+            None => Some("`stage=` names no stage".to_owned()),
+        };
+        problems.extend(wrong.map(|message| Problem::new(file, fence.line, message)));
+    }
+    problems
+}
+
+fn is_output(fence: &Fence) -> bool {
+    fence.language == "text" && (fence.get("error").is_some() || fence.get("output").is_some())
+}
+
+fn run_or_compile(fence: &Fence, shown: Option<&Fence>, stage: &Stage) -> Result<(), String> {
+    let dir = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let compiled = compile(fence.text, stage, dir.path()).map_err(|error| error.to_string())?;
+    let shown: Option<Vec<&str>> = shown.map(|fence| fence.text.lines().collect());
+    if let Some(code) = fence.get("fails") {
+        return compiled.fails_with(code, &shown.unwrap_or_default());
+    }
+    if !compiled.status.success() {
+        return Err(format!("it doesn't compile:\n{}", compiled.output));
+    }
+    if fence.get("hangs").is_some() && fence.text.contains("sleep") {
+        return Err("a program that hangs must not sleep by itself".to_owned());
+    }
+    let ran = run(dir.path()).map_err(|error| error.to_string())?;
+    let outcome = match ran.status {
+        None => "hangs",
+        Some(status) if status.success() => "runs",
+        Some(status) if status.code() == Some(101) => "panics",
+        Some(_) => "ends otherwise",
+    };
+    if fence.get(outcome).is_none() {
+        return Err(format!("it {outcome}, and printed\n{}{}", ran.stdout, ran.stderr));
+    }
+    let stderr = if outcome == "panics" { &*ran.stderr } else { "" };
+    let printed: Vec<&str> = ran.stdout.lines().chain(stderr.lines()).collect();
+    match shown {
+        Some(shown) if !lines_match(&shown, &printed) => {
+            Err(format!("it printed\n{}", printed.join("\n")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What the compiler made of a program.
+struct Compiled {
+    status: ExitStatus,
+    /// The codes of its errors.
+    codes: BTreeSet<String>,
+    output: String,
+}
+
+/// Compiles a program into a directory.
+fn compile(text: &str, stage: &Stage, dir: &Path) -> std::io::Result<Compiled> {
+    let mut rustc = Command::new("rustc");
+    rustc.args(["--edition", "2024", "--error-format", "json", "--cap-lints", "allow"]);
+    rustc.arg("-L").arg(format!("dependency={}", stage.dependencies.display()));
+    rustc.arg("--extern").arg(format!("kvs={}", stage.library.display()));
+    if let Some(tempfile) = newest(&stage.dependencies, "libtempfile-") {
+        rustc.arg("--extern").arg(format!("tempfile={}", tempfile.display()));
+    }
+    // Where a reader would have it: the compiler's messages name it.
+    fs::create_dir(dir.join("src"))?;
+    let is_whole = text.lines().any(|line| line.starts_with("fn main()"));
+    let text = if is_whole { text.to_owned() } else { format!("fn main() {{\n{text}}}\n") };
+    fs::write(dir.join("src/main.rs"), text)?;
+    let output = rustc.args(["-o", "program", "src/main.rs"]).current_dir(dir).output()?;
+
+    let mut compiled =
+        Compiled { status: output.status, codes: BTreeSet::new(), output: String::new() };
+    for line in String::from_utf8_lossy(&output.stderr).lines() {
+        let message: Value = serde_json::from_str(line).unwrap_or_default();
+        if message["level"] == "error" {
+            compiled.codes.extend(message["code"]["code"].as_str().map(str::to_owned));
+        }
+        compiled.output += message["rendered"].as_str().unwrap_or(line);
+    }
+    Ok(compiled)
+}
+
+/// The library that was built last, of those with such a name.
+fn newest(dir: &Path, name: &str) -> Option<PathBuf> {
+    let files = fs::read_dir(dir).ok()?.filter_map(|entry| {
+        let path = entry.ok()?.path();
+        let file = path.file_name()?.to_str()?;
+        let is_wanted = file.starts_with(name) && file.ends_with(".rlib");
+        Some((path.metadata().ok()?.modified().ok()?, path)).filter(|_| is_wanted)
+    });
+    files.max().map(|(_, path)| path)
+}
+
+impl Compiled {
+    fn fails_with(&self, code: &str, shown: &[&str]) -> Result<(), String> {
+        if self.status.success() {
+            return Err(format!("it compiles, and doesn't fail with {code}"));
+        }
+        if !self.codes.iter().eq([code]) {
+            return Err(format!("its errors are {:?}\n{}", self.codes, self.output));
+        }
+        let mut rest = self.output.lines();
+        let wanted = shown.iter().filter(|line| !["", "...", "…"].contains(&line.trim()));
+        for line in wanted {
+            if !rest.any(|said| line_matches(without_number(line), without_number(said))) {
+                return Err(format!("no `{line}` in its place in\n{}", self.output));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A line of the compiler's without the number in its margin, which counts the added line too.
+fn without_number(line: &str) -> &str {
+    let rest = line.trim_start().trim_start_matches(|c: char| c.is_ascii_digit()).trim_start();
+    if rest.starts_with('|') { rest } else { line }
+}
+
+/// How a program went.
+struct Ran {
+    /// None if it hangs.
+    status: Option<ExitStatus>,
+    stdout: String,
+    stderr: String,
+}
+
+/// Ends a program when the check does.
+struct Guard(Child);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Runs the program in a directory until it ends, or all its threads sleep and nobody could wake them.
+fn run(dir: &Path) -> std::io::Result<Ran> {
+    let (stdout, stderr) = (dir.join("stdout"), dir.join("stderr"));
+    let child = Command::new(dir.join("program"))
+        .current_dir(dir)
+        .env_remove("RUST_BACKTRACE")
+        .env_remove("RUST_LOG")
+        .stdin(Stdio::null())
+        .stdout(File::create(&stdout)?)
+        .stderr(File::create(&stderr)?)
+        .spawn()?;
+    let mut child = Guard(child);
+    let (mut last, mut looks) = (String::new(), 0);
+    let mut status = child.0.try_wait()?;
+    while status.is_none() && looks < ASLEEP {
+        thread::sleep(LOOK);
+        let threads = threads(child.0.id());
+        let mut states = threads.lines().filter(|line| line.starts_with("State:"));
+        let sleep = states.all(|state| state.contains("S (sleeping)"));
+        looks = if sleep && threads == last { looks + 1 } else { 0 };
+        last = threads;
+        status = child.0.try_wait()?;
+    }
+    drop(child);
+    let text = |path: &Path| fs::read_to_string(path);
+    Ok(Ran { status, stdout: text(&stdout)?, stderr: text(&stderr)? })
+}
+
+/// What the kernel says of each thread of a process: its state, and how often it was switched to.
+fn threads(process: u32) -> String {
+    let threads = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten();
+    let status =
+        threads.filter_map(|task| fs::read_to_string(task.ok()?.path().join("status")).ok());
+    status.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is found in a text whose programs use no library.
+    fn found(text: &str) -> Vec<String> {
+        let nothing = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let stage = Stage {
+            programs: nothing.to_owned(),
+            library: nothing.join("libkvs.rlib"),
+            dependencies: nothing.to_owned(),
+        };
+        let stages = BTreeMap::from([("1".to_owned(), stage)]);
+        let problems = check("t.md", text, &stages).into_iter();
+        problems.map(|problem| format!("{}: {}", problem.line, problem.message)).collect()
+    }
+
+    fn program(attributes: &str, text: &str) -> String {
+        format!("```rust {attributes} stage=1\n{text}\n```\n")
+    }
+
+    const WAITS: &str = "std::sync::mpsc::channel::<u8>().1.recv().ok();\n\
+        let (_sender, receiver) = std::sync::mpsc::channel::<u8>(); receiver.recv().ok();";
+    const MOVED: &str = "let s = String::new(); drop(s); drop(s);";
+
+    #[test]
+    fn programs_that_do_what_the_text_says_are_good() {
+        let text = [
+            program("fails=E0382", MOVED)
+                + "```text error=E0382\n...\nerror[E0382]: use of moved[..]\n```\n",
+            program("hangs", WAITS),
+            program("panics", "println!(\"a\"); panic!(\"b\");")
+                + "```text output\na\n...\nb\n...\n```\n",
+            program("runs", "println!(\"{}\", 6 * 7);") + "```text output\n42\n```\n",
+        ];
+        assert_eq!(found(&text.concat()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_program_that_does_something_else_is_noticed() {
+        let output = "```text output\n43\n```\n";
+        for (text, words) in [
+            (program("fails=E0382", "drop(1);"), "1: it compiles, and doesn't fail with E0382"),
+            (program("fails=E0383", MOVED), "1: its errors are {\"E0382\"}"),
+            (
+                program("fails=E0382", MOVED) + "```text error=E0382\nnever\n```\n",
+                "1: no `never` in",
+            ),
+            (program("runs", MOVED), "1: it doesn't compile"),
+            (program("runs", WAITS), "1: it hangs"),
+            (program("hangs", "panic!();"), "1: it panics"),
+            (program("panics", "drop(1);"), "1: it runs"),
+            (
+                program("hangs", "loop { std::thread::sleep_ms(1) }"),
+                "1: a program that hangs must not",
+            ),
+            (program("runs", "println!(\"42\");") + output, "1: it printed\n42"),
+            (program("runs", "").replace("stage=1", "stage=9"), "1: `stage=` names no stage"),
+        ] {
+            let found = found(&text);
+            assert!(found.len() == 1 && found[0].starts_with(words), "{found:?}, and not {words}");
+        }
+    }
+}
