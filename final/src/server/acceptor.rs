@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How long to wait when the system has no descriptor or no memory for a connection.
-const PATIENCE: Duration = Duration::from_millis(20);
+const RETRY_DELAY: Duration = Duration::from_millis(20);
 const OUT_OF_DESCRIPTORS: &str = "the server is out of file descriptors; try again later";
 
 /// Takes connections in until the server stops.
@@ -45,7 +45,7 @@ pub(super) fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
             Err(Errno::CONNABORTED | Errno::INTR) => {}
             Err(error) => {
                 log::warn!("cannot accept: {error}");
-                thread::sleep(PATIENCE);
+                thread::sleep(RETRY_DELAY);
                 reserve = reserve.or_else(open_reserve);
             }
         }

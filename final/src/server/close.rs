@@ -8,7 +8,7 @@ pub(super) enum Close {
     Panic,
     Refused,
     Stopping,
-    Late(Timer),
+    TimedOut(Timer),
 }
 
 impl fmt::Display for Close {
@@ -19,9 +19,9 @@ impl fmt::Display for Close {
             Close::Panic => "a panic in its request",
             Close::Refused => "it was refused",
             Close::Stopping => "the server stops",
-            Close::Late(Timer::Request) => "its request took too long to arrive",
-            Close::Late(Timer::Answer) => "it took too long to accept an answer",
-            Close::Late(_) => "it was idle for too long",
+            Close::TimedOut(Timer::Request) => "its request took too long to arrive",
+            Close::TimedOut(Timer::Answer) => "it took too long to accept an answer",
+            Close::TimedOut(_) => "it was idle for too long",
         })
     }
 }

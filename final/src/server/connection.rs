@@ -69,9 +69,9 @@ pub(super) enum Phase {
 
 impl Inner {
     /// Ends it with an error in place of what is left of the input.
-    fn give_up(&mut self, why: Close, words: String) {
+    fn give_up(&mut self, why: Close, message: String) {
         self.phase = Phase::Ending(why);
-        self.farewell = Some(words);
+        self.farewell = Some(message);
         self.input = Vec::new();
         self.held_back = false;
     }
@@ -215,7 +215,7 @@ impl Connection {
         if let Phase::Draining(why) = inner.phase {
             return self.drain(inner, read, why);
         }
-        let due = inner.timer != Timer::None && self.is_late(self.shared.now());
+        let due = inner.timer != Timer::None && self.is_expired(self.shared.now());
         // One more look before the client is blamed: perhaps it was the server that came late.
         inner.readable |= due;
         let was_stuck = !inner.output.is_empty();
@@ -223,7 +223,7 @@ impl Connection {
             let all_sent = self.send_rest(inner)?;
             self.count_buffers(inner);
             if !all_sent {
-                return Ok(if due { self.late(Timer::Answer) } else { Turn::Wait });
+                return Ok(if due { self.timed_out(Timer::Answer) } else { Turn::Wait });
             }
         }
 
@@ -241,24 +241,24 @@ impl Connection {
         let executed = requests.any();
         if inner.phase == Phase::Open {
             if due && inner.timer == Timer::Idle && received == 0 {
-                return Ok(self.late(Timer::Idle));
+                return Ok(self.timed_out(Timer::Idle));
             }
             if due && inner.timer == Timer::Request && !executed {
                 self.shared.counters.timed_out.add(1);
                 let time = self.shared.limits.request_time.as_secs_f32();
-                let words = format!("the request took longer than {time} s to arrive");
-                inner.give_up(Close::Late(Timer::Request), words);
+                let message = format!("the request took longer than {time} s to arrive");
+                inner.give_up(Close::TimedOut(Timer::Request), message);
             } else if self.has_too_much(inner) {
-                let words = "the server has no memory for the request now".to_owned();
-                inner.give_up(Close::Refused, words);
+                let message = "the server has no memory for the request now".to_owned();
+                inner.give_up(Close::Refused, message);
             } else if is_last {
                 inner.phase = Phase::Ending(Close::Stopping);
             }
         }
         if requests.waiting() == 0
-            && let Some(words) = inner.farewell.take()
+            && let Some(message) = inner.farewell.take()
         {
-            requests.answer_error(words);
+            requests.answer_error(message);
         }
         let waiting = requests.finish(received);
         let answered = was_stuck || !answers.is_empty();
@@ -272,9 +272,9 @@ impl Connection {
         self.leave(inner, waiting, executed, answered)
     }
 
-    fn late(&self, timer: Timer) -> Turn {
+    fn timed_out(&self, timer: Timer) -> Turn {
         self.shared.counters.timed_out.add(1);
-        Turn::Close(Close::Late(timer))
+        Turn::Close(Close::TimedOut(timer))
     }
 
     /// Decides how a turn ends in which everything was done that could be done.
@@ -360,7 +360,7 @@ impl Connection {
             self.arm(inner, Timer::None, false);
         }
         Ok(match received {
-            _ if self.is_late(self.shared.now()) => Turn::Close(why),
+            _ if self.is_expired(self.shared.now()) => Turn::Close(why),
             0 => Turn::Wait,
             _ => Turn::Again,
         })

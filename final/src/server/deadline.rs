@@ -11,8 +11,8 @@ const DRAIN_TIME: Duration = Duration::from_secs(1);
 pub(super) const NEVER: u64 = u64::MAX;
 
 impl Connection {
-    /// Whether what it was given time for has not come.
-    pub(super) fn is_late(&self, now: u64) -> bool {
+    /// Whether the time for what it has to do is over.
+    pub(super) fn is_expired(&self, now: u64) -> bool {
         self.deadline.load(Ordering::Relaxed) <= now
     }
 

@@ -43,7 +43,7 @@ use poller::Events;
 use rustix::net::sockopt;
 use schedule::Duty;
 use shared::Shared;
-use shutdown::Tender;
+use shutdown::Housekeeping;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,7 +53,7 @@ use std::time::Duration;
 const BACKLOG: i32 = 4096;
 
 /// How long to wait before a pool that had no thread for a job is given another one.
-const PATIENCE: Duration = Duration::from_millis(20);
+const RETRY_DELAY: Duration = Duration::from_millis(20);
 
 /// A server for any engine, run by any pool.
 pub struct KvsServer<E, P> {
@@ -119,13 +119,13 @@ impl<E: KvsEngine, P: ThreadPool> KvsServer<E, P> {
             thread::Builder::new().name("kvs-acceptor".into()).spawn(accept)?
         };
         let mut events = Events::new();
-        let mut tender = Tender::new(&shared, acceptor);
-        while let Some(patience) = tender.tend() {
-            let start = match shared.schedule.wait(patience) {
+        let mut housekeeping = Housekeeping::new(&shared, acceptor);
+        while let Some(timeout) = housekeeping.tick() {
+            let start = match shared.schedule.wait(timeout) {
                 Duty::None => false,
                 Duty::Start => true,
                 Duty::Look => {
-                    shared.poll(&mut events, tender.shorten(patience));
+                    shared.poll(&mut events, housekeeping.shorten(timeout));
                     shared.schedule.begin_job()
                 }
             };
@@ -134,7 +134,7 @@ impl<E: KvsEngine, P: ThreadPool> KvsServer<E, P> {
                 let job = Job::new(&shared, engine.clone());
                 pool.spawn(move || job.run());
                 if shared.schedule.was_refused() {
-                    thread::sleep(PATIENCE);
+                    thread::sleep(RETRY_DELAY);
                 }
             }
         }

@@ -110,8 +110,8 @@ impl<'a, E: KvsEngine> Requests<'a, E> {
     fn decode(&self, line: Line<'_>) -> Result<Request> {
         let limits = &self.connection.shared.limits;
         let Line::Whole(line) = line else {
-            let words = format!("the line is longer than {} bytes", limits.request_bytes);
-            return Err(KvsError::Protocol(words));
+            let message = format!("the line is longer than {} bytes", limits.request_bytes);
+            return Err(KvsError::Protocol(message));
         };
         let request = protocol::decode(line)?;
         let (key, value) = match &request {
@@ -161,8 +161,8 @@ impl<'a, E: KvsEngine> Requests<'a, E> {
     }
 
     /// Answers with an error that is no request's.
-    pub(super) fn answer_error(&mut self, words: String) {
-        self.answer(Err(KvsError::Server(words)));
+    pub(super) fn answer_error(&mut self, message: String) {
+        self.answer(Err(KvsError::Server(message)));
     }
 
     /// Whether there was one.

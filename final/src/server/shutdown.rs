@@ -10,9 +10,9 @@ use std::time::Duration;
 /// How long connections may take to end once the server stops.
 const GRACE: Duration = Duration::from_secs(5);
 /// How often connections are looked over for deadlines that have passed, at least.
-const ROUND: Duration = Duration::from_secs(1);
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 /// The same while the server stops: jobs that end are not told of.
-const END_ROUND: Duration = Duration::from_millis(10);
+const LAST_SWEEP_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Stops a server. Clones stop the same server.
 #[derive(Clone)]
@@ -37,23 +37,23 @@ impl ServerHandle {
     }
 }
 
-/// The poller's other duty: deadlines, and the end.
-pub(super) struct Tender<'a> {
+/// What else the poller's thread does: it sweeps the connections for deadlines, and sees to the end.
+pub(super) struct Housekeeping<'a> {
     shared: &'a Shared,
     acceptor: Option<JoinHandle<()>>,
-    next_round: Instant,
+    next_sweep: Instant,
     /// When the connections that are left are cut off.
     end: Option<Instant>,
 }
 
-impl Tender<'_> {
-    pub(super) fn new(shared: &Shared, acceptor: JoinHandle<()>) -> Tender<'_> {
-        Tender { shared, acceptor: Some(acceptor), next_round: Instant::now(), end: None }
+impl Housekeeping<'_> {
+    pub(super) fn new(shared: &Shared, acceptor: JoinHandle<()>) -> Housekeeping<'_> {
+        Housekeeping { shared, acceptor: Some(acceptor), next_sweep: Instant::now(), end: None }
     }
 
     /// Does what is due. Returns how long it can wait for the next call, or none when the server
     /// has stopped.
-    pub(super) fn tend(&mut self) -> Option<Duration> {
+    pub(super) fn tick(&mut self) -> Option<Duration> {
         if self.shared.is_stopping() {
             if let Some(acceptor) = self.acceptor.take() {
                 self.begin_end(acceptor);
@@ -63,16 +63,16 @@ impl Tender<'_> {
             }
         }
         let now = Instant::now();
-        if now >= self.next_round {
-            self.round(now);
+        if now >= self.next_sweep {
+            self.sweep(now);
         }
-        Some(self.next_round - now)
+        Some(self.next_sweep - now)
     }
 
     /// How long it can wait now, after a part of the time has passed. The bell that rings for the end
     /// may have woken a job instead.
-    pub(super) fn shorten(&self, patience: Duration) -> Duration {
-        if self.shared.is_stopping() { patience.min(END_ROUND) } else { patience }
+    pub(super) fn shorten(&self, timeout: Duration) -> Duration {
+        if self.shared.is_stopping() { timeout.min(LAST_SWEEP_INTERVAL) } else { timeout }
     }
 
     fn begin_end(&mut self, acceptor: JoinHandle<()>) {
@@ -83,24 +83,24 @@ impl Tender<'_> {
             connection.wake_to_read();
         }
         self.end = Some(Instant::now() + GRACE);
-        self.next_round = Instant::now();
+        self.next_sweep = Instant::now();
     }
 
-    fn round(&mut self, now: Instant) {
+    fn sweep(&mut self, now: Instant) {
         let connections = self.shared.table.all();
         let cut = self.end.is_some_and(|end| now >= end);
         let time = self.shared.now();
         for connection in connections {
             if cut {
                 connection.cut();
-            } else if connection.is_late(time) {
+            } else if connection.is_expired(time) {
                 connection.wake();
             }
         }
         let limits = &self.shared.limits;
         let times = [Some(limits.request_time), Some(limits.answer_time), limits.idle_time];
-        let shortest = times.into_iter().flatten().min().unwrap_or(ROUND);
-        let round = (shortest / 4).clamp(Duration::from_millis(10), ROUND);
-        self.next_round = now + if self.end.is_some() { END_ROUND } else { round };
+        let shortest = times.into_iter().flatten().min().unwrap_or(SWEEP_INTERVAL);
+        let interval = (shortest / 4).clamp(Duration::from_millis(10), SWEEP_INTERVAL);
+        self.next_sweep = now + if self.end.is_some() { LAST_SWEEP_INTERVAL } else { interval };
     }
 }
