@@ -3,6 +3,7 @@
 //!
 //! | file | writes |
 //! |---|---|
+//! | `moves/` | the code that a reader types in a chapter |
 //! | `tables.rs` | tables and figures |
 //! | `numbers.rs` | measured numbers in prose |
 //!
@@ -10,6 +11,7 @@
 
 mod expected;
 mod links;
+mod moves;
 mod numbers;
 mod problem;
 mod programs;
@@ -26,10 +28,13 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 use tree::Tree;
 
-const USAGE: &str = "usage: cargo xtask sync [--check] | check";
+const USAGE: &str = "usage: cargo xtask sync [--check | --draft CHAPTER] | check | replay";
+
+/// The text that has moves, sessions and programs.
+const WALKTHROUGH: &str = "WALKTHROUGH.md";
 
 /// The texts in which something is generated.
-const TEXTS: [&str; 3] = ["README.md", "WALKTHROUGH.md", "benches/README.md"];
+const TEXTS: [&str; 3] = ["README.md", WALKTHROUGH, "benches/README.md"];
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -37,7 +42,9 @@ fn main() -> ExitCode {
     let problems = match args[..] {
         ["sync"] => sync(false),
         ["sync", "--check"] => sync(true),
+        ["sync", "--draft", chapter] => draft(chapter),
         ["check"] => check(),
+        ["replay"] => replay(&Tree::new(root())),
         ["netcat", addr] => {
             let result = sessions::netcat(addr);
             return result.map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
@@ -65,7 +72,8 @@ fn sync(is_check: bool) -> Vec<Problem> {
 
 /// Every generator in turn. Each reads from the tree what the one before it has written.
 fn derive(tree: &mut Tree) -> Vec<Problem> {
-    let mut problems = tables::figures(tree);
+    let mut problems = moves::sync(tree, WALKTHROUGH);
+    problems.extend(tables::figures(tree));
     let tables = tables::tables(tree).unwrap_or_else(|problem| {
         problems.push(problem);
         BTreeMap::new()
@@ -75,6 +83,26 @@ fn derive(tree: &mut Tree) -> Vec<Problem> {
         problems.extend(numbers::sync(tree, text));
     }
     problems
+}
+
+/// Prints the moves of a chapter that has none yet.
+fn draft(chapter: &str) -> Vec<Problem> {
+    let number = chapter.parse().map_err(|_| format!("`{chapter}` is no chapter"));
+    match number.and_then(|number| moves::draft(root(), number)) {
+        Ok(draft) => {
+            print!("{draft}");
+            Vec::new()
+        }
+        Err(message) => vec![Problem::new(WALKTHROUGH, 1, message)],
+    }
+}
+
+/// Compiles what a reader has after each move, and runs the detours.
+fn replay(tree: &Tree) -> Vec<Problem> {
+    match tree.read(WALKTHROUGH) {
+        Ok(text) => moves::replay(root(), WALKTHROUGH, &text),
+        Err(problem) => vec![problem],
+    }
 }
 
 /// The stages that the text runs.
@@ -90,7 +118,8 @@ fn check() -> Vec<Problem> {
     };
     let mut problems: Vec<Problem> = TEXTS.iter().chain(&["SECURITY.md"]).flat_map(check).collect();
     problems.extend(spelling());
-    problems.extend(run(&tree, "WALKTHROUGH.md").unwrap_or_else(|problem| vec![problem]));
+    problems.extend(run(&tree, WALKTHROUGH).unwrap_or_else(|problem| vec![problem]));
+    problems.extend(replay(&tree));
     problems
 }
 

@@ -57,9 +57,7 @@ fn run_or_compile(fence: &Fence, shown: Option<&Fence>, stage: &Stage) -> Result
     if let Some(code) = fence.get("fails") {
         return compiled.fails_with(code, &shown.unwrap_or_default());
     }
-    if !compiled.status.success() {
-        return Err(format!("it doesn't compile:\n{}", compiled.output));
-    }
+    compiled.succeeds()?;
     if fence.get("hangs").is_some() && fence.text.contains("sleep") {
         return Err("a program that hangs must not sleep by itself".to_owned());
     }
@@ -84,11 +82,11 @@ fn run_or_compile(fence: &Fence, shown: Option<&Fence>, stage: &Stage) -> Result
 }
 
 /// What the compiler made of a program.
-struct Compiled {
-    status: ExitStatus,
+pub(crate) struct Compiled {
+    pub(crate) status: ExitStatus,
     /// The codes of its errors.
-    codes: BTreeSet<String>,
-    output: String,
+    pub(crate) codes: BTreeSet<String>,
+    pub(crate) output: String,
 }
 
 /// Compiles a program into a directory.
@@ -131,7 +129,12 @@ fn newest(dir: &Path, name: &str) -> Option<PathBuf> {
 }
 
 impl Compiled {
-    fn fails_with(&self, code: &str, shown: &[&str]) -> Result<(), String> {
+    pub(crate) fn succeeds(&self) -> Result<(), String> {
+        let error = || format!("it doesn't compile:\n{}", self.output);
+        self.status.success().then_some(()).ok_or_else(error)
+    }
+
+    pub(crate) fn fails_with(&self, code: &str, shown: &[&str]) -> Result<(), String> {
         if self.status.success() {
             return Err(format!("it compiles, and doesn't fail with {code}"));
         }

@@ -46,7 +46,7 @@ fn lines(text: &str) -> impl Iterator<Item = (usize, usize, &str)> {
 }
 
 /// The lines that are not within a block of code.
-fn lines_of_prose(text: &str) -> impl Iterator<Item = (usize, usize, &str)> {
+pub(crate) fn lines_of_prose(text: &str) -> impl Iterator<Item = (usize, usize, &str)> {
     let mut is_code = false;
     lines(text).filter(move |(_, _, line)| {
         let is_fence = line.starts_with("```");
@@ -61,7 +61,7 @@ pub(crate) fn prose(text: &str) -> impl Iterator<Item = (usize, &str)> {
 }
 
 /// What stands in a comment that begins with `name`.
-fn mark<'a>(line: &'a str, name: &str) -> Option<&'a str> {
+pub(crate) fn mark<'a>(line: &'a str, name: &str) -> Option<&'a str> {
     let inner = line.strip_prefix("<!--")?.strip_suffix("-->")?.trim();
     let rest = inner.strip_prefix(name)?;
     (rest.is_empty() || rest.starts_with(' ')).then(|| rest.trim())
@@ -137,8 +137,8 @@ pub(crate) fn fences(text: &str) -> Vec<Fence<'_>> {
     fences
 }
 
-/// The marks between which code is generated.
-const GENERATED: [&str; 2] = ["excerpt", "move"];
+/// The marks between which code is generated, or else checked with what is.
+const GENERATED: [&str; 3] = ["excerpt", "move", "try"];
 
 /// The words of a text. What stands in double quotes is one, without the quotes.
 pub(crate) fn words(text: &str) -> Vec<&str> {

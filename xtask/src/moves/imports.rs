@@ -1,0 +1,164 @@
+//! Which private `use` lines a state has. No directive has to name them: they are computed from what
+//! the code of the state names.
+//!
+//! - A name that only the new stage imports comes with the first new item that says it; one that
+//!   only the old stage imports goes with the last old item that does.
+//! - What no code names (a trait that is used through its methods) comes with the first item of the
+//!   file that is done, and goes with the last.
+//! - Of two imports of the same name the new one waits until the old one has gone.
+//! - A directive may ask for one earlier: `use std::thread`, or `use` for all of a file.
+
+use super::items::{Import, Kind};
+use super::state::{Done, Slot};
+use std::collections::BTreeSet;
+
+type Paths = BTreeSet<Import>;
+
+/// The imports of a file in two stages, all of them and by the slot of their line.
+pub(super) struct Imports {
+    old: Paths,
+    new: Paths,
+    /// The slots whose imports depend on each other, because one moves between their lines.
+    groups: Vec<BTreeSet<usize>>,
+}
+
+impl Imports {
+    pub(super) fn new(slots: &[Slot]) -> Imports {
+        let lines = slots.iter().enumerate().filter(|(_, slot)| slot.kind == Kind::Import);
+        let mut groups: Vec<BTreeSet<usize>> = Vec::new();
+        for (at, slot) in lines {
+            let of_slot = old(slot).union(&new(slot)).cloned().collect::<Paths>();
+            let shares = |other: &usize| {
+                let other = &slots[*other];
+                old(other).union(&new(other)).any(|import| of_slot.contains(import))
+            };
+            let (mut joined, apart): (Vec<_>, Vec<_>) =
+                groups.into_iter().partition(|group| group.iter().any(shares));
+            joined.push([at].into());
+            groups = apart;
+            groups.push(joined.into_iter().flatten().collect());
+        }
+        let all = |side: fn(&Slot) -> Paths| slots.iter().flat_map(side).collect();
+        Imports { old: all(old), new: all(new), groups }
+    }
+
+    /// The lines of each slot in a state; none for those that are no `use`.
+    pub(super) fn state(
+        &self,
+        slots: &[Slot],
+        done: &Done,
+        is_done: &dyn Fn(&Slot) -> bool,
+        is_all_done: bool,
+    ) -> Vec<Option<Vec<String>>> {
+        let needed = self.needed(slots, done, is_done, is_all_done);
+        let mut lines = vec![None; slots.len()];
+        for group in &self.groups {
+            let of = |side: fn(&Slot) -> Paths| -> Paths {
+                group.iter().flat_map(|at| side(&slots[*at])).collect()
+            };
+            let (all_old, all_new) = (of(old), of(new));
+            let mine: Paths = needed
+                .iter()
+                .filter(|i| all_old.contains(i) || all_new.contains(i))
+                .cloned()
+                .collect();
+            for &at in group {
+                let slot = &slots[at];
+                lines[at] = if mine == all_new {
+                    slot.new.as_ref().map(|piece| piece.lines.clone())
+                } else if mine == all_old {
+                    slot.old.as_ref().map(|piece| piece.lines.clone())
+                } else {
+                    let (old, new) = (old(slot), new(slot));
+                    let here = |import: &&Import| {
+                        new.contains(import) || old.contains(import) && !all_new.contains(import)
+                    };
+                    written(&slot.key, mine.iter().filter(here).collect())
+                };
+            }
+        }
+        lines
+    }
+
+    fn needed(
+        &self,
+        slots: &[Slot],
+        done: &Done,
+        is_done: &dyn Fn(&Slot) -> bool,
+        is_all_done: bool,
+    ) -> Paths {
+        let changed = || slots.iter().filter(|s| s.kind != Kind::Import && s.is_changed());
+        let says = |piece: &Option<_>, name: &str| {
+            piece.as_ref().is_some_and(|piece: &super::items::Piece| piece.names.contains(name))
+        };
+        let new_says = |name: &str| changed().any(|s| is_done(s) && says(&s.new, name));
+        let old_says = |name: &str| changed().any(|s| !is_done(s) && says(&s.old, name));
+        // Whether the code of a stage says the name of an import at all.
+        let is_said = |import: &Import, side: fn(&Slot) -> &Option<super::items::Piece>| {
+            let name = import.name.as_deref();
+            name.is_some_and(|name| {
+                slots.iter().any(|s| s.kind != Kind::Import && says(side(s), name))
+            })
+        };
+        let comes = |import: &&Import| match &import.name {
+            _ if is_all_done || asked(done, import) => true,
+            Some(name) if is_said(import, |slot| &slot.new) => {
+                let has_rival = self.old.iter().any(|old| old.name == import.name);
+                new_says(name) && !(has_rival && old_says(name))
+            }
+            _ => changed().any(is_done),
+        };
+        let stays = |import: &&Import| match &import.name {
+            _ if is_all_done => false,
+            Some(name) if is_said(import, |slot| &slot.old) => {
+                let is_replaced = self.new.iter().any(|new| new.name == import.name && comes(&new));
+                let unchanged = |s: &&Slot| s.kind != Kind::Import && !s.is_changed();
+                old_says(name)
+                    || !is_replaced && slots.iter().filter(unchanged).any(|s| says(&s.old, name))
+            }
+            _ => true,
+        };
+        let both = self.old.intersection(&self.new);
+        let added = self.new.difference(&self.old).filter(comes);
+        both.chain(added).chain(self.old.difference(&self.new).filter(stays)).cloned().collect()
+    }
+}
+
+fn old(slot: &Slot) -> Paths {
+    slot.old.iter().flat_map(|piece| piece.imports.clone()).collect()
+}
+
+fn new(slot: &Slot) -> Paths {
+    slot.new.iter().flat_map(|piece| piece.imports.clone()).collect()
+}
+
+/// Whether a directive names an import, or what it is part of.
+fn asked(done: &Done, import: &Import) -> bool {
+    done.iter().filter_map(|key| key.strip_prefix("use")).any(|path| {
+        let path = path.trim_start();
+        path.is_empty()
+            || import.path.strip_prefix(path).is_some_and(|r| r.is_empty() || r.starts_with("::"))
+    })
+}
+
+/// A `use` of these, as rustfmt writes it; none for no imports.
+fn written(key: &str, imports: Vec<&Import>) -> Option<Vec<String>> {
+    let prefix = key.strip_prefix("use ")?.split(' ').next()?;
+    let inner = |import: &Import| match import.path.strip_prefix(prefix) {
+        Some(rest) if !prefix.is_empty() => match rest.strip_prefix("::") {
+            Some(name) => name.to_owned(),
+            None => format!("self{rest}"),
+        },
+        _ => import.path.clone(),
+    };
+    let mut names: Vec<String> = imports.iter().map(|import| inner(import)).collect();
+    names.sort_by_key(|name| (!name.starts_with("self"), name.clone()));
+    let line = match &names[..] {
+        [] => return None,
+        [name] if name == "self" => format!("use {prefix};"),
+        [name] if prefix.is_empty() => format!("use {name};"),
+        [name] => format!("use {prefix}::{name};"),
+        _ => format!("use {prefix}::{{{}}};", names.join(", ")),
+    };
+    Some(vec![line])
+}

@@ -1,0 +1,266 @@
+//! Splits a Rust file into pieces: the parts that a move can name, in their order.
+//!
+//! Each line of the file belongs to one piece; the blank lines above a piece are counted beside it.
+//! A plain comment belongs to what comes after it.
+
+use proc_macro2::{TokenStream, TokenTree};
+use std::collections::BTreeSet;
+use syn::spanned::Spanned;
+use syn::{ImplItem, ItemImpl, UseTree, Visibility};
+
+/// A part of a file that is there or not as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Piece {
+    /// What a directive calls it. The documentation of an item is a piece of its own, with ` .docs`
+    /// after the item's name; the two lines that enclose an `impl` have its name.
+    pub(super) key: String,
+    pub(super) kind: Kind,
+    pub(super) lines: Vec<String>,
+    /// How many blank lines are above it.
+    pub(super) blanks: usize,
+    /// The identifiers in its code.
+    pub(super) names: BTreeSet<String>,
+    /// What a private `use` brings into the file.
+    pub(super) imports: Vec<Import>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The documentation of the file.
+    FileDocs,
+    /// `mod name;`
+    Module,
+    /// A `use` that others see.
+    Reexport,
+    /// A private `use`.
+    Import,
+    /// The documentation of the item after it.
+    Docs,
+    /// An item, or a member of an `impl`.
+    Item,
+    /// The first line of an `impl`, and what is above it.
+    Open,
+    /// The brace that ends an `impl`.
+    Close,
+}
+
+/// One name that a `use` brings into a file.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Import {
+    /// All of it: `std::thread`, or `std::io::Result as IoResult`.
+    pub(super) path: String,
+    /// None if no code can name it: `*`, or a trait `as _`.
+    pub(super) name: Option<String>,
+}
+
+impl Piece {
+    /// The name of the item that a piece is part of.
+    pub(super) fn item(&self) -> &str {
+        self.key.strip_suffix(".docs").unwrap_or(&self.key)
+    }
+}
+
+/// What ends in a line.
+struct Mark {
+    key: String,
+    kind: Kind,
+    last: usize,
+    imports: Vec<Import>,
+}
+
+impl Mark {
+    fn new(key: impl Into<String>, kind: Kind, syntax: &impl Spanned) -> Mark {
+        Mark { key: key.into(), kind, last: syntax.span().end().line, imports: Vec::new() }
+    }
+}
+
+/// The pieces of a file.
+///
+/// # Errors
+/// If it is no Rust, or has two items in a line.
+pub(super) fn split(text: &str) -> Result<Vec<Piece>, String> {
+    let tokens: TokenStream = text.parse().map_err(|error| format!("{error}"))?;
+    let file: syn::File = syn::parse2(tokens.clone()).map_err(|error| error.to_string())?;
+    let mut marks = Vec::new();
+    if let Some(last) = file.attrs.last() {
+        marks.push(Mark::new("//!", Kind::FileDocs, last));
+    }
+    for item in &file.items {
+        mark(item, &mut marks);
+    }
+    tell_apart(&mut marks);
+
+    let lines: Vec<&str> = text.lines().collect();
+    let mut names = vec![BTreeSet::new(); lines.len()];
+    collect_names(tokens, &mut names);
+    let mut pieces = Vec::new();
+    let mut first = 0;
+    for mark in marks {
+        let blanks = lines[first..].iter().take_while(|line| line.is_empty()).count();
+        let start = first + blanks;
+        first = mark.last;
+        if start >= first {
+            return Err(format!("line {first} has more than one item"));
+        }
+        let is_item = mark.kind == Kind::Item;
+        let docs = lines[start..first].iter().take_while(|line| is_doc(line) && is_item).count();
+        let piece = |key, kind, blanks, start: usize, end: usize| Piece {
+            key,
+            kind,
+            lines: lines[start..end].iter().map(|&line| line.to_owned()).collect(),
+            blanks,
+            names: names[start..end].iter().flatten().cloned().collect(),
+            imports: mark.imports.clone(),
+        };
+        if docs > 0 {
+            let key = format!("{}.docs", mark.key);
+            pieces.push(piece(key, Kind::Docs, blanks, start, start + docs));
+        }
+        let blanks = if docs > 0 { 0 } else { blanks };
+        pieces.push(piece(mark.key, mark.kind, blanks, start + docs, first));
+    }
+    match lines.get(first) {
+        None => Ok(pieces),
+        Some(line) => Err(format!("`{}` belongs to no item", line.trim())),
+    }
+}
+
+fn is_doc(line: &str) -> bool {
+    line.trim_start().starts_with("///")
+}
+
+/// Whether a piece is one of an item's own: neither a list of modules nor one of names.
+pub(super) fn is_body(kind: Kind) -> bool {
+    matches!(kind, Kind::Docs | Kind::Item | Kind::Open | Kind::Close)
+}
+
+fn mark(item: &syn::Item, marks: &mut Vec<Mark>) {
+    use syn::Item::{Const, Enum, Fn, Impl, Macro, Mod, Static, Struct, Trait, Type, Union, Use};
+    let name = match item {
+        Const(item) => item.ident.to_string(),
+        Enum(item) => item.ident.to_string(),
+        Fn(item) => item.sig.ident.to_string(),
+        Static(item) => item.ident.to_string(),
+        Struct(item) => item.ident.to_string(),
+        Trait(item) => item.ident.to_string(),
+        Type(item) => item.ident.to_string(),
+        Union(item) => item.ident.to_string(),
+        Macro(item) => match &item.ident {
+            Some(name) => format!("{name}!"),
+            None => squeezed(&item.mac.path) + "!",
+        },
+        Mod(item) => {
+            let kind = if item.content.is_none() { Kind::Module } else { Kind::Item };
+            return marks.push(Mark::new(format!("mod {}", item.ident), kind, item));
+        }
+        Use(item) => {
+            let (prefix, tree) = prefix(&item.tree);
+            if !matches!(item.vis, Visibility::Inherited) {
+                let key = format!("pub use {prefix}");
+                return marks.push(Mark::new(key, Kind::Reexport, item));
+            }
+            let mut mark = Mark::new(format!("use {prefix}"), Kind::Import, item);
+            imports(tree, &prefix, &mut mark.imports);
+            return marks.push(mark);
+        }
+        Impl(block) => return mark_members(block, marks),
+        _ => squeezed(item),
+    };
+    marks.push(Mark::new(name, Kind::Item, item));
+}
+
+fn mark_members(block: &ItemImpl, marks: &mut Vec<Mark>) {
+    let subject = last_name(&squeezed(&block.self_ty));
+    let name = match &block.trait_ {
+        Some((path, _)) => format!("impl {} for {subject}", last_name(&squeezed(path))),
+        None => format!("impl {subject}"),
+    };
+    let first = block.brace_token.span.open().start().line;
+    if first == block.span().end().line {
+        return marks.push(Mark::new(name, Kind::Item, block));
+    }
+    marks.push(Mark { last: first, ..Mark::new(name.clone(), Kind::Open, block) });
+    for member in &block.items {
+        let ident = match member {
+            ImplItem::Const(item) => item.ident.to_string(),
+            ImplItem::Fn(item) => item.sig.ident.to_string(),
+            ImplItem::Type(item) => item.ident.to_string(),
+            _ => squeezed(member),
+        };
+        marks.push(Mark::new(format!("{subject}::{ident}"), Kind::Item, member));
+    }
+    marks.push(Mark::new(name, Kind::Close, block));
+}
+
+/// Gives the second, third, … of the same name a number.
+fn tell_apart(marks: &mut [Mark]) {
+    let mut seen: Vec<(String, Kind)> = Vec::new();
+    for mark in marks {
+        let same = seen.iter().filter(|(key, kind)| *key == mark.key && *kind == mark.kind).count();
+        seen.push((mark.key.clone(), mark.kind));
+        if same > 0 {
+            mark.key += &format!(" #{}", same + 1);
+        }
+    }
+}
+
+/// The path of a `use` up to its braces, or to its last name; and what comes then.
+fn prefix(mut tree: &UseTree) -> (String, &UseTree) {
+    let mut path = Vec::new();
+    while let UseTree::Path(step) = tree {
+        path.push(step.ident.to_string());
+        tree = &step.tree;
+    }
+    (path.join("::"), tree)
+}
+
+fn imports(tree: &UseTree, prefix: &str, found: &mut Vec<Import>) {
+    let join = |name: &str| match name {
+        "self" => prefix.to_owned(),
+        name if prefix.is_empty() => name.to_owned(),
+        name => format!("{prefix}::{name}"),
+    };
+    match tree {
+        UseTree::Path(step) => imports(&step.tree, &join(&step.ident.to_string()), found),
+        UseTree::Name(leaf) => {
+            let path = join(&leaf.ident.to_string());
+            found.push(Import { name: Some(last_name(&path)), path });
+        }
+        UseTree::Rename(leaf) => {
+            let name = Some(leaf.rename.to_string()).filter(|name| name != "_");
+            let path = format!("{} as {}", join(&leaf.ident.to_string()), leaf.rename);
+            found.push(Import { path, name });
+        }
+        UseTree::Glob(_) => found.push(Import { path: join("*"), name: None }),
+        UseTree::Group(group) => {
+            for tree in &group.items {
+                imports(tree, prefix, found);
+            }
+        }
+    }
+}
+
+/// The last name of a path, without what is in angle brackets.
+fn last_name(path: &str) -> String {
+    let plain = path.split('<').next().unwrap_or_default();
+    plain.rsplit("::").next().unwrap_or_default().to_owned()
+}
+
+/// The source of a piece of syntax without blanks.
+fn squeezed(syntax: &impl Spanned) -> String {
+    let source = syntax.span().source_text().unwrap_or_default();
+    source.split_whitespace().collect()
+}
+
+/// The identifiers in each line.
+fn collect_names(tokens: TokenStream, names: &mut [BTreeSet<String>]) {
+    for token in tokens {
+        match token {
+            TokenTree::Group(group) => collect_names(group.stream(), names),
+            TokenTree::Ident(name) => {
+                names[name.span().start().line - 1].insert(name.to_string());
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! Writes what a reader has to type to bring a file from one state to the next.
+//!
+//! What is new as a whole is a `rust` fence, and its caption says where it goes. All else is a `diff`
+//! fence with three lines around each change, and ` …` for the lines between them; it begins with the
+//! item's first line if it would else begin within it. Items that go are a `diff` too, or a sentence
+//! if they are long. The fences of a move are in the order of the file, and each takes for granted
+//! that those before it were typed.
+
+use super::items::{Kind, is_body};
+use super::state::{Done, FileChange, Shown, Slot};
+use similar::{Algorithm, ChangeTag, TextDiff};
+
+const CONTEXT: usize = 3;
+/// Longer deletions are not printed.
+const LONGEST_DELETION: usize = 10;
+
+/// A line of the file that stays, comes or goes.
+#[derive(Debug, Clone)]
+struct Op {
+    tag: ChangeTag,
+    text: String,
+    slot: usize,
+}
+
+/// A piece of what is rendered.
+enum Part {
+    /// Slots that come or go as a whole, from the first to the last.
+    Whole(usize, usize),
+    /// Changed lines, by their numbers.
+    Lines(Vec<usize>),
+}
+
+/// The file of a move, in the state before and after it.
+struct Step<'a> {
+    change: &'a FileChange,
+    before: Vec<Option<Shown>>,
+    after: Vec<Option<Shown>>,
+    ops: Vec<Op>,
+    /// The file as the text links to it.
+    link: String,
+}
+
+/// The captions and fences of a move. `dirs` are those of the old and of the new stage.
+pub(super) fn render(
+    change: &FileChange,
+    [before, after]: [&Done; 2],
+    file: &str,
+    dirs: [&str; 2],
+) -> String {
+    let (before, after) = (change.shown(before), change.shown(after));
+    let is_gone = after.iter().all(Option::is_none);
+    let dir = dirs[usize::from(!is_gone)];
+    let link = format!("[`{file}`]({dir}/{file})");
+    if is_gone {
+        return format!("{link}: delete the file.\n");
+    }
+    let ops = ops(&before, &after);
+    let step = Step { change, before, after, ops, link };
+    let parts: Vec<String> = step.parts().iter().map(|part| step.part(part)).collect();
+    parts.join("\n")
+}
+
+fn ops(before: &[Option<Shown>], after: &[Option<Shown>]) -> Vec<Op> {
+    let nothing = Shown { blanks: 0, lines: Vec::new() };
+    let mut ops = Vec::new();
+    for (slot, sides) in before.iter().zip(after).enumerate() {
+        let [old, new] = [sides.0, sides.1].map(|side| side.as_ref().unwrap_or(&nothing));
+        let mut push = |tag, text: &str| ops.push(Op { tag, text: text.to_owned(), slot });
+        for blank in 0..old.blanks.max(new.blanks) {
+            let tag = match (blank < old.blanks, blank < new.blanks) {
+                (true, true) => ChangeTag::Equal,
+                (true, false) => ChangeTag::Delete,
+                _ => ChangeTag::Insert,
+            };
+            push(tag, "");
+        }
+        let lines =
+            |side: &Shown| side.lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+        let (old, new) = (lines(old), lines(new));
+        let diff = TextDiff::configure().algorithm(Algorithm::Patience).diff_lines(&*old, &*new);
+        for line in diff.iter_all_changes() {
+            push(line.tag(), line.value().trim_end_matches('\n'));
+        }
+    }
+    keep_blanks(&mut ops);
+    ops
+}
+
+/// Where lines come or go at the start of an item, the blank line above stays, although it was above
+/// another line.
+fn keep_blanks(ops: &mut Vec<Op>) {
+    let mut at = 0;
+    while at < ops.len() {
+        let tag = ops[at].tag;
+        let next = at + ops[at..].iter().take_while(|op| op.tag == tag).count();
+        let moves = |op: &Op| op.text.is_empty() && op.tag != ChangeTag::Equal;
+        if moves(&ops[at]) && ops.get(next).is_some_and(moves) {
+            ops[at].tag = ChangeTag::Equal;
+            ops.remove(next);
+        }
+        at = next;
+    }
+}
+
+impl Step<'_> {
+    fn slots(&self) -> &[Slot] {
+        &self.change.slots
+    }
+
+    fn is_new_file(&self) -> bool {
+        self.before.iter().all(Option::is_none)
+    }
+
+    /// Whether a slot comes with its item, and not only a new documentation.
+    fn comes(&self, at: usize) -> bool {
+        let is_fresh = |at: usize| self.before[at].is_none() && self.after[at].is_some();
+        let item = |(other, slot): (usize, &Slot)| {
+            slot.item() == self.slots()[at].item() && slot.kind != Kind::Docs && is_fresh(other)
+        };
+        is_fresh(at)
+            && (self.is_new_file()
+                || is_body(self.slots()[at].kind) && self.slots().iter().enumerate().any(item))
+    }
+
+    fn goes(&self, at: usize) -> bool {
+        self.before[at].is_some() && self.after[at].is_none() && is_body(self.slots()[at].kind)
+    }
+
+    /// The `impl` that slots come into or go from; none for those that bring or take it along.
+    fn container(&self, at: usize) -> Option<usize> {
+        let block = self.slots()[at].block?;
+        let open = |(_, s): &(usize, &Slot)| s.block == Some(block) && s.kind == Kind::Open;
+        let (open, _) = self.slots().iter().enumerate().find(open)?;
+        (self.before[open].is_some() && self.after[open].is_some()).then_some(block)
+    }
+
+    fn seen(&self, at: usize) -> bool {
+        self.before[at].is_some() || self.after[at].is_some()
+    }
+
+    /// The slots from `at` on that come, or go, together.
+    fn run(&self, at: usize, belongs: impl Fn(usize) -> bool) -> usize {
+        let mut last = at;
+        for next in (at + 1..self.slots().len()).filter(|next| self.seen(*next)) {
+            if !belongs(next) || !self.is_new_file() && self.container(next) != self.container(at) {
+                break;
+            }
+            last = next;
+        }
+        last
+    }
+
+    /// Whether new slots are set off by blank lines as one would expect, so that the caption says all.
+    fn is_plain(&self, first: usize, last: usize) -> bool {
+        if self.is_new_file() {
+            return true;
+        }
+        let Some(previous) = (0..first).rev().find(|at| self.after[*at].is_some()) else {
+            return false;
+        };
+        let is_first = self.slots()[previous].kind == Kind::Open;
+        let blanks =
+            |side: &[Option<Shown>], at: usize| side[at].as_ref().map(|shown| shown.blanks);
+        let next = (last + 1..self.slots().len()).find(|at| self.seen(*at));
+        let is_next_plain = next.is_none_or(|next| match blanks(&self.after, next) {
+            _ if self.slots()[next].kind == Kind::Close => true,
+            after if is_first => after == Some(1),
+            after => self.before[next].is_none() || after == blanks(&self.before, next),
+        });
+        blanks(&self.after, first) == Some(usize::from(!is_first)) && is_next_plain
+    }
+
+    fn parts(&self) -> Vec<Part> {
+        let mut parts = Vec::new();
+        let mut at = 0;
+        let mut op = 0;
+        while at < self.slots().len() {
+            let comes = self.comes(at).then(|| self.run(at, |next| self.comes(next)));
+            let goes = self.goes(at).then(|| self.run(at, |next| self.goes(next)));
+            let length = |last: usize| {
+                self.before[at..=last]
+                    .iter()
+                    .flatten()
+                    .map(|shown| shown.lines.len())
+                    .sum::<usize>()
+            };
+            let last = comes.or(goes).unwrap_or(at);
+            let is_whole = comes.is_some() && self.is_plain(at, last)
+                || goes.is_some() && length(last) > LONGEST_DELETION;
+            let mut end = op + self.ops[op..].iter().take_while(|op| op.slot <= last).count();
+            if is_whole {
+                // The blank lines below change with it.
+                let blank = |op: &&Op| op.text.is_empty() && op.tag != ChangeTag::Equal;
+                end += self.ops[end..].iter().take_while(blank).count();
+                parts.push(Part::Whole(at, last));
+            } else {
+                let changed = (op..end).filter(|op| self.ops[*op].tag != ChangeTag::Equal);
+                match parts.last_mut() {
+                    Some(Part::Lines(lines)) => lines.extend(changed),
+                    _ => parts.push(Part::Lines(changed.collect())),
+                }
+            }
+            (at, op) = (last + 1, end);
+        }
+        parts.retain(|part| !matches!(part, Part::Lines(lines) if lines.is_empty()));
+        parts
+    }
+
+    fn part(&self, part: &Part) -> String {
+        match part {
+            Part::Whole(first, last) if self.after[*first].is_some() => self.whole(*first, *last),
+            Part::Whole(first, last) => {
+                let gone = (*first..=*last).filter(|at| self.goes(*at));
+                format!("{}: delete {}.\n", self.link, listed(&self.names(gone)))
+            }
+            Part::Lines(lines) => {
+                let lines_of_code = lines.iter().filter(|op| !self.ops[**op].text.is_empty());
+                let names = self.names(lines_of_code.map(|op| self.ops[*op].slot));
+                let hunks = self.hunks(lines);
+                format!("{}, {}:\n\n```diff\n{hunks}```\n", self.link, listed(&names))
+            }
+        }
+    }
+
+    fn whole(&self, first: usize, last: usize) -> String {
+        let mut code = String::new();
+        for (at, shown) in self.after[first..=last].iter().flatten().enumerate() {
+            let blanks = if at == 0 { 0 } else { shown.blanks };
+            code.extend(std::iter::repeat_n('\n', blanks));
+            code.extend(shown.lines.iter().flat_map(|line| [line.as_str(), "\n"]));
+        }
+        format!("{}, {}:\n\n```rust\n{code}```\n", self.link, self.place(first, last))
+    }
+
+    /// Where new slots go.
+    fn place(&self, first: usize, last: usize) -> String {
+        if self.is_new_file() {
+            return "a new file".to_owned();
+        }
+        let previous = (0..first).rev().find(|at| self.after[*at].is_some());
+        let previous = previous.map(|at| &self.slots()[at]);
+        let after = match previous {
+            Some(Slot { kind: Kind::Open, .. }) | None => "at the start".to_owned(),
+            Some(slot) if is_body(slot.kind) => {
+                let name = slot.item();
+                let is_member = self.container(first).is_some();
+                let short = if is_member { name.rsplit("::").next().unwrap_or(name) } else { name };
+                format!("after `{short}`")
+            }
+            Some(_) => "after the imports".to_owned(),
+        };
+        match self.container(first).and_then(|block| self.change.head(block)) {
+            Some(head) => format!("in `{head}`, {after}"),
+            None if self.before[last + 1..].iter().all(Option::is_none) => "at the end".to_owned(),
+            None => after,
+        }
+    }
+
+    /// What a caption calls these slots. An `impl` that goes stands for its members.
+    fn names(&self, slots: impl Iterator<Item = usize>) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for at in slots {
+            let slot = &self.slots()[at];
+            let is_within = self.goes(at) && slot.block.is_some() && self.container(at).is_none();
+            let name = match slot.kind {
+                Kind::Item | Kind::Docs if is_within => continue,
+                Kind::Import => "the imports".to_owned(),
+                Kind::FileDocs => "the first lines".to_owned(),
+                _ => format!("`{}`", slot.item()),
+            };
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
+    /// The lines as they are when those of the parts before are typed and those after are not.
+    fn view(&self, lines: &[usize]) -> Vec<Op> {
+        let [first, last] = [lines.first(), lines.last()].map(|at| at.copied().unwrap_or_default());
+        let view = self.ops.iter().enumerate().filter_map(|(at, op)| {
+            let skipped = if at < first { ChangeTag::Delete } else { ChangeTag::Insert };
+            match (first..=last).contains(&at) {
+                true => Some(op.clone()),
+                false if op.tag == skipped => None,
+                false => Some(Op { tag: ChangeTag::Equal, ..op.clone() }),
+            }
+        });
+        view.collect()
+    }
+
+    fn hunks(&self, lines: &[usize]) -> String {
+        let view = self.view(lines);
+        let changed: Vec<usize> =
+            (0..view.len()).filter(|at| view[*at].tag != ChangeTag::Equal).collect();
+        let mut text = String::new();
+        let mut end = 0;
+        for hunk in changed.chunk_by(|a, b| b - a <= 2 * CONTEXT + 1) {
+            let (first, last) = (hunk[0], hunk[hunk.len() - 1]);
+            let is_blank = |at: &usize| view[*at].text.is_empty();
+            let start = first.saturating_sub(CONTEXT).max(end);
+            let start = start + (start..first).take_while(is_blank).count();
+            let stop = (last + 1 + CONTEXT).min(view.len());
+            let stop = stop - (last + 1..stop).rev().take_while(is_blank).count();
+            let signature = self.signature(&view, first).filter(|at| (end..start).contains(at));
+            let (signature, start) = match signature {
+                Some(at) if at + CONTEXT >= start => (None, at),
+                signature => (signature.map(|at| at..at + 1), start),
+            };
+            for shown in signature.into_iter().chain(std::iter::once(start..stop)) {
+                if !text.is_empty() && shown.start > end {
+                    text += " …\n";
+                }
+                end = shown.end;
+                for op in &view[shown] {
+                    text += format!("{}{}", op.tag, op.text).trim_end();
+                    text.push('\n');
+                }
+            }
+        }
+        text
+    }
+
+    /// The first line of the item that a line is in, without its attributes.
+    fn signature(&self, view: &[Op], at: usize) -> Option<usize> {
+        let slot = view[at].slot;
+        let is_code =
+            |op: &Op| !op.text.is_empty() && !op.text.trim_start().starts_with(['#', '/']);
+        (self.slots()[slot].kind == Kind::Item)
+            .then(|| view.iter().position(|op| op.slot == slot && is_code(op)))?
+    }
+}
+
+fn listed(names: &[String]) -> String {
+    match names {
+        [] => String::new(),
+        [name] => name.clone(),
+        [names @ .., last] => format!("{} and {last}", names.join(", ")),
+    }
+}

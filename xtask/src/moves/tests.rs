@@ -1,0 +1,356 @@
+use super::*;
+use std::fs;
+use tempfile::TempDir;
+
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+/// Writes and types a text; what is wrong with it.
+fn told(root: &Path, text: &str) -> Vec<String> {
+    let said = |problems: Vec<Problem>| problems.iter().map(ToString::to_string).collect();
+    match generate(root, "t.md", text) {
+        Ok(text) => states(root, "t.md", &text).err().map(said).unwrap_or_default(),
+        Err(problems) => said(problems),
+    }
+}
+
+#[test]
+fn every_chapter_can_be_told_item_by_item_in_any_order() {
+    for stage in 2..=7 {
+        let draft = draft(repository(), stage).unwrap();
+        let mut moves: Vec<&str> = draft.split_inclusive("\n\n").collect();
+        for order in ["as drafted", "reversed", "by length", "rotated"] {
+            match order {
+                "reversed" => moves.reverse(),
+                "by length" => moves.sort_by_key(|text| text.len()),
+                "rotated" => moves.rotate_left(3),
+                _ => {}
+            }
+            let text = format!("## {stage}. A chapter\n\n{}", moves.concat());
+            assert_eq!(told(repository(), &text), Vec::<String>::new(), "chapter {stage}, {order}");
+        }
+    }
+}
+
+const OLD: &str = "//! Counts.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::fmt::Write;
+
+/// A counter.
+#[derive(Default)]
+pub struct Counter {
+    hits: Cell<u64>,
+}
+
+impl Counter {
+    /// One more.
+    pub fn hit(&self) -> u64 {
+        self.hits.set(self.hits.get() + 1);
+        self.hits.get()
+    }
+
+    /// A table.
+    pub fn table(&self) -> String {
+        let mut names: HashMap<u64, &str> = HashMap::new();
+        names.insert(0, \"none\");
+        names.insert(1, \"one\");
+        names.insert(2, \"two\");
+        let mut text = String::new();
+        for (number, name) in &names {
+            writeln!(text, \"{number}: {name}\").ok();
+        }
+        text
+    }
+}
+";
+
+const NEW: &str = "//! Counts.
+
+mod log;
+
+use std::sync::{Arc, Mutex};
+
+/// A counter that threads share.
+#[derive(Clone, Default)]
+pub struct Counter {
+    hits: Arc<Mutex<u64>>,
+}
+
+impl Counter {
+    /// One more.
+    pub fn hit(&self) -> u64 {
+        let mut hits = self.hits.lock().unwrap();
+        *hits += 1;
+        log::write(*hits);
+        *hits
+    }
+}
+";
+
+const LOG: &str = "/// Says how many there are.
+pub(crate) fn write(hits: u64) {
+    println!(\"{hits}\");
+}
+";
+
+const CHAPTER: &str = "# T
+
+## 2. Threads
+
+<!-- move Cargo.toml: dep -->
+<!-- /move -->
+
+<!-- move src/log.rs: write -->
+<!-- /move -->
+
+<!-- move src/lib.rs: mod log, Counter, Counter::hit -->
+<!-- /move -->
+
+<!-- compiles -->
+
+<!-- try src/lib.rs fails=E0594 -->
+```diff
+ pub struct Counter {
+-    hits: Arc<Mutex<u64>>,
++    hits: Arc<u64>,
+ }
+ …
+     pub fn hit(&self) -> u64 {
+-        let mut hits = self.hits.lock().unwrap();
+-        *hits += 1;
+-        log::write(*hits);
+-        *hits
++        *self.hits += 1;
++        *self.hits
+     }
+```
+```text
+error[E0594]: cannot assign to data in an `Arc`
+```
+<!-- /try -->
+
+<!-- move src/lib.rs: * -->
+<!-- /move -->
+";
+
+/// A repository of two stages, and its text with the moves written.
+fn fixture() -> (TempDir, String) {
+    let root = tempfile::tempdir().unwrap();
+    let write = |file: &str, text: &str| {
+        let path = root.path().join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    write("Cargo.toml", "[workspace.dependencies]\ndep = { path = \"dep\", features = [\"a\"] }\n");
+    write("dep/Cargo.toml", "[package]\nname = \"dep\"\n[features]\na = []\n");
+    write("dep/src/lib.rs", "");
+    write("stages/1-one/Cargo.toml", "[dependencies]\n");
+    write("stages/1-one/src/lib.rs", OLD);
+    write("stages/2-two/Cargo.toml", "[dependencies]\ndep.workspace = true\n");
+    write("stages/2-two/src/lib.rs", NEW);
+    write("stages/2-two/src/log.rs", LOG);
+    let text = generate(root.path(), "t.md", CHAPTER).unwrap();
+    (root, text)
+}
+
+fn messages(problems: Vec<Problem>) -> Vec<String> {
+    problems.iter().map(ToString::to_string).collect()
+}
+
+#[track_caller]
+fn assert_noticed(root: &Path, text: &str, expected: &[&str]) {
+    let found = told(root, text);
+    assert!(
+        found.len() == expected.len() && found.iter().zip(expected).all(|(a, b)| a.contains(b)),
+        "{found:#?}"
+    );
+}
+
+#[test]
+fn a_chapter_is_written_as_a_reader_types_it() {
+    let (root, text) = fixture();
+    assert_eq!(told(root.path(), &text), Vec::<String>::new());
+    assert_eq!(generate(root.path(), "t.md", &text).unwrap(), text, "written again");
+    let link = "[`src/lib.rs`](stages/2-two/src/lib.rs)";
+    for expected in [
+        "```console\n$ cargo add dep --path dep --features a\n```\n".to_owned(),
+        format!("[`src/log.rs`](stages/2-two/src/log.rs), a new file:\n\n```rust\n{LOG}```\n"),
+        format!(
+            "{link}, `mod log`, the imports, `Counter` and `Counter::hit`:\n\n```diff\n //! Counts.\n"
+        ),
+        "\n+mod log;\n-use std::cell::Cell;\n+\n use std::collections::HashMap;\n".to_owned(),
+        format!("{link}: delete `Counter::table`.\n"),
+    ] {
+        assert!(text.contains(&expected), "no\n{expected}\nin\n{text}");
+    }
+}
+
+#[test]
+fn states_compile_and_detours_end_as_the_text_says() {
+    let (root, text) = fixture();
+    assert_eq!(messages(replay(root.path(), "t.md", &text)), Vec::<String>::new());
+    let line = text.lines().position(|line| line.starts_with("<!-- try")).unwrap() + 1;
+    let wrong = text.replace("fails=E0594", "fails=E0308");
+    let found = messages(replay(root.path(), "t.md", &wrong));
+    let expected = format!("t.md:{line}: its errors are {{\"E0594\"}}");
+    assert!(found.len() == 1 && found[0].starts_with(&expected), "{found:?}");
+    // `hit` still takes the counter for a `Cell`.
+    let early = CHAPTER.replacen(", Counter, Counter::hit -->", ", Counter -->", 1);
+    let early = early.split("<!-- try").next().unwrap().to_owned()
+        + early.split("/try -->").nth(1).unwrap();
+    let early = generate(root.path(), "t.md", &early).unwrap();
+    let found = messages(replay(root.path(), "t.md", &early));
+    assert!(found.len() == 1 && found[0].contains("it doesn't compile:\nerror[E"), "{found:?}");
+}
+
+#[test]
+fn a_detour_runs_a_program_and_shows_what_it_prints() {
+    let (root, text) = fixture();
+    let end = text.find("<!-- try").unwrap();
+    let detour = "<!-- try src/lib.rs runs -->\n```diff\n         *hits += 1;\n-        log::write(*hits);\n```\n\
+                  ```rust\nlet counter = kvs::Counter::default();\nprintln!(\"{}\", counter.hit());\n```\n\
+                  ```text\n1\n```\n<!-- /try -->\n";
+    let with = format!("{}{detour}{}", &text[..end], &text[end..]);
+    assert_eq!(messages(replay(root.path(), "t.md", &with)), Vec::<String>::new());
+    let wrong = with.replacen("```text\n1\n", "```text\n2\n", 1);
+    let found = messages(replay(root.path(), "t.md", &wrong));
+    assert!(found.len() == 1 && found[0].contains("it printed\n1"), "{found:?}");
+}
+
+#[test]
+fn an_item_in_no_move_or_in_two_is_noticed() {
+    let (root, text) = fixture();
+    let none = text
+        .replace("mod log, Counter, ", "mod log, ")
+        .replace("lib.rs: *", "lib.rs: Counter.docs");
+    let expected =
+        ["changed, but in no move: `Counter` of", "changed, but in no move: `Counter::table` of"];
+    assert_noticed(root.path(), &none, &expected);
+    let none = text.replace("move Cargo.toml: dep", "compiles").replacen("<!-- /move -->", "", 1);
+    assert_noticed(root.path(), &none, &["changed, but in no move: `dep` of `Cargo.toml`"]);
+    let two = text.replace("lib.rs: *", "lib.rs: Counter::hit, *");
+    assert_noticed(root.path(), &two, &["in two moves: `Counter::hit` of `src/lib.rs` (line "]);
+    let other = text.replace("lib.rs: *", "lib.rs: Counter::hits, *");
+    assert_noticed(root.path(), &other, &["`Counter::hits` of `src/lib.rs` does not change"]);
+}
+
+#[test]
+fn a_stage_that_changes_by_a_character_makes_the_text_out_of_date() {
+    let (root, text) = fixture();
+    fs::write(root.path().join("stages/2-two/src/lib.rs"), NEW.replace("share.", "share!"))
+        .unwrap();
+    assert_ne!(generate(root.path(), "t.md", &text).unwrap(), text);
+    let found = messages(states(root.path(), "t.md", &text).err().unwrap());
+    assert!(
+        found.len() == 1
+            && found[0].contains("is not stages/2-two: `src/lib.rs` differs in line 7")
+    );
+}
+
+#[test]
+fn each_rendered_line_that_is_missing_is_noticed() {
+    let (root, text) = fixture();
+    let lines: Vec<&str> = text.lines().collect();
+    let (mut is_generated, mut noticed) = (false, 0);
+    for (at, line) in lines.iter().enumerate() {
+        is_generated =
+            line.starts_with("<!-- move") || is_generated && !line.starts_with("<!-- /move");
+        if !is_generated || !line.starts_with(['+', '-', '$', '[', ' ', '/', 'p']) {
+            continue;
+        }
+        let without = [&lines[..at], &lines[at + 1..]].concat().join("\n");
+        // Two lines of context around a change are as good as three.
+        let is_context = line.starts_with(' ') && !LOG.contains(line);
+        let is_noticed = states(root.path(), "t.md", &without).is_err();
+        assert!(is_noticed || is_context, "nobody misses `{line}`");
+        noticed += usize::from(is_noticed);
+    }
+    assert!(noticed > 30, "only {noticed}");
+}
+
+#[test]
+fn a_sub_stage_makes_a_chapter_two_plain_steps() {
+    let (root, _) = fixture();
+    let step = root.path().join("stages/2-two/steps/silent/src");
+    fs::create_dir_all(&step).unwrap();
+    let silent = NEW.replace("mod log;\n\n", "").replace("        log::write(*hits);\n", "");
+    fs::write(step.join("lib.rs"), silent).unwrap();
+    fs::write(step.join("log.rs"), "").unwrap();
+    let text = "## 2. T\n<!-- move Cargo.toml: * -->\n<!-- /move -->\n<!-- move src/lib.rs: * -->\n<!-- /move -->\n\
+                <!-- step silent -->\n<!-- move src/log.rs: * -->\n<!-- /move -->\n\
+                <!-- move src/lib.rs: * -->\n<!-- /move -->\n";
+    assert_eq!(told(root.path(), text), Vec::<String>::new());
+    let text = generate(root.path(), "t.md", text).unwrap();
+    assert_eq!(messages(replay(root.path(), "t.md", &text)), Vec::<String>::new());
+    assert!(text.contains("](stages/2-two/steps/silent/src/lib.rs), the imports"), "{text}");
+    assert!(text.contains("         *hits += 1;\n+        log::write(*hits);\n"), "{text}");
+    let late = text.replace("<!-- step silent -->\n", "");
+    assert_noticed(
+        root.path(),
+        &late,
+        &["in two moves: `mod log`", "two moves: `Counter`", "`Counter::hit`", "`Counter::table`"],
+    );
+}
+
+#[test]
+fn directives_without_their_end_are_noticed() {
+    for (text, expected) in [
+        (
+            "## 2. T\n<!-- move a: b -->\n<!-- move a: c -->\n<!-- /move -->\n",
+            "t.md:3: the directive before this",
+        ),
+        ("## 2. T\n<!-- move a: b -->\n", "t.md:2: this has no end"),
+        ("## 2. T\n<!-- move a: b -->\n<!-- /try -->\n", "t.md:3: there is nothing that this ends"),
+        ("## 2. T\n<!-- move a -->\n<!-- /move -->\n", "t.md:2: a move is"),
+    ] {
+        let found = messages(chapters("t.md", text).unwrap_err());
+        assert!(found[0].starts_with(expected), "{found:?}");
+    }
+}
+
+#[test]
+fn a_part_of_a_diff_that_fits_in_two_places_is_refused() {
+    let text = "fn a() {\n    x();\n}\n\nfn b() {\n    x();\n}\n";
+    assert!(
+        replay::patch(text, &["-    x();", "+    y();"]).unwrap_err().contains("can't tell where")
+    );
+    let typed = replay::patch(text, &[" fn b() {", " …", "-    x();", "+    y();"]).unwrap();
+    assert_eq!(typed, "fn a() {\n    x();\n}\n\nfn b() {\n    y();\n}\n");
+    assert!(replay::patch(text, &["-    z();"]).unwrap_err().contains("is nowhere"));
+}
+
+#[test]
+fn two_imports_of_one_name_are_not_there_at_once() {
+    let old = "use std::collections::HashMap;\n\nfn a(m: HashMap<u8, u8>) {}\n\nfn b(m: HashMap<u8, u8>) {}\n";
+    let new =
+        "use papaya::HashMap;\n\nfn a(m: &HashMap<u8, u8>) {}\n\nfn b(m: &HashMap<u8, u8>) {}\n";
+    let change = FileChange::new(old, new).unwrap();
+    let first = |done: &[&str]| {
+        let done = done.iter().map(|&key| key.to_owned()).collect();
+        change.text(&done).lines().take_while(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(first(&[]), "use std::collections::HashMap;");
+    assert_eq!(first(&["a"]), "use std::collections::HashMap;");
+    assert_eq!(first(&["a", "b"]), "use papaya::HashMap;");
+}
+
+#[test]
+fn a_trait_that_no_code_names_comes_with_the_first_item_and_goes_with_the_last() {
+    let old = "use std::io::Seek;\n\nfn a() {\n    f.seek();\n}\n\nfn b() {}\n";
+    let new =
+        "use std::os::unix::fs::FileExt;\n\nfn a() {\n    f.read_at();\n}\n\nfn b() -> u8 {}\n";
+    let change = FileChange::new(old, new).unwrap();
+    let text = change.text(&["b".to_owned()].into());
+    assert_eq!(
+        text,
+        format!(
+            "use std::io::Seek;\nuse std::os::unix::fs::FileExt;\n\n{}fn b() -> u8 {{}}\n",
+            &old[20..46]
+        )
+    );
+    let text = change.text(&["use".to_owned()].into());
+    assert!(text.starts_with("use std::io::Seek;\nuse std::os::unix::fs::FileExt;\n"), "{text}");
+}
