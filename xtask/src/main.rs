@@ -4,11 +4,13 @@
 //! | file | writes |
 //! |---|---|
 //! | `moves/` | the code that a reader types in a chapter |
+//! | `excerpts.rs` | code that the texts show as it is |
 //! | `tables.rs` | tables and figures |
 //! | `numbers.rs` | measured numbers in prose |
 //!
 //! `tree.rs` has the files as they are and as they should be, `text.rs` reads Markdown.
 
+mod excerpts;
 mod expected;
 mod links;
 mod moves;
@@ -79,6 +81,7 @@ fn derive(tree: &mut Tree) -> Vec<Problem> {
         BTreeMap::new()
     });
     for text in TEXTS {
+        problems.extend(excerpts::sync(tree, text));
         problems.extend(tables::sync(tree, text, &tables));
         problems.extend(numbers::sync(tree, text));
     }
