@@ -26,8 +26,8 @@ const OUTCOMES: [&str; 4] = ["fails", "hangs", "panics", "runs"];
 const ASLEEP: usize = 50;
 const LOOK: Duration = Duration::from_millis(4);
 
-/// Whether a block is run or compiled.
-fn is_program(fence: &Fence) -> bool {
+/// Whether a block is checked here.
+pub(crate) fn is_program(fence: &Fence) -> bool {
     fence.language == "rust" && OUTCOMES.iter().any(|outcome| fence.get(outcome).is_some())
 }
 
@@ -35,14 +35,7 @@ fn is_program(fence: &Fence) -> bool {
 pub(crate) fn check(file: &str, text: &str, stages: &BTreeMap<String, Stage>) -> Vec<Problem> {
     let fences = fences(text);
     let mut problems = Vec::new();
-    for (at, fence) in fences.iter().enumerate() {
-        if !is_program(fence) {
-            if fence.language == "rust" && !fence.is_generated {
-                let message = "Rust that nobody checks: make it an excerpt, a move or a program";
-                problems.push(Problem::new(file, fence.line, message));
-            }
-            continue;
-        }
+    for (at, fence) in fences.iter().enumerate().filter(|(_, fence)| is_program(fence)) {
         let shown = fences.get(at + 1).filter(|next| is_output(next));
         let wrong = match stages.get(fence.get("stage").unwrap_or_default()) {
             Some(stage) => run_or_compile(fence, shown, stage).err(),
@@ -277,7 +270,6 @@ mod tests {
             ),
             (program("runs", "println!(\"42\");") + output, "1: it printed\n42"),
             (program("runs", "").replace("stage=1", "stage=9"), "1: `stage=` names no stage"),
-            (program("", ""), "1: Rust that nobody checks"),
         ] {
             let found = found(&text);
             assert!(found.len() == 1 && found[0].starts_with(words), "{found:?}, and not {words}");

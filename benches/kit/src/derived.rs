@@ -2,7 +2,7 @@
 
 use crate::Outcome;
 use crate::record::Record;
-use crate::tables;
+use crate::{peers, tables};
 use std::path::{Path, PathBuf};
 
 /// Where the records are, below the root.
@@ -23,8 +23,13 @@ type Maker = fn(&Record) -> String;
 /// # Errors
 /// If a record can't be read.
 pub fn tables(root: &Path) -> Outcome<Vec<(&'static str, String)>> {
-    let makers: [(&str, Maker); 3] =
-        [("counts", tables::counts), ("queued", tables::queued), ("scaling", tables::scaling)];
+    let makers: [(&str, Maker); 5] = [
+        ("counts", tables::counts),
+        ("queued", tables::queued),
+        ("scaling", tables::scaling),
+        ("peers-engine", peers::engines),
+        ("peers-servers", peers::servers),
+    ];
     let made = makers.map(|(name, make)| Ok((name, make(&Record::read(&path(root, name))?))));
     made.into_iter().collect()
 }

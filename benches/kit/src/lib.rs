@@ -11,6 +11,7 @@
 //! | [`chart`] | lines over the number of threads, as SVG |
 //! | [`criterion`] | what Criterion has estimated, for a record |
 //! | [`data`] | keys and values |
+//! | [`peers`] | the tables of our engine and our server beside others |
 //! | [`repeat`] | threads that repeat something until the time is over |
 //! | [`load`] | clients that do so over connections |
 //! | [`usage`] | what a process has used |
@@ -23,6 +24,7 @@ pub mod derived;
 pub mod load;
 pub mod markdown;
 pub mod options;
+pub mod peers;
 pub mod record;
 pub mod repeat;
 mod tables;

@@ -22,7 +22,7 @@ const STAGES: [(&str, &str); 8] = [
 const SETS: [&str; 3] = ["write", "beside-writer", "server-set"];
 
 /// A table with a row for each of `rows` that has a cell.
-fn grid<T>(
+pub(crate) fn grid<T>(
     title: &str,
     rows: &[&str],
     columns: &[(String, T)],
@@ -46,7 +46,7 @@ fn numbers_at(record: &Record, place: usize) -> BTreeSet<u32> {
 }
 
 /// A line that says what was measured on, and then tables.
-fn below(head: String, tables: impl IntoIterator<Item = Option<String>>) -> String {
+pub(crate) fn below(head: String, tables: impl IntoIterator<Item = Option<String>>) -> String {
     let tables = tables.into_iter().flatten();
     std::iter::once(head + "\n").chain(tables).collect::<Vec<_>>().join("\n")
 }

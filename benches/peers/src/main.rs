@@ -1,62 +1,31 @@
-//! `final`'s storage engine and its server beside their peers, in one run: who is how fast, and at
-//! which promise.
+//! `final`'s storage engine and its server beside their peers: who is how fast, and at which promise.
 //!
-//! Every workload on every engine runs in a process of its own, so that neither finds the memory or
-//! the caches of another; the engines take turns, round by round. Likewise the servers, of which
-//! each is a process and its clients another. See `benches/README.md`.
+//! ```console
+//! $ cargo run --release --manifest-path benches/peers/Cargo.toml -- engines
+//! $ cargo run --release --manifest-path benches/peers/Cargo.toml -- servers --full --json FILE get16
+//! ```
+//!
+//! This is one round: each workload on each engine, or server. A word picks what has it in its name, as
+//! `get16`, `redis` or `load/kvs`; a file that is there already gets another round. The workloads are in
+//! the tables [`workloads::WORKLOADS`] and [`servers::WORKLOADS`]; `benches/README.md` says more.
 
-#[path = "../../support/chosen.rs"]
-mod chosen;
-mod conditions;
-mod cuts;
-#[path = "../../support/data.rs"]
-mod data;
 mod engines;
-#[path = "../../support/insert.rs"]
-mod insert;
-mod latency;
-#[path = "../../support/load.rs"]
-mod load;
-mod options;
-mod rates;
-#[path = "../../support/record.rs"]
-mod record;
-mod reopen;
-mod report;
-mod rows;
-mod run;
-#[path = "../../support/samples.rs"]
-mod samples;
 mod servers;
-#[path = "../../support/usage.rs"]
-mod usage;
 mod workloads;
 
-use conditions::Record;
-use options::{Command, CutsChoice, Options, ServersCommand};
-use record::Outcome;
-use std::fs;
-use std::path::Path;
-use std::process::ExitCode;
-use structopt::StructOpt;
+use kvs_bench_kit::options::{Amount, Options};
+use kvs_bench_kit::{Outcome, Record, Unit, peers};
+use std::env;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode};
 
+/// This program is also most of the processes that it measures. Its name tells it which one it is.
 fn main() -> ExitCode {
-    let done = match Options::from_args().command {
-        Command::Quick(choice) => measure(choice.plan(100_000, 1, 0.3)),
-        Command::Full(choice) => measure(choice.plan(1_000_000, 3, 2.0)),
-        Command::Tables { record, text } => Record::read(&record)
-            .and_then(|record| show(text.as_deref(), report::ENGINES, &report::markdown(&record))),
-        Command::Servers(command) => on_servers(command),
-        Command::Cuts(choice) => on_cuts(choice),
-        Command::CutWriter { engine, dir, next } => {
-            options::engine(engine).and_then(|engine| cuts::write(engine, &dir, next))
-        }
-        Command::CutReader { engine, dir } => {
-            options::engine(engine).and_then(|engine| cuts::look(engine, &dir))
-        }
-        Command::Task { task } => workloads::run(&task),
-        Command::Echo { addr } => servers::echo::serve(addr),
-        Command::Idle { addr, count } => servers::idle::hold(addr, count),
+    let args: Vec<String> = env::args().collect();
+    let done = match args[0].as_str() {
+        "kvs-server" => return kvs_final::cli::server(),
+        "engine" => workloads::run_here(&args[1..]),
+        _ => measure(args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -67,34 +36,56 @@ fn main() -> ExitCode {
     }
 }
 
-fn measure(plan: Outcome<run::Plan>) -> Outcome<()> {
-    show(None, report::ENGINES, &report::markdown(&run::run(&plan?)?))
+/// This program, as a process of that name.
+fn this_program_as(name: &str) -> Outcome<Command> {
+    let mut command = Command::new(env::current_exe()?);
+    command.arg0(name);
+    Ok(command)
 }
 
-fn on_servers(command: ServersCommand) -> Outcome<()> {
-    let (record, text) = match command {
-        ServersCommand::Quick(choice) => (servers::run::run(choice.plan(1, 0.3)?)?, None),
-        ServersCommand::Full(choice) => (servers::run::run(choice.plan(9, 0.5)?)?, None),
-        ServersCommand::Tables { record, text } => (Record::read(&record)?, text),
+fn measure(args: Vec<String>) -> Outcome<()> {
+    // To the benches' options, what isn't `--bench` is a test; this is a bench unless it is `--test`.
+    let options = Options::parse(args.into_iter().skip(1).chain(["--bench".to_owned()]))?;
+    let is_engines = match options.words.first().map(String::as_str) {
+        Some("engines") => true,
+        Some("servers") => false,
+        _ => return Err("peers engines|servers [--quick | --full] [--json FILE] [WORD]…".into()),
     };
-    show(text.as_deref(), report::SERVERS, &servers::report::markdown(&record))
-}
-
-fn on_cuts(choice: CutsChoice) -> Outcome<()> {
-    let text = choice.text.clone();
-    let plan = choice.plan()?;
-    let record = match (&text, &plan.json) {
-        (Some(_), Some(json)) => Record::read(json)?,
-        _ => cuts::run(&plan)?,
+    let (keys, seconds) = match options.amount {
+        Amount::Test => (1_000, 0.05),
+        Amount::Quick => (100_000, 0.3),
+        Amount::Full => (1_000_000, 2.0),
     };
-    show(text.as_deref(), report::CUTS, &cuts::report::markdown(&record))
-}
+    let keys = if is_engines { keys } else { 1_000 };
+    let (pairs, programs) = if is_engines { workloads::pairs() } else { servers::pairs() };
+    let run = if is_engines { workloads::run } else { servers::run };
+    let tables = if is_engines { peers::engines } else { peers::servers };
 
-/// Prints the tables, or puts them into a text.
-fn show(text: Option<&Path>, begin: &str, tables: &str) -> Outcome<()> {
-    match text {
-        None => println!("{tables}"),
-        Some(path) => fs::write(path, insert::insert(&fs::read_to_string(path)?, begin, tables)?)?,
+    let settings = [("keys", keys.into()), ("seconds", seconds.into()), ("programs", programs)];
+    let mut record = Record::new(&env::temp_dir(), settings)?
+        .units(Unit::PerSecond, &["rate", "load", "gets", "sets"])
+        .units(Unit::PerSecond, &["1-threads", "4-threads", "8-threads", "64-threads"])
+        .units(Unit::PerSecond, &["5-set-4-threads", "50-set-2-threads", "50-set-4-threads"])
+        .units(Unit::Second, &["open", "cpu", "p50", "p99", "p999"])
+        .units(Unit::Byte, &["disk", "private-opened", "private-read", "mapped-read"]);
+    if let Some(path) = &options.json {
+        record = record.continued(path)?;
     }
+    for (work, who) in pairs {
+        let of = format!("{work}/{who}");
+        if !options.words[1..].iter().all(|word| of.contains(word.as_str())) {
+            continue;
+        }
+        eprintln!("{of}");
+        let figures = run(work, who, keys, seconds).map_err(|error| format!("{of}: {error}"))?;
+        record.add(of, figures);
+        if let Some(path) = &options.json {
+            record.write(path)?;
+        }
+    }
+    println!("{}", tables(&record));
     Ok(())
 }
+
+/// Workloads and who does them, and the versions of those programs that aren't built with this one.
+type Pairs = (Vec<(&'static str, &'static str)>, serde_json::Value);

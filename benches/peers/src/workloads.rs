@@ -1,233 +1,225 @@
-//! The workloads. Each runs on one engine in a process of its own and prints its figures.
+//! What an engine has to do, each workload in a process of its own, so that none finds the memory or the
+//! caches of another.
 
-use crate::data::{Key, Random, Values};
-use crate::engines::{Engine, Level, Store};
-use crate::rates::rates;
-use crate::{Outcome, latency, reopen};
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
-use std::io;
-use std::path::PathBuf;
-use std::time::Instant;
+use crate::engines::{self, Engine};
+use crate::{Pairs, this_program_as};
+use kvs_bench_kit::Outcome;
+use kvs_bench_kit::data::{Key, Values, random};
+use kvs_bench_kit::record::{Figures, output};
+use kvs_bench_kit::repeat::{Work, repeat};
+use procfs::process::Process;
+use rand::{Rng, RngExt};
+use serde_json::json;
+use std::io::{self, BufRead, BufReader};
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
 
-/// What a workload found: rates in thousands a second, times and sizes as the name says.
-pub(crate) type Figures = BTreeMap<String, f64>;
+/// Threads that work at the same time, in groups: what the rate of a group is called, how many threads it
+/// has, and how many of a hundred operations are sets. The others are gets.
+type Threads = &'static [(&'static str, usize, u32)];
 
-/// What is measured together, on the same store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Work {
-    Load,
-    Get16,
-    Get1k,
-    Mixed,
-    Readers,
-    Synced,
-    Latency,
+const GETS: &[Threads] = &[&[("1-threads", 1, 0)], &[("4-threads", 4, 0)]];
+const MIXED: &[Threads] =
+    &[&[("5-set-4-threads", 4, 5)], &[("50-set-2-threads", 2, 50)], &[("50-set-4-threads", 4, 50)]];
+const SETS: &[Threads] =
+    &[&[("1-threads", 1, 100)], &[("8-threads", 8, 100)], &[("64-threads", 64, 100)]];
+
+/// The name, and what is measured in turn on the same store.
+pub(crate) const WORKLOADS: [(&str, &[Threads]); 6] = [
+    // One thread sets all keys, and is killed: see `reopen` for the rest.
+    ("load", &[]),
+    ("get16", GETS),
+    ("get1k", GETS),
+    ("mixed", MIXED),
+    ("readers", &[&[("gets", 4, 0), ("sets", 1, 100)]]),
+    // Every set waits for the disk, in a store that was empty.
+    ("synced", SETS),
+];
+
+/// Each workload on each engine.
+pub(crate) fn pairs() -> Pairs {
+    let engines = ["kvs", "sled", "redb", "fjall", "lmdb"];
+    let pairs = WORKLOADS.iter().flat_map(|(work, _)| engines.map(|engine| (*work, engine)));
+    (pairs.collect(), json!({}))
 }
 
-impl Work {
-    /// All, in the order of the tables.
-    pub(crate) const ALL: [Work; 7] = [
-        Work::Load,
-        Work::Get16,
-        Work::Get1k,
-        Work::Mixed,
-        Work::Readers,
-        Work::Synced,
-        Work::Latency,
-    ];
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Work::Load => "load",
-            Work::Get16 => "get16",
-            Work::Get1k => "get1k",
-            Work::Mixed => "mixed",
-            Work::Readers => "readers",
-            Work::Synced => "synced",
-            Work::Latency => "latency",
-        }
-    }
-
-    pub(crate) fn level(self) -> Level {
-        if self == Work::Synced { Level::Synced } else { Level::Unsynced }
-    }
-
-    /// Whether it is measured on that engine. Not where another setting of the same engine does the
-    /// very same.
-    pub(crate) fn runs_on(self, engine: Engine) -> bool {
-        let reads = matches!(self, Work::Get16 | Work::Get1k);
-        match engine {
-            Engine::Kvs => true,
-            Engine::KvsMap => reads,
-            Engine::SledFlush | Engine::RedbNosync if reads => false,
-            _ if self == Work::Latency => false,
-            _ => engine.promise(self.level()).is_some(),
-        }
-    }
-}
-
-/// What a process is to do.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct Task {
-    pub(crate) work: Work,
-    pub(crate) engine: Engine,
-    /// The second half of `load`: open what the first half left when it was killed.
-    pub(crate) reopen: bool,
-    pub(crate) keys: u64,
-    pub(crate) seconds: f64,
-    pub(crate) dir: PathBuf,
-}
-
-/// Does what the task says, and prints the figures in one line. Does not end by itself after a load.
-pub(crate) fn run(task: &str) -> Outcome<()> {
-    let task: Task = serde_json::from_str(task)?;
-    let figures = match task.work {
-        Work::Latency => latency::latency(task.keys, task.seconds, &task.dir)?,
-        _ if task.reopen => reopen::reopen(task.engine, task.keys, &task.dir)?,
-        work => {
-            let values = Values::new(if work == Work::Get1k { 1024 } else { 16 });
-            let store = task.engine.open(work.level(), &task.dir)?;
-            let Task { keys, seconds, .. } = task;
-            let figures = Bench { store: &*store, values, keys, seconds }.figures(work)?;
-            if work == Work::Load {
-                print(&figures)?;
-                // The store stays open until the process is killed.
-                io::stdin().read_line(&mut String::new())?;
-                return Ok(());
-            }
-            figures
-        }
+/// Runs a workload on an engine. The load ends with `kill -9`; then another process opens what is left.
+pub(crate) fn run(work: &str, engine: &str, keys: u64, seconds: f64) -> Outcome<Figures> {
+    let dir = TempDir::new()?;
+    let path = dir.path().to_str().ok_or("the temporary directory's name is no text")?;
+    let in_a_process = |work: &str| -> Outcome<Figures> {
+        let mut process = this_program_as("engine")?
+            .args([work, engine, &keys.to_string(), &seconds.to_string(), path])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().ok_or("no output")?).read_line(&mut line)?;
+        process.kill()?;
+        let status = process.wait()?;
+        serde_json::from_str(&line).map_err(|_| format!("its process ended with {status}").into())
     };
-    print(&figures)
+    let mut figures = in_a_process(work)?;
+    if work == "load" {
+        // What the file system has given to the files, not their length: they may have holes.
+        let disk = output("du", &["-s", "--block-size=1", path])?;
+        let disk: f64 = disk.split_whitespace().next().ok_or("du says nothing")?.parse()?;
+        figures.insert("disk".to_owned(), disk / keys as f64);
+        figures.extend(in_a_process("reopen")?);
+    }
+    Ok(figures)
 }
 
-fn print(figures: &Figures) -> Outcome<()> {
-    println!("{}", serde_json::to_string(figures)?);
+/// What [`run`] wants of the process that it starts: the figures in one line. Then it waits to be killed,
+/// with the store still open.
+pub(crate) fn run_here(args: &[String]) -> Outcome<()> {
+    let [work, engine, keys, seconds, dir] = args else { return Err("five arguments".into()) };
+    let (keys, seconds) = (keys.parse()?, seconds.parse()?);
+    let open = || engines::open(engine, work == "synced", Path::new(dir));
+    let values = Values::new(if work == "get1k" { 1024 } else { 16 });
+    let figures = if work == "reopen" {
+        reopen(open, keys)?
+    } else {
+        // Never dropped: what is killed has its store open.
+        let engine = Box::leak(open()?);
+        // Few of them, so that most sets that are synced are not a key's first.
+        let keys = if work == "synced" { keys / 10 } else { keys };
+        Bench { engine, values, keys, seconds }.run(work)?
+    };
+    println!("{}", serde_json::to_string(&figures)?);
+    io::stdin().read_line(&mut String::new())?;
     Ok(())
 }
 
-/// A store, and what is in it.
+/// An engine, and what is in it.
 struct Bench<'a> {
-    store: &'a dyn Store,
+    engine: &'a dyn Engine,
     values: Values,
     keys: u64,
     seconds: f64,
 }
 
 impl Bench<'_> {
-    fn figures(&self, work: Work) -> Outcome<Figures> {
+    fn run(&self, work: &str) -> Outcome<Figures> {
+        let mut figures = Figures::new();
         match work {
-            Work::Load => self.load(),
-            Work::Get16 | Work::Get1k => self.gets(),
-            Work::Mixed => self.mixed(),
-            Work::Readers => self.readers(),
-            Work::Synced => self.synced(),
-            Work::Latency => Err("latency is measured on a store of its own".into()),
+            "synced" => {}
+            "load" => {
+                let start = Instant::now();
+                (0..self.keys).try_for_each(|number| self.set(number, 0))?;
+                let rate = self.keys as f64 / start.elapsed().as_secs_f64();
+                figures.insert("load".to_owned(), rate);
+            }
+            _ => self.fill()?,
         }
-    }
-
-    /// One thread sets all keys, once. An engine that would take ages is measured on the first of
-    /// them, when its store is still small.
-    fn load(&self) -> Outcome<Figures> {
-        let start = Instant::now();
-        let mut set = 0;
-        while set < self.keys && start.elapsed().as_secs_f64() < 10.0 * self.seconds {
-            self.set(set, 0)?;
-            set += 1;
-        }
-        let rate = set as f64 / start.elapsed().as_secs_f64() / 1000.0;
-        self.fill(set)?;
-        Ok([("load".to_owned(), rate)].into())
-    }
-
-    /// Gets of keys that are there.
-    fn gets(&self) -> Outcome<Figures> {
-        self.fill(0)?;
-        let mut figures = Figures::new();
-        for threads in [1, 4] {
-            let work = |_, random: &mut Random| self.get(random.below(self.keys));
-            figures.insert(format!("{threads} threads"), self.rate(threads, work)?);
+        let workload = WORKLOADS.iter().find(|(name, _)| *name == work);
+        for groups in workload.ok_or("there is no such workload")?.1 {
+            figures.extend(self.rates(groups)?);
         }
         Ok(figures)
     }
 
-    /// Every thread gets and sets.
-    fn mixed(&self) -> Outcome<Figures> {
-        self.fill(0)?;
-        let mut figures = Figures::new();
-        for (sets, threads) in [(5, 4), (50, 2), (50, 4)] {
-            let work = |_, random: &mut Random| {
-                let number = random.below(self.keys);
-                if random.below(100) < sets {
-                    self.set(number, random.next())
-                } else {
-                    self.get(number)
-                }
-            };
-            figures.insert(format!("{sets} % set, {threads} threads"), self.rate(threads, work)?);
+    /// Sets all keys, many at once. Measured by nobody.
+    fn fill(&self) -> Outcome<()> {
+        const BATCH: u64 = 10_000;
+        for first in (0..self.keys).step_by(BATCH as usize) {
+            let numbers = first..self.keys.min(first + BATCH);
+            let records = numbers.map(|number| (Key::new(number), self.values.make(number, 0)));
+            self.engine.set(&records.collect::<Vec<_>>())?;
         }
-        Ok(figures)
+        Ok(())
     }
 
-    /// Four threads get, one sets as fast as it can.
-    fn readers(&self) -> Outcome<Figures> {
-        self.fill(0)?;
-        let rates = self.rates(5, |thread, random| {
-            let number = random.below(self.keys);
-            if thread == 0 { self.set(number, random.next()) } else { self.get(number) }
-        })?;
-        let reads = rates[1..].iter().sum();
-        Ok([("gets".to_owned(), reads), ("sets".to_owned(), rates[0])].into())
-    }
-
-    /// Sets of a tenth of the keys, in a store that was empty.
-    fn synced(&self) -> Outcome<Figures> {
-        let mut figures = Figures::new();
-        for threads in [1, 8, 64] {
-            let work = |_, random: &mut Random| {
-                let number = random.below(self.keys / 10);
-                self.set(number, random.next())
-            };
-            figures.insert(format!("{threads} threads"), self.rate(threads, work)?);
+    /// The rate of each group of threads, on random keys.
+    fn rates(&self, groups: Threads) -> Outcome<Figures> {
+        let mut works: Vec<Work<'_>> = Vec::new();
+        for &(_, threads, sets) in groups {
+            for _ in 0..threads {
+                let mut random = random(works.len() as u64);
+                works.push(Box::new(move || {
+                    let number = random.random_range(0..self.keys);
+                    let is_set = random.random_ratio(sets, 100);
+                    if is_set {
+                        self.set(number, random.next_u64())?
+                    } else {
+                        self.get(number)?
+                    }
+                    // Nobody asks how long it took: to look at the clock takes as long as some gets.
+                    Ok(Duration::ZERO)
+                }));
+            }
         }
-        Ok(figures)
-    }
-
-    /// Sets the keys from this number on.
-    fn fill(&self, first: u64) -> Outcome<()> {
-        let record = |number| (Key::new(number), self.values.make(number, 0));
-        self.store.fill(&mut (first..self.keys).map(record))
+        let measured = repeat(self.seconds, works, || Ok(()))?;
+        let mut done = measured.done.iter().map(|done| done.latencies.len() as f64);
+        let rate = |&(name, threads, _): &(&str, usize, u32)| {
+            (name.to_owned(), done.by_ref().take(threads).sum::<f64>() / measured.seconds)
+        };
+        Ok(groups.iter().map(rate).collect())
     }
 
     fn set(&self, number: u64, version: u64) -> Outcome<()> {
-        self.store.set(Key::new(number).as_str(), &self.values.make(number, version))
+        self.engine.set(&[(Key::new(number), self.values.make(number, version))])
     }
 
     fn get(&self, number: u64) -> Outcome<()> {
-        match self.store.get(Key::new(number).as_str())? {
+        match self.engine.get(Key::new(number).as_str())? {
             None => Err(format!("key {number} has no value").into()),
             Some(value) => self.values.check(number, &value),
         }
     }
+}
 
-    fn rate(
-        &self,
-        threads: u64,
-        work: impl Fn(u64, &mut Random) -> Outcome<()> + Sync,
-    ) -> Outcome<f64> {
-        Ok(self.rates(threads, work)?.iter().sum())
+/// What a killed process left that had set all keys: how long it takes to open, what is lost, and how
+/// many bytes of memory a key it takes.
+fn reopen(open: impl FnOnce() -> Outcome<Box<dyn Engine>>, keys: u64) -> Outcome<Figures> {
+    let values = Values::new(16);
+    // Those that are this process' alone, and those of mapped files, which the system can take back.
+    let memory = || -> Outcome<[f64; 2]> {
+        let status = Process::myself()?.status()?;
+        Ok([status.rssanon, status.rssfile]
+            .map(|kib| kib.unwrap_or(0) as f64 * 1024.0 / keys as f64))
+    };
+    let ([private, mapped], start) = (memory()?, Instant::now());
+    let engine = open()?;
+    let (seconds, [private_opened, _]) = (start.elapsed().as_secs_f64(), memory()?);
+    let mut lost = 0;
+    for number in 0..keys {
+        match engine.get(Key::new(number).as_str())? {
+            None => lost += 1,
+            Some(value) => values.check(number, &value)?,
+        }
     }
+    let [private_read, mapped_read] = memory()?;
+    let figures = [
+        ("open", seconds),
+        ("lost", f64::from(lost)),
+        ("private-opened", private_opened - private),
+        ("private-read", private_read - private),
+        ("mapped-read", mapped_read - mapped),
+    ];
+    Ok(figures.map(|(name, figure)| (name.to_owned(), figure.max(0.0))).into())
+}
 
-    /// The rate of each thread, after a warming-up.
-    fn rates(
-        &self,
-        threads: u64,
-        work: impl Fn(u64, &mut Random) -> Outcome<()> + Sync,
-    ) -> Outcome<Vec<f64>> {
-        rates(threads, self.seconds / 4.0, 1, &work)?;
-        // Other numbers, so that what was cached just now is no help.
-        rates(threads, self.seconds, 2, &work)
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kvs_final::{KvStore, KvsEngine};
+
+    #[test]
+    fn a_lost_key_fails_a_get_and_is_counted_after_a_kill() {
+        let dir = TempDir::new().unwrap();
+        let open = || engines::open("kvs", false, dir.path());
+        let gets = |is_new: bool| {
+            let (engine, values) = (&*open().unwrap(), Values::new(16));
+            let bench = Bench { engine, values, keys: 20, seconds: 0.01 };
+            if is_new { bench.run("get16") } else { bench.rates(GETS[0]) }
+        };
+        gets(true).unwrap();
+        assert_eq!(reopen(open, 20).unwrap()["lost"], 0.0);
+        KvStore::open(dir.path()).unwrap().remove(Key::new(7).as_str().to_owned()).unwrap();
+        assert_eq!(gets(false).unwrap_err().to_string(), "key 7 has no value");
+        assert_eq!(reopen(open, 20).unwrap()["lost"], 1.0);
     }
 }

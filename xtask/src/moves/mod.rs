@@ -57,7 +57,7 @@
 mod compile;
 mod directives;
 mod imports;
-pub(crate) mod items;
+mod items;
 mod package;
 mod render;
 mod replay;
