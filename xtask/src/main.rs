@@ -12,6 +12,7 @@
 
 mod excerpts;
 mod expected;
+mod history;
 mod links;
 mod moves;
 mod numbers;
@@ -120,6 +121,7 @@ fn check() -> Vec<Problem> {
         Err(problem) => vec![problem],
     };
     let mut problems: Vec<Problem> = TEXTS.iter().chain(&["SECURITY.md"]).flat_map(check).collect();
+    problems.extend(history::check(root()));
     problems.extend(spelling());
     problems.extend(run(&tree, WALKTHROUGH).unwrap_or_else(|problem| vec![problem]));
     problems.extend(replay(&tree));

@@ -9,13 +9,15 @@ use std::ops::Range;
 /// The file whose items are the dependencies.
 pub(super) const DEPENDENCIES: &str = "Cargo.toml";
 
-/// A chapter that has moves.
+/// What stands under a heading such as `## 4. A fixed number of threads`.
 #[derive(Debug)]
 pub(super) struct Chapter {
     /// Which stage it ends with.
     pub(super) stage: usize,
     /// The line of its heading.
     pub(super) line: usize,
+    /// Where it is in the text.
+    pub(super) body: Range<usize>,
     pub(super) directives: Vec<Directive>,
 }
 
@@ -44,7 +46,7 @@ pub(super) enum What {
     Step(String),
 }
 
-/// The chapters of a text that have directives.
+/// The numbered chapters of a text.
 pub(super) fn chapters(file: &str, text: &str) -> Result<Vec<Chapter>, Vec<Problem>> {
     let (mut chapters, mut problems): (Vec<Chapter>, _) = (Vec::new(), Vec::new());
     let mut is_open = false;
@@ -52,8 +54,11 @@ pub(super) fn chapters(file: &str, text: &str) -> Result<Vec<Chapter>, Vec<Probl
         let body = (start + content.len() + 1).min(text.len());
         if let Some(title) = content.strip_prefix("## ") {
             let number = title.split_once('.').and_then(|(number, _)| number.parse().ok());
-            let stage = number.unwrap_or_default();
-            chapters.push(Chapter { stage, line, directives: Vec::new() });
+            let (stage, body) = (number.unwrap_or_default(), start..text.len());
+            if let Some(last) = chapters.last_mut() {
+                last.body.end = start;
+            }
+            chapters.push(Chapter { stage, line, body, directives: Vec::new() });
         }
         let mut problem = |message: &str| problems.push(Problem::new(file, line, message));
         let Some(chapter) = chapters.last_mut() else { continue };
@@ -83,8 +88,14 @@ pub(super) fn chapters(file: &str, text: &str) -> Result<Vec<Chapter>, Vec<Probl
     if is_open && let Some(last) = chapters.iter().flat_map(|chapter| &chapter.directives).last() {
         problems.push(Problem::new(file, last.line, "this has no end"));
     }
-    chapters.retain(|chapter| !chapter.directives.is_empty());
+    chapters.retain(|chapter| chapter.stage > 0);
     if problems.is_empty() { Ok(chapters) } else { Err(problems) }
+}
+
+impl Directive {
+    pub(super) fn is_move(&self) -> bool {
+        matches!(self.what, What::Move { .. })
+    }
 }
 
 impl What {

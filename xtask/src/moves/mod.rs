@@ -96,10 +96,9 @@ pub(crate) fn sync(tree: &mut Tree, file: &str) -> Vec<Problem> {
         Err(problems) => return problems,
     };
     tree.write(file, new.clone());
-    match states(tree.root(), file, &new) {
-        Ok(_) => Vec::new(),
-        Err(problems) => problems,
-    }
+    let mut problems = states(tree.root(), file, &new).err().unwrap_or_default();
+    problems.extend(unnamed(tree.root(), file, &new));
+    problems
 }
 
 /// Compiles the states of a text as it is, and runs its detours.
@@ -112,7 +111,7 @@ pub(crate) fn replay(root: &Path, file: &str, text: &str) -> Vec<Problem> {
 
 /// A directive for each item that changes in a chapter.
 pub(crate) fn draft(root: &Path, stage: usize) -> Result<String, String> {
-    let chapter = Chapter { stage, line: 0, directives: Vec::new() };
+    let chapter = Chapter { stage, line: 0, body: 0..0, directives: Vec::new() };
     let mut draft = String::new();
     let mut push = |file: &str, key: &str| {
         draft += &format!("<!-- move {file}: {key} -->\n<!-- /move -->\n\n");
@@ -147,10 +146,28 @@ fn generate(root: &Path, file: &str, text: &str) -> Result<String, Vec<Problem>>
 }
 
 fn with_moves(file: &str, text: &str) -> Result<Vec<Chapter>, Vec<Problem>> {
-    let is_move = |directive: &Directive| matches!(directive.what, What::Move { .. });
     let mut chapters = chapters(file, text)?;
-    chapters.retain(|chapter| chapter.directives.iter().any(is_move));
+    chapters.retain(|chapter| chapter.directives.iter().any(Directive::is_move));
     Ok(chapters)
+}
+
+/// The files that change in a chapter without moves, and that it says nothing of.
+fn unnamed(root: &Path, file: &str, text: &str) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for chapter in chapters(file, text).unwrap_or_default() {
+        let body = &text[chapter.body.clone()];
+        let has_moves = chapter.directives.iter().any(Directive::is_move);
+        // Some chapters have no stage, or none before theirs.
+        let legs = legs(root, &chapter).unwrap_or_default();
+        for leg in legs.iter().filter(|_| !has_moves) {
+            let unnamed = |file: &&String| !body.contains(file.trim_start_matches("src/"));
+            for changed in leg.changed_files().into_iter().filter(unnamed) {
+                let message = format!("changed, but not named in this chapter: `{changed}`");
+                problems.push(Problem::new(file, chapter.line, message));
+            }
+        }
+    }
+    problems
 }
 
 /// Splits a chapter where a sub-stage is reached.
@@ -191,20 +208,19 @@ fn changed(changes: &BTreeMap<String, FileChange>, leg: &Leg) -> BTreeMap<String
 }
 
 impl Leg<'_> {
+    fn changed_files(&self) -> BTreeSet<&String> {
+        let files = self.old.files.keys().chain(self.new.files.keys());
+        files.filter(|file| self.old.files.get(*file) != self.new.files.get(*file)).collect()
+    }
+
     fn changes(&self) -> Result<BTreeMap<String, FileChange>, String> {
-        let files: BTreeSet<&String> = self.old.files.keys().chain(self.new.files.keys()).collect();
         let text =
             |package: &Package, file: &str| package.files.get(file).cloned().unwrap_or_default();
-        let mut changes = BTreeMap::new();
-        for file in files {
-            let (old, new) = (text(&self.old, file), text(&self.new, file));
-            if old != new {
-                let change =
-                    FileChange::new(&old, &new).map_err(|error| format!("{file}: {error}"))?;
-                changes.insert(file.clone(), change);
-            }
-        }
-        Ok(changes)
+        let change = |file: &String| {
+            let change = FileChange::new(&text(&self.old, file), &text(&self.new, file));
+            change.map(|change| (file.clone(), change)).map_err(|error| format!("{file}: {error}"))
+        };
+        self.changed_files().into_iter().map(change).collect()
     }
 
     /// What stands between the marks of each move.
@@ -223,7 +239,7 @@ impl Leg<'_> {
             .collect();
         let resolved = resolve(text, self.line, &moves, &changed(&changes, self))?;
         let mut done: BTreeMap<&str, Done> = BTreeMap::new();
-        let bodies = self.directives.iter().filter(|d| matches!(d.what, What::Move { .. }));
+        let bodies = self.directives.iter().filter(|directive| directive.is_move());
         let mut written = Vec::new();
         for ((body, (_, file, _)), keys) in bodies.map(|d| d.body.clone()).zip(moves).zip(resolved)
         {

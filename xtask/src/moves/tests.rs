@@ -296,6 +296,22 @@ fn a_sub_stage_makes_a_chapter_two_plain_steps() {
 }
 
 #[test]
+fn a_file_that_changes_in_a_chapter_without_moves_has_to_be_named() {
+    let (root, _) = fixture();
+    let found = |text: &str| messages(unnamed(root.path(), "t.md", text));
+    let of_chapter = ["t.md:2: changed, but not named in this chapter: `src/log.rs`"];
+    assert_eq!(found("\n## 2. T\n`lib.rs`\n## 3. T\n`log.rs`"), of_chapter);
+    assert_eq!(found("## 2. T\n`lib.rs`\n`log.rs`\n"), Vec::<String>::new());
+}
+
+#[test]
+fn the_repository_s_own_text_is_up_to_date() {
+    let text = fs::read_to_string(repository().join("WALKTHROUGH.md")).unwrap();
+    assert!(generate(repository(), "t.md", &text).unwrap() == text, "run `cargo xtask sync`");
+    assert_eq!(messages(states(repository(), "t.md", &text).err().unwrap_or_default()), [""; 0]);
+}
+
+#[test]
 fn directives_without_their_end_are_noticed() {
     for (text, expected) in [
         (
