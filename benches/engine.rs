@@ -5,8 +5,8 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use kvs::{KvStore, KvsEngine};
-use rand::rngs::SmallRng;
-use rand::{RngExt, SeedableRng};
+use kvs_bench_kit::data::random;
+use rand::RngExt;
 use tempfile::TempDir;
 
 const KEYS: usize = 1000;
@@ -25,7 +25,7 @@ fn engine(c: &mut Criterion) {
     let mut group = c.benchmark_group("engine");
     group.throughput(Throughput::Elements(1));
     // The same keys in the same order in every run.
-    let mut order = SmallRng::seed_from_u64(16);
+    let mut order = random(16);
     group.bench_function("get", |b| {
         b.iter(|| {
             let number = order.random_range(0..KEYS);

@@ -1,41 +1,26 @@
 //! The smallest things, to compare the others with, and a piece of work that takes a microsecond.
 
-use crate::measure::{Cost, Variant};
+use crate::measure::Costs;
 use rustix::process::getppid;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-pub(crate) fn costs(work: Work) -> Vec<Cost> {
-    let variants = vec![
-        Variant::repeated("work", move |times| (0..times).for_each(|_| work.run())),
-        Variant::repeated("box", |times| {
-            for number in 0..times {
-                assert_eq!(black_box(Box::new([number; 8]))[7], number);
-            }
-        }),
-        Variant::repeated("string-clone", |times| {
-            let text = "a key of 20 letters.".to_owned();
-            for _ in 0..times {
-                assert_eq!(black_box(&text).clone().len(), 20);
-            }
-        }),
-        Variant::repeated("clock", |times| {
-            let start = Instant::now();
-            for _ in 0..times {
-                assert!(black_box(Instant::now()) >= start);
-            }
-        }),
-        Variant::repeated("system-call", |times| {
-            let parent = getppid();
-            for _ in 0..times {
-                assert_eq!(getppid(), parent);
-            }
-        }),
-    ];
-    let operation = "each its own: a microsecond of work, as in other tables; 64 bytes of heap, \
-                     written and given back; a copy of a `String`; a look at the clock; a system \
-                     call that does nothing";
-    vec![Cost { name: "basics", operation, variants }]
+pub(crate) fn costs(costs: &mut Costs, work: Work) {
+    let mut group = costs.group("basics");
+    group.bench_one("work", || work.run());
+    // 64 bytes of heap, written and given back.
+    let mut number = 0_u64;
+    group.bench_one("box", || {
+        number += 1;
+        assert_eq!(black_box(Box::new([number; 8]))[7], number);
+    });
+    let text = "a key of 20 letters.".to_owned();
+    group.bench_one("string-clone", || assert_eq!(black_box(&text).clone().len(), 20));
+    let start = Instant::now();
+    group.bench_one("clock", || assert!(black_box(Instant::now()) >= start));
+    // A system call that does nothing.
+    let parent = getppid();
+    group.bench_one("system-call", || assert_eq!(getppid(), parent));
 }
 
 /// Work that takes about a microsecond of a core.

@@ -1,51 +1,33 @@
 //! What it costs to send a number to one of several workers, by two kinds of channel.
 
 use crate::basics::Work;
-use crate::measure::{Cost, Figures, Variant, repeat, timed};
+use crate::measure::{Costs, Group, Run, timed};
 use crossbeam::channel;
 use std::sync::{Mutex, mpsc};
 use std::thread;
 
-pub(crate) fn costs(work: Work) -> Vec<Cost> {
-    let nothing = || {};
-    let piece = move || work.run();
-    vec![
-        Cost {
-            name: "channel",
-            operation: "a number is sent, and received by one of the workers",
-            variants: variants(nothing),
-        },
-        Cost {
-            name: "channel-work",
-            operation: "the same, and the worker works for a microsecond",
-            variants: variants(piece),
-        },
-    ]
+pub(crate) fn costs(costs: &mut Costs, work: Work) {
+    both(costs.group("channel"), || {});
+    // The same, and the worker works for a microsecond.
+    both(costs.group("channel-work"), move || work.run());
 }
 
-fn variants(job: impl Fn() + Copy + Send + Sync + 'static) -> Vec<Variant> {
-    let mut variants = Vec::new();
+fn both(mut group: Group<'_>, job: impl Fn() + Copy + Sync) {
     for workers in [1, 2, 4, 8] {
-        variants.push(Variant::new("mutex-mpsc", workers, move |budget| {
-            repeat(budget, |numbers| {
-                let (sender, receiver) = mpsc::channel();
-                let receiver = Mutex::new(receiver);
-                let send = move |number| sender.send(number).unwrap();
-                // The lock is held while its holder waits for a number: the others wait for the
-                // lock.
-                let receive = || receiver.lock().unwrap().recv().ok();
-                through(workers, numbers, send, receive, job)
-            })
-        }));
-        variants.push(Variant::new("crossbeam", workers, move |budget| {
-            repeat(budget, |numbers| {
-                let (sender, receiver) = channel::unbounded();
-                let send = move |number| sender.send(number).unwrap();
-                through(workers, numbers, send, || receiver.recv().ok(), job)
-            })
-        }));
+        group.bench("mutex-mpsc", workers, |numbers| {
+            let (sender, receiver) = mpsc::channel();
+            let receiver = Mutex::new(receiver);
+            let send = move |number| sender.send(number).unwrap();
+            // The lock is held while its holder waits for a number: the others wait for the lock.
+            let receive = || receiver.lock().unwrap().recv().ok();
+            through(workers, numbers, send, receive, job)
+        });
+        group.bench("crossbeam", workers, |numbers| {
+            let (sender, receiver) = channel::unbounded();
+            let send = move |number| sender.send(number).unwrap();
+            through(workers, numbers, send, || receiver.recv().ok(), job)
+        });
     }
-    variants
 }
 
 /// Sends the numbers and ends the channel, and waits until the workers have seen its end.
@@ -55,7 +37,7 @@ fn through(
     send: impl FnMut(u64),
     receive: impl Fn() -> Option<u64> + Sync,
     job: impl Fn() + Sync,
-) -> Figures {
+) -> Run {
     let worker = || {
         let mut sum = 0;
         while let Some(number) = receive() {
@@ -66,7 +48,7 @@ fn through(
     };
     thread::scope(|scope| {
         let workers: Vec<_> = (0..workers).map(|_| scope.spawn(worker)).collect();
-        timed(numbers, || {
+        timed(|| {
             (0..numbers).for_each(send);
             let sum: u64 = workers.into_iter().map(|worker| worker.join().unwrap()).sum();
             assert_eq!(sum, numbers * (numbers - 1) / 2);

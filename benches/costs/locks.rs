@@ -1,88 +1,68 @@
 //! Locks and atomics, alone and contended.
 
 use crate::basics::Work;
-use crate::measure::{Cost, Variant, together};
+use crate::measure::{Costs, Group, together};
 use std::cell::Cell;
 use std::hint::black_box;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
-pub(crate) fn costs(work: Work) -> Vec<Cost> {
-    vec![
-        Cost {
-            name: "lock",
-            operation: "a lock is taken, a number in it read or increased, and the lock given back",
-            variants: locks(|| {}),
-        },
-        Cost {
-            name: "lock-work",
-            operation: "the same, and its holder works for a microsecond before it gives it back",
-            variants: locks(move || work.run()),
-        },
-        Cost {
-            name: "atomic",
-            operation: "a number is read or increased, by threads that share it or not",
-            variants: atomics(),
-        },
-        Cost {
-            name: "arc",
-            operation: "an `Arc` is cloned, and the clone dropped",
-            variants: arcs(),
-        },
-    ]
+pub(crate) fn costs(costs: &mut Costs, work: Work) {
+    locks(costs.group("lock"), || {});
+    // The same, and its holder works for a microsecond before it gives the lock back.
+    locks(costs.group("lock-work"), move || work.run());
+    atomics(costs.group("atomic"));
+    arcs(costs.group("arc"));
 }
 
-fn locks(inside: impl Fn() + Copy + Send + Sync + 'static) -> Vec<Variant> {
-    let mut variants = Vec::new();
+/// A lock is taken, a number in it read or increased, and the lock given back.
+fn locks(mut group: Group<'_>, inside: impl Fn() + Copy + Sync) {
     for threads in [1, 2, 4] {
-        variants.push(Variant::new("none", threads, move |budget| {
+        group.bench("none", threads, |times| {
             let number = 7;
-            let run = together(budget, threads, |_, operations| {
+            together(times, threads, |_, operations| {
                 for _ in operations {
                     inside();
                     assert_eq!(*black_box(&number), 7);
                 }
-            });
-            run.figures()
-        }));
-        variants.push(Variant::new("mutex", threads, move |budget| {
+            })
+        });
+        group.bench("mutex", threads, |times| {
             let number = Mutex::new(0);
-            let run = together(budget, threads, |_, operations| {
+            let run = together(times, threads, |_, operations| {
                 for _ in operations {
                     let mut number = number.lock().unwrap();
                     inside();
                     *number += 1;
                 }
             });
-            assert_eq!(*number.lock().unwrap(), run.operations());
-            run.figures()
-        }));
-        variants.push(Variant::new("rwlock-read", threads, move |budget| {
+            assert_eq!(*number.lock().unwrap(), times);
+            run
+        });
+        group.bench("rwlock-read", threads, |times| {
             let number = RwLock::new(7);
-            let run = together(budget, threads, |_, operations| {
+            together(times, threads, |_, operations| {
                 for _ in operations {
                     let number = number.read().unwrap();
                     inside();
                     assert_eq!(*black_box(&*number), 7);
                 }
-            });
-            run.figures()
-        }));
-        variants.push(Variant::new("rwlock-write", threads, move |budget| {
+            })
+        });
+        group.bench("rwlock-write", threads, |times| {
             let number = RwLock::new(0);
-            let run = together(budget, threads, |_, operations| {
+            let run = together(times, threads, |_, operations| {
                 for _ in operations {
                     let mut number = number.write().unwrap();
                     inside();
                     *number += 1;
                 }
             });
-            assert_eq!(*number.read().unwrap(), run.operations());
-            run.figures()
-        }));
+            assert_eq!(*number.read().unwrap(), times);
+            run
+        });
     }
-    variants
 }
 
 /// A counter that has the line of the cache, and the one that is fetched with it, for itself.
@@ -107,71 +87,68 @@ fn increase(counter: &AtomicU64, operations: Range<u64>) {
     }
 }
 
-fn counted<'a>(counters: impl IntoIterator<Item = &'a AtomicU64>) -> u64 {
+fn sum<'a>(counters: impl IntoIterator<Item = &'a AtomicU64>) -> u64 {
     counters.into_iter().map(|counter| counter.load(Ordering::Relaxed)).sum()
 }
 
-fn atomics() -> Vec<Variant> {
-    let mut variants = Vec::new();
+/// A number is read or increased, by threads that share it or not.
+fn atomics(mut group: Group<'_>) {
     for threads in [1, 2] {
-        variants.push(Variant::new("thread-local", threads, move |budget| {
-            let run = together(budget, threads, |_, operations| {
-                for number in operations {
-                    let counted = COUNTER.with(|counter| counter.replace(counter.get() + 1));
-                    assert_eq!(black_box(counted), number);
+        group.bench("thread-local", threads, |times| {
+            together(times, threads, |_, operations| {
+                for _ in operations {
+                    let before = COUNTER.with(|counter| counter.replace(counter.get() + 1));
+                    assert!(black_box(before) < times);
                 }
-            });
-            run.figures()
-        }));
-        variants.push(Variant::new("load", threads, move |budget| {
+            })
+        });
+        group.bench("load", threads, |times| {
             let number = AtomicU64::new(7);
-            let run = together(budget, threads, |_, operations| {
+            together(times, threads, |_, operations| {
                 for _ in operations {
                     assert_eq!(black_box(&number).load(Ordering::Relaxed), 7);
                 }
-            });
-            run.figures()
-        }));
-        variants.push(Variant::new("add-own-line", threads, move |budget| {
+            })
+        });
+        group.bench("add-own-line", threads, |times| {
             let counters = [OwnLine::default(), OwnLine::default()];
-            let run = together(budget, threads, |thread, operations| {
+            let run = together(times, threads, |thread, operations| {
                 increase(&counters[thread].0, operations);
             });
-            assert_eq!(run.operations(), counted(counters.iter().map(|counter| &counter.0)));
-            run.figures()
-        }));
-    }
-    variants.push(Variant::new("add-neighbours", 2, |budget| {
-        let counters = OneLine::default();
-        let run = together(budget, 2, |thread, operations| {
-            increase(&counters.0[thread], operations);
+            assert_eq!(times, sum(counters.iter().map(|counter| &counter.0)));
+            run
         });
-        assert_eq!(run.operations(), counted(counters.0.iter()));
-        run.figures()
-    }));
-    variants.push(Variant::new("add-shared", 2, |budget| {
+    }
+    group.bench("add-neighbours", 2, |times| {
+        let counters = OneLine::default();
+        let run =
+            together(times, 2, |thread, operations| increase(&counters.0[thread], operations));
+        assert_eq!(times, sum(&counters.0));
+        run
+    });
+    group.bench("add-shared", 2, |times| {
         let counter = OwnLine::default();
-        let run = together(budget, 2, |_, operations| increase(&counter.0, operations));
-        assert_eq!(run.operations(), counted([&counter.0]));
-        run.figures()
-    }));
-    variants
+        let run = together(times, 2, |_, operations| increase(&counter.0, operations));
+        assert_eq!(times, sum([&counter.0]));
+        run
+    });
 }
 
-fn arcs() -> Vec<Variant> {
-    let variant = |name: &'static str, threads: usize, shared: bool| {
-        Variant::new(name, threads, move |budget| {
+/// An `Arc` is cloned, and the clone dropped.
+fn arcs(mut group: Group<'_>) {
+    for (name, threads) in [("own", 1), ("own", 2), ("shared", 2)] {
+        group.bench(name, threads, |times| {
             let one = Arc::new(OwnLine::default());
-            let other = if shared { Arc::clone(&one) } else { Arc::new(OwnLine::default()) };
+            let is_shared = name == "shared";
+            let other = if is_shared { Arc::clone(&one) } else { Arc::default() };
             let arcs = [one, other];
-            let run = together(budget, threads, |thread, operations| {
+            let run = together(times, threads, |thread, operations| {
                 for _ in operations {
                     drop(black_box(Arc::clone(&arcs[thread])));
                 }
             });
-            assert_eq!(Arc::strong_count(&arcs[0]), if shared { 2 } else { 1 });
-            run.figures()
-        })
-    };
-    vec![variant("own", 1, false), variant("own", 2, false), variant("shared", 2, true)]
+            assert_eq!(Arc::strong_count(&arcs[0]), if is_shared { 2 } else { 1 });
+            run
+        });
+    }
 }

@@ -1,11 +1,12 @@
 //! Maps that several threads may use, and what a look-up costs in each.
 
-use crate::measure::{Cost, Figures, Variant, together};
+use crate::measure::{Costs, Group, together};
 use crossbeam_skiplist::SkipMap;
 use dashmap::DashMap;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, RwLock};
+use std::thread;
 
 const KEYS: u64 = 10_000;
 
@@ -65,86 +66,73 @@ impl Map for SkipMap<String, u64> {
     }
 }
 
-pub(crate) fn costs() -> Vec<Cost> {
-    vec![
-        Cost {
-            name: "map-get",
-            operation: "one of 10,000 keys is looked up, and its value copied",
-            variants: variants(&[1, 2, 4], KEYS, false),
-        },
-        Cost {
-            name: "map-get-beside-writer",
-            operation: "the same, while one more thread overwrites keys as fast as it can",
-            variants: variants(&[1, 2, 4], KEYS, true),
-        },
-        Cost {
-            name: "map-get-overwritten",
-            operation: "the only key is looked up, while one more thread overwrites it as fast as \
-                        it can",
-            variants: variants(&[1], 1, true),
-        },
-    ]
+pub(crate) fn costs(costs: &mut Costs) {
+    // One of 10,000 keys is looked up, and its value copied.
+    maps(costs.group("map-get"), &[1, 2, 4], KEYS, false);
+    // The same, while one more thread overwrites keys as fast as it can.
+    maps(costs.group("map-get-beside-writer"), &[1, 2, 4], KEYS, true);
+    // The only key is looked up, while one more thread overwrites it as fast as it can.
+    maps(costs.group("map-get-overwritten"), &[1], 1, true);
 }
 
-fn variants(readers: &[usize], keys: u64, writer: bool) -> Vec<Variant> {
-    let maps = |readers: &usize| {
-        [
-            variant::<Mutex<HashMap<String, u64>>>("mutex-hashmap", *readers, keys, writer),
-            variant::<RwLock<HashMap<String, u64>>>("rwlock-hashmap", *readers, keys, writer),
-            variant::<DashMap<String, u64>>("dashmap", *readers, keys, writer),
-            variant::<papaya::HashMap<String, u64>>("papaya", *readers, keys, writer),
-            variant::<SkipMap<String, u64>>("skiplist", *readers, keys, writer),
-        ]
-    };
-    readers.iter().flat_map(maps).collect()
+fn maps(mut group: Group<'_>, readers: &[usize], keys: u64, writer: bool) {
+    type Std = HashMap<String, u64>;
+    for &readers in readers {
+        map::<Mutex<Std>>(&mut group, "mutex-hashmap", readers, keys, writer);
+        map::<RwLock<Std>>(&mut group, "rwlock-hashmap", readers, keys, writer);
+        map::<DashMap<String, u64>>(&mut group, "dashmap", readers, keys, writer);
+        map::<papaya::HashMap<String, u64>>(&mut group, "papaya", readers, keys, writer);
+        map::<SkipMap<String, u64>>(&mut group, "skiplist", readers, keys, writer);
+    }
 }
 
 /// Every key is there from the start and only ever overwritten. `missing` are the look-ups that do
-/// not find it, of all look-ups; a map that finds another key's value ends the run.
-fn variant<M: Map + 'static>(
-    name: &'static str,
-    readers: usize,
-    keys: u64,
-    writer: bool,
-) -> Variant {
-    Variant::new(name, readers, move |budget| {
-        let names: Vec<String> = (0..keys).map(|number| format!("key{number:05}")).collect();
-        let map = M::default();
-        for (number, name) in (0..).zip(&names) {
-            map.set(name.clone(), number);
-        }
-        // Counts for its own sake; read when the threads have been joined.
-        let missing = AtomicU64::new(0);
-        let threads = readers + usize::from(writer);
-        let run = together(budget, threads, |thread, operations| {
-            let number = |operation| scattered(thread, operation) % keys;
-            if thread == readers {
+/// not find it, of all look-ups, and `sets` what the writer did meanwhile; a map that finds another
+/// key's value ends the run.
+fn map<M: Map>(group: &mut Group<'_>, name: &str, readers: usize, keys: u64, writer: bool) {
+    let names: Vec<String> = (0..keys).map(|number| format!("key{number:05}")).collect();
+    let map = M::default();
+    for (number, name) in (0..).zip(&names) {
+        map.set(name.clone(), number);
+    }
+    let number = |thread, operation| scattered(thread, operation) % keys;
+    let set = |operation| {
+        let number = number(readers, operation);
+        map.set(names[number as usize].clone(), number + operation * keys);
+    };
+    group.bench(name, readers, |times| {
+        // These count for their own sake, and say that it is over.
+        let (missing, sets) = (AtomicU64::new(0), AtomicU64::new(0));
+        let over = AtomicBool::new(!writer);
+        let mut run = thread::scope(|scope| {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    set(sets.fetch_add(1, Ordering::Relaxed));
+                }
+            });
+            while writer && sets.load(Ordering::Relaxed) == 0 {
+                thread::yield_now();
+            }
+            let run = together(times, readers, |thread, operations| {
+                let mut not_found = 0;
                 for operation in operations {
-                    let number = number(operation);
-                    map.set(names[number as usize].clone(), number + operation * keys);
+                    let number = number(thread, operation);
+                    match map.get(&names[number as usize]) {
+                        Some(value) => assert_eq!(value % keys, number),
+                        None => not_found += 1,
+                    }
                 }
-                return;
-            }
-            let mut not_found = 0;
-            for operation in operations {
-                let number = number(operation);
-                match map.get(&names[number as usize]) {
-                    Some(value) => assert_eq!(value % keys, number),
-                    None => not_found += 1,
-                }
-            }
-            missing.fetch_add(not_found, Ordering::Relaxed);
+                missing.fetch_add(not_found, Ordering::Relaxed);
+            });
+            over.store(true, Ordering::Relaxed);
+            run
         });
-        let gets = run.done[..readers].iter().sum::<u64>() as f64;
-        let mut figures = Figures::from([
-            ("seconds".to_owned(), run.seconds(0..readers)),
-            ("missing".to_owned(), missing.into_inner() as f64 / gets),
-        ]);
+        run.counts.push(("missing", missing.into_inner() as f64));
         if writer {
-            figures.insert("set_seconds".to_owned(), run.seconds(readers..threads));
+            run.counts.push(("sets", sets.into_inner() as f64));
         }
-        figures
-    })
+        run
+    });
 }
 
 /// Which key a thread uses for an operation, once it is divided by how many there are: each in its

@@ -1,175 +1,123 @@
-//! How a price is found: something is done many times, and the time is divided by how many.
+//! How a cost is found: Criterion says how often something is done, and takes the time.
 
-use nix::sys::resource::{UsageWho, getrusage};
-use std::collections::BTreeMap;
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, BenchmarkId, Criterion};
+use kvs_bench_kit::record::Figures;
+use kvs_bench_kit::usage::Switches;
+use std::hint::black_box;
 use std::ops::Range;
 use std::sync::Barrier;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What one measurement found, by name. In seconds, bytes, or times an operation.
-pub(crate) type Figures = BTreeMap<String, f64>;
-
-/// Prices of one kind.
-pub(crate) struct Cost {
-    pub(crate) name: &'static str,
-    /// What one operation is.
-    pub(crate) operation: &'static str,
-    pub(crate) variants: Vec<Variant>,
+/// All costs of one run.
+pub(crate) struct Costs {
+    pub(crate) criterion: Criterion,
+    /// What was measured, as it is named in the record, and what Criterion doesn't measure of it, an
+    /// operation.
+    pub(crate) found: Vec<(String, Figures)>,
 }
 
-pub(crate) struct Variant {
-    pub(crate) name: &'static str,
-    pub(crate) threads: usize,
-    /// Measures for about so long.
-    pub(crate) measure: Box<dyn Fn(Duration) -> Figures>,
+/// The costs of one kind.
+pub(crate) struct Group<'a> {
+    name: &'static str,
+    group: BenchmarkGroup<'a, WallTime>,
+    found: &'a mut Vec<(String, Figures)>,
 }
 
-impl Variant {
-    pub(crate) fn new(
-        name: &'static str,
-        threads: usize,
-        measure: impl Fn(Duration) -> Figures + 'static,
-    ) -> Variant {
-        Variant { name, threads, measure: Box::new(measure) }
-    }
-
-    /// One whose measurement is to do something so many times, on one thread.
-    pub(crate) fn repeated(name: &'static str, work: impl Fn(u64) + 'static) -> Variant {
-        Variant::new(name, 1, move |budget| repeat(budget, |times| timed(times, || work(times))))
+impl Costs {
+    pub(crate) fn group(&mut self, name: &'static str) -> Group<'_> {
+        Group { name, group: self.criterion.benchmark_group(name), found: &mut self.found }
     }
 }
 
-/// The time, and how often the threads of this process have left their core, since the start.
-struct Clock {
-    switches: [f64; 2],
-    start: Instant,
-}
-
-impl Clock {
-    fn start() -> Clock {
-        Clock { switches: switches(), start: Instant::now() }
+impl Group<'_> {
+    /// Something that `run` does so many times as it is told, with so many threads.
+    pub(crate) fn bench(&mut self, name: &str, threads: usize, mut run: impl FnMut(u64) -> Run) {
+        let (mut operations, mut counts) = (0, Figures::new());
+        self.group.bench_function(BenchmarkId::new(name, threads), |bencher| {
+            bencher.iter_custom(|times| {
+                let run = run(times);
+                operations += times;
+                for (name, count) in run.counts {
+                    *counts.entry(name.to_owned()).or_default() += count;
+                }
+                run.time
+            });
+        });
+        // Nothing, if the command line names others.
+        if operations > 0 {
+            counts.values_mut().for_each(|count| *count /= operations as f64);
+            self.found.push((format!("{}/{name}/{threads}", self.name), counts));
+        }
     }
 
-    fn stop(self, operations: u64) -> Figures {
-        let seconds = self.start.elapsed().as_secs_f64() / operations as f64;
-        let mut figures = self.switches(operations);
-        figures.insert("seconds".to_owned(), seconds);
-        figures
+    /// Something that one thread does over and over.
+    pub(crate) fn bench_one<T>(&mut self, name: &str, mut work: impl FnMut() -> T) {
+        self.bench(name, 1, |times| {
+            timed(|| {
+                for _ in 0..times {
+                    black_box(work());
+                }
+            })
+        });
     }
 
-    fn switches(&self, operations: u64) -> Figures {
-        let now = switches();
-        let each = |which: usize| (now[which] - self.switches[which]) / operations as f64;
-        Figures::from([
-            ("voluntary_switches".to_owned(), each(0)),
-            ("involuntary_switches".to_owned(), each(1)),
-        ])
+    /// For a cost whose operation takes longer than it says.
+    pub(crate) fn briefly(mut self) -> Self {
+        self.group.measurement_time(Duration::from_millis(10));
+        self
     }
 }
 
-/// How often a thread of this process had to wait and left its core, and how often the core was
-/// taken from one. Also of those that have ended.
-fn switches() -> [f64; 2] {
-    let usage = getrusage(UsageWho::RUSAGE_SELF).unwrap();
-    [usage.voluntary_context_switches() as f64, usage.involuntary_context_switches() as f64]
+/// What was found while something was done many times.
+pub(crate) struct Run {
+    pub(crate) time: Duration,
+    /// How often something happened.
+    pub(crate) counts: Vec<(&'static str, f64)>,
 }
 
-/// The figures of `work`, which does as many operations.
-pub(crate) fn timed(operations: u64, work: impl FnOnce()) -> Figures {
-    let clock = Clock::start();
+/// The time that some work takes, and how often the threads of this process leave their core.
+pub(crate) fn timed(work: impl FnOnce()) -> Run {
+    let before = Switches::of_this_process().unwrap();
+    let start = Instant::now();
     work();
-    clock.stop(operations)
+    let time = start.elapsed();
+    let switches = Switches::of_this_process().unwrap() - before;
+    let counts = vec![
+        ("voluntary-switches", switches.voluntary as f64),
+        ("involuntary-switches", switches.forced as f64),
+    ];
+    Run { time, counts }
 }
 
-/// Has something done more and more often, until that takes as long as it should. The figures are
-/// those of the last time.
+/// Has several threads do something so many times in all. `work` is told which thread it is, and the
+/// numbers of the operations that are next.
 ///
-/// How long once takes is known from the fastest of several times: a machine that was busy with
-/// something else for a moment must not end the measurement after one operation.
-pub(crate) fn repeat(budget: Duration, run: impl Fn(u64) -> Figures) -> Figures {
-    let (mut turns, mut times, mut fastest) = (0, 1_u64, f64::INFINITY);
-    loop {
-        turns += 1;
-        let start = Instant::now();
-        let figures = run(times);
-        fastest = fastest.min(start.elapsed().as_secs_f64() / times as f64);
-        let missing = budget.as_secs_f64() / (fastest * times as f64);
-        if turns >= 3 && missing <= 1.0 {
-            return figures;
-        }
-        // Aims a little too far, so that the next time is mostly the last.
-        times = (times as f64 * (1.2 * missing).clamp(1.0, 100.0)).ceil() as u64;
-    }
-}
-
-/// What several threads did at once.
-pub(crate) struct Together {
-    /// From the start of the first to the end of the last.
-    seconds: f64,
-    /// The operations of each.
-    pub(crate) done: Vec<u64>,
-    switches: Figures,
-}
-
-impl Together {
-    pub(crate) fn operations(&self) -> u64 {
-        self.done.iter().sum()
-    }
-
-    /// The time from one operation to the next, whichever of these threads does it.
-    pub(crate) fn seconds(&self, threads: Range<usize>) -> f64 {
-        self.seconds / self.done[threads].iter().sum::<u64>() as f64
-    }
-
-    pub(crate) fn figures(self) -> Figures {
-        let seconds = self.seconds(0..self.done.len());
-        let mut figures = self.switches;
-        figures.insert("seconds".to_owned(), seconds);
-        figures
-    }
-}
-
-/// How many operations a thread does before it looks whether the time is over.
-const BATCH: u64 = 64;
-
-/// Runs `work` on several threads for so long. It is told which thread it is, and the numbers of
-/// the operations that are next.
-///
-/// The threads stop when the time is over and not after so many operations: one that was luckier
-/// than the others would leave them alone at the end, without the contention that is measured.
-pub(crate) fn together(
-    budget: Duration,
-    threads: usize,
-    work: impl Fn(usize, Range<u64>) + Sync,
-) -> Together {
+/// Each takes the next few when it has done its own, and not a fixed share: one that was luckier than
+/// the others would leave them alone at the end, without the contention that is measured.
+pub(crate) fn together(times: u64, threads: usize, work: impl Fn(usize, Range<u64>) + Sync) -> Run {
+    let few = (times / (64 * threads as u64)).clamp(1, 1024);
     let ready = Barrier::new(threads + 1);
-    // Says only that the time is over; it guards no data.
-    let over = AtomicBool::new(false);
+    // Says only who does what; it guards no data.
+    let next = AtomicU64::new(0);
     let life = |thread| {
-        let mut done = 0;
         ready.wait();
-        let start = Instant::now();
-        while !over.load(Ordering::Relaxed) {
-            work(thread, done..done + BATCH);
-            done += BATCH;
+        loop {
+            let first = next.fetch_add(few, Ordering::Relaxed);
+            if first >= times {
+                break;
+            }
+            work(thread, first..times.min(first + few));
         }
-        (done, start, Instant::now())
     };
     thread::scope(|scope| {
         let life = &life;
         let workers: Vec<_> = (0..threads).map(|n| scope.spawn(move || life(n))).collect();
-        ready.wait();
-        let clock = Clock::start();
-        thread::sleep(budget);
-        over.store(true, Ordering::Relaxed);
-        let lives: Vec<_> = workers.into_iter().map(|worker| worker.join().unwrap()).collect();
-        let done: Vec<u64> = lives.iter().map(|(done, ..)| *done).collect();
-        let starts = lives.iter().map(|(_, start, _)| *start);
-        let ends = lives.iter().map(|(.., end)| *end);
-        let span = ends.max().zip(starts.min()).map(|(end, start)| end - start);
-        let switches = clock.switches(done.iter().sum());
-        Together { seconds: span.unwrap_or_default().as_secs_f64(), done, switches }
+        timed(|| {
+            ready.wait();
+            workers.into_iter().for_each(|worker| worker.join().unwrap());
+        })
     })
 }

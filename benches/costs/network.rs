@@ -1,46 +1,29 @@
 //! A connection over the loopback, a request over it, and the text that the request is.
 
-use crate::measure::{Cost, Figures, Variant, repeat, timed};
+use crate::measure::{Costs, Run, timed};
 use kvs_common::protocol::{Request, encode};
 use std::hint::black_box;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
 
-pub(crate) fn costs() -> Vec<Cost> {
-    let network =
-        |name, work: fn(u64) -> Figures| Variant::new(name, 2, move |budget| repeat(budget, work));
-    vec![
-        Cost {
-            name: "loopback",
-            operation: "a client meets a server that answers a line with a line",
-            variants: vec![
-                network("connect-and-close", |times| connections(times, false)),
-                network("request", requests),
-                network("connect-request-close", |times| connections(times, true)),
-            ],
-        },
-        Cost {
-            name: "json",
-            operation: "a `Set` with a key and a value of 16 letters each becomes a line, or the \
-                        line a `Set`",
-            variants: vec![
-                Variant::repeated("encode", |times| {
-                    let (request, line) = set();
-                    for _ in 0..times {
-                        assert_eq!(encode(black_box(&request)).unwrap().len(), line.len());
-                    }
-                }),
-                Variant::repeated("decode", |times| {
-                    let (request, line) = set();
-                    for _ in 0..times {
-                        let decoded: Request = serde_json::from_slice(black_box(&line)).unwrap();
-                        assert_eq!(decoded, request);
-                    }
-                }),
-            ],
-        },
-    ]
+pub(crate) fn costs(costs: &mut Costs) {
+    // A client meets a server that answers a line with a line.
+    let mut group = costs.group("loopback");
+    group.bench("connect-and-close", 2, |times| connections(times, false));
+    group.bench("request", 2, requests);
+    group.bench("connect-request-close", 2, |times| connections(times, true));
+    drop(group);
+
+    // A `Set` with a key and a value of 16 letters each becomes a line, or the line a `Set`.
+    let mut group = costs.group("json");
+    let (request, line) = set();
+    group.bench_one("encode", || {
+        assert_eq!(encode(black_box(&request)).unwrap().len(), line.len());
+    });
+    group.bench_one("decode", || {
+        assert_eq!(serde_json::from_slice::<Request>(black_box(&line)).unwrap(), request);
+    });
 }
 
 fn set() -> (Request, Vec<u8>) {
@@ -53,12 +36,7 @@ const ANSWER: &[u8] = b"{\"Ok\":\"vvvvvvvvvvvvvvvv\"}\n";
 
 /// Runs `client` beside a server that takes so many connections, one after the other. It answers
 /// every line, or closes at once.
-fn beside_server(
-    connections: u64,
-    answers: bool,
-    operations: u64,
-    client: impl FnOnce(SocketAddr),
-) -> Figures {
+fn beside_server(connections: u64, answers: bool, client: impl FnOnce(SocketAddr)) -> Run {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap();
     thread::scope(|scope| {
@@ -70,7 +48,7 @@ fn beside_server(
                 }
             }
         });
-        timed(operations, || client(addr))
+        timed(|| client(addr))
     })
 }
 
@@ -86,8 +64,8 @@ fn answer(stream: TcpStream) {
 
 /// A connection for each operation. The client waits for the server's side of it: one that ran
 /// ahead would measure how many connections can queue up.
-fn connections(times: u64, request: bool) -> Figures {
-    beside_server(times, request, times, |addr| {
+fn connections(times: u64, request: bool) -> Run {
+    beside_server(times, request, |addr| {
         for _ in 0..times {
             let mut stream = TcpStream::connect(addr).unwrap();
             if request {
@@ -100,8 +78,8 @@ fn connections(times: u64, request: bool) -> Figures {
     })
 }
 
-fn requests(times: u64) -> Figures {
-    beside_server(1, true, times, |addr| {
+fn requests(times: u64) -> Run {
+    beside_server(1, true, |addr| {
         let stream = TcpStream::connect(addr).unwrap();
         stream.set_nodelay(true).unwrap();
         let (mut lines, request) = (BufReader::new(&stream), set().1);

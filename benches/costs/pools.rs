@@ -1,6 +1,6 @@
 //! What a job costs in each of the three pools.
 
-use crate::measure::{Cost, Figures, Variant, repeat, timed};
+use crate::measure::{Costs, Group, Run, timed};
 use rayon_pool::thread_pool::{
     NaiveThreadPool, RayonThreadPool, SharedQueueThreadPool, ThreadPool,
 };
@@ -10,47 +10,31 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-pub(crate) fn costs() -> Vec<Cost> {
-    let mut empty = vec![pooled("naive", 1, flat::<NaiveThreadPool>)];
-    let mut nested = Vec::new();
+pub(crate) fn costs(costs: &mut Costs) {
+    // One of many empty jobs that one thread gives to a pool of so many threads.
+    let mut group = costs.group("job");
+    pool(&mut group, "naive", 1, flat::<NaiveThreadPool>);
     for threads in [1, 2, 4] {
-        empty.push(pooled("shared-queue", threads, flat::<SharedQueueThreadPool>));
-        empty.push(pooled("rayon", threads, flat::<RayonThreadPool>));
-        nested.push(pooled("shared-queue", threads, tree::<SharedQueueThreadPool>));
-        nested.push(pooled("rayon", threads, tree::<RayonThreadPool>));
+        pool(&mut group, "shared-queue", threads, flat::<SharedQueueThreadPool>);
+        pool(&mut group, "rayon", threads, flat::<RayonThreadPool>);
     }
-    let latency = vec![
-        pooled("naive", 1, latency::<NaiveThreadPool>),
-        pooled("shared-queue", 2, latency::<SharedQueueThreadPool>),
-        pooled("rayon", 2, latency::<RayonThreadPool>),
-    ];
-    vec![
-        Cost {
-            name: "job",
-            operation: "one of many empty jobs that one thread gives to a pool of so many threads",
-            variants: empty,
-        },
-        Cost {
-            name: "job-nested",
-            operation: "one of many empty jobs that jobs give to their own pool, up to a hundred \
-                        each",
-            variants: nested,
-        },
-        Cost {
-            name: "job-latency",
-            operation: "from `spawn` to the job's first line, in a pool that has nothing to do",
-            variants: latency,
-        },
-    ]
+    drop(group);
+    // One of many empty jobs that jobs give to their own pool, up to a hundred each.
+    let mut group = costs.group("job-nested");
+    for threads in [1, 2, 4] {
+        pool(&mut group, "shared-queue", threads, tree::<SharedQueueThreadPool>);
+        pool(&mut group, "rayon", threads, tree::<RayonThreadPool>);
+    }
+    drop(group);
+    // From `spawn` to the job's first line, in a pool that has nothing to do.
+    let mut group = costs.group("job-latency").briefly();
+    pool(&mut group, "naive", 1, latency::<NaiveThreadPool>);
+    pool(&mut group, "shared-queue", 2, latency::<SharedQueueThreadPool>);
+    pool(&mut group, "rayon", 2, latency::<RayonThreadPool>);
 }
 
-fn pooled<P: ThreadPool + 'static>(
-    name: &'static str,
-    threads: usize,
-    run: fn(P, u64) -> Figures,
-) -> Variant {
-    let new = move || P::new(threads as u32).unwrap();
-    Variant::new(name, threads, move |budget| repeat(budget, |jobs| run(new(), jobs)))
+fn pool<P: ThreadPool>(group: &mut Group<'_>, name: &str, threads: usize, run: fn(P, u64) -> Run) {
+    group.bench(name, threads, |jobs| run(P::new(threads as u32).unwrap(), jobs));
 }
 
 /// How many jobs of the measurement are left, and who waits for the last. There is one measurement
@@ -72,10 +56,10 @@ fn job(number: u64) {
 }
 
 /// Lets something spawn so many jobs, and waits until they have run.
-fn timed_jobs(jobs: u64, spawn: impl FnOnce()) -> Figures {
+fn timed_jobs(jobs: u64, spawn: impl FnOnce()) -> Run {
     *WAITER.lock().unwrap() = Some(thread::current());
     LEFT.store(jobs, Ordering::Release);
-    timed(jobs, || {
+    timed(|| {
         spawn();
         while LEFT.load(Ordering::Acquire) > 0 {
             thread::park();
@@ -83,11 +67,11 @@ fn timed_jobs(jobs: u64, spawn: impl FnOnce()) -> Figures {
     })
 }
 
-fn flat<P: ThreadPool>(pool: P, jobs: u64) -> Figures {
+fn flat<P: ThreadPool>(pool: P, jobs: u64) -> Run {
     timed_jobs(jobs, || (0..jobs).for_each(|number| pool.spawn(move || job(number))))
 }
 
-fn tree<P: ThreadPool + Send + Sync + 'static>(pool: P, jobs: u64) -> Figures {
+fn tree<P: ThreadPool + Send + Sync + 'static>(pool: P, jobs: u64) -> Run {
     let pool = Arc::new(pool);
     let handle = Arc::clone(&pool);
     timed_jobs(jobs, || pool.spawn(move || branch(handle, jobs)))
@@ -112,7 +96,7 @@ fn branch<P: ThreadPool + Send + Sync + 'static>(pool: Arc<P>, jobs: u64) {
     job(jobs);
 }
 
-fn latency<P: ThreadPool>(pool: P, jobs: u64) -> Figures {
+fn latency<P: ThreadPool>(pool: P, jobs: u64) -> Run {
     let (running, started) = mpsc::channel();
     let mut waited = Duration::ZERO;
     for _ in 0..jobs {
@@ -123,5 +107,5 @@ fn latency<P: ThreadPool>(pool: P, jobs: u64) -> Figures {
         pool.spawn(move || running.send(Instant::now()).unwrap());
         waited += started.recv().unwrap() - spawned;
     }
-    Figures::from([("seconds".to_owned(), waited.as_secs_f64() / jobs as f64)])
+    Run { time: waited, counts: Vec::new() }
 }

@@ -1,51 +1,37 @@
 //! What a thread costs: to start it, to have it, and to hand something over to it.
 
-use crate::measure::{Cost, Figures, Variant, repeat, timed};
-use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
-use nix::unistd::Pid;
-use std::fs;
+use crate::measure::{Costs, Group, timed};
+use kvs_bench_kit::record::Figures;
+use procfs::{Current, Meminfo, process::Process};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Barrier, Condvar, Mutex};
 use std::thread;
-use std::time::Duration;
 
-pub(crate) fn costs() -> Vec<Cost> {
-    let start = Variant::repeated("spawn-and-join", |times| {
-        for number in 0..times {
-            assert_eq!(thread::spawn(move || number).join().unwrap(), number);
-        }
-    });
-    let idle = Variant::new("idle", IDLE, |_| memory());
-    let mut variants = Vec::new();
+pub(crate) fn costs(costs: &mut Costs) {
+    // A thread is started, and waited for.
+    costs.group("thread").bench_one("spawn-and-join", || thread::spawn(|| ()).join().unwrap());
+
+    // A token goes from one thread to another, which waited for it.
+    let mut group = costs.group("hand-over");
     let cores = cores();
     if let [one, ..] = cores[..] {
-        variants.push(hand_over("park-one-core", park, [one; 2]));
-        variants.push(hand_over("condvar-one-core", condvar, [one; 2]));
+        hand_over(&mut group, "park-one-core", park, [one; 2]);
+        hand_over(&mut group, "condvar-one-core", condvar, [one; 2]);
     }
     if let [one, other, ..] = cores[..] {
-        variants.push(hand_over("park-two-cores", park, [one, other]));
-        variants.push(hand_over("condvar-two-cores", condvar, [one, other]));
-        variants.push(hand_over("spin-two-cores", spin, [one, other]));
+        hand_over(&mut group, "park-two-cores", park, [one, other]);
+        hand_over(&mut group, "condvar-two-cores", condvar, [one, other]);
+        hand_over(&mut group, "spin-two-cores", spin, [one, other]);
     }
-    vec![
-        Cost {
-            name: "thread",
-            operation: "a thread is started, and waited for",
-            variants: vec![start],
-        },
-        Cost { name: "thread-memory", operation: "a thread that waits", variants: vec![idle] },
-        Cost {
-            name: "hand-over",
-            operation: "a token goes from one thread to another, which waited for it",
-            variants,
-        },
-    ]
 }
 
-const IDLE: usize = 1000;
+/// How many idle threads there are while their memory is measured.
+pub(crate) const IDLE: usize = 1000;
 
-/// The bytes that a thread adds to the process, and to the kernel.
-fn memory() -> Figures {
+/// The bytes that a thread that waits adds to the process, and to the kernel. Criterion measures no
+/// memory.
+pub(crate) fn memory() -> Figures {
     let started = Barrier::new(IDLE + 1);
     let end = Barrier::new(IDLE + 1);
     thread::scope(|scope| {
@@ -59,27 +45,23 @@ fn memory() -> Figures {
         started.wait();
         let after = bytes();
         end.wait();
-        let added =
-            |(name, bytes): (&String, &f64)| (name.clone(), (bytes - before[name]) / IDLE as f64);
-        after.iter().map(added).collect()
+        let added = |((name, before), (_, after)): ((&str, u64), (_, u64))| {
+            (name.to_owned(), (after as f64 - before as f64) / IDLE as f64)
+        };
+        before.into_iter().zip(after).map(added).collect()
     })
 }
 
 /// What this process has, and the stacks that the kernel has for all threads of the machine.
-fn bytes() -> Figures {
-    let lines = [
-        ("virtual_bytes", "/proc/self/status", "VmSize:"),
-        ("resident_bytes", "/proc/self/status", "VmRSS:"),
-        ("page_table_bytes", "/proc/self/status", "VmPTE:"),
-        ("kernel_stack_bytes", "/proc/meminfo", "KernelStack:"),
-    ];
-    let read = |(name, file, line): (&str, &str, &str)| {
-        let text = fs::read_to_string(file).unwrap();
-        let rest = text.lines().find_map(|l| l.strip_prefix(line)).unwrap();
-        let kib: f64 = rest.trim().trim_end_matches(" kB").parse().unwrap();
-        (name.to_owned(), kib * 1024.0)
-    };
-    lines.map(read).into()
+fn bytes() -> [(&'static str, u64); 4] {
+    let status = Process::myself().and_then(|process| process.status()).unwrap();
+    let stacks = Meminfo::current().unwrap().kernel_stack;
+    [
+        ("virtual-bytes", status.vmsize.unwrap() * 1024),
+        ("resident-bytes", status.vmrss.unwrap() * 1024),
+        ("page-table-bytes", status.vmpte.unwrap() * 1024),
+        ("kernel-stack-bytes", stacks.unwrap()),
+    ]
 }
 
 /// Takes the token to and fro as often as it is told, as player 0 or player 1.
@@ -123,17 +105,18 @@ fn spin(token: &Token, player: u64, times: u64, _: &thread::Thread) {
     }
 }
 
-fn hand_over(name: &'static str, play: Player, cores: [usize; 2]) -> Variant {
-    let rounds = move |times| {
+fn hand_over(group: &mut Group<'_>, name: &str, play: Player, cores: [usize; 2]) {
+    group.bench(name, 2, |moves| {
         let token = Token::default();
-        let moves = 2 * times;
-        let figures = thread::scope(|scope| {
+        // To and fro, so that it ends where it began.
+        let times = moves.div_ceil(2);
+        let mut run = thread::scope(|scope| {
             let (send, receive) = std::sync::mpsc::channel::<thread::Thread>();
             let token = &token;
             let first = scope.spawn(move || {
                 pin(cores[0]);
                 let other = receive.recv().unwrap();
-                timed(moves, || play(token, 0, times, &other))
+                timed(|| play(token, 0, times, &other))
             });
             let other = first.thread().clone();
             scope.spawn(move || {
@@ -144,21 +127,22 @@ fn hand_over(name: &'static str, play: Player, cores: [usize; 2]) -> Variant {
             first.join().unwrap()
         });
         let locked = *token.locked_moves.lock().unwrap();
-        assert_eq!(token.moves.load(Ordering::Acquire) + locked, moves);
-        figures
-    };
-    Variant::new(name, 2, move |budget: Duration| repeat(budget, rounds))
+        assert_eq!(token.moves.load(Ordering::Acquire) + locked, 2 * times);
+        // One move more than was asked for, if that was an odd number.
+        run.time = run.time.mul_f64(moves as f64 / (2 * times) as f64);
+        run
+    });
 }
 
 /// The cores that this process may run on.
 fn cores() -> Vec<usize> {
-    let allowed = sched_getaffinity(Pid::from_raw(0)).unwrap();
-    (0..CpuSet::count()).filter(|core| allowed.is_set(*core).unwrap_or(false)).collect()
+    let allowed = sched_getaffinity(None).unwrap();
+    (0..CpuSet::MAX_CPU).filter(|&core| allowed.is_set(core)).collect()
 }
 
 /// Keeps the calling thread on one core.
 fn pin(core: usize) {
     let mut only = CpuSet::new();
-    only.set(core).unwrap();
-    sched_setaffinity(Pid::from_raw(0), &only).unwrap();
+    only.set(core);
+    sched_setaffinity(None, &only).unwrap();
 }

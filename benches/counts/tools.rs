@@ -1,21 +1,20 @@
 //! The programs that count what a process does.
 
-use crate::record::Outcome;
-use crate::sample::{Counts, Tool};
+use kvs_bench_kit::Outcome;
+use kvs_bench_kit::record::{Figures, output};
 use std::env;
 use std::fs;
-use std::process::{Command, Stdio};
 use tempfile::NamedTempFile;
 
-/// What `perf` is asked for, and the names here. The kernel counts the first two; the next need a
-/// processor that lets itself be counted, which most virtual ones do not; and the rest need the
-/// right to see every system call.
+/// What `perf` is asked for, and the names in the record. The kernel counts the first two; the next need
+/// a processor that lets itself be counted, which most virtual ones do not; and the rest need the right
+/// to see every system call.
 const EVENTS: [(&str, &str); 11] = [
-    ("context-switches", "context_switches"),
-    ("cpu-migrations", "cpu_migrations"),
+    ("context-switches", "context-switches"),
+    ("cpu-migrations", "cpu-migrations"),
     ("cycles", "cycles"),
     ("instructions", "instructions"),
-    ("cache-misses", "cache_misses"),
+    ("cache-misses", "cache-misses"),
     ("raw_syscalls:sys_enter", "calls"),
     ("syscalls:sys_enter_futex", "futex"),
     ("syscalls:sys_enter_lseek", "lseek"),
@@ -24,84 +23,73 @@ const EVENTS: [(&str, &str); 11] = [
     ("syscalls:sys_enter_pwrite64", "pwrite64"),
 ];
 
+/// A program that counts, and what it is asked for.
+pub(crate) struct Tool {
+    pub(crate) name: &'static str,
+    args: Vec<String>,
+    /// The name and the count in a line of what it writes.
+    line: fn(&str) -> Option<(&str, f64)>,
+}
+
 impl Tool {
-    /// What it can count here, or nothing if it cannot be used; then a line says so.
-    pub(crate) fn events(self) -> Option<Vec<String>> {
-        match self {
-            Tool::Strace => {
-                let usable = self.run(&[], "true", &[]).is_ok();
-                if !usable {
-                    println!("skipped: there is no strace that may count here");
-                }
-                usable.then(Vec::new)
-            }
-            Tool::Perf => {
-                let counts = |(event, _): &(&str, &str)| {
-                    let event = (*event).to_owned();
-                    let counts = self.run(std::slice::from_ref(&event), "true", &[]);
-                    counts.is_ok_and(|counts| !counts.is_empty()).then_some(event)
-                };
-                let (usable, missing): (Vec<_>, Vec<_>) = EVENTS
-                    .iter()
-                    .map(|event| counts(event).ok_or(event.0))
-                    .partition(Result::is_ok);
-                let missing: Vec<_> = missing.into_iter().filter_map(Result::err).collect();
-                if !missing.is_empty() {
-                    println!("skipped: there is no perf that counts {} here", missing.join(", "));
-                }
-                let usable: Vec<_> = usable.into_iter().flatten().collect();
-                (!usable.is_empty()).then_some(usable)
-            }
+    /// `perf`, if it can count something here.
+    pub(crate) fn perf() -> Option<Tool> {
+        let perf = |events: &[&str]| Tool {
+            name: "perf",
+            args: ["stat", "-x", ",", "-e", &events.join(",")].map(str::to_owned).into(),
+            line: perf_line,
+        };
+        let counts =
+            |event: &str| perf(&[event]).run("true", &[]).is_ok_and(|counts| !counts.is_empty());
+        let events = EVENTS.iter().map(|(event, _)| *event);
+        let (usable, missing): (Vec<_>, Vec<_>) = events.partition(|event| counts(event));
+        if !missing.is_empty() {
+            println!("skipped: there is no perf that counts {} here", missing.join(", "));
         }
+        (!usable.is_empty()).then(|| perf(&usable))
+    }
+
+    /// `strace`, if it may count here.
+    pub(crate) fn strace() -> Option<Tool> {
+        let args = ["-f", "-c", "-U", "name,calls"].map(str::to_owned).into();
+        let strace = Tool { name: "strace", args, line: strace_line };
+        let usable = strace.run("true", &[]).is_ok();
+        if !usable {
+            println!("skipped: there is no strace that may count here");
+        }
+        usable.then_some(strace)
     }
 
     /// What this program does when it is run with these arguments.
-    pub(crate) fn count(self, events: &[String], args: &[String]) -> Outcome<Counts> {
+    pub(crate) fn count(&self, args: &[&str]) -> Outcome<Figures> {
         let program = env::current_exe()?;
-        self.run(events, program.to_str().ok_or("the path of this program is not UTF-8")?, args)
+        self.run(program.to_str().ok_or("the path of this program is not UTF-8")?, args)
     }
 
-    fn run(self, events: &[String], program: &str, args: &[String]) -> Outcome<Counts> {
+    fn run(&self, program: &str, args: &[&str]) -> Outcome<Figures> {
         let file = NamedTempFile::new()?;
-        let mut command = match self {
-            Tool::Perf => Command::new("perf"),
-            Tool::Strace => Command::new("strace"),
-        };
-        match self {
-            Tool::Perf => command.args(["stat", "-x", ",", "-e", &events.join(",")]),
-            Tool::Strace => command.args(["-f", "-c", "-U", "name,calls"]),
-        };
-        command.arg("-o").arg(file.path()).arg("--").arg(program).args(args);
-        let output = command.stdin(Stdio::null()).output()?;
-        if !output.status.success() {
-            return Err(String::from_utf8_lossy(&output.stderr).trim().into());
-        }
-        let text = fs::read_to_string(file.path())?;
-        Ok(match self {
-            Tool::Perf => perf_counts(&text),
-            Tool::Strace => strace_counts(&text),
-        })
+        let path = file.path().to_str().ok_or("the path of a temporary file is not UTF-8")?;
+        let own = self.args.iter().map(String::as_str);
+        let all: Vec<&str> =
+            own.chain(["-o", path, "--", program]).chain(args.iter().copied()).collect();
+        output(self.name, &all)?;
+        let text = fs::read_to_string(path)?;
+        let counts = text.lines().filter_map(self.line);
+        Ok(counts.map(|(name, count)| (name.to_owned(), count)).collect())
     }
 }
 
-/// Lines with a count, a unit, and an event. An event that cannot be counted has words for a count.
-fn perf_counts(text: &str) -> Counts {
-    let count = |line: &str| {
-        let mut fields = line.split(',');
-        let count = fields.next()?.parse().ok()?;
-        let event = fields.nth(1)?;
-        let (_, name) = EVENTS.iter().find(|(known, _)| *known == event)?;
-        Some(((*name).to_owned(), count))
-    };
-    text.lines().filter_map(count).collect()
+/// A line with a count, a unit, and an event. An event that cannot be counted has words for a count.
+fn perf_line(line: &str) -> Option<(&str, f64)> {
+    let mut fields = line.split(',');
+    let count = fields.next()?.parse().ok()?;
+    let event = fields.nth(1)?;
+    let (_, name) = EVENTS.iter().find(|(known, _)| *known == event)?;
+    Some((name, count))
 }
 
-/// Lines with a name and a count, and one for all together.
-fn strace_counts(text: &str) -> Counts {
-    let count = |line: &str| {
-        let (name, count) = line.trim().split_once(char::is_whitespace)?;
-        let name = if name == "total" { "calls" } else { name };
-        Some((name.to_owned(), count.trim().parse().ok()?))
-    };
-    text.lines().filter_map(count).collect()
+/// A line with a name and a count; one is for all together.
+fn strace_line(line: &str) -> Option<(&str, f64)> {
+    let (name, count) = line.trim().split_once(char::is_whitespace)?;
+    Some((if name == "total" { "calls" } else { name }, count.trim().parse().ok()?))
 }

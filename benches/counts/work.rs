@@ -1,21 +1,22 @@
 //! The process that is counted: threads that get and set, and nothing else.
 
-use crate::VALUE_BYTES;
-use crate::data::{Key, Random, Values};
-use crate::record::Outcome;
-use crate::sample::Work;
-use crate::stage::Stage;
-use crate::stages::Store;
+use kvs_bench_kit::Outcome;
+use kvs_bench_kit::data::{Key, Values, random};
+use kvs_bench_stages::{Stage, Store};
+use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::Barrier;
 use std::thread;
 
+pub(crate) const VALUE_BYTES: usize = 1024;
+
 /// What the process is told.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Task {
     pub(crate) stage: Stage,
-    pub(crate) work: Work,
+    /// How many of 100 operations are sets.
+    pub(crate) sets: u64,
     pub(crate) threads: u64,
     pub(crate) keys: u64,
     /// Of all threads.
@@ -49,11 +50,11 @@ pub(crate) fn run(task: &str) -> Outcome<()> {
 
 /// One thread's share.
 fn operations(task: &Task, values: &Values, thread: u64, store: &mut dyn Store) -> Outcome<()> {
-    let mut random = Random::new(thread);
+    let mut random = random(thread);
     for operation in 0..task.operations / task.threads {
-        let number = random.below(task.keys);
+        let number = random.random_range(0..task.keys);
         let key = Key::new(number).as_str().to_owned();
-        if random.below(100) < task.work.sets() {
+        if random.random_range(0..100) < task.sets {
             store.set(key, values.make(number, operation))?;
         } else {
             let value = store.get(key)?.ok_or_else(|| format!("key {number} has no value"))?;

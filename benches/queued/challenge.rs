@@ -1,7 +1,9 @@
-use super::clients::{CLIENTS, Clients, KeptConnections, key, value};
-use super::load::{Exchange, ask, connect, host};
-use super::servers::{self, Server};
+//! The six benches, and the one whose clients do nothing.
+
+use crate::clients::{CLIENTS, Clients, KeptConnections};
+use crate::servers::{self, Server};
 use criterion::{BenchmarkId, Criterion, Throughput};
+use kvs_bench_kit::load::{Exchange, allow_open_files, connect};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -13,32 +15,26 @@ enum Work {
 }
 
 impl Work {
-    /// What the client with this number sends, and the answer that it has to get.
-    fn exchange(self, number: usize) -> Exchange {
-        let (key, value) = (key(number), value());
-        let (request, answer) = match self {
-            Work::Write => {
-                let set = format!("{{\"Set\":{{\"key\":\"{key}\",\"value\":\"{value}\"}}}}\n");
-                (set, "{\"Ok\":null}\n".to_owned())
-            }
-            Work::Read => {
-                let get = format!("{{\"Get\":{{\"key\":\"{key}\"}}}}\n");
-                (get, format!("{{\"Ok\":\"{value}\"}}\n"))
-            }
-        };
-        Exchange { request: request.into(), answer: answer.into() }
-    }
-
-    /// Those of all clients.
+    /// What each client sends, and the answer that it has to get. All keys have the same length, and
+    /// all have the same value.
     fn exchanges(self) -> Arc<[Exchange]> {
-        (0..CLIENTS).map(|number| self.exchange(number)).collect()
+        let exchange = |number: usize| {
+            let (key, value) = (format!("key{number:06}"), "0123456789abcdef");
+            let mut exchange = Exchange::default();
+            match self {
+                Work::Write => exchange.set(&key, value),
+                Work::Read => exchange.get(&key, value),
+            }
+            exchange
+        };
+        (0..CLIENTS).map(exchange).collect()
     }
 }
 
 /// A client's one request, over a connection of its own.
 fn connect_and_ask(number: usize, addr: SocketAddr, exchange: &Exchange) {
-    let mut connection = connect(host(number), addr).unwrap();
-    ask(&mut connection, exchange, &mut Vec::new()).unwrap();
+    let mut connection = connect(number, addr).unwrap();
+    exchange.ask(&mut connection, &mut Vec::new()).unwrap();
 }
 
 fn bench(c: &mut Criterion, name: &str, work: Work, start: impl Fn(u32) -> Server) {
@@ -60,12 +56,14 @@ fn bench(c: &mut Criterion, name: &str, work: Work, start: impl Fn(u32) -> Serve
             });
         });
         if cfg!(stage = "final") {
+            // Both ends of each are open in this process.
+            allow_open_files(2 * CLIENTS as u64 + 100).unwrap();
             let connections = KeptConnections::open(addr);
             group.bench_with_input(BenchmarkId::new("keeps", threads), &connections, |b, kept| {
                 b.iter(|| {
                     let (kept, exchanges) = (kept.clone(), Arc::clone(&exchanges));
                     clients.each(move |number| {
-                        ask(&mut kept.of(number), &exchanges[number], &mut Vec::new()).unwrap();
+                        exchanges[number].ask(&mut kept.of(number), &mut Vec::new()).unwrap();
                     });
                 });
             });

@@ -1,5 +1,7 @@
-use super::load::{connect, host};
+//! A thousand clients, of which so many are under way at a time as a stage's listener can hold.
+
 use kvs::thread_pool::{SharedQueueThreadPool, ThreadPool};
+use kvs_bench_kit::load::connect;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -7,16 +9,6 @@ use std::thread::{self, Thread};
 
 /// How many clients there are, each with one request an iteration.
 pub const CLIENTS: usize = 1000;
-
-/// The key of a client. All have the same length.
-pub fn key(number: usize) -> String {
-    format!("key{number:06}")
-}
-
-/// The value, the same for all keys.
-pub fn value() -> String {
-    "0123456789abcdef".to_owned()
-}
 
 /// How many clients are under way at a time. The stages listen with the standard library's backlog of
 /// 128 connections. A connection that finds it full is lost, and the client's system tries again only
@@ -119,7 +111,7 @@ pub struct KeptConnections(Arc<Vec<Mutex<TcpStream>>>);
 
 impl KeptConnections {
     pub fn open(addr: SocketAddr) -> KeptConnections {
-        let connect = |number| Mutex::new(connect(host(number), addr).unwrap());
+        let connect = |number| Mutex::new(connect(number, addr).unwrap());
         KeptConnections(Arc::new((0..CLIENTS).map(connect).collect()))
     }
 

@@ -21,41 +21,16 @@
 //! store, clients and, for reads, the keys are there before the clock runs. `null` is the same with
 //! clients that do nothing: that much of each figure is the harness's own.
 //!
-//! `KVS_QUEUED=keep cargo bench --bench queued -- --quick` adds a round to the record of `final`,
-//! and makes the table in `benches/README.md` anew.
+//! `KVS_RECORD=keep cargo bench --bench queued -- --quick` adds a round to the record of `final`.
 
 #[cfg(from_stage = "4")]
 mod challenge;
 #[cfg(from_stage = "4")]
 mod clients;
 #[cfg(stage = "final")]
-#[cfg(from_stage = "4")]
-#[path = "../support/data.rs"]
-#[allow(dead_code)] // others use the rest
-mod data;
-#[cfg(stage = "final")]
-#[path = "../support/insert.rs"]
-mod insert;
-#[cfg(stage = "final")]
 mod keep;
 #[cfg(from_stage = "4")]
-#[path = "../support/load.rs"]
-#[allow(dead_code)] // others use the rest
-mod load;
-#[cfg(from_stage = "4")]
-#[path = "../support/record.rs"]
-mod record;
-#[cfg(stage = "final")]
-#[path = "../support/samples.rs"]
-mod samples;
-#[cfg(from_stage = "4")]
 mod servers;
-#[cfg(stage = "final")]
-#[cfg(stage = "final")]
-mod table;
-
-#[cfg(from_stage = "4")]
-use record::Outcome;
 
 #[cfg(from_stage = "4")]
 criterion::criterion_group!(
@@ -66,8 +41,8 @@ criterion::criterion_group!(
 );
 
 #[cfg(stage = "final")]
-fn main() -> Outcome<()> {
-    keep::kept_if_asked(|| {
+fn main() -> kvs_bench_kit::Outcome<()> {
+    keep::if_asked(|| {
         benches();
         criterion::Criterion::default().configure_from_args().final_summary();
     })

@@ -1,3 +1,5 @@
+//! The servers of the stage that the feature picks, and how many threads they are given.
+
 #[cfg(from_stage = "5")]
 use kvs::thread_pool::{RayonThreadPool, SharedQueueThreadPool, ThreadPool};
 use kvs::{KvStore, KvsServer};

@@ -1,15 +1,16 @@
 //! Clients and a server, which is a process of its own: it can be ended, and what its threads use can
 //! be told from what the clients do.
 
-use crate::Outcome;
-use crate::data::{Key, Random};
 use crate::engine::Bench;
-use crate::load::{Exchange, Load, Measured};
-use crate::sample::{Figures, latencies};
-use crate::stage::Stage;
-use crate::stages;
-use crate::usage::Usage;
 use crate::workloads::Work;
+use kvs_bench_kit::Outcome;
+use kvs_bench_kit::data::{Key, random};
+use kvs_bench_kit::load::{Exchange, Load};
+use kvs_bench_kit::record::Figures;
+use kvs_bench_kit::repeat::Done;
+use kvs_bench_kit::usage::Usage;
+use kvs_bench_stages::Stage;
+use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use std::env;
 use std::io::{BufRead, BufReader, Read};
@@ -38,7 +39,7 @@ pub(crate) fn serve(task: &str) -> Outcome<()> {
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
         std::process::exit(0);
     });
-    stages::serve(stage, &dir, threads, |addr| {
+    kvs_bench_stages::serve(stage, &dir, threads, |addr| {
         println!("{addr}");
         Ok(())
     })
@@ -88,15 +89,16 @@ impl Bench {
         let (clients, reconnect) = (work.clients(threads), work == Work::ServerConnect);
         let load = Load { addr: process.addr, exchanges, clients, reconnect };
         let usage = || Usage::of(process.child.id());
-        let time = self.seconds * work.longer();
-        let Measured { mut seen, seconds, before, after } = load.measure(time, usage)?;
-        let requests = (seen.latencies.len() * work.in_flight()) as f64;
-        let mut figures = latencies(&mut seen.latencies, seconds);
-        figures.insert("rate".to_owned(), requests / seconds / 1000.0);
-        figures.insert("cpu".to_owned(), (after.cpu - before.cpu) * 1e6 / requests);
+        let measured = load.measure(self.seconds * work.longer(), usage)?;
+        let (seconds, before, after) = (measured.seconds, measured.before, measured.after);
+        let mut done = Done::sum(measured.done);
+        let requests = (done.latencies.len() * work.in_flight()) as f64;
+        let mut figures = done.figures(seconds);
+        figures.insert("rate".to_owned(), requests / seconds);
+        figures.insert("cpu".to_owned(), (after.cpu - before.cpu) / requests);
         // A thread takes its count along when it ends, and there each connection has its own.
         if !(stage == Stage::ThreadedServer && reconnect) {
-            let switches = after.switches.since(before.switches);
+            let switches = after.switches - before.switches;
             figures.insert("waits".to_owned(), switches.voluntary as f64 / requests);
             figures.insert("preempted".to_owned(), switches.forced as f64 / requests);
         }
@@ -105,22 +107,17 @@ impl Bench {
 
     /// Requests of random keys, and the answers that they must get. What is set is what was there.
     pub(crate) fn exchanges(&self, work: Work) -> Vec<Exchange> {
-        let mut random = Random::new(0);
+        let mut random = random(0);
         let mut exchange = |_| {
             let mut exchange = Exchange::default();
             for _ in 0..work.in_flight() {
-                let number = random.below(self.keys);
+                let number = random.random_range(0..self.keys);
                 let (key, value) = (Key::new(number), self.values.make(number, 0));
-                let key = key.as_str();
-                let (request, answer) = if random.below(100) < work.sets() {
-                    let set = format!("{{\"Set\":{{\"key\":\"{key}\",\"value\":\"{value}\"}}}}\n");
-                    (set, "{\"Ok\":null}\n".to_owned())
+                if random.random_range(0..100) < work.sets() {
+                    exchange.set(key.as_str(), &value);
                 } else {
-                    let get = format!("{{\"Get\":{{\"key\":\"{key}\"}}}}\n");
-                    (get, format!("{{\"Ok\":\"{value}\"}}\n"))
-                };
-                exchange.request.extend(request.as_bytes());
-                exchange.answer.extend(answer.as_bytes());
+                    exchange.get(key.as_str(), &value);
+                }
             }
             exchange
         };

@@ -1,11 +1,9 @@
 //! What is measured, and with how many threads.
 
-use crate::stage::Stage;
-use serde::{Deserialize, Serialize};
+use kvs_bench_stages::Stage;
 
 /// A workload: what threads do to an engine, or clients to a server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Work {
     /// Threads get.
     Read,
@@ -28,32 +26,18 @@ pub(crate) enum Work {
 }
 
 impl Work {
-    /// All, in the order in which they are measured.
-    pub(crate) const ALL: [Work; 9] = [
-        Work::Read,
-        Work::Write,
-        Work::Mixed,
-        Work::BesideWriter,
-        Work::Compacting,
-        Work::ServerGet,
-        Work::ServerSet,
-        Work::ServerMixed,
-        Work::ServerConnect,
+    /// All, in the order in which they are measured, and their names in the record.
+    pub(crate) const ALL: [(Work, &str); 9] = [
+        (Work::Read, "read"),
+        (Work::Write, "write"),
+        (Work::Mixed, "mixed"),
+        (Work::BesideWriter, "beside-writer"),
+        (Work::Compacting, "compacting"),
+        (Work::ServerGet, "server-get"),
+        (Work::ServerSet, "server-set"),
+        (Work::ServerMixed, "server-mixed"),
+        (Work::ServerConnect, "server-connect"),
     ];
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Work::Read => "read",
-            Work::Write => "write",
-            Work::Mixed => "mixed",
-            Work::BesideWriter => "beside-writer",
-            Work::Compacting => "compacting",
-            Work::ServerGet => "server-get",
-            Work::ServerSet => "server-set",
-            Work::ServerMixed => "server-mixed",
-            Work::ServerConnect => "server-connect",
-        }
-    }
 
     /// Whether a server is measured, and not an engine by itself.
     pub(crate) fn is_served(self) -> bool {

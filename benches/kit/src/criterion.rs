@@ -1,11 +1,36 @@
 //! What Criterion has estimated, for a record.
 
-use crate::Outcome;
+use crate::{Outcome, Record, derived};
 use serde_json::Value;
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
+
+/// Measures. If the environment has `KVS_RECORD=keep`, what was found becomes a round of that record:
+/// one like `new`, to which `add` adds what `measure` has found and what Criterion has estimated.
+///
+/// # Errors
+/// If the record was taken under other conditions, or not all was measured.
+pub fn keep_if_asked<T>(
+    record: &str,
+    new: impl FnOnce() -> Outcome<Record>,
+    measure: impl FnOnce() -> T,
+    add: impl FnOnce(T, &Estimates, &mut Record) -> Outcome<()>,
+) -> Outcome<()> {
+    if env::var("KVS_RECORD").as_deref() != Ok("keep") {
+        measure();
+        return Ok(());
+    }
+    let path = derived::path(Path::new(ROOT), record);
+    let mut record = new()?.continued(&path)?;
+    let estimates = Estimates::from_now()?;
+    add(measure(), &estimates, &mut record)?;
+    record.write(&path)
+}
+
+/// The root of the workspace.
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
 /// The estimates of one run of a bench.
 pub struct Estimates {
@@ -19,7 +44,7 @@ impl Estimates {
     ///
     /// # Errors
     /// If this program is in no target directory.
-    pub fn from_now() -> Outcome<Estimates> {
+    fn from_now() -> Outcome<Estimates> {
         let program = env::current_exe()?;
         let target = program.ancestors().nth(3).ok_or("this program is in no target directory")?;
         Ok(Estimates { dir: target.join("criterion"), start: SystemTime::now() })

@@ -15,22 +15,24 @@ pub fn path(root: &Path, record: &str) -> PathBuf {
     root.join(RECORDS).join(record).with_extension("json")
 }
 
-/// Makes the tables of a record.
+/// Makes the tables of a record, in Markdown.
 type Maker = fn(&Record) -> String;
+
+/// The records that have tables in the texts.
+const TABLES: [(&str, Maker); 5] = [
+    ("counts", tables::counts),
+    ("queued", tables::queued),
+    ("scaling", tables::scaling),
+    ("peers-engine", peers::engines),
+    ("peers-servers", peers::servers),
+];
 
 /// The tables of each record that has some: the record's name, and Markdown.
 ///
 /// # Errors
 /// If a record can't be read.
 pub fn tables(root: &Path) -> Outcome<Vec<(&'static str, String)>> {
-    let makers: [(&str, Maker); 5] = [
-        ("counts", tables::counts),
-        ("queued", tables::queued),
-        ("scaling", tables::scaling),
-        ("peers-engine", peers::engines),
-        ("peers-servers", peers::servers),
-    ];
-    let made = makers.map(|(name, make)| Ok((name, make(&Record::read(&path(root, name))?))));
+    let made = TABLES.map(|(name, make)| Ok((name, make(&Record::read(&path(root, name))?))));
     made.into_iter().collect()
 }
 

@@ -27,7 +27,7 @@ pub mod options;
 pub mod peers;
 pub mod record;
 pub mod repeat;
-mod tables;
+pub mod tables;
 pub mod usage;
 
 pub use record::{Record, Unit};

@@ -1,6 +1,6 @@
 //! What is common to the command lines of the benches.
 
-use crate::Outcome;
+use crate::{Outcome, Record};
 use std::path::{Path, PathBuf};
 
 /// How much is measured.
@@ -53,6 +53,17 @@ impl Options {
             options.amount = Amount::Test;
         }
         Ok(options)
+    }
+
+    /// The record, with the samples that its file has already, if there is to be one.
+    ///
+    /// # Errors
+    /// If those were taken under other conditions.
+    pub fn continued(&self, record: Record) -> Outcome<Record> {
+        match &self.json {
+            Some(path) => record.continued(path),
+            None => Ok(record),
+        }
     }
 
     /// Whether what has this name is to be measured.

@@ -53,7 +53,7 @@ pub(crate) fn below(head: String, tables: impl IntoIterator<Item = Option<String
 
 /// The system calls and switches of an operation: medians where the rounds agree, the least and the
 /// most where they do not.
-pub(crate) fn counts(record: &Record) -> String {
+pub fn counts(record: &Record) -> String {
     const WORKS: [(&str, &str); 3] =
         [("read", "a get"), ("write", "a set"), ("mixed", "an operation, 95 gets to 5 sets")];
     const COUNTED: [(&str, &str); 5] = [
@@ -98,7 +98,7 @@ pub(crate) fn counts(record: &Record) -> String {
 
 /// Milliseconds an iteration of the six benches, with a connection for each request and with kept ones,
 /// by the number of threads.
-pub(crate) fn queued(record: &Record) -> String {
+pub fn queued(record: &Record) -> String {
     const BENCHES: [&str; 6] = [
         "write_queued_kvstore",
         "read_queued_kvstore",
@@ -146,7 +146,7 @@ const SCALING: [(&str, &str, &str); 9] = [
 const SERVED: &str = "threads of the server's pool, and clients";
 
 /// The stages with as many threads as there are cores.
-pub(crate) fn scaling(record: &Record) -> String {
+pub fn scaling(record: &Record) -> String {
     let (stages, cores) = (STAGES.map(|(stage, _)| stage), record.conditions.machine.cores);
     let rounds = |stage: &str, work: &str, threads, figure| {
         record.rounds_of(&format!("{work}/{stage}/{threads}"), figure)
@@ -182,6 +182,27 @@ pub(crate) fn scaling(record: &Record) -> String {
             grid(&format!("Waits an operation, {cores} threads"), &stages, &works, waits),
         ],
     )
+}
+
+/// All workloads that were measured, over the number of threads.
+pub fn scaling_by_threads(record: &Record) -> String {
+    let views = [
+        ("rate", "thousands of operations a second", 1e-3),
+        ("p99", "99th percentile, µs", 1e6),
+        ("longest", "the longest, µs", 1e6),
+        ("waits", "waits an operation", 1.0),
+    ];
+    let columns = numbers_at(record, 2).into_iter().map(|threads| (threads.to_string(), threads));
+    let columns: Vec<_> = columns.collect();
+    let table = |(work, (figure, what, scale)): (&str, (&str, &str, f64))| {
+        let title = format!("{work}, threads: {what}");
+        grid(&title, &STAGES.map(|(stage, _)| stage), &columns, |stage, threads| {
+            let rounds = record.rounds_of(&format!("{work}/{stage}/{threads}"), figure)?;
+            Some(number(rounds.median() * scale))
+        })
+    };
+    let works = SCALING.iter().flat_map(|(work, ..)| views.map(|view| (*work, view)));
+    below(record.source(), works.map(table))
 }
 
 /// The charts of `scaling`: for each workload what is done in a second, and how long the slow ones take.

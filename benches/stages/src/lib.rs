@@ -1,15 +1,44 @@
 //! Every stage, and `final`, behind one interface: its store and its server.
 
-use crate::Outcome;
-use crate::stage::Stage;
+use kvs_bench_kit::Outcome;
 use kvs_final::Durability;
+use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::Path;
 
+/// What is measured: a step of the tutorial, or what it ends with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)] // their names say it
+pub enum Stage {
+    NaivePool,
+    SharedEngine,
+    ThreadedServer,
+    SharedQueue,
+    Rayon,
+    RwLock,
+    LockFree,
+    Final,
+}
+
 impl Stage {
+    /// All, in the order in which they take turns, and their names in the records.
+    pub const ALL: [(Stage, &str); 8] = [
+        (Stage::NaivePool, "stage-1"),
+        (Stage::SharedEngine, "stage-2"),
+        (Stage::ThreadedServer, "stage-3"),
+        (Stage::SharedQueue, "stage-4"),
+        (Stage::Rayon, "stage-5"),
+        (Stage::RwLock, "stage-6"),
+        (Stage::LockFree, "stage-7"),
+        (Stage::Final, "final"),
+    ];
+
     /// Opens a store. `final` at the level of durability that promises what the stages do, and no
     /// more: a write survives the end of the process. It would sync ten times a second otherwise.
-    pub(crate) fn open(self, dir: &Path) -> Outcome<Box<dyn Store>> {
+    ///
+    /// # Errors
+    /// If the stage can't.
+    pub fn open(self, dir: &Path) -> Outcome<Box<dyn Store>> {
         Ok(match self {
             Stage::NaivePool => Box::new(naive_pool::KvStore::open(dir)?),
             Stage::SharedEngine => Box::new(shared_engine::KvStore::open(dir)?),
@@ -28,17 +57,29 @@ fn open_final(dir: &Path) -> kvs_final::Result<kvs_final::KvStore> {
 }
 
 /// A store in the hand of one thread.
-pub(crate) trait Store: Send {
+pub trait Store: Send {
+    /// The value of a key.
+    ///
+    /// # Errors
+    /// If the engine fails.
     fn get(&mut self, key: String) -> Outcome<Option<String>>;
 
+    /// Sets a key.
+    ///
+    /// # Errors
+    /// If the engine fails.
     fn set(&mut self, key: String, value: String) -> Outcome<()>;
 
     /// The same store for another thread, if it can be shared.
     fn another(&self) -> Option<Box<dyn Store>>;
 
+    /// How often it has compacted.
     fn compactions(&self) -> u64;
 
     /// Overwrites a key until that has led to a compaction, and that is done.
+    ///
+    /// # Errors
+    /// If the engine fails.
     fn churn(&mut self, key: &str, value: &str) -> Outcome<()>;
 }
 
@@ -120,7 +161,10 @@ macro_rules! server {
 /// Serves the store in a directory until the process ends. Stage 3 has a thread for each connection
 /// and stage 4 one for each core, whatever `threads` says; the others so many in a pool with one
 /// queue.
-pub(crate) fn serve(
+///
+/// # Errors
+/// If the stage has no server for several threads, or it can't start.
+pub fn serve(
     stage: Stage,
     dir: &Path,
     threads: u32,
