@@ -44,7 +44,6 @@ mod kv_store;
 mod panic;
 pub mod protocol;
 mod server;
-mod signals;
 mod sled_engine;
 mod stats;
 mod sync;

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `args.rs`, `numbers.rs` | the command lines |
 //! | `server.rs`, `client.rs`, `check.rs`, `bench/` | the commands |
+//! | `signals.rs` | what ends a server |
 //! | `prompt.rs`, `bulk.rs` | `kvs client` on a terminal, and from a pipe |
 //! | `command.rs` | what a line at the prompt or in a pipe means |
 //! | `outcome.rs` | how a command ends |
@@ -18,6 +19,7 @@ mod numbers;
 mod outcome;
 mod prompt;
 mod server;
+mod signals;
 
 use args::{ClientArgs, KvsArgs};
 use outcome::{Outcome, print_error};

@@ -2,10 +2,9 @@
 
 use super::args::{PoolKind, ServerArgs};
 use super::outcome::{Outcome, err_msg};
+use super::signals;
 use crate::thread_pool::{NaiveThreadPool, RayonThreadPool, SharedQueueThreadPool, ThreadPool};
-use crate::{
-    Durability, EngineKind, KvStoreOptions, KvsEngine, KvsServer, Limits, SledKvsEngine, signals,
-};
+use crate::{Durability, EngineKind, KvStoreOptions, KvsEngine, KvsServer, Limits, SledKvsEngine};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 pub(super) fn serve(args: &ServerArgs) -> Outcome {
