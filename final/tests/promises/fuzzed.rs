@@ -10,20 +10,15 @@ mod records;
 #[path = "../../fuzz/properties/requests.rs"]
 mod requests;
 
-use super::row::{Outcome, Size, count, over};
-use fastrand::Rng;
+use super::promise::{Outcome, Run, count, for_each};
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use rand::{RngExt, SeedableRng};
 use std::fs;
 use std::path::Path;
 
 type Property = fn(&[u8]);
 
-/// The name of each, and what an input of it is.
-const TARGETS: [(&str, &str, Property); 4] = [
-    ("requests", "inputs of a connection", requests::hold),
-    ("records", "records", records::hold),
-    ("directory", "directories", directory::hold),
-    ("operations", "sequences of operations", operations::hold),
-];
 /// How many inputs are made with one seed.
 const EACH: u64 = 500;
 
@@ -36,32 +31,31 @@ fn corpus(target: &str) -> Vec<Vec<u8>> {
 }
 
 /// One of the inputs with some changes, or a part of it beside a part of another.
-fn changed(corpus: &[Vec<u8>], random: &mut Rng) -> Vec<u8> {
-    let mut input = random.choice(corpus).cloned().unwrap_or_default();
-    for _ in 0..random.usize(1..6) {
-        let at = random.usize(0..=input.len());
-        match random.u8(0..6) {
+fn changed(corpus: &[Vec<u8>], random: &mut StdRng) -> Vec<u8> {
+    let mut input = corpus.choose(random).cloned().unwrap_or_default();
+    for _ in 0..random.random_range(1..6) {
+        let at = random.random_range(0..=input.len());
+        match random.random_range(0..6) {
             0 => input.truncate(at),
-            1 => input.insert(at, random.u8(..)),
+            1 => input.insert(at, random.random()),
             2 => {
-                let other = random.choice(corpus).cloned().unwrap_or_default();
-                let from = random.usize(0..=other.len());
+                let other = corpus.choose(random).cloned().unwrap_or_default();
+                let from = random.random_range(0..=other.len());
                 input.splice(at.., other[from..].iter().copied());
             }
             3 if at < input.len() => drop(input.remove(at)),
-            _ if at < input.len() => input[at] = random.u8(..),
-            _ => input.extend(std::iter::repeat_with(|| random.u8(..)).take(12)),
+            _ if at < input.len() => input[at] = random.random(),
+            _ => input.extend(random.random::<[u8; 12]>()),
         }
     }
     input
 }
 
-fn fuzz(target: &str, holds: Property, size: Size) -> Result<u64, super::row::Stop> {
+fn fuzz(target: &str, holds: Property, run: Run) -> Result<u64, String> {
     let corpus = corpus(target);
     corpus.iter().for_each(|input| holds(input));
-    let seeds = size.seed..size.seed + size.pick(60, 4_000);
-    let done = over(seeds, |seed| {
-        let mut random = Rng::with_seed(seed);
+    let done = for_each(run.seeds(60, 4_000), |seed| {
+        let mut random = StdRng::seed_from_u64(seed);
         for _ in 0..EACH {
             holds(&changed(&corpus, &mut random));
         }
@@ -70,25 +64,28 @@ fn fuzz(target: &str, holds: Property, size: Size) -> Result<u64, super::row::St
     Ok(done.into_iter().sum::<u64>() + corpus.len() as u64)
 }
 
-pub(crate) fn all(size: Size) -> Outcome {
-    let each = TARGETS.iter().map(|(target, inputs, holds)| {
-        Ok(count(fuzz(target, *holds, size)?, *inputs, size.pick(30_000, 2_000_000)))
-    });
-    each.collect()
-}
-
-pub(crate) fn although_forgotten(size: Size) -> Outcome {
-    fuzz("requests", requests::hold_although_forgotten, size).map(|_| Vec::new())
-}
-
-pub(crate) fn although_the_record_is_mended(size: Size) -> Outcome {
-    fuzz("records", records::hold_although_mended, size).map(|_| Vec::new())
-}
-
-pub(crate) fn on_a_disk_that_lies(size: Size) -> Outcome {
-    fuzz("operations", operations::hold_on_a_disk_that_lies, size).map(|_| Vec::new())
-}
-
-pub(crate) fn although_mended(size: Size) -> Outcome {
-    fuzz("directory", directory::hold_although_mended, size).map(|_| Vec::new())
+pub(crate) fn properties_hold(run: Run) -> Outcome {
+    let requests: Property = match run.fault {
+        "a line that is forgotten when its next piece comes" => requests::hold_although_forgotten,
+        _ => requests::hold,
+    };
+    let records: Property = match run.fault {
+        "a record's checksum that always fits" => records::hold_although_mended,
+        _ => records::hold,
+    };
+    let directory: Property = match run.fault {
+        "damage with a checksum that fits" => directory::hold_although_mended,
+        _ => directory::hold,
+    };
+    let operations: Property = match run.fault {
+        "a disk that lies about its syncs" => operations::hold_on_a_disk_that_lies,
+        _ => operations::hold,
+    };
+    let inputs = run.pick(30_000, 2_000_000);
+    Ok(vec![
+        count(fuzz("requests", requests, run)?, "inputs of a connection", inputs),
+        count(fuzz("records", records, run)?, "records", inputs),
+        count(fuzz("directory", directory, run)?, "directories", inputs),
+        count(fuzz("operations", operations, run)?, "sequences of operations", inputs),
+    ])
 }

@@ -10,7 +10,6 @@
 //! there are at most as many as clients; the length of the history adds no factor.
 
 use std::collections::{HashMap, HashSet};
-use std::fmt;
 
 /// What was asked, and what came of it. Each set has a value of its own, from 1 on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +28,7 @@ pub(crate) enum Op {
 const ABSENT: u32 = 0;
 
 impl Op {
-    fn is_read(self) -> bool {
+    pub(crate) fn is_read(self) -> bool {
         matches!(self, Op::Found(_))
     }
 
@@ -46,13 +45,13 @@ impl Op {
 
 /// The client of writes that never returned, and that began when nobody else was heard any more: of
 /// these there may be any number.
-pub(crate) const LATE: u8 = u8::MAX;
+pub(crate) const UNHEARD: u8 = u8::MAX;
 
 /// An operation of a client on a key. Moments are numbers that no two events share.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Event {
     pub(crate) key: u32,
-    /// Below 64, or [`LATE`]. A client waits for each operation's end before it begins another.
+    /// Below 64, or [`UNHEARD`]. A client waits for each operation's end before it begins another.
     pub(crate) client: u8,
     pub(crate) op: Op,
     pub(crate) call: u32,
@@ -69,111 +68,76 @@ struct Configuration {
     done: u64,
 }
 
-/// A history that no order of moments explains.
-#[derive(Debug)]
-pub(crate) struct Violation {
-    /// What cannot have happened.
-    event: Event,
-    /// What may have been the key's state, in the end; 0 for none.
-    states: Vec<u32>,
-    /// The last operations before it, in the order of their calls.
-    before: Vec<Event>,
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Violation { event, states, before } = self;
-        write!(f, "{event:?} cannot be: the key may have been one of {states:?}")?;
-        before.iter().try_for_each(|event| write!(f, "\n    after {event:?}"))
-    }
-}
-
 /// What each key may be, after all that was checked so far. At first no key has a value.
 #[derive(Default)]
 pub(crate) struct Checker(HashMap<u32, Vec<Configuration>>);
 
-/// A moment in the history of one key.
-enum Moment {
-    Call(Event),
-    Return(Event),
-    Crash,
-}
-
 impl Checker {
-    /// Checks a stretch of history at whose beginning and end nothing is under way. At each moment in
-    /// `crashes`, in their order, all operations under way end unanswered.
-    pub(crate) fn check(
-        &mut self,
-        mut events: Vec<Event>,
-        crashes: &[u32],
-    ) -> Result<(), Violation> {
+    /// Checks a stretch of history at whose beginning nothing is under way. At its end nothing is either,
+    /// or there is a crash, and all operations under way end unanswered. Says which operation no order of
+    /// moments explains, what the key may have been, and which operations came before it.
+    pub(crate) fn check(&mut self, mut events: Vec<Event>, crashes: bool) -> Result<(), String> {
         events.sort_unstable_by_key(|event| (event.key, event.call));
         for events in events.chunk_by(|one, other| one.key == other.key) {
-            let start = self
-                .0
-                .entry(events[0].key)
-                .or_insert_with(|| vec![Configuration { state: ABSENT, done: 0 }]);
-            check_key(start, events, crashes)?;
+            let start = vec![Configuration { state: ABSENT, done: 0 }];
+            let configurations = self.0.entry(events[0].key).or_insert(start);
+            check_key(configurations, events)?;
+            if crashes {
+                crash(configurations, events);
+            }
         }
         Ok(())
     }
 }
 
-fn check_key(
-    configurations: &mut Vec<Configuration>,
-    events: &[Event],
-    crashes: &[u32],
-) -> Result<(), Violation> {
-    let mut moments: Vec<(u32, Moment)> = Vec::with_capacity(2 * events.len() + crashes.len());
-    for event in events {
-        moments.push((event.call, Moment::Call(*event)));
-        moments.extend(event.end.map(|end| (end, Moment::Return(*event))));
-    }
-    moments.extend(crashes.iter().map(|crash| (*crash, Moment::Crash)));
+fn check_key(configurations: &mut Vec<Configuration>, events: &[Event]) -> Result<(), String> {
+    let heard = events.iter().filter(|event| event.client != UNHEARD);
+    let calls = heard.clone().map(|event| (event.call, event));
+    let returns = heard.filter_map(|event| Some((event.end?, event)));
+    let mut moments: Vec<(u32, &Event)> = calls.chain(returns).collect();
     moments.sort_unstable_by_key(|(at, _)| *at);
 
     let mut pending: [Option<Op>; 64] = [None; 64];
-    let mut late = Vec::new();
-    for (at, moment) in moments {
-        match moment {
-            Moment::Call(Event { client: LATE, op, .. }) => late.push(op),
-            Moment::Call(Event { client, op, .. }) => {
-                pending[usize::from(client)] = Some(op);
-                for one in configurations.iter_mut().filter(|one| op == Op::Found(one.state)) {
-                    one.done |= 1 << client;
-                }
+    for (at, event) in moments {
+        let (client, bit) = (usize::from(event.client), 1 << event.client);
+        if at == event.call {
+            pending[client] = Some(event.op);
+            for one in configurations.iter_mut().filter(|one| event.op == Op::Found(one.state)) {
+                one.done |= bit;
             }
-            Moment::Return(event) => {
-                let bit = 1 << event.client;
-                let before = std::mem::take(configurations);
-                *configurations = reach(&before, &pending, bit);
-                configurations.iter_mut().for_each(|found| found.done &= !bit);
-                pending[usize::from(event.client)] = None;
-                if configurations.is_empty() {
-                    let states = before.iter().map(|found| found.state).collect();
-                    let last = events.partition_point(|event| event.call < at);
-                    let before = events[last.saturating_sub(12)..last].to_vec();
-                    return Err(Violation { event, states, before });
-                }
-            }
-            Moment::Crash => {
-                // Each write that was under way may have been the last one to happen.
-                let mut states: Vec<u32> = configurations.iter().map(|one| one.state).collect();
-                for one in &*configurations {
-                    let open = |client: usize| one.done & (1 << client) == 0;
-                    let under_way = pending.iter().enumerate().filter(|(client, _)| open(*client));
-                    let under_way = under_way.filter_map(|(_, op)| *op).chain(late.drain(..));
-                    states.extend(under_way.filter_map(|op| op.after(one.state)));
-                }
-                *configurations =
-                    states.into_iter().map(|state| Configuration { state, done: 0 }).collect();
-                pending = [None; 64];
+        } else {
+            let before = std::mem::take(configurations);
+            *configurations = reach(&before, &pending, bit);
+            configurations.iter_mut().for_each(|one| one.done &= !bit);
+            pending[client] = None;
+            if configurations.is_empty() {
+                let states: Vec<u32> = before.iter().map(|one| one.state).collect();
+                let last = events.partition_point(|event| event.call < at);
+                let last = &events[last.saturating_sub(12)..last];
+                return Err(format!(
+                    "{event:?} cannot be: the key may have been one of {states:?}, after {last:#?}"
+                ));
             }
         }
         configurations.sort_unstable();
         configurations.dedup();
     }
     Ok(())
+}
+
+/// Each write that was under way may have been the last one to happen.
+fn crash(configurations: &mut Vec<Configuration>, events: &[Event]) {
+    let mut states: Vec<u32> = configurations.iter().map(|one| one.state).collect();
+    for one in &*configurations {
+        let is_open = |event: &&Event| {
+            let has_happened = event.client != UNHEARD && one.done & (1 << event.client) != 0;
+            event.end.is_none() && !has_happened
+        };
+        states.extend(events.iter().filter(is_open).filter_map(|event| event.op.after(one.state)));
+    }
+    states.sort_unstable();
+    states.dedup();
+    *configurations = states.into_iter().map(|state| Configuration { state, done: 0 }).collect();
 }
 
 /// All that can be when writes under way have happened, in any order, until the operation of the

@@ -1,37 +1,36 @@
 //! What clients of a store see of a key is what they would see if each operation happened at one
 //! moment: in one process, over a connection, and while compaction runs.
 
+use super::buggy_engine::BuggyEngine;
 use super::history::Checker;
-use super::load::{self, Client, Direct, Load, Numbers};
-use super::row::{Count, Outcome, Size, Stop, count, failed};
-use super::small::{Bug, Small};
-use super::support::local::Local;
+use super::load::{self, Client, Direct, Numbers};
+use super::promise::{Outcome, Run, count};
+use super::table::PROMISES;
 use kvs_final::thread_pool::{NaiveThreadPool, RayonThreadPool, SharedQueueThreadPool, ThreadPool};
 use kvs_final::{Durability, KvStore, KvStoreOptions, KvsClient, KvsEngine, Limits};
+use kvs_test_kit::local::Local;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-/// Few, so that clients meet.
-const KEYS: Load = Load { keys: 24, steady: 8, apart: false, operations: 0 };
 /// How many operations are checked at a time.
-const STRETCH: usize = 100_000;
+const STRETCH: u64 = 100_000;
 const MILLION: u64 = 1_000_000;
+/// Within so many operations a bug is noticed.
+const SOON: u64 = 4 * MILLION;
 
 /// Has clients ask, stretch by stretch, until there were so many operations, and checks all of it.
 /// Returns how many there were.
-fn check<C: Client>(clients: &mut [C], operations: usize, seed: u64) -> Result<u64, Stop> {
+fn check<C: Client>(clients: &mut [C], operations: u64, seed: u64) -> Result<u64, String> {
     let (mut checker, mut numbers) = (Checker::default(), Numbers::default());
     let mut done = 0;
     while done < operations {
         numbers.begin_stretch();
-        let share = STRETCH.min(operations - done).div_ceil(clients.len());
-        let load = Load { operations: share, ..KEYS };
-        let seen = load::run(clients, load, &numbers, seed ^ (done as u64) << 20);
-        let events = seen.and_then(load::all_went_well).map_err(failed(seed))?;
-        done += events.len();
-        checker.check(events, &[]).map_err(|error| failed(seed)(error.to_string()))?;
+        let share = STRETCH.min(operations - done).div_ceil(clients.len() as u64);
+        let events = load::run_well(clients, share, &numbers, seed ^ done << 20)?;
+        done += events.len() as u64;
+        checker.check(events, false)?;
     }
-    Ok(done as u64)
+    Ok(done)
 }
 
 /// A store that compacts every other moment.
@@ -43,51 +42,53 @@ fn store() -> (tempfile::TempDir, KvStore) {
 }
 
 /// In this process, with 4 threads and with 8.
-pub(crate) fn in_process(size: Size) -> Outcome {
-    let each = size.pick(5 * MILLION, 100 * MILLION);
+pub(crate) fn in_process(run: Run) -> Outcome {
+    if !run.injects("") {
+        of_buggy_engine(run.fault, SOON, run.seed)?;
+    }
+    let each = run.pick(5 * MILLION, 100 * MILLION);
     let (mut operations, mut compactions) = (0, 0);
     for threads in [4, 8] {
         let (_dir, store) = store();
         let mut clients = vec![Direct(store.clone()); threads];
-        operations += check(&mut clients, each as usize, size.seed)?;
+        operations += check(&mut clients, each, run.seed)?;
         compactions += store.stats().compactions;
     }
     Ok(vec![
         count(operations, "operations of 4 and of 8 threads", 2 * each),
-        count(compactions, "compactions meanwhile", size.pick(100, 2_000)),
+        count(compactions, "compactions meanwhile", run.pick(100, 2_000)),
     ])
 }
 
 /// By clients of a server with this engine.
-fn over_tcp<P: ThreadPool + Send + 'static>(
+fn through<P: ThreadPool + Send + 'static>(
     engine: impl KvsEngine,
-    operations: usize,
+    operations: u64,
     seed: u64,
-) -> Result<u64, Stop> {
+) -> Result<u64, String> {
     let server = Local::start_on(P::new(2).unwrap(), engine, Limits::default());
     let mut clients: Vec<_> = (0..8).map(|_| KvsClient::connect(server.addr).unwrap()).collect();
     check(&mut clients, operations, seed)
 }
 
-fn through<P: ThreadPool + Send + 'static>(name: &str, size: Size) -> Result<Count, Stop> {
-    let (_dir, store) = store();
-    let wanted = size.pick(300_000, 10_000_000);
-    let operations = over_tcp::<P>(store, wanted as usize, size.seed)?;
-    Ok(count(operations, format!("operations of 8 clients through {name}"), wanted))
-}
-
 /// Over TCP, through each of the pools.
-pub(crate) fn through_each_pool(size: Size) -> Outcome {
-    Ok(vec![
-        through::<NaiveThreadPool>("the naive pool", size)?,
-        through::<SharedQueueThreadPool>("the shared queue", size)?,
-        through::<RayonThreadPool>("rayon", size)?,
-    ])
+pub(crate) fn over_tcp(run: Run) -> Outcome {
+    if !run.injects("") {
+        through::<SharedQueueThreadPool>(BuggyEngine::new(run.fault), SOON, run.seed)?;
+    }
+    let operations = run.pick(300_000, 10 * MILLION);
+    let counts = [
+        ("the naive pool", through::<NaiveThreadPool>(store().1, operations, run.seed)?),
+        ("the shared queue", through::<SharedQueueThreadPool>(store().1, operations, run.seed)?),
+        ("rayon", through::<RayonThreadPool>(store().1, operations, run.seed)?),
+    ];
+    let of = |pool| format!("operations of 8 clients through {pool}");
+    Ok(counts.map(|(pool, done)| count(done, of(pool), operations)).into())
 }
 
 /// The small engine, compacting all the time.
-pub(crate) fn small(bug: Option<Bug>, operations: usize, seed: u64) -> Result<u64, Stop> {
-    let engine = Small::new(bug);
+fn of_buggy_engine(bug: &'static str, operations: u64, seed: u64) -> Result<u64, String> {
+    let engine = BuggyEngine::new(bug);
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -102,18 +103,9 @@ pub(crate) fn small(bug: Option<Bug>, operations: usize, seed: u64) -> Result<u6
     })
 }
 
-/// A mistake is noticed within so many operations.
-pub(crate) const SOON: usize = 4_000_000;
-
-/// For the table of rows.
-pub(crate) fn with<const BUG: usize>(size: Size) -> Outcome {
-    let operations = small(Some(Bug::ALL[BUG]), SOON, size.seed)?;
-    Ok(vec![count(operations, "operations", 0)])
-}
-
-/// Over TCP too.
-pub(crate) fn stale_over_tcp(size: Size) -> Outcome {
-    let engine = Small::new(Some(Bug::StaleRead));
-    over_tcp::<SharedQueueThreadPool>(engine, SOON, size.seed)?;
-    Ok(Vec::new())
+/// Each bug of the small engine is noticed, and without one there is nothing to notice.
+pub(crate) fn only_bugs_are_noticed() {
+    of_buggy_engine("", 400_000, 0).unwrap();
+    let promise = PROMISES.iter().find(|promise| promise.name == "linearizable-in-process");
+    promise.unwrap().notices_its_faults(Run { seed: 0, deep: false, fault: "" }).unwrap();
 }

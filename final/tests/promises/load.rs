@@ -1,18 +1,23 @@
 //! Clients that read, write and remove a few keys at once, and write down what they saw.
 
 use super::history::{Event, Op};
-use fastrand::Rng;
+use kvs_final::protocol::Request;
 use kvs_final::{KvsClient, KvsEngine, KvsError, Result};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::thread;
 use std::time::Duration;
+use std::{result, thread};
+
+/// So few keys there are, so that clients meet.
+const KEYS: u32 = 24;
+/// The keys below this are never removed, so that from the first write on every read must find a value.
+const STEADY: u32 = 8;
 
 /// Something that can be asked, by one thread.
 pub(crate) trait Client: Send {
-    fn set(&mut self, key: String, value: String) -> Result<()>;
-    fn get(&mut self, key: String) -> Result<Option<String>>;
-    fn remove(&mut self, key: String) -> Result<()>;
+    fn ask(&mut self, request: Request) -> Result<Option<String>>;
 }
 
 /// An engine in this process.
@@ -20,45 +25,25 @@ pub(crate) trait Client: Send {
 pub(crate) struct Direct<E>(pub(crate) E);
 
 impl<E: KvsEngine> Client for Direct<E> {
-    fn set(&mut self, key: String, value: String) -> Result<()> {
-        self.0.set(key, value)
-    }
-
-    fn get(&mut self, key: String) -> Result<Option<String>> {
-        self.0.get(key)
-    }
-
-    fn remove(&mut self, key: String) -> Result<()> {
-        self.0.remove(key)
+    fn ask(&mut self, request: Request) -> Result<Option<String>> {
+        match request {
+            Request::Get { key } => self.0.get(key),
+            Request::Set { key, value } => self.0.set(key, value).map(|()| None),
+            Request::Remove { key } => self.0.remove(key).map(|()| None),
+            Request::Stats {} => unreachable!("no client asks for them"),
+        }
     }
 }
 
 impl Client for KvsClient {
-    fn set(&mut self, key: String, value: String) -> Result<()> {
-        KvsClient::set(self, key, value)
+    fn ask(&mut self, request: Request) -> Result<Option<String>> {
+        match request {
+            Request::Get { key } => self.get(key),
+            Request::Set { key, value } => self.set(key, value).map(|()| None),
+            Request::Remove { key } => self.remove(key).map(|()| None),
+            Request::Stats {} => self.stats().map(Some),
+        }
     }
-
-    fn get(&mut self, key: String) -> Result<Option<String>> {
-        KvsClient::get(self, key)
-    }
-
-    fn remove(&mut self, key: String) -> Result<()> {
-        KvsClient::remove(self, key)
-    }
-}
-
-/// What the clients do.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Load {
-    /// How many keys there are.
-    pub(crate) keys: u32,
-    /// The keys below this are never removed, so that from the first write on every read must find a
-    /// value.
-    pub(crate) steady: u32,
-    /// Whether each client has as many keys of its own.
-    pub(crate) apart: bool,
-    /// How much each client asks.
-    pub(crate) operations: usize,
 }
 
 /// Numbers for moments and for values, each given once.
@@ -80,11 +65,6 @@ impl Numbers {
         1 + self.values.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// How many moments there were.
-    pub(crate) fn moments(&self) -> u32 {
-        self.moments.load(Ordering::Relaxed)
-    }
-
     /// Moments may be used again once all that has happened so far was checked.
     pub(crate) fn begin_stretch(&mut self) {
         *self.moments.get_mut() = 0;
@@ -98,30 +78,28 @@ fn value(number: u32) -> String {
     format!("{number}{padding}")
 }
 
-fn number_of(text: &str) -> Option<u32> {
-    let number = text.split(' ').next()?.parse().ok()?;
-    (value(number) == text).then_some(number)
-}
-
-fn key(number: u32) -> String {
-    format!("key{number}")
+fn number_of(key: u32, found: Option<String>) -> result::Result<u32, String> {
+    let Some(text) = found else { return Ok(0) };
+    let number = text.split(' ').next().and_then(|number| number.parse().ok());
+    let number = number.filter(|number| value(*number) == text);
+    number.ok_or_else(|| format!("key {key}: `{text}`, which nobody wrote"))
 }
 
 /// What a client saw, and the moment and the error at which it stopped, if there was one. What it had
 /// asked then may have happened or not.
-pub(crate) type Seen = (Vec<Event>, Option<(u32, KvsError)>);
+type Seen = (Vec<Event>, Option<(u32, KvsError)>);
 
-/// Lets the clients do their share, all at once. Each is at the same work for the same seed.
-pub(crate) fn run<C: Client>(
+/// Lets the clients ask so much each, all at once. Each is at the same work for the same seed.
+fn run<C: Client>(
     clients: &mut [C],
-    load: Load,
+    operations: u64,
     numbers: &Numbers,
     seed: u64,
-) -> std::result::Result<Vec<Seen>, String> {
+) -> result::Result<Vec<Seen>, String> {
     thread::scope(|scope| {
         let work = clients.iter_mut().enumerate().map(|(client, asked)| {
-            let random = Rng::with_seed(seed << 8 | client as u64);
-            scope.spawn(move || work(client as u8, asked, load, numbers, random))
+            let random = StdRng::seed_from_u64(seed << 8 | client as u64);
+            scope.spawn(move || work(client as u8, asked, operations, numbers, random))
         });
         let threads: Vec<_> = work.collect();
         let joined = threads.into_iter().map(|thread| thread.join());
@@ -129,123 +107,118 @@ pub(crate) fn run<C: Client>(
     })
 }
 
+/// The same for clients of whom none may meet an error.
+pub(crate) fn run_well<C: Client>(
+    clients: &mut [C],
+    operations: u64,
+    numbers: &Numbers,
+    seed: u64,
+) -> result::Result<Vec<Event>, String> {
+    let mut all = Vec::new();
+    for (events, error) in run(clients, operations, numbers, seed)? {
+        match error {
+            Some((_, error)) => return Err(format!("a client got the error: {error}")),
+            None => all.extend(events),
+        }
+    }
+    Ok(all)
+}
+
 /// What came of clients under whom something was ended.
 pub(crate) struct Ended<T> {
+    /// The moment when one of them had looked at all keys, and the others began.
+    pub(crate) begun: u32,
     /// The last moment before the end.
     pub(crate) at: u32,
-    /// What the end said.
-    pub(crate) said: T,
+    /// What the end returned.
+    pub(crate) result: T,
     /// What the clients saw before it, and perhaps after it.
     pub(crate) events: Vec<Event>,
 }
 
-/// Lets the clients work until so many moments have passed, and then ends what they ask. Before that
-/// none of them may meet an error, and at that each of them has to stop.
+/// Has a client look at all keys, lets all work for so many moments, and then ends what they ask. Before
+/// that none of them may meet an error, and at that each of them has to stop.
 pub(crate) fn run_until<C: Client, T: Send>(
     clients: &mut [C],
-    load: Load,
     numbers: &Numbers,
     seed: u64,
     moments: u32,
     end: impl FnOnce() -> T + Send,
-) -> std::result::Result<Ended<T>, String> {
+) -> result::Result<Ended<T>, String> {
+    let mut events = look(&mut clients[0], numbers)?;
+    let begun = numbers.moment();
     // Only lets a wait end that would be in vain: `Relaxed`.
     let all_stopped = AtomicBool::new(false);
-    let (at, said, seen) = thread::scope(|scope| {
+    let (at, result, seen) = thread::scope(|scope| {
         let ending = scope.spawn(|| {
-            while numbers.moments() < moments && !all_stopped.load(Ordering::Relaxed) {
+            while numbers.moments.load(Ordering::Relaxed) < begun + moments
+                && !all_stopped.load(Ordering::Relaxed)
+            {
                 thread::sleep(Duration::from_micros(100));
             }
             (numbers.moment(), end())
         });
-        let seen = run(clients, load, numbers, seed);
+        let seen = run(clients, u64::MAX, numbers, seed);
         all_stopped.store(true, Ordering::Relaxed);
-        ending
-            .join()
-            .map(|(at, said)| (at, said, seen))
-            .unwrap_or_else(|panic| resume_unwind(panic))
+        let (at, result) = ending.join().unwrap_or_else(|panic| resume_unwind(panic));
+        (at, result, seen)
     });
-    let mut events = Vec::new();
     for (of_client, error) in seen? {
         if let Some((_, error)) = error.filter(|(met, _)| *met < at) {
             return Err(format!("a client got an error before the end: {error}"));
         }
         events.extend(of_client);
     }
-    Ok(Ended { at, said, events })
+    Ok(Ended { begun, at, result, events })
 }
 
 fn work(
     client: u8,
     asked: &mut impl Client,
-    load: Load,
+    operations: u64,
     numbers: &Numbers,
-    mut random: Rng,
-) -> std::result::Result<Seen, String> {
-    let mut events = Vec::with_capacity(load.operations.min(1 << 16));
-    for _ in 0..load.operations {
-        let own = if load.apart { u32::from(client) * load.keys } else { 0 };
-        let number = own + random.u32(0..load.keys);
-        let key = key(number);
-        let kind = random.u8(0..20);
+    mut random: StdRng,
+) -> result::Result<Seen, String> {
+    let mut events = Vec::new();
+    for _ in 0..operations {
+        let number = random.random_range(0..KEYS);
+        let key = format!("key{number}");
+        let kind = random.random_range(0..20);
         let call = numbers.moment();
-        let event = |op, end| Event { key: number, client, op, call, end };
         let (op, error) = match kind {
-            0..=9 => match asked.get(key) {
-                Ok(None) => (Op::Found(0), None),
-                Ok(Some(text)) => match number_of(&text) {
-                    Some(value) => (Op::Found(value), None),
-                    None => return Err(format!("key {number}: `{text}`, which nobody wrote")),
-                },
+            0..=9 => match asked.ask(Request::Get { key }) {
+                Ok(found) => (Op::Found(number_of(number, found)?), None),
                 // It saw nothing.
                 Err(error) => return Ok((events, Some((numbers.moment(), error)))),
             },
-            10..=13 if number - own >= load.steady => match asked.remove(key) {
-                Ok(()) => (Op::Removed, None),
+            10..=13 if number >= STEADY => match asked.ask(Request::Remove { key }) {
+                Ok(_) => (Op::Removed, None),
                 Err(KvsError::KeyNotFound) => (Op::Found(0), None),
                 Err(error) => (Op::MaybeRemoved, Some(error)),
             },
             _ => {
                 let new = numbers.value();
-                (Op::Set(new), asked.set(key, value(new)).err())
+                (Op::Set(new), asked.ask(Request::Set { key, value: value(new) }).err())
             }
         };
         let now = numbers.moment();
+        let end = error.is_none().then_some(now);
+        events.push(Event { key: number, client, op, call, end });
         if let Some(error) = error {
-            events.push(event(op, None));
             return Ok((events, Some((now, error))));
         }
-        events.push(event(op, Some(now)));
     }
     Ok((events, None))
 }
 
 /// Reads all keys.
-pub(crate) fn look(
-    asked: &mut impl Client,
-    keys: u32,
-    numbers: &Numbers,
-) -> std::result::Result<Vec<Event>, String> {
-    let look = |number| {
+fn look(asked: &mut impl Client, numbers: &Numbers) -> result::Result<Vec<Event>, String> {
+    let look = |key| {
         let call = numbers.moment();
-        let found = asked.get(key(number)).map_err(|error| format!("key {number}: {error}"))?;
-        let value = found.map_or(Ok(0), |text| {
-            number_of(&text).ok_or_else(|| format!("key {number}: `{text}`, which nobody wrote"))
-        })?;
-        let end = Some(numbers.moment());
-        Ok(Event { key: number, client: 0, op: Op::Found(value), call, end })
+        let found = asked.ask(Request::Get { key: format!("key{key}") });
+        let found = found.map_err(|error| format!("key {key}: {error}"));
+        let op = Op::Found(number_of(key, found?)?);
+        Ok(Event { key, client: 0, op, call, end: Some(numbers.moment()) })
     };
-    (0..keys).map(look).collect()
-}
-
-/// Puts together what clients saw that met no error.
-pub(crate) fn all_went_well(seen: Vec<Seen>) -> std::result::Result<Vec<Event>, String> {
-    let mut all = Vec::with_capacity(seen.iter().map(|(events, _)| events.len()).sum());
-    for (events, error) in seen {
-        if let Some((_, error)) = error {
-            return Err(format!("a client got the error: {error}"));
-        }
-        all.extend(events);
-    }
-    Ok(all)
+    (0..KEYS).map(look).collect()
 }

@@ -1,62 +1,48 @@
-//! What is tried on the simulated disk. Ordinary tests do the same at another size.
+//! What is tried on the simulated disk. Some seeds of it are ordinary tests.
 
-use super::Result;
-use super::row::{Outcome, Size, count, failed, over};
-use kvs_test_kit::simulated::{crash, damage, faults, workload};
+use super::promise::{Outcome, Run, count, for_each, sums};
+use kvs_final::Result;
+use kvs_test_kit::simulated::damage::Damage;
+use kvs_test_kit::simulated::{crash, faults, workload};
 use std::path::Path;
 
-/// The sum of each part of pairs.
-fn sums(pairs: Vec<(usize, usize)>) -> (usize, usize) {
-    pairs.into_iter().fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1))
-}
-
 /// A crash at every operation that changes the disk, and another in the recovery from it.
-pub(crate) fn crashes(size: Size) -> Outcome {
-    let seeds = size.seed..size.seed + size.pick(4, 160);
-    let (images, again) = sums(over(seeds.clone(), crash::at_level_always)?);
-    let (images_os, again_os) = sums(over(seeds, crash::below_level_always)?);
+pub(crate) fn crashes(run: Run) -> Outcome {
+    if run.injects("a disk that lies about its syncs") {
+        crash::on_a_disk_that_lies(run.seed)?;
+    }
+    if run.injects("a write that was never done, taken for acknowledged") {
+        crash::with_a_promise_that_is_not_kept(run.seed)?;
+    }
+    let mut crashes = for_each(run.seeds(4, 160), crash::at_level_always)?;
+    crashes.extend(for_each(run.seeds(4, 160), crash::below_level_always)?);
+    let (images, again) = sums(crashes);
     Ok(vec![
-        count(images + images_os, "images after a crash", size.pick(25_000, 1_000_000)),
-        count(again + again_os, "after a second one, during recovery", size.pick(1_000, 500_000)),
+        count(images, "images after a crash", run.pick(25_000, 1_000_000)),
+        count(again, "after a second one, during recovery", run.pick(1_000, 500_000)),
     ])
 }
 
-pub(crate) fn crashes_of_a_disk_that_lies(size: Size) -> Outcome {
-    over(size.seed..size.seed + 1, crash::on_a_disk_that_lies)?;
-    Ok(Vec::new())
-}
-
 /// Every error at every place, once and for ever.
-pub(crate) fn faults(size: Size) -> Outcome {
-    let seeds = size.seed..size.seed + size.pick(2, 50);
-    let runs = over(seeds, |seed| Ok(faults::everywhere(seed, Result::is_ok)))?;
-    Ok(vec![count(
-        runs.into_iter().sum::<usize>(),
-        "runs, each with an error at one place",
-        size.pick(8_000, 200_000),
-    )])
-}
-
-pub(crate) fn faults_taken_for_success(size: Size) -> Outcome {
-    over(size.seed..size.seed + 1, |seed| Ok(faults::everywhere(seed, |_| true)))?;
-    Ok(Vec::new())
+pub(crate) fn io_errors(run: Run) -> Outcome {
+    let is_done: fn(&Result<()>) -> bool =
+        if run.injects("an error taken for success") { |_| true } else { Result::is_ok };
+    let runs = for_each(run.seeds(2, 50), |seed| Ok(faults::everywhere(seed, is_done)))?;
+    let runs = runs.into_iter().sum::<usize>();
+    Ok(vec![count(runs, "runs, each with an error at one place", run.pick(8_000, 200_000))])
 }
 
 /// Every flipped bit and every missing end.
-pub(crate) fn damage(size: Size) -> Outcome {
-    let stores = size.pick(10, 200);
-    let seeds = size.seed..size.seed + stores;
-    let damage = |seed| damage::Damage::to_a_store(seed, 40).everywhere();
-    let (flips, ends) = sums(over(seeds, damage)?);
+pub(crate) fn damage(run: Run) -> Outcome {
+    if run.injects("damage that no checksum covers") {
+        let stranger = Path::new(workload::DIR).join("stranger");
+        Damage::to_a_store(run.seed, 40).to_a_file(&stranger)?;
+    }
+    let stores = run.pick(10, 200);
+    let damage = |seed| Damage::to_a_store(seed, 40).everywhere();
+    let (flips, ends) = sums(for_each(run.seeds(10, 200), damage)?);
     Ok(vec![
         count(flips, "flipped bits", 6_500 * stores),
         count(ends, "missing ends", 800 * stores),
     ])
-}
-
-pub(crate) fn damage_that_no_checksum_covers(size: Size) -> Outcome {
-    let damage = damage::Damage::to_a_store(size.seed, 40);
-    let stranger = Path::new(workload::DIR).join("stranger");
-    damage.to_a_file(&stranger).map_err(failed(size.seed))?;
-    Ok(Vec::new())
 }

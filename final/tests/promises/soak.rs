@@ -1,33 +1,35 @@
 //! A server that works without rest, for clients that stay and for others that come and go: what it
 //! takes from the machine does not grow.
 
-use super::row::{Outcome, Size, count, failed};
-use super::support::process::{kvs_server, open_files, resident, threads};
-use super::support::server::Server;
-use super::support::sigterm::{NOTHING, set};
-use super::support::visits::{LARGE, Visit, ask, connect};
-use fastrand::Rng;
+use super::promise::{Outcome, Run, count};
+use super::server::{KVS, kvs_server};
 use kvs_final::KvsClient;
+use kvs_test_kit::process::{open_files, resident, threads};
+use kvs_test_kit::sigterm::{NOTHING, set};
+use kvs_test_kit::visits::{LARGE, Visit, ask, connect};
+use kvs_test_kit::{Server, until};
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use rand::{RngExt, SeedableRng};
 use std::fs;
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// So many clients stay, and one looks at the figures.
-const CLIENTS: u64 = 8;
+/// So many clients stay, and one looks at the stats.
+const CLIENTS: u32 = 8;
 /// So many threads have clients that come and go.
-const VISITORS: u64 = 2;
+const VISITORS: usize = 2;
 /// So many of those there may be at a time; one more is refused.
 const ROOM: u32 = 4;
-/// Of each client; some are removed, so there are fewer.
-const KEYS: u32 = 500;
 const SAMPLES: u32 = 40;
 
-/// What a server has of the machine.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+/// What a server has of the machine, and what it has done.
+#[derive(Debug)]
 struct Usage {
     memory: u64,
     files: u64,
@@ -35,259 +37,193 @@ struct Usage {
     disk: u64,
     /// Of the bytes on disk, those that are needed.
     live: u64,
-    /// What the clients have sent so far, in bytes.
+    /// What the clients have sent so far, in bytes, and how many requests that were.
     sent: u64,
+    requests: u64,
 }
 
 impl Usage {
     fn of(server: &Server, dir: &Path, client: &mut KvsClient) -> Result<Usage, String> {
-        let pid = server.child.id();
         let sizes = fs::read_dir(dir).unwrap().filter_map(|file| file.unwrap().metadata().ok());
-        let disk = sizes.map(|file| file.len()).sum();
         let stats = client.stats().map_err(|error| error.to_string())?;
-        let figure = |name: &str| {
+        let stat = |name: &str| {
             let value = stats.lines().find_map(|line| line.strip_prefix(name)?.parse().ok());
-            value.ok_or_else(|| format!("no{name}"))
+            value.ok_or_else(|| format!("no {name}"))
         };
         Ok(Usage {
-            memory: resident(pid),
-            files: open_files(pid) as u64,
-            threads: threads(pid, "").0 as u64,
-            disk,
-            live: figure("live_bytes ")?,
-            sent: figure("bytes_in ")?,
+            memory: resident(server.pid()),
+            files: open_files(server.pid()) as u64,
+            threads: threads(server.pid()) as u64,
+            disk: sizes.map(|file| file.len()).sum(),
+            live: stat("live_bytes ")?,
+            sent: stat("bytes_in ")?,
+            requests: stat("requests ")?,
         })
     }
+}
 
-    /// The most of each; but of the disk the least, which is what a compaction leaves: how far the
-    /// clients get ahead of one is a matter of how fast the disk syncs. And of the files the least,
-    /// because clients come and go.
-    fn over(samples: &[Usage]) -> Usage {
-        let most = |part: fn(&Usage) -> u64| samples.iter().map(part).max().unwrap_or_default();
-        let least = |part: fn(&Usage) -> u64| samples.iter().map(part).min().unwrap_or_default();
-        Usage {
-            memory: most(|usage| usage.memory),
-            files: least(|usage| usage.files),
-            threads: most(|usage| usage.threads),
-            disk: least(|usage| usage.disk),
-            live: most(|usage| usage.live),
-            sent: most(|usage| usage.sent),
-        }
-    }
+fn most(samples: &[Usage], part: fn(&Usage) -> u64) -> u64 {
+    samples.iter().map(part).max().unwrap_or_default()
+}
 
-    /// What this, later, has more of than that had, beside what comes and goes.
-    fn grown(self, before: Usage) -> Option<&'static str> {
-        let grown = [
-            ("memory", self.memory > before.memory + before.memory / 5 + (4 << 20)),
-            ("files", self.files > before.files + 4),
-            ("threads", self.threads > before.threads),
-            // Most of what they send is values, and is dead soon.
-            ("disk", self.disk > 2 * self.live + self.sent / 10),
-        ];
-        grown.iter().find_map(|(what, more)| more.then_some(*what))
+fn least(samples: &[Usage], part: fn(&Usage) -> u64) -> u64 {
+    samples.iter().map(part).min().unwrap_or_default()
+}
+
+/// What there is more of later than there was before, beside what comes and goes.
+fn grown(before: &[Usage], later: &[Usage]) -> Option<&'static str> {
+    let (memory, threads) = (|usage: &Usage| usage.memory, |usage: &Usage| usage.threads);
+    // Because clients come and go.
+    let files = |samples| least(samples, |usage| usage.files);
+    // What a compaction leaves: how far the clients get ahead of one is a matter of how fast the disk
+    // syncs.
+    let disk = least(later, |usage| usage.disk);
+    // Most of what the clients send is values, and is garbage soon.
+    let needed = 2 * most(later, |usage| usage.live) + most(later, |usage| usage.sent) / 10;
+    let grown = [
+        ("memory", most(later, memory) > most(before, memory) / 5 * 6 + (4 << 20)),
+        ("files", files(later) > files(before) + 4),
+        ("threads", most(later, threads) > most(before, threads)),
+        ("disk", disk > needed),
+    ];
+    grown.iter().find_map(|(what, more)| more.then_some(*what))
+}
+
+/// How many clients were served, refused as one too many, told that they sent no request, and gone in
+/// the middle.
+type Visits = [u64; 4];
+
+/// Which of these a visit was.
+fn outcome(visit: Visit, answer: &str) -> Result<usize, String> {
+    match visit {
+        _ if answer.contains("too many connections") => Ok(1),
+        // Who asks before it reads may be cut off before it reads.
+        Visit::Asks | Visit::Errs if answer.is_empty() => Ok(1),
+        Visit::Asks if answer.trim_end() == NOTHING => Ok(0),
+        Visit::Errs if answer.contains("not a message of the protocol") => Ok(2),
+        Visit::IsSilent | Visit::AsksByHalf | Visit::Vanishes => Ok(3),
+        _ => Err(format!("{visit:?} and gets {answer}")),
     }
 }
 
-/// Asks without rest, on keys of its own, and checks each answer.
-fn ask_without_rest(client: &mut KvsClient, number: u64, done: &AtomicBool) -> Result<u64, String> {
-    let mut random = Rng::with_seed(number);
-    let mut values: Vec<Option<String>> = vec![None; KEYS as usize];
-    let mut count = 0;
-    while !done.load(Ordering::Relaxed) {
-        let at = random.u32(0..KEYS);
-        let (key, value) = (format!("{number}-{at}"), &mut values[at as usize]);
-        let words = |error: kvs_final::KvsError| format!("{key}: {error}");
-        match random.u8(0..20) {
-            0..=9 => {
-                let found = client.get(key.clone()).map_err(words)?;
-                if found != *value {
-                    return Err(format!("{key} is not what was written"));
-                }
+/// Clients that come and go one after the other: alone, and now and then a crowd of so many at once, for
+/// which there is no room.
+fn come_and_go(
+    addr: SocketAddr,
+    requests: impl Iterator<Item = String>,
+    crowd: u32,
+    done: &AtomicBool,
+) -> Result<Visits, String> {
+    let (mut random, mut visits) = (StdRng::seed_from_u64(0), Visits::default());
+    for request in requests.take_while(|_| !done.load(Ordering::Relaxed)) {
+        let visit = *Visit::ALL.choose(&mut random).unwrap();
+        visits[outcome(visit, &visit.run(addr, &request))?] += 1;
+        if crowd > 0 && random.random_range(0..20) == 0 {
+            let mut crowd: Vec<TcpStream> = (0..crowd).map(|_| connect(addr)).collect();
+            let answers: Vec<_> = crowd.iter_mut().map(|client| ask(client, &request)).collect();
+            for answer in &answers {
+                visits[outcome(Visit::Asks, answer)?] += 1;
             }
-            10..=11 if value.take().is_some() => client.remove(key.clone()).map_err(words)?,
-            _ => {
-                let new = format!("{count} {}", "v".repeat(random.usize(0..2_000)));
-                *value = Some(new.clone());
-                client.set(key.clone(), new).map_err(words)?;
-            }
-        }
-        count += 1;
-    }
-    Ok(count)
-}
-
-/// What is planted.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Leak {
-    Nothing,
-    /// Something opens a connection now and then and forgets it.
-    Connections,
-    /// Each client that comes and goes leaves a key of 4 KiB in the server's memory.
-    Memory,
-}
-
-/// How many clients came and went, and what became of them. Read at the end only: `Relaxed`.
-#[derive(Default)]
-struct Visits {
-    served: AtomicU64,
-    /// One too many.
-    refused: AtomicU64,
-    /// They sent what is no request.
-    mistaken: AtomicU64,
-    broken_off: AtomicU64,
-}
-
-impl Visits {
-    fn note(&self, visit: Visit, said: &str) -> Result<(), String> {
-        let count = match visit {
-            _ if said.contains("too many connections") => &self.refused,
-            // Who asks before it reads may be cut off before it reads.
-            Visit::Asks | Visit::Errs if said.is_empty() => &self.refused,
-            Visit::Asks if said.trim_end() == NOTHING => &self.served,
-            Visit::Errs if said.contains("not a message of the protocol") => &self.mistaken,
-            Visit::IsSilent | Visit::AsksByHalf | Visit::Vanishes => &self.broken_off,
-            _ => return Err(format!("{visit:?} and gets {said}")),
-        };
-        count.fetch_add(1, Ordering::Relaxed);
-        Ok(())
-    }
-
-    /// One after the other they come and go: alone, and now and then a crowd of so many at once, for
-    /// which there is no room.
-    fn pay(
-        &self,
-        addr: SocketAddr,
-        mut requests: impl Iterator<Item = String>,
-        crowd: u32,
-        done: &AtomicBool,
-    ) -> Result<(), String> {
-        let mut random = Rng::with_seed(0);
-        while let (false, Some(request)) = (done.load(Ordering::Relaxed), requests.next()) {
-            if let Some(visit) = random.choice(Visit::ALL) {
-                self.note(visit, &visit.pay(addr, &request))?;
-            }
-            if crowd > 0 && random.u8(0..20) == 0 {
-                let mut crowd: Vec<TcpStream> = (0..crowd).map(|_| connect(addr)).collect();
-                let said: Vec<String> =
-                    crowd.iter_mut().map(|client| ask(client, &request)).collect();
-                said.iter().try_for_each(|said| self.note(Visit::Asks, said))?;
-                if said.iter().all(|said| said.trim_end() == NOTHING) {
-                    return Err(format!("{} at once are one too many, and are served", said.len()));
-                }
+            if answers.iter().all(|answer| answer.trim_end() == NOTHING) {
+                return Err(format!("{} at once are one too many, and are served", crowd.len()));
             }
         }
-        Ok(())
+    }
+    Ok(visits)
+}
+
+/// Clients that stay, ask without rest, and are killed in the end.
+struct Bench(Child);
+
+impl Bench {
+    fn start(addr: SocketAddr) -> Bench {
+        let (addr, clients) = (addr.to_string(), CLIENTS.to_string());
+        let mut command = Command::new(KVS);
+        command.args(["bench", "--addr", &addr, "--clients", &clients, "--read-ratio", "0.5"]);
+        command.args(["--keys", "4000", "--value-size", "1000", "--requests", "1000000000000"]);
+        Bench(command.stdout(Stdio::null()).spawn().unwrap())
     }
 }
 
-/// What was asked, who came and went, and what the server had at first and later.
-struct Soaked {
-    asked: u64,
-    visits: Visits,
-    before: Usage,
-    after: Usage,
+impl Drop for Bench {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
-fn soak(time: Duration, leak: Leak) -> Result<Soaked, String> {
+pub(crate) fn without_growth(run: Run) -> Outcome {
     let dir = TempDir::new().unwrap();
+    // Something opens a connection now and then and forgets it.
+    let leaks_connections = run.injects("connections that leak");
+    // Each client that comes and goes leaves a key in the server's memory.
+    let leaks_memory = run.injects("4 KiB that leak with each connection");
+    let seconds = match run.fault {
+        "" => run.pick(60, 1_800),
+        // So long that half as many clients would do: how many come is a matter of how busy the
+        // machine is.
+        _ if leaks_memory => 16,
+        _ => 8,
+    };
     // What is forgotten takes none of the others' room. Then there is no crowd: how many of it are
     // there at the moment of a sample would hide what is forgotten.
-    let (room, crowd) = match leak {
-        Leak::Connections => (ROOM + SAMPLES, 0),
-        Leak::Nothing | Leak::Memory => (ROOM, ROOM + 1),
-    };
-    let limit = (CLIENTS + 1 + u64::from(room)).to_string();
-    let server = kvs_server(&["--threads", "2", "--max-connections", &limit], &dir);
-    let connect = || KvsClient::connect(server.addr).unwrap();
-    let (done, asked, visits) = (AtomicBool::new(false), AtomicU64::new(0), Visits::default());
-    let mut leaked = Vec::new();
-    let samples: Result<Vec<Usage>, String> = thread::scope(|scope| {
-        let mut clients = Vec::new();
-        let mut watch = connect();
-        watch.set("large".to_owned(), "v".repeat(LARGE)).unwrap();
-        for number in 0..CLIENTS {
-            let mut client = connect();
-            let (done, asked) = (&done, &asked);
-            clients.push(scope.spawn(move || {
-                let count = ask_without_rest(&mut client, number, done)?;
-                asked.fetch_add(count, Ordering::Relaxed);
-                Ok::<(), String>(())
-            }));
-        }
-        for number in 0..VISITORS {
-            let key = move |visit| match leak {
-                Leak::Memory => format!("{visit:04096}"),
-                _ => "visit".to_owned(),
-            };
-            let requests =
-                (number..).step_by(VISITORS as usize).map(move |visit| set(&key(visit), "v"));
-            let (visits, done, addr) = (&visits, &done, server.addr);
-            clients.push(scope.spawn(move || visits.pay(addr, requests, crowd, done)));
-        }
-        let start = Instant::now();
-        let samples = (1..=SAMPLES).map(|number| {
-            thread::sleep(
-                (start + time * number / SAMPLES).saturating_duration_since(Instant::now()),
-            );
-            if leak == Leak::Connections {
-                leaked.push(TcpStream::connect(server.addr).unwrap());
+    let (room, crowd) = if leaks_connections { (ROOM + SAMPLES, 0) } else { (ROOM, ROOM + 1) };
+    let limit = (CLIENTS + 1 + room).to_string();
+    let server = kvs_server(&["--threads", "2", "--max-connections", &limit], dir.path());
+    let mut watch = KvsClient::connect(server.addr).unwrap();
+    watch.set("large".to_owned(), "v".repeat(LARGE)).unwrap();
+    let (mut bench, done, addr) = (Bench::start(server.addr), AtomicBool::new(false), server.addr);
+    let all = format!("\nconnections {}\n", CLIENTS + 1);
+    until("the clients that stay are there", || watch.stats().unwrap().contains(&all));
+    let (samples, visits) = thread::scope(|scope| {
+        let key =
+            |visit: usize| if leaks_memory { format!("{visit:04096}") } else { "visit".into() };
+        let visit = |number| {
+            let requests = (number..).step_by(VISITORS).map(move |visit| set(&key(visit), "v"));
+            let done = &done;
+            scope.spawn(move || come_and_go(addr, requests, crowd, done))
+        };
+        let visitors: Vec<_> = (0..VISITORS).map(visit).collect();
+        let (start, mut leaked) = (Instant::now(), Vec::new());
+        let sample = |number| {
+            let at = start + Duration::from_secs(seconds) * number / SAMPLES;
+            thread::sleep(at.saturating_duration_since(Instant::now()));
+            if leaks_connections {
+                leaked.push(TcpStream::connect(addr).unwrap());
             }
             Usage::of(&server, dir.path(), &mut watch)
-        });
-        let samples = samples.collect();
+        };
+        let samples = (1..=SAMPLES).map(sample).collect::<Result<Vec<Usage>, String>>();
         done.store(true, Ordering::Relaxed);
-        clients.into_iter().try_for_each(|client| client.join().unwrap()).and(samples)
-    });
-    let samples = samples?;
+        let mut visits = Visits::default();
+        for visitor in visitors {
+            let of_this = visitor.join().unwrap()?;
+            visits.iter_mut().zip(of_this).for_each(|(all, of_this)| *all += of_this);
+        }
+        Ok::<_, String>((samples?, visits))
+    })?;
+    if let Some(status) = bench.0.try_wait().unwrap() {
+        return Err(format!("the clients that stay end with {status}"));
+    }
     // The first quarter is for warming up.
     let quarter = samples.len() / 4;
-    let before = Usage::over(&samples[quarter..2 * quarter]);
-    let after = Usage::over(&samples[3 * quarter..]);
-    match after.grown(before) {
-        Some(what) => Err(format!("more {what}: at first {before:?}, later {after:?}")),
-        None => Ok(Soaked { asked: asked.into_inner(), visits, before, after }),
+    let (before, later) = (&samples[quarter..2 * quarter], &samples[3 * quarter..]);
+    if let Some(what) = grown(before, later) {
+        return Err(format!("more {what}: before {before:?}, later {later:?}"));
     }
-}
-
-pub(crate) fn without_growth(size: Size) -> Outcome {
-    let time = Duration::from_secs(size.pick(60, 1_800));
-    let Soaked { asked, visits, before, after } =
-        soak(time, Leak::Nothing).map_err(failed(size.seed))?;
-    let mebibytes = |bytes: u64| bytes >> 20;
+    let [served, refused, mistaken, broken_off] = visits;
+    let mebibytes = |samples, part| most(samples, part) >> 20;
     Ok(vec![
-        count(time.as_secs(), "seconds", size.pick(60, 1_800)),
-        count(asked, "requests of 8 clients that stay", size.pick(100_000, 3_000_000)),
-        count(
-            visits.served.into_inner(),
-            "clients that come, are served and go",
-            size.pick(1_000, 30_000),
-        ),
-        count(visits.refused.into_inner(), "refused as one too many", size.pick(1_000, 30_000)),
-        count(visits.mistaken.into_inner(), "with no request", size.pick(1_000, 30_000)),
-        count(
-            visits.broken_off.into_inner(),
-            "that are gone in the middle",
-            size.pick(1_000, 30_000),
-        ),
-        count(
-            mebibytes(before.memory),
-            "MiB of memory at most in the second quarter of the time",
-            1,
-        ),
-        count(mebibytes(after.memory), "in the last", 1),
-        count(mebibytes(after.sent), "MiB sent by the clients", 1),
-        count(mebibytes(after.live), "MiB live", 1),
-        count(mebibytes(after.disk), "MiB on disk after a compaction", 1),
+        count(seconds, "seconds", 1),
+        count(most(later, |usage| usage.requests), "requests", 1_600 * seconds),
+        count(served, "clients that come, are served and go", 16 * seconds),
+        count(refused, "refused as one too many", 16 * seconds),
+        count(mistaken, "with no request", 16 * seconds),
+        count(broken_off, "that are gone in the middle", 16 * seconds),
+        count(mebibytes(before, |usage| usage.memory), "MiB of memory in the second quarter", 1),
+        count(mebibytes(later, |usage| usage.memory), "MiB in the last", 1),
+        count(mebibytes(later, |usage| usage.sent), "MiB sent by the clients", 1),
+        count(mebibytes(later, |usage| usage.live), "MiB live", 1),
+        count(least(later, |usage| usage.disk) >> 20, "MiB on disk after a compaction", 1),
     ])
-}
-
-pub(crate) fn of_connections_that_leak(size: Size) -> Outcome {
-    soak(Duration::from_secs(8), Leak::Connections).map_err(failed(size.seed))?;
-    Ok(Vec::new())
-}
-
-pub(crate) fn of_memory_that_leaks(size: Size) -> Outcome {
-    // So long that half as many clients would do: how many come is a matter of how busy the machine is.
-    soak(Duration::from_secs(16), Leak::Memory).map_err(failed(size.seed))?;
-    Ok(Vec::new())
 }

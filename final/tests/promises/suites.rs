@@ -1,34 +1,43 @@
-//! What ordinary tests show. They are run as everybody runs them.
+//! What other test programs show. They are run as everybody runs them.
 
-use super::row::{Outcome, Size, Stop, count, failed};
-use super::support::planted::PLANTED;
-use super::support::sigterm::sigterm_under_load;
+use super::promise::{Outcome, Run, count};
+use super::server::KVS;
+use kvs_test_kit::injected;
+use kvs_test_kit::sigterm::sigterm_under_load;
 use std::process::Command;
 
-/// What a command printed, if it succeeded.
-fn printed(command: &mut Command) -> Result<String, Stop> {
-    let output = command.output().map_err(|error| failed(0)(error.to_string()))?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    if output.status.success() {
-        return Ok(text);
+/// What a test program printed.
+struct Printed(String);
+
+impl Printed {
+    /// By a command that has to succeed.
+    fn by(command: &mut Command) -> Result<Printed, String> {
+        let output = command.env("RUST_BACKTRACE", "0").output();
+        let output = output.map_err(|error| error.to_string())?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        match output.status.success() {
+            true => Ok(Printed(text)),
+            false => {
+                let errors = String::from_utf8_lossy(&output.stderr);
+                Err(format!("{command:?} fails:\n{text}\n{errors}"))
+            }
+        }
     }
-    let errors = String::from_utf8_lossy(&output.stderr);
-    Err(failed(0)(format!("{command:?} fails:\n{text}\n{errors}")))
-}
 
-/// What some tests printed.
-struct Suites(String);
-
-impl Suites {
-    /// Runs the tests of these modules of `tests/integration`, with something planted if it is named,
-    /// and then those of them whose names begin with `filter`.
-    fn run(modules: &[&str], filter: &str, planted: &str) -> Result<Suites, Stop> {
+    /// By those tests of these modules of `tests/integration` whose names begin so, which meet the fault.
+    fn by_tests(modules: &[&str], prefix: &str, run: Run) -> Result<Printed, String> {
         let mut command = Command::new(env!("CARGO"));
-        command.env(PLANTED, planted).env("RUST_BACKTRACE", "0");
         command.args(["test", "--release", "--quiet", "--package", "final"]);
         command.args(["--test", "integration", "--", "--nocapture"]);
-        command.args(modules.iter().map(|module| format!("{module}::{filter}")));
-        printed(&mut command).map(Suites)
+        command.args(modules.iter().map(|module| format!("{module}::{prefix}")));
+        Printed::by(command.env(injected::VARIABLE, run.fault))
+    }
+
+    /// By all models, or those whose names have one of these words.
+    fn by_models(words: &[&str]) -> Result<Printed, String> {
+        let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/models/Cargo.toml");
+        let mut command = Command::new(env!("CARGO"));
+        Printed::by(command.args(["run", "--quiet", "--manifest-path", manifest, "--"]).args(words))
     }
 
     /// How many tests passed.
@@ -37,10 +46,10 @@ impl Suites {
         results.filter_map(|rest| rest.split(' ').next()?.parse::<u64>().ok()).sum()
     }
 
-    /// The numbers in the lines that have these words, in the order of the lines.
+    /// The numbers in each line that has these words.
     fn numbers(&self, words: &str) -> Vec<Vec<u64>> {
         let lines = self.0.lines().filter(|line| line.contains(words));
-        let numbers = |line: &str| -> Vec<u64> {
+        let numbers = |line: &str| {
             let parts = line.split(|letter: char| !letter.is_ascii_digit());
             parts.filter_map(|part| part.parse().ok()).collect()
         };
@@ -48,108 +57,66 @@ impl Suites {
     }
 }
 
-/// Runs some suites with a fault planted. They are to fail.
-fn with_planted(targets: &[&str], filter: &str, planted: &str) -> Outcome {
-    Suites::run(targets, filter, planted).map(|_| Vec::new())
-}
-
-pub(crate) fn crowd(_: Size) -> Outcome {
-    let suites = Suites::run(&["crowd"], "", "")?;
-    let idle = suites.numbers("idle connections:");
+pub(crate) fn crowd(run: Run) -> Outcome {
+    let prefix = if run.injects("") { "" } else { "a_crowd_costs_little_on_the_shared_queue" };
+    let suite = Printed::by_tests(&["crowd"], prefix, run)?;
+    let idle = suite.numbers("idle connections:");
     let connections: u64 = idle.iter().filter_map(|line| line.first()).sum();
     let bytes = idle.iter().filter_map(|line| line.get(1)).max().copied().unwrap_or_default();
     Ok(vec![
-        count(suites.passed(), "pools", 3),
+        count(suite.passed(), "pools", 3),
         count(connections, "idle clients in all, beside slow senders and non-readers", 30_000),
         count(bytes, "bytes of memory for an idle connection at most", 0),
     ])
 }
 
-pub(crate) fn crowd_that_leaves_something(_: Size) -> Outcome {
-    with_planted(
-        &["crowd"],
-        "a_crowd_costs_little_on_the_shared_queue",
-        "idle clients that leave something behind",
-    )
-}
-
 /// Limits on both sides of each, hostile clients, and a process that runs out of something.
-pub(crate) fn clients(_: Size) -> Outcome {
-    let targets = ["limits", "hostile", "timers", "fairness", "scarce", "leftovers"];
-    Ok(vec![count(Suites::run(&targets, "", "")?.passed(), "tests", 38)])
+pub(crate) fn clients(run: Run) -> Outcome {
+    let (modules, prefix): (&[&str], &str) = match run.fault {
+        "a limit that is one too high" => (&["limits"], "a_key_or_value"),
+        "a client that takes what is another's" => (&["hostile"], "a_hundred_halves"),
+        "a panic that takes others along" => (&["scarce"], "a_panic_on_rayon"),
+        _ => (&["limits", "hostile", "timers", "fairness", "scarce", "leftovers"], ""),
+    };
+    Ok(vec![count(Printed::by_tests(modules, prefix, run)?.passed(), "tests", 38)])
 }
 
-pub(crate) fn clients_with_a_wrong_limit(_: Size) -> Outcome {
-    with_planted(&["limits"], "a_key_or_value", "a limit that is one too high")
+/// Directories that were written once and are opened ever after, and ones that are refused.
+pub(crate) fn formats(run: Run) -> Outcome {
+    Ok(vec![count(Printed::by_tests(&["formats"], "", run)?.passed(), "tests", 8)])
 }
 
-pub(crate) fn clients_that_disturb(_: Size) -> Outcome {
-    with_planted(&["hostile"], "a_hundred_halves", "a client that takes what is another's")
-}
-
-pub(crate) fn clients_that_panic_together(_: Size) -> Outcome {
-    with_planted(&["scarce"], "a_panic_on_rayon", "a panic that takes others along")
-}
-
-/// Runs the program `final/models`.
-fn run_models(arguments: &[&str]) -> Result<Suites, Stop> {
-    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/models/Cargo.toml");
-    let mut command = Command::new(env!("CARGO"));
-    command.args(["run", "--quiet", "--manifest-path", manifest, "--"]).args(arguments);
-    command.env("RUST_BACKTRACE", "0");
-    printed(&mut command).map(Suites)
-}
-
-/// All models, which have to find faults of their own.
-pub(crate) fn models(_: Size) -> Outcome {
-    let suites = run_models(&[])?;
-    let numbers = suites.numbers("faults found").pop().unwrap_or_default();
-    let [models, unbounded, executions, found, planted] = numbers[..] else {
-        return Err(failed(0)(format!("the models end with no counts: {}", suites.0)));
+/// All models, which have to find faults of their own; one fault is not said to be one.
+pub(crate) fn models(run: Run) -> Outcome {
+    let words: &[&str] = match run.fault {
+        "" => &[],
+        fault => &["publish after append", fault],
+    };
+    let all = Printed::by_models(words)?;
+    let numbers = all.numbers("faults found").pop().unwrap_or_default();
+    let [models, unbounded, executions, found, injected] = numbers[..] else {
+        return Err(format!("the models end with no counts: {}", all.0));
     };
     Ok(vec![
         count(models, "models", 20),
         count(unbounded, "of them without a bound", 5),
         count(executions, "executions", 500_000),
-        count(found, format!("of {planted} planted faults found"), planted),
+        count(found, format!("of {injected} injected faults found"), injected),
     ])
-}
-
-pub(crate) fn model_with_a_fault(_: Size) -> Outcome {
-    run_models(&["publish after append", "found before it is written"]).map(|_| Vec::new())
-}
-
-/// Directories that were written once and are opened ever after, and ones that are refused.
-pub(crate) fn formats(_: Size) -> Outcome {
-    Ok(vec![count(Suites::run(&["formats"], "", "")?.passed(), "tests", 8)])
-}
-
-pub(crate) fn formats_of_another_golden_file(_: Size) -> Outcome {
-    with_planted(&["formats"], "a_golden", "a golden file that is not as it was")
-}
-
-pub(crate) fn formats_that_are_let_in(_: Size) -> Outcome {
-    with_planted(&["formats"], "a_later", "a later format that is let in")
 }
 
 /// SIGTERM under load, of which 20 rounds are an ordinary test.
-pub(crate) fn stops(size: Size) -> Outcome {
-    let rounds = size.pick(100, 2_000);
-    let acknowledged = sigterm_under_load(rounds, 0);
+pub(crate) fn sigterm(run: Run) -> Outcome {
+    // So many more requests of each client are taken for acknowledged.
+    let more = match run.fault {
+        "a request that was never sent, taken for done" => 1_000_000,
+        "an answer that came, taken for lost" => -10,
+        _ => 0,
+    };
+    let rounds = run.pick(100, 2_000);
+    let acknowledged = sigterm_under_load(KVS, rounds as usize, more);
     Ok(vec![
-        count(rounds, "rounds of SIGTERM", size.pick(100, 2_000)),
-        count(acknowledged, "acknowledged writes", size.pick(10_000, 200_000)),
+        count(rounds, "rounds of SIGTERM", rounds),
+        count(acknowledged, "acknowledged writes", 100 * rounds),
     ])
-}
-
-/// Requests that were never sent, taken for acknowledged ones.
-pub(crate) fn stops_with_more(_: Size) -> Outcome {
-    sigterm_under_load(1, 1_000_000);
-    Ok(Vec::new())
-}
-
-/// Answers that came, taken for lost.
-pub(crate) fn stops_with_less(_: Size) -> Outcome {
-    sigterm_under_load(1, -10);
-    Ok(Vec::new())
 }

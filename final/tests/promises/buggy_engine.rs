@@ -1,5 +1,5 @@
-//! A storage engine of the shape of ours, in memory and as small as can be, with one of the mistakes
-//! that such engines are known for, or with none. Where the mistake opens a window, the thread lets
+//! A storage engine of the shape of ours, in memory and as small as can be, with one of the bugs
+//! that such engines are known for, or with none. Where the bug opens a window, the thread lets
 //! others run, so that it is not a matter of luck.
 
 use kvs_final::{KvsEngine, KvsError, Result};
@@ -9,42 +9,25 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 use std::thread::{self, yield_now};
 
-/// A mistake.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Bug {
-    /// An overwrite takes the old entry out of the index before it puts the new one in, as the skip
-    /// list of crossbeam 0.1.3 does.
-    UnlinksFirst,
-    /// A cache is told of a write before the index is.
-    StaleRead,
-    /// A removal during a compaction relies on the compaction to drop the record.
-    LosesRemove,
-    /// The index is changed before the bytes are in the log.
-    PublishesEarly,
-    /// The compactor puts the copy into the index whatever is there by then.
-    SwapsBlindly,
-    /// A reader opens the file by name, after the compactor has deleted it.
-    DeletesUnderReader,
-    /// Whether there is something to remove is decided before the writer's turn comes.
-    RemovesTwice,
-    /// A write is acknowledged when it waits for its turn.
-    AcknowledgesEarly,
-}
+/// An overwrite takes the old entry out of the index before it puts the new one in, as the skip list
+/// of crossbeam 0.1.3 does.
+pub(crate) const UNLINKS_FIRST: &str = "an index that unlinks first";
+/// A cache is told of a write before the index is.
+pub(crate) const STALE_READ: &str = "a stale read";
+/// A removal during a compaction relies on the compaction to drop the record.
+pub(crate) const LOST_REMOVAL: &str = "a lost removal";
+/// The index is changed before the bytes are in the log.
+pub(crate) const EARLY_KEY: &str = "a key published before its bytes";
+/// The compactor puts the copy into the index whatever is there by then.
+pub(crate) const BLIND_SWAP: &str = "compaction without compare-and-swap";
+/// A reader opens the file by name, after the compactor has deleted it.
+pub(crate) const DELETED_FILE: &str = "a file deleted under a reader";
+/// Whether there is something to remove is decided before the writer's turn comes.
+pub(crate) const REMOVED_TWICE: &str = "a value removed twice";
+/// A write is acknowledged when it waits for its turn.
+pub(crate) const EARLY_ACKNOWLEDGEMENT: &str = "an early acknowledgement";
 
-impl Bug {
-    pub(crate) const ALL: [Bug; 8] = [
-        Bug::UnlinksFirst,
-        Bug::StaleRead,
-        Bug::LosesRemove,
-        Bug::PublishesEarly,
-        Bug::SwapsBlindly,
-        Bug::DeletesUnderReader,
-        Bug::RemovesTwice,
-        Bug::AcknowledgesEarly,
-    ];
-}
-
-/// The bytes of a file, by its place in the log.
+/// The bytes of a file, by its number.
 type File = Arc<RwLock<Vec<u8>>>;
 
 #[derive(Clone)]
@@ -67,24 +50,25 @@ struct Shared {
 }
 
 #[derive(Clone)]
-pub(crate) struct Small {
-    bug: Option<Bug>,
+pub(crate) struct BuggyEngine {
+    /// Empty if it has none.
+    bug: &'static str,
     shared: Arc<Shared>,
 }
 
-impl Small {
-    pub(crate) fn new(bug: Option<Bug>) -> Small {
+impl BuggyEngine {
+    pub(crate) fn new(bug: &'static str) -> BuggyEngine {
         let shared = Shared::default();
         shared.files.write().unwrap().insert(0, File::default());
-        Small { bug, shared: Arc::new(shared) }
+        BuggyEngine { bug, shared: Arc::new(shared) }
     }
 
-    fn has(&self, bug: Bug) -> bool {
-        self.bug == Some(bug)
+    fn has(&self, bug: &str) -> bool {
+        self.bug == bug
     }
 
-    /// Lets others run, if this is where the mistake is.
-    fn window(&self, bug: Bug) -> bool {
+    /// Lets others run, if this is where the bug is.
+    fn window(&self, bug: &str) -> bool {
         if self.has(bug) {
             (0..3).for_each(|_| yield_now());
         }
@@ -92,7 +76,7 @@ impl Small {
     }
 
     fn read(&self, entry: &Entry) -> Result<String> {
-        let file = match self.window(Bug::DeletesUnderReader) {
+        let file = match self.window(DELETED_FILE) {
             true => self.shared.files.read().unwrap().get(&entry.number).cloned(),
             false => Some(Arc::clone(&entry.file)),
         };
@@ -105,10 +89,10 @@ impl Small {
         let file = Arc::clone(&self.shared.files.read().unwrap()[&number]);
         let (start, len) = (file.read().unwrap().len(), value.len());
         let entry = Entry { number, file: Arc::clone(&file), start, len };
-        if self.has(Bug::PublishesEarly) {
+        if self.has(EARLY_KEY) {
             file.write().unwrap().resize(start + len, b'0');
             self.publish(key, entry);
-            self.window(Bug::PublishesEarly);
+            self.window(EARLY_KEY);
             file.write().unwrap()[start..].copy_from_slice(value.as_bytes());
         } else {
             file.write().unwrap().extend(value.as_bytes());
@@ -117,9 +101,9 @@ impl Small {
     }
 
     fn publish(&self, key: &str, entry: Entry) {
-        if self.has(Bug::UnlinksFirst) {
+        if self.has(UNLINKS_FIRST) {
             self.shared.index.write().unwrap().remove(key);
-            self.window(Bug::UnlinksFirst);
+            self.window(UNLINKS_FIRST);
         }
         self.shared.index.write().unwrap().insert(key.to_owned(), entry);
     }
@@ -143,7 +127,7 @@ impl Small {
             let start = file.read().unwrap().len();
             file.write().unwrap().extend(bytes);
             let moved = Entry { number: copy, file: Arc::clone(&file), start, ..entry };
-            let blindly = self.window(Bug::SwapsBlindly);
+            let blindly = self.window(BLIND_SWAP);
             let mut index = self.shared.index.write().unwrap();
             if blindly || index.get(&key).is_some_and(|now| now.number <= old) {
                 index.insert(key, moved);
@@ -154,17 +138,17 @@ impl Small {
     }
 }
 
-impl KvsEngine for Small {
+impl KvsEngine for BuggyEngine {
     fn set(&self, key: String, value: String) -> Result<()> {
-        if self.has(Bug::AcknowledgesEarly) {
+        if self.has(EARLY_ACKNOWLEDGEMENT) {
             let same = self.clone();
             thread::spawn(move || same.append(*same.shared.tail.lock().unwrap(), &key, &value));
             return Ok(());
         }
         let tail = self.shared.tail.lock().unwrap();
-        if self.has(Bug::StaleRead) {
+        if self.has(STALE_READ) {
             self.shared.cache.write().unwrap().remove(&key);
-            self.window(Bug::StaleRead);
+            self.window(STALE_READ);
         }
         self.append(*tail, &key, &value);
         Ok(())
@@ -176,7 +160,7 @@ impl KvsEngine for Small {
         }
         let entry = self.shared.index.read().unwrap().get(&key).cloned();
         let value = entry.map(|entry| self.read(&entry)).transpose()?;
-        if let Some(value) = value.as_ref().filter(|_| self.has(Bug::StaleRead)) {
+        if let Some(value) = value.as_ref().filter(|_| self.has(STALE_READ)) {
             self.shared.cache.write().unwrap().insert(key, value.clone());
         }
         Ok(value)
@@ -184,15 +168,15 @@ impl KvsEngine for Small {
 
     fn remove(&self, key: String) -> Result<()> {
         let exists = || self.shared.index.read().unwrap().contains_key(&key);
-        let early = self.has(Bug::RemovesTwice).then(exists);
-        self.window(Bug::RemovesTwice);
+        let early = self.has(REMOVED_TWICE).then(exists);
+        self.window(REMOVED_TWICE);
         let _tail = self.shared.tail.lock().unwrap();
         if !early.unwrap_or_else(exists) {
             return Err(KvsError::KeyNotFound);
         }
         self.shared.cache.write().unwrap().remove(&key);
         let compacts = self.shared.compacting.load(Ordering::SeqCst);
-        if !(compacts && self.has(Bug::LosesRemove)) {
+        if !(compacts && self.has(LOST_REMOVAL)) {
             self.shared.index.write().unwrap().remove(&key);
         }
         Ok(())

@@ -1,9 +1,8 @@
 //! A file system of its own whose power can be cut: an image, mounted through a loop device.
 //!
-//! The kernel's ioctl `FS_IOC_SHUTDOWN` (0x8004587d) with the flag 2 ends a file system as a power cut
+//! The kernel's ioctl `FS_IOC_SHUTDOWN` (0x8004587d) with the flag 2 ends a file system as a power loss
 //! does: nothing that it has in memory gets to the device any more, neither data nor journal. The
 //! program `xfs_io` issues it, for ext4 too. Mounted again, the file system recovers from its journal.
-#![allow(dead_code)] // not every user needs all of it
 
 use rustix::fs::statvfs;
 use std::io::{BufRead, BufReader, Write};
@@ -14,24 +13,21 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// How long a file may take to be closed.
-const PATIENCE: Duration = Duration::from_secs(20);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// So much has to be free in memory for an image to be there, in bytes: more than it can grow to.
 const ROOM: u64 = 512 << 20;
 
-pub(crate) struct Powered {
+pub(crate) struct Volume {
     image: PathBuf,
     dir: PathBuf,
     /// The image, and the directory that it is mounted on.
     _place: TempDir,
 }
 
-impl Powered {
-    /// Makes a file system of this kind, `ext4` or `xfs`.
-    ///
-    /// # Errors
-    /// Why it cannot be done here.
-    pub(crate) fn new(kind: &str) -> Result<Powered, String> {
+impl Volume {
+    /// Makes a file system of this kind, `ext4` or `xfs`, or says why it cannot be done here.
+    pub(crate) fn new(kind: &str) -> Result<Volume, String> {
         // In memory if there is room: the disk below it keeps all that it is given, and is only slower.
         let memory = Path::new("/dev/shm");
         let has_room = statvfs(memory).is_ok_and(|room| room.f_bavail * room.f_frsize >= ROOM);
@@ -43,9 +39,9 @@ impl Powered {
         run(watched("truncate").args(["--size", "320M"]).arg(&image))?;
         run(watched(&format!("mkfs.{kind}")).arg("-q").arg(&image))?;
         run(watched("xfs_io").arg("-V"))?;
-        let powered = Powered { image, dir, _place: place };
-        powered.mount()?;
-        Ok(powered)
+        let volume = Volume { image, dir, _place: place };
+        volume.mount()?;
+        Ok(volume)
     }
 
     /// Where it is mounted.
@@ -79,7 +75,7 @@ impl Powered {
     pub(crate) fn restore(&self) -> Result<(), String> {
         let since = Instant::now();
         while let Err(error) = run(watched("umount").arg(&self.dir)) {
-            if !error.contains("busy") || since.elapsed() > PATIENCE {
+            if !error.contains("busy") || since.elapsed() > CLOSE_TIMEOUT {
                 return Err(error);
             }
             thread::sleep(Duration::from_millis(10));
@@ -92,7 +88,7 @@ impl Powered {
     }
 }
 
-impl Drop for Powered {
+impl Drop for Volume {
     fn drop(&mut self) {
         // Also from under those who hang in it: the image goes with the directory.
         let _ = watched("umount").arg("--lazy").arg(&self.dir).status();

@@ -1,0 +1,158 @@
+//! A server on a disk that is full.
+
+use super::expected::Expected;
+use super::promise::{Outcome, Run, count, for_each};
+use super::server::{kvs_server, under_strace};
+use kvs_final::{KvStore, KvStoreOptions, KvsClient, KvsEngine, KvsError, Limits, Result};
+use kvs_test_kit::local::Local;
+use std::path::Path;
+use std::process::Command;
+use std::{fs, result};
+use tempfile::TempDir;
+
+/// A file system in memory of three megabytes.
+struct SmallDisk(TempDir);
+
+impl SmallDisk {
+    fn new() -> result::Result<SmallDisk, String> {
+        let disk = SmallDisk(TempDir::new().unwrap());
+        let mount = ["-t", "tmpfs", "-o", "size=3m", "tmpfs"];
+        let output = Command::new("mount").args(mount).arg(disk.0.path()).output();
+        match output.map_err(|error| error.to_string())? {
+            output if output.status.success() => Ok(disk),
+            output => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+        }
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(self.0.path()).status();
+    }
+}
+
+/// Whether such a file system can be had here.
+pub(crate) fn needs_mount() -> result::Result<(), String> {
+    SmallDisk::new().map(drop)
+}
+
+/// How a server met a full disk.
+#[derive(Default)]
+struct Met {
+    expected: Expected,
+    refused: u64,
+    read: u64,
+    resumed: u64,
+}
+
+impl Met {
+    fn set(&mut self, client: &mut KvsClient, key: String, value: &str) -> Result<()> {
+        self.expected.write(client, key, Some(value.to_owned()))
+    }
+
+    fn read(
+        &mut self,
+        get: impl FnMut(String) -> Result<Option<String>>,
+    ) -> result::Result<(), String> {
+        self.read += self.expected.check(get)?;
+        Ok(())
+    }
+
+    /// Takes the refusal of a write for what it is, if it says that there is no space.
+    fn note(&mut self, refusal: &KvsError) -> result::Result<(), String> {
+        let message = refusal.to_string();
+        self.refused += 1;
+        let is_right = message.contains("No space left");
+        is_right.then_some(()).ok_or_else(|| format!("the disk is full, and it says: {message}"))
+    }
+
+    /// Again and again writes new keys until one is refused, and reads all of them.
+    fn fill(&mut self, client: &mut KvsClient, from: u64) -> result::Result<(), String> {
+        let value = "v".repeat(10_000);
+        for round in 0..20 {
+            let mut numbers = (from + 1_000 * round)..(from + 1_000 * round + 2_000);
+            let mut set = |number| self.set(client, format!("k{number}"), &value).err();
+            let refusal = numbers.find_map(&mut set).ok_or("the disk is never full")?;
+            self.note(&refusal)?;
+            self.read(|key| client.get(key))?;
+        }
+        Ok(())
+    }
+}
+
+/// Fills the disk of a server, makes room by deleting some ballast, fills that, and opens what the
+/// server leaves. With small segments each write begins one, and it is then that there is no space.
+fn fill_a_disk(round: u64, take_for_done: bool) -> result::Result<Met, String> {
+    let level = ["always", "interval", "os"][round as usize % 3];
+    let segment_bytes = if round.is_multiple_of(2) { 4 << 10 } else { 64 << 20 };
+    let disk = SmallDisk::new()?;
+    let (dir, ballast) = (disk.0.path().join("store"), disk.0.path().join("ballast"));
+    fs::write(&ballast, vec![0; 1 << 20]).unwrap();
+    let options = KvStoreOptions::new().durability(level.parse()?).segment_bytes(segment_bytes);
+    let store = options.open(&dir).map_err(|error| error.to_string())?;
+    let server = Local::start(store.clone(), Limits::default());
+    let (mut client, mut met) = (KvsClient::connect(server.addr).unwrap(), Met::default());
+    met.fill(&mut client, 0)?;
+    fs::remove_file(&ballast).unwrap();
+    let resumed = met.set(&mut client, "resumed".to_owned(), "yes");
+    resumed.map_err(|error| format!("there is room again, and it says: {error}"))?;
+    met.resumed += 1;
+    met.fill(&mut client, 100_000)?;
+    let segments = store.stats().segments;
+    if round.is_multiple_of(2) && segments < 10 {
+        return Err(format!("only {segments} segments"));
+    }
+    drop((client, server, store));
+    if take_for_done {
+        met.expected.take_all_for_done();
+    }
+    // Where there is room for what an open needs.
+    let copy = TempDir::new().unwrap();
+    for file in fs::read_dir(&dir).unwrap() {
+        let file = file.unwrap();
+        fs::copy(file.path(), copy.path().join(file.file_name())).unwrap();
+    }
+    open_and_read(met, copy.path())
+}
+
+fn open_and_read(mut met: Met, dir: &Path) -> result::Result<Met, String> {
+    let store = KvStore::open(dir).map_err(|error| error.to_string())?;
+    met.read(|key| store.get(key))?;
+    Ok(met)
+}
+
+/// A server that begins a segment where there is no space to rename a file: some file systems want
+/// some. The first rename of each thread fails.
+fn fail_a_rename() -> result::Result<Met, String> {
+    let dir = TempDir::new().unwrap();
+    // An open after a kill renames nothing.
+    kvs_server(&[], dir.path()).kill();
+    let inject = "inject=rename:error=ENOSPC:when=1";
+    let strace = ["-o", "/dev/null", "-e", "trace=rename", "-e", inject];
+    let server = under_strace(&strace, &["--durability", "os"], dir.path())?;
+    let mut client = KvsClient::connect(server.addr).unwrap();
+    let (mut met, value) = (Met::default(), "v".repeat(900 << 10));
+    // More than is in one segment.
+    for number in 0..90 {
+        match met.set(&mut client, format!("k{number}"), &value) {
+            Ok(()) => met.resumed = u64::from(met.refused > 0),
+            Err(refusal) => met.note(&refusal)?,
+        }
+    }
+    met.read(|key| client.get(key))?;
+    drop(client);
+    server.terminate();
+    open_and_read(met, dir.path())
+}
+
+pub(crate) fn refuses_writes(run: Run) -> Outcome {
+    let take_for_done = run.injects("a refused write taken for done");
+    let mut met = for_each(run.seeds(20, 400), |round| fill_a_disk(round, take_for_done))?;
+    met.push(fail_a_rename()?);
+    let sum = |part: fn(&Met) -> u64| met.iter().map(part).sum::<u64>();
+    Ok(vec![
+        count(sum(|met| met.resumed), "servers that ran out of space", run.pick(21, 401)),
+        count(sum(|met| met.refused), "writes refused with a message", run.pick(200, 4_000)),
+        count(sum(|met| met.read), "reads meanwhile and after", run.pick(20_000, 400_000)),
+    ])
+}

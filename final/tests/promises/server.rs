@@ -1,0 +1,30 @@
+//! The program `kvs server`, by itself and under `strace`.
+
+use kvs_test_kit::Server;
+use std::path::Path;
+use std::process::Command;
+
+pub(crate) const KVS: &str = env!("CARGO_BIN_EXE_kvs");
+
+/// The number of the signal.
+pub(crate) const KILL: i32 = 9;
+
+/// A server with these options, in a directory that is made if need be.
+pub(crate) fn kvs_server(options: &[&str], dir: &Path) -> Server {
+    Server::start(Command::new(KVS).arg("server").args(options), dir).unwrap()
+}
+
+/// A server under `strace` with options of both. It is our child, and `strace` is not.
+pub(crate) fn under_strace(strace: &[&str], kvs: &[&str], dir: &Path) -> Result<Server, String> {
+    let mut command = Command::new("strace");
+    command.args(["-D", "-f", "-qq"]).args(strace).args([KVS, "server"]).args(kvs);
+    Server::start(&mut command, dir)
+}
+
+/// Whether `strace` can be used here.
+pub(crate) fn needs_strace() -> Result<(), String> {
+    match Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).status() {
+        Ok(status) if status.success() => Ok(()),
+        other => Err(format!("strace does not run: {other:?}")),
+    }
+}

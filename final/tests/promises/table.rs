@@ -1,0 +1,213 @@
+//! What is promised: for each promise its name, the promise, what shows that it is kept, and the faults
+//! that are injected there, with a part of the message by which each must be noticed.
+
+use super::promise::Promise;
+use super::server::needs_strace;
+use super::{
+    buggy_engine, failed_sync, full_disk, fuzzed, kill_at_calls, kill_under_load, linearizable,
+    one_owner, panics, power_loss, simulated, soak, suites, two_power_losses,
+};
+
+/// How the history checker says that something is wrong.
+const IMPOSSIBLE: &str = "cannot be: the key may";
+/// How it is said of a store that was written to by one client.
+const UNEXPECTED: &str = "not one of";
+
+pub(crate) const PROMISES: &[Promise] = &[
+    Promise {
+        name: "crash",
+        promise: "A crash at any disk operation loses nothing that was acknowledged at level \
+                  `always`, and at the others only the last writes",
+        needs: &[],
+        shown_by: simulated::crashes,
+        faults: &[
+            ("a disk that lies about its syncs", "crash at change"),
+            ("a write that was never done, taken for acknowledged", "never written"),
+        ],
+    },
+    Promise {
+        name: "power-loss",
+        promise: "A power loss under load takes nothing that was acknowledged at level `always`, \
+                  and nothing that was seen; at level `interval` nothing that was acknowledged \
+                  before a sync",
+        needs: &[power_loss::needs_ext4],
+        shown_by: power_loss::on_ext4,
+        faults: &[("level `os`", IMPOSSIBLE), ("syncs that do nothing", IMPOSSIBLE)],
+    },
+    Promise {
+        name: "power-loss-xfs",
+        promise: "So it is on XFS as on ext4",
+        needs: &[power_loss::needs_xfs],
+        shown_by: power_loss::on_xfs,
+        faults: &[("level `os`", IMPOSSIBLE)],
+    },
+    Promise {
+        name: "power-loss-twice",
+        promise: "What one power loss takes does not come back with the next",
+        needs: &[power_loss::needs_ext4],
+        shown_by: two_power_losses::take_once,
+        faults: &[("a file that is only appended to", "after the second `two`")],
+    },
+    Promise {
+        name: "kill-at-every-call",
+        promise: "`kill -9` of the server at any of its system calls loses nothing that was \
+                  acknowledged",
+        needs: &[needs_strace],
+        shown_by: kill_at_calls::lose_nothing,
+        faults: &[("an unanswered write taken for done", UNEXPECTED)],
+    },
+    Promise {
+        name: "kill-under-load",
+        promise: "`kill -9` under load loses nothing that was acknowledged or seen, at any level, \
+                  and the next open succeeds",
+        needs: &[],
+        shown_by: kill_under_load::loses_nothing,
+        faults: &[
+            ("a disk that forgets", IMPOSSIBLE),
+            ("a server that refuses what it should take", "before the end: the value is"),
+        ],
+    },
+    Promise {
+        name: "sigterm",
+        promise: "SIGTERM under load: every answer is whole, all that was acknowledged is there, \
+                  exit code 0",
+        needs: &[],
+        shown_by: suites::sigterm,
+        faults: &[
+            ("a request that was never sent, taken for done", "was acknowledged"),
+            ("an answer that came, taken for lost", "has no answer"),
+        ],
+    },
+    Promise {
+        name: "faults",
+        promise: "A disk error, wherever it comes, is an error and nothing worse",
+        needs: &[],
+        shown_by: simulated::io_errors,
+        faults: &[("an error taken for success", "Fault")],
+    },
+    Promise {
+        name: "full-disk",
+        promise: "On a full disk a write is refused with a message, reads go on, and writes resume \
+                  when there is space",
+        needs: &[full_disk::needs_mount, needs_strace],
+        shown_by: full_disk::refuses_writes,
+        faults: &[("a refused write taken for done", UNEXPECTED)],
+    },
+    Promise {
+        name: "failed-sync",
+        promise: "After a sync that failed reads go on, and nothing is written until the store is \
+                  opened again",
+        needs: &[needs_strace],
+        shown_by: failed_sync::stops_writes,
+        faults: &[("a refused write taken for done", UNEXPECTED)],
+    },
+    Promise {
+        name: "damage",
+        promise: "A flipped bit or a missing end is refused, with file and offset, and is never \
+                  answered as data",
+        needs: &[],
+        shown_by: simulated::damage,
+        faults: &[("damage that no checksum covers", "stranger, bit 0 was not noticed")],
+    },
+    Promise {
+        name: "fuzz",
+        promise: "Whatever bytes a client sends, are in a segment, or have become of a store's \
+                  files, and whatever a store is asked: it is refused, or answered as by a map",
+        needs: &[],
+        shown_by: fuzzed::properties_hold,
+        faults: &[
+            (
+                "a line that is forgotten when its next piece comes",
+                "how they are cut must not matter",
+            ),
+            ("a record's checksum that always fits", "a flipped bit is noticed"),
+            ("a disk that lies about its syncs", "whatever was acknowledged is whole"),
+            ("damage with a checksum that fits", "damage has changed an answer"),
+        ],
+    },
+    Promise {
+        name: "linearizable-in-process",
+        promise: "Operations on a key happen at one moment each, also while compaction runs",
+        needs: &[],
+        shown_by: linearizable::in_process,
+        faults: &[
+            (buggy_engine::UNLINKS_FIRST, IMPOSSIBLE),
+            (buggy_engine::STALE_READ, IMPOSSIBLE),
+            (buggy_engine::LOST_REMOVAL, IMPOSSIBLE),
+            (buggy_engine::EARLY_KEY, "which nobody wrote"),
+            (buggy_engine::BLIND_SWAP, IMPOSSIBLE),
+            (buggy_engine::DELETED_FILE, "entity not found"),
+            (buggy_engine::REMOVED_TWICE, IMPOSSIBLE),
+            (buggy_engine::EARLY_ACKNOWLEDGEMENT, IMPOSSIBLE),
+        ],
+    },
+    Promise {
+        name: "linearizable-over-tcp",
+        promise: "So they do for the clients of a server, through each of the three pools",
+        needs: &[],
+        shown_by: linearizable::over_tcp,
+        faults: &[(buggy_engine::STALE_READ, IMPOSSIBLE)],
+    },
+    Promise {
+        name: "models",
+        promise: "What readers, writers, compactor, pools and connections do to each other is right \
+                  in every order that two or three threads can come in",
+        needs: &[],
+        shown_by: suites::models,
+        faults: &[("a key that is found before it is written", "on an `Err` value")],
+    },
+    Promise {
+        name: "one-owner",
+        promise: "A directory has one owner: a second server is refused with a message",
+        needs: &[],
+        shown_by: one_owner::refuses_others,
+        faults: &[("a directory that nobody has", "it is let in")],
+    },
+    Promise {
+        name: "formats",
+        promise: "What was written is read by every later version; a later format, a foreign file \
+                  and the other engine's directory are refused by name",
+        needs: &[],
+        shown_by: suites::formats,
+        faults: &[
+            ("a golden file that is not as it was", "the checksum does not match"),
+            ("a later format that is let in", "unwrap_err()` on an `Ok` value"),
+        ],
+    },
+    Promise {
+        name: "crowd",
+        promise: "Idle clients cost little memory and no thread, and slow ones keep nobody waiting",
+        needs: &[],
+        shown_by: suites::crowd,
+        faults: &[("idle clients that leave something behind", "bytes for an idle connection")],
+    },
+    Promise {
+        name: "clients",
+        promise: "Limits hold on both sides; malformed, oversized and slow requests, and a server \
+                  out of descriptors or threads, hurt nobody else",
+        needs: &[],
+        shown_by: suites::clients,
+        faults: &[
+            ("a limit that is one too high", "the key is 5 bytes long; the limit is 4"),
+            ("a client that takes what is another's", "the one that behaves was disturbed"),
+            ("a panic that takes others along", "client 0"),
+        ],
+    },
+    Promise {
+        name: "panics",
+        promise: "A job that panics costs that job alone, and a dropped pool leaves no thread",
+        needs: &[],
+        shown_by: panics::cost_their_job_alone,
+        faults: &[("a pool whose threads die", "threads are left")],
+    },
+    Promise {
+        name: "soak",
+        promise: "Under load without rest neither memory nor descriptors, threads or disk grow",
+        needs: &[],
+        shown_by: soak::without_growth,
+        faults: &[
+            ("connections that leak", "more files"),
+            ("4 KiB that leak with each connection", "more memory"),
+        ],
+    },
+];
