@@ -6,7 +6,7 @@
 //! <!-- /excerpt -->
 //! ```
 //!
-//! An item is `name`, `Type::name`, `impl Type` or `impl Trait for Type`. Its lines are shown without
+//! An item is called as in moves: `name`, `Type::name`, `impl Type` or `impl Trait for Type`. Its lines are shown without
 //! documentation, unless these words follow its name:
 //!
 //! | | |
@@ -16,8 +16,9 @@
 //! | `fold "text"` | `…` for the line that has this text, and for its block |
 //! | `fold "text" "text"` | `…` for the lines from the first to the block of the second |
 //!
-//! The file has to be formatted by rustfmt: an item ends where its indentation says so.
+//! The file has to be formatted by rustfmt: a block ends where its indentation says so.
 
+use crate::moves::items::lines_of;
 use crate::problem::Problem;
 use crate::text::{rewrite, words};
 use crate::tree::Tree;
@@ -49,7 +50,9 @@ fn excerpt(path: &str, source: &str, directive: &str) -> Result<String, String> 
     let is_option = |word: &&str| OPTIONS.contains(word);
     let end = words.iter().position(is_option).unwrap_or(words.len());
     let item = words[..end].join(" ");
-    let mut lines = item_lines(source, &item)?;
+    let lines = lines_of(source, &item)?;
+    let margin = lines.first().map_or(0, |line| indentation(line));
+    let mut lines: Vec<&str> = lines.iter().map(|line| line.get(margin..).unwrap_or("")).collect();
     let mut folds = Vec::new();
     let (mut from, mut to) = (0, None);
 
@@ -86,78 +89,6 @@ fn excerpt(path: &str, source: &str, directive: &str) -> Result<String, String> 
     }
     let name = if path.starts_with("stages/") { path.splitn(3, '/').last() } else { Some(path) };
     Ok(format!("[`{}`]({path}), `{item}`:\n\n```rust\n{shown}```\n", name.unwrap_or(path)))
-}
-
-/// The lines of an item, with its documentation, without the indentation that all of them have.
-fn item_lines<'a>(source: &'a str, item: &str) -> Result<Vec<&'a str>, String> {
-    let lines: Vec<&str> = source.lines().collect();
-    let mut found = Vec::new();
-    for (at, line) in lines.iter().enumerate() {
-        let is_it = match indentation(line) {
-            0 => names(line, item),
-            // A member, if that is the line of the block around it.
-            4 => item.rsplit_once("::").is_some_and(|(owner, member)| {
-                let around = lines[..at].iter().rfind(|line| is_block(line));
-                names(line, member) && around.is_some_and(|around| belongs(around, owner))
-            }),
-            _ => false,
-        };
-        if is_it {
-            found.push(at);
-        }
-    }
-    let [at] = found[..] else { return Err(format!("there are {} of `{item}`", found.len())) };
-    let is_head =
-        |line: &&&str| ["///", "#[", "//"].iter().any(|mark| line.trim_start().starts_with(mark));
-    let first = at - lines[..at].iter().rev().take_while(is_head).count();
-    let last = if lines[at].ends_with([';', '}']) { at } else { block_end(&lines, at) };
-    let margin = indentation(lines[at]);
-    Ok(lines[first..=last].iter().map(|line| line.get(margin..).unwrap_or("")).collect())
-}
-
-/// Whether a line begins something that has members.
-fn is_block(line: &str) -> bool {
-    indentation(line) == 0 && line.ends_with('{')
-}
-
-/// Whether this is the first line of what has the members of `owner`.
-fn belongs(line: &str, owner: &str) -> bool {
-    let header = without_generics(line);
-    header.ends_with(&format!(" for {owner} {{"))
-        || header.starts_with(&format!("impl {owner} {{"))
-        || names(line, owner)
-}
-
-/// Whether a line begins the item of this name.
-fn names(line: &str, item: &str) -> bool {
-    const KINDS: [&str; 8] =
-        ["fn", "struct", "enum", "trait", "type", "const", "static", "macro_rules!"];
-    let header = without_generics(line.trim_start());
-    if item.starts_with("impl ") {
-        return header.strip_suffix(" {") == Some(item);
-    }
-    let mut words = header.split(|c: char| c.is_whitespace() || "(:;=".contains(c));
-    let kind = words.find(|word| !matches!(*word, "pub" | "super)" | "crate)" | "unsafe" | ""));
-    let name = match kind {
-        Some("const") => words.find(|word| *word != "fn"),
-        Some(kind) if KINDS.contains(&kind) => words.next(),
-        _ => None,
-    };
-    name == Some(item)
-}
-
-/// A line without what is in angle brackets. An arrow is none.
-fn without_generics(line: &str) -> String {
-    let mut depth = 0;
-    let mut text = String::new();
-    for c in line.replace("->", "").chars() {
-        depth += i32::from(c == '<');
-        if depth == 0 {
-            text.push(c);
-        }
-        depth -= i32::from(c == '>');
-    }
-    text
 }
 
 /// The last line of what begins in a line: those that are deeper, and what closes it.
@@ -256,7 +187,6 @@ pub trait Engine<K>: Sized {
         assert_shown("Store::set", "fn set(\n    &self,\n) -> u8 {\n    lone()\n}\n");
         assert_shown("Other::get", "fn get(&self) {}\n");
         assert_shown("Engine", "pub trait Engine<K>: Sized {\n    fn get(&self);\n}\n");
-        assert_shown("Engine::get docs", "/// Gets.\nfn get(&self);\n");
         let engine = "impl<K> Engine<K> for Other {\n    fn get(&self) {}\n}\n";
         assert_shown("impl Engine for Other", engine);
     }
@@ -276,8 +206,8 @@ pub trait Engine<K>: Sized {
     #[test]
     fn an_item_or_a_text_that_is_not_there_once_is_noticed() {
         for (directive, message) in [
-            ("ghost", "there are 0 of `ghost`"),
-            ("Store::lone", "there are 0 of `Store::lone`"),
+            ("ghost", "there is no `ghost`"),
+            ("Store::lone", "there is no `Store::lone`"),
             ("Store::get fold \"ghost\"", "`ghost` is in 0 lines of the item"),
             ("Store::get from \"n\"", "`n` is in 5 lines of the item"),
             ("Store::get fold", "a text is missing"),
@@ -297,6 +227,6 @@ pub trait Engine<K>: Sized {
             assert!(tree.read("t.md").unwrap().contains(&format!("let {name} = 1;")));
         }
         tree.write("t.md", "\n<!-- excerpt a.rs: g -->\n<!-- /excerpt -->\n".to_owned());
-        assert_eq!(sync(&mut tree, "t.md"), [Problem::new("t.md", 2, "there are 0 of `g`")]);
+        assert_eq!(sync(&mut tree, "t.md"), [Problem::new("t.md", 2, "there is no `g`")]);
     }
 }

@@ -80,6 +80,8 @@ pub(crate) struct Names<'a> {
     root: &'a Path,
     /// All functions of the repository.
     functions: BTreeSet<String>,
+    /// The tests and benches that are programs.
+    targets: BTreeSet<String>,
     manifest: String,
 }
 
@@ -90,12 +92,18 @@ impl Names<'_> {
             read_functions(&root.join(dir), &mut functions);
         }
         let manifest = fs::read_to_string(root.join("Cargo.toml")).unwrap_or_default();
-        Names { root, functions, manifest }
+        let dirs = ["tests", "benches", "final/tests"].map(|dir| fs::read_dir(root.join(dir)));
+        let files = dirs.into_iter().flatten().flatten().flatten();
+        let stem = |path: &Path| Some(path.file_stem()?.to_string_lossy().into_owned());
+        let targets = files.filter_map(|file| stem(&file.path())).collect();
+        Names { root, functions, targets, manifest }
     }
 
     /// What is wrong with a piece of code.
     fn missing(&self, code: &str) -> Option<String> {
-        if let Some(command) = code.strip_prefix("cargo ") {
+        // What `cargo add` names is another crate's.
+        if let Some(command) = code.strip_prefix("cargo ").filter(|rest| !rest.starts_with("add "))
+        {
             let picked = self.picks_nothing(command)?;
             return Some(format!("`{code}`: `{picked}` picks nothing"));
         }
@@ -109,45 +117,29 @@ impl Names<'_> {
             .then(|| format!("`{code}`: there is no such test"))
     }
 
-    /// The first option of a `cargo` command that names something which isn't there.
+    /// The first option of a `cargo` command that names something which isn't there: a target, a
+    /// feature, or a test behind `--test NAME`.
     fn picks_nothing(&self, command: &str) -> Option<String> {
-        let mut words = command.split_whitespace().take_while(|word| *word != "--").peekable();
-        let mut package = "";
-        while let Some(word) = words.next() {
-            if word == "-p" || word == "--manifest-path" {
-                package = words.next()?;
-            }
-            let in_file = |dir: &str, name: &str| {
-                let path = self.root.join(package).join(dir).join(name);
-                path.exists() || path.with_extension("rs").exists()
-            };
-            let (exists, name) = match word {
-                "--features" => {
-                    let name = words.next()?;
-                    (self.manifest.contains(&format!("\n{name} = [")), name)
-                }
-                "--bin" => {
-                    let name = words.next()?;
-                    (self.manifest.contains(&format!("name = \"{name}\"")), name)
-                }
-                "--bench" => {
-                    let name = words.next()?;
-                    (in_file("benches", name), name)
-                }
+        let words: Vec<&str> =
+            command.split_whitespace().take_while(|word| *word != "--").collect();
+        let after = |at: usize| words.get(at).copied().unwrap_or_default();
+        (0..words.len()).find_map(|at| {
+            let name = after(at + 1);
+            // `--test NAME` stands for any.
+            let is_any = name.chars().all(|c| c.is_ascii_uppercase());
+            let exists = match words[at] {
+                "--features" => self.manifest.contains(&format!("\n{name} = [")),
+                "--bin" => self.manifest.contains(&format!("name = \"{name}\"")),
+                "--bench" => self.targets.contains(name),
                 "--test" => {
-                    let name = words.next()?;
-                    let filter = words.next_if(|word| !word.starts_with('-')).unwrap_or_default();
-                    let mut functions = self.functions.iter();
-                    let is_known = functions.any(|function| function.contains(filter));
-                    (in_file("tests", name) && is_known, name)
+                    let filter = Some(after(at + 2)).filter(|word| !word.starts_with('-'));
+                    let filter = filter.unwrap_or_default();
+                    self.targets.contains(name) && self.functions.iter().any(|f| f.contains(filter))
                 }
-                _ => continue,
+                _ => true,
             };
-            if !exists {
-                return Some(format!("{word} {name}"));
-            }
-        }
-        None
+            (!exists && !is_any).then(|| format!("{} {name}", words[at]))
+        })
     }
 }
 

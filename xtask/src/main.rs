@@ -120,7 +120,8 @@ fn check() -> Vec<Problem> {
         Ok(text) => links::check(root(), file, &text, &names),
         Err(problem) => vec![problem],
     };
-    let mut problems: Vec<Problem> = TEXTS.iter().chain(&["SECURITY.md"]).flat_map(check).collect();
+    let mut problems: Vec<Problem> =
+        TEXTS.iter().chain(&["SECURITY.md", "CONTRIBUTING.md"]).flat_map(check).collect();
     problems.extend(history::check(root()));
     problems.extend(spelling());
     problems.extend(run(&tree, WALKTHROUGH).unwrap_or_else(|problem| vec![problem]));

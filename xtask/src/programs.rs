@@ -16,7 +16,7 @@ use crate::text::{Fence, fences};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -26,8 +26,8 @@ const OUTCOMES: [&str; 4] = ["fails", "hangs", "panics", "runs"];
 const ASLEEP: usize = 50;
 const LOOK: Duration = Duration::from_millis(4);
 
-/// Whether a block is checked here.
-pub(crate) fn is_program(fence: &Fence) -> bool {
+/// Whether a block is run or compiled.
+fn is_program(fence: &Fence) -> bool {
     fence.language == "rust" && OUTCOMES.iter().any(|outcome| fence.get(outcome).is_some())
 }
 
@@ -35,7 +35,14 @@ pub(crate) fn is_program(fence: &Fence) -> bool {
 pub(crate) fn check(file: &str, text: &str, stages: &BTreeMap<String, Stage>) -> Vec<Problem> {
     let fences = fences(text);
     let mut problems = Vec::new();
-    for (at, fence) in fences.iter().enumerate().filter(|(_, fence)| is_program(fence)) {
+    for (at, fence) in fences.iter().enumerate() {
+        if !is_program(fence) {
+            if fence.language == "rust" && !fence.is_generated {
+                let message = "Rust that nobody checks: make it an excerpt, a move or a program";
+                problems.push(Problem::new(file, fence.line, message));
+            }
+            continue;
+        }
         let shown = fences.get(at + 1).filter(|next| is_output(next));
         let wrong = match stages.get(fence.get("stage").unwrap_or_default()) {
             Some(stage) => run_or_compile(fence, shown, stage).err(),
@@ -95,9 +102,6 @@ fn compile(text: &str, stage: &Stage, dir: &Path) -> std::io::Result<Compiled> {
     rustc.args(["--edition", "2024", "--error-format", "json", "--cap-lints", "allow"]);
     rustc.arg("-L").arg(format!("dependency={}", stage.dependencies.display()));
     rustc.arg("--extern").arg(format!("kvs={}", stage.library.display()));
-    if let Some(tempfile) = newest(&stage.dependencies, "libtempfile-") {
-        rustc.arg("--extern").arg(format!("tempfile={}", tempfile.display()));
-    }
     // Where a reader would have it: the compiler's messages name it.
     fs::create_dir(dir.join("src"))?;
     let is_whole = text.lines().any(|line| line.starts_with("fn main()"));
@@ -115,17 +119,6 @@ fn compile(text: &str, stage: &Stage, dir: &Path) -> std::io::Result<Compiled> {
         compiled.output += message["rendered"].as_str().unwrap_or(line);
     }
     Ok(compiled)
-}
-
-/// The library that was built last, of those with such a name.
-fn newest(dir: &Path, name: &str) -> Option<PathBuf> {
-    let files = fs::read_dir(dir).ok()?.filter_map(|entry| {
-        let path = entry.ok()?.path();
-        let file = path.file_name()?.to_str()?;
-        let is_wanted = file.starts_with(name) && file.ends_with(".rlib");
-        Some((path.metadata().ok()?.modified().ok()?, path)).filter(|_| is_wanted)
-    });
-    files.max().map(|(_, path)| path)
 }
 
 impl Compiled {
@@ -270,6 +263,7 @@ mod tests {
             ),
             (program("runs", "println!(\"42\");") + output, "1: it printed\n42"),
             (program("runs", "").replace("stage=1", "stage=9"), "1: `stage=` names no stage"),
+            (program("", ""), "1: Rust that nobody checks"),
         ] {
             let found = found(&text);
             assert!(found.len() == 1 && found[0].starts_with(words), "{found:?}, and not {words}");

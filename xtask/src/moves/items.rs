@@ -125,6 +125,23 @@ pub(super) fn split(text: &str) -> Result<Vec<Piece>, String> {
     }
 }
 
+/// The lines of an item with its documentation; of an `impl`, with its members.
+///
+/// # Errors
+/// If the text is no Rust, or has no such item.
+pub(crate) fn lines_of(text: &str, item: &str) -> Result<Vec<String>, String> {
+    let pieces = split(text)?;
+    let is_part = |piece: &Piece| piece.item() == item && is_body(piece.kind);
+    let first = pieces.iter().position(is_part).ok_or_else(|| format!("there is no `{item}`"))?;
+    let last = pieces.iter().rposition(is_part).unwrap_or(first);
+    let mut lines = Vec::new();
+    for piece in &pieces[first..=last] {
+        lines.extend(vec![String::new(); piece.blanks]);
+        lines.extend(piece.lines.iter().cloned());
+    }
+    Ok(lines.split_off(pieces[first].blanks))
+}
+
 fn is_doc(line: &str) -> bool {
     line.trim_start().starts_with("///")
 }

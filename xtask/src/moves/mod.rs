@@ -57,7 +57,7 @@
 mod compile;
 mod directives;
 mod imports;
-mod items;
+pub(crate) mod items;
 mod package;
 mod render;
 mod replay;
