@@ -82,7 +82,8 @@ pub(crate) struct Names<'a> {
     functions: BTreeSet<String>,
     /// The tests and benches that are programs.
     targets: BTreeSet<String>,
-    manifest: String,
+    /// What declares features and programs.
+    manifests: String,
 }
 
 impl Names<'_> {
@@ -91,12 +92,13 @@ impl Names<'_> {
         for dir in ["tests", "final", "stages", "benches"] {
             read_functions(&root.join(dir), &mut functions);
         }
-        let manifest = fs::read_to_string(root.join("Cargo.toml")).unwrap_or_default();
+        let read = |file: &str| fs::read_to_string(root.join(file)).unwrap_or_default();
+        let manifests = read("Cargo.toml") + &read("benches/Cargo.toml");
         let dirs = ["tests", "benches", "final/tests"].map(|dir| fs::read_dir(root.join(dir)));
         let files = dirs.into_iter().flatten().flatten().flatten();
         let stem = |path: &Path| Some(path.file_stem()?.to_string_lossy().into_owned());
         let targets = files.filter_map(|file| stem(&file.path())).collect();
-        Names { root, functions, targets, manifest }
+        Names { root, functions, targets, manifests }
     }
 
     /// What is wrong with a piece of code.
@@ -128,8 +130,8 @@ impl Names<'_> {
             // `--test NAME` stands for any.
             let is_any = name.chars().all(|c| c.is_ascii_uppercase());
             let exists = match words[at] {
-                "--features" => self.manifest.contains(&format!("\n{name} = [")),
-                "--bin" => self.manifest.contains(&format!("name = \"{name}\"")),
+                "--features" => self.manifests.contains(&format!("\n{name} = [")),
+                "--bin" => self.manifests.contains(&format!("name = \"{name}\"")),
                 "--bench" => self.targets.contains(name),
                 "--test" => {
                     let filter = Some(after(at + 2)).filter(|word| !word.starts_with('-'));
