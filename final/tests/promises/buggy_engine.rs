@@ -3,7 +3,7 @@
 //! others run, so that it is not a matter of luck.
 
 use kvs_final::{KvsEngine, KvsError, Result};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
@@ -27,22 +27,18 @@ pub(crate) const REMOVED_TWICE: &str = "a value removed twice";
 /// A write is acknowledged when it waits for its turn.
 pub(crate) const EARLY_ACKNOWLEDGEMENT: &str = "an early acknowledgement";
 
-/// The bytes of a file, by its number.
-type File = Arc<RwLock<Vec<u8>>>;
-
 #[derive(Clone)]
 struct Entry {
-    number: u32,
-    file: File,
-    start: usize,
-    len: usize,
+    /// The number of the file that it is in.
+    file: u32,
+    value: Arc<RwLock<String>>,
 }
 
 #[derive(Default)]
 struct Shared {
     index: RwLock<HashMap<String, Entry>>,
-    /// The names of the files.
-    files: RwLock<HashMap<u32, File>>,
+    /// The files that there are.
+    files: RwLock<HashSet<u32>>,
     cache: RwLock<HashMap<String, String>>,
     /// The number of the file that is written to. Held by the one that writes.
     tail: Mutex<u32>,
@@ -58,95 +54,64 @@ pub(crate) struct BuggyEngine {
 
 impl BuggyEngine {
     pub(crate) fn new(bug: &'static str) -> BuggyEngine {
-        let shared = Shared::default();
-        shared.files.write().unwrap().insert(0, File::default());
+        let shared = Shared { files: HashSet::from([0]).into(), ..Shared::default() };
         BuggyEngine { bug, shared: Arc::new(shared) }
     }
 
-    fn has(&self, bug: &str) -> bool {
+    /// Lets others run, if it has this bug. Returns whether it has.
+    fn window(&self, bug: &str) -> bool {
+        if self.bug == bug {
+            (0..3).for_each(|_| yield_now());
+        }
         self.bug == bug
     }
 
-    /// Lets others run, if this is where the bug is.
-    fn window(&self, bug: &str) -> bool {
-        if self.has(bug) {
-            (0..3).for_each(|_| yield_now());
-        }
-        self.has(bug)
-    }
-
-    fn read(&self, entry: &Entry) -> Result<String> {
-        let file = match self.window(DELETED_FILE) {
-            true => self.shared.files.read().unwrap().get(&entry.number).cloned(),
-            false => Some(Arc::clone(&entry.file)),
-        };
-        let file = file.ok_or(io::Error::from(io::ErrorKind::NotFound))?;
-        let bytes = &file.read().unwrap()[entry.start..entry.start + entry.len];
-        Ok(String::from_utf8(bytes.to_vec()).unwrap())
-    }
-
-    fn append(&self, number: u32, key: &str, value: &str) {
-        let file = Arc::clone(&self.shared.files.read().unwrap()[&number]);
-        let (start, len) = (file.read().unwrap().len(), value.len());
-        let entry = Entry { number, file: Arc::clone(&file), start, len };
-        if self.has(EARLY_KEY) {
-            file.write().unwrap().resize(start + len, b'0');
-            self.publish(key, entry);
-            self.window(EARLY_KEY);
-            file.write().unwrap()[start..].copy_from_slice(value.as_bytes());
-        } else {
-            file.write().unwrap().extend(value.as_bytes());
-            self.publish(key, entry);
-        }
-    }
-
-    fn publish(&self, key: &str, entry: Entry) {
-        if self.has(UNLINKS_FIRST) {
+    /// Writes to a file, and publishes that in the index.
+    fn append(&self, file: u32, key: &str, value: &str) {
+        // Nobody writes 0.
+        let written = if self.bug == EARLY_KEY { "0" } else { value };
+        let entry = Entry { file, value: Arc::new(RwLock::new(written.to_owned())) };
+        if self.bug == UNLINKS_FIRST {
             self.shared.index.write().unwrap().remove(key);
             self.window(UNLINKS_FIRST);
         }
-        self.shared.index.write().unwrap().insert(key.to_owned(), entry);
+        self.shared.index.write().unwrap().insert(key.to_owned(), entry.clone());
+        if self.window(EARLY_KEY) {
+            value.clone_into(&mut entry.value.write().unwrap());
+        }
     }
 
-    /// Copies what is live into a new file and deletes the old one.
+    /// Copies what is live into a new file and deletes the old ones.
     pub(crate) fn compact(&self) {
         self.shared.compacting.store(true, Ordering::SeqCst);
-        let (old, copy) = {
+        let copy = {
             let mut tail = self.shared.tail.lock().unwrap();
-            let (old, copy) = (*tail, *tail + 1);
             *tail += 2;
-            let mut files = self.shared.files.write().unwrap();
-            files.insert(copy, File::default());
-            files.insert(*tail, File::default());
-            (old, copy)
+            self.shared.files.write().unwrap().extend([*tail - 1, *tail]);
+            *tail - 1
         };
-        let file = Arc::clone(&self.shared.files.read().unwrap()[&copy]);
         let live = self.shared.index.read().unwrap().clone();
-        for (key, entry) in live.into_iter().filter(|(_, entry)| entry.number <= old) {
-            let bytes = entry.file.read().unwrap()[entry.start..entry.start + entry.len].to_vec();
-            let start = file.read().unwrap().len();
-            file.write().unwrap().extend(bytes);
-            let moved = Entry { number: copy, file: Arc::clone(&file), start, ..entry };
+        for (key, entry) in live.into_iter().filter(|(_, entry)| entry.file < copy) {
             let blindly = self.window(BLIND_SWAP);
             let mut index = self.shared.index.write().unwrap();
-            if blindly || index.get(&key).is_some_and(|now| now.number <= old) {
-                index.insert(key, moved);
+            if blindly || index.get(&key).is_some_and(|now| now.file < copy) {
+                index.insert(key, Entry { file: copy, ..entry });
             }
         }
-        self.shared.files.write().unwrap().retain(|number, _| *number >= copy);
+        self.shared.files.write().unwrap().retain(|file| *file >= copy);
         self.shared.compacting.store(false, Ordering::SeqCst);
     }
 }
 
 impl KvsEngine for BuggyEngine {
     fn set(&self, key: String, value: String) -> Result<()> {
-        if self.has(EARLY_ACKNOWLEDGEMENT) {
+        if self.bug == EARLY_ACKNOWLEDGEMENT {
             let same = self.clone();
             thread::spawn(move || same.append(*same.shared.tail.lock().unwrap(), &key, &value));
             return Ok(());
         }
         let tail = self.shared.tail.lock().unwrap();
-        if self.has(STALE_READ) {
+        if self.bug == STALE_READ {
             self.shared.cache.write().unwrap().remove(&key);
             self.window(STALE_READ);
         }
@@ -159,24 +124,28 @@ impl KvsEngine for BuggyEngine {
             return Ok(Some(value.clone()));
         }
         let entry = self.shared.index.read().unwrap().get(&key).cloned();
-        let value = entry.map(|entry| self.read(&entry)).transpose()?;
-        if let Some(value) = value.as_ref().filter(|_| self.has(STALE_READ)) {
+        let Some(Entry { file, value }) = entry else { return Ok(None) };
+        if self.window(DELETED_FILE) && !self.shared.files.read().unwrap().contains(&file) {
+            return Err(io::Error::from(io::ErrorKind::NotFound).into());
+        }
+        let value = value.read().unwrap().clone();
+        if self.bug == STALE_READ {
             self.shared.cache.write().unwrap().insert(key, value.clone());
         }
-        Ok(value)
+        Ok(Some(value))
     }
 
     fn remove(&self, key: String) -> Result<()> {
         let exists = || self.shared.index.read().unwrap().contains_key(&key);
-        let early = self.has(REMOVED_TWICE).then(exists);
+        let early = (self.bug == REMOVED_TWICE).then(exists);
         self.window(REMOVED_TWICE);
         let _tail = self.shared.tail.lock().unwrap();
         if !early.unwrap_or_else(exists) {
             return Err(KvsError::KeyNotFound);
         }
         self.shared.cache.write().unwrap().remove(&key);
-        let compacts = self.shared.compacting.load(Ordering::SeqCst);
-        if !(compacts && self.has(LOST_REMOVAL)) {
+        let is_lost = self.bug == LOST_REMOVAL && self.shared.compacting.load(Ordering::SeqCst);
+        if !is_lost {
             self.shared.index.write().unwrap().remove(&key);
         }
         Ok(())

@@ -1,9 +1,9 @@
 //! The server on a disk whose sync fails once.
 
-use super::expected::Expected;
 use super::promise::{Outcome, Run, count, for_each, sums};
 use super::server::{kvs_server, under_strace};
 use kvs_final::{KvsClient, Result};
+use kvs_test_kit::expected::Expected;
 use kvs_test_kit::until;
 use tempfile::TempDir;
 
@@ -22,7 +22,7 @@ fn fail_a_sync(
     let (mut expected, mut writes) = (Expected::default(), 0);
     let mut set = |client: &mut KvsClient| -> Result<()> {
         writes += 1;
-        expected.write(client, format!("k{}", writes % 7), Some(writes.to_string()))
+        expected.write(client, &format!("k{}", writes % 7), Some(writes.to_string()))
     };
     // Each write is synced, or those of some milliseconds are; on a busy disk it may take seconds.
     until(&format!("at level {level} sync {at} fails, and a write"), || set(&mut client).is_err());

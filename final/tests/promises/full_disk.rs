@@ -1,9 +1,9 @@
 //! A server on a disk that is full.
 
-use super::expected::Expected;
 use super::promise::{Outcome, Run, count, for_each};
 use super::server::{kvs_server, under_strace};
 use kvs_final::{KvStore, KvStoreOptions, KvsClient, KvsEngine, KvsError, Limits, Result};
+use kvs_test_kit::expected::Expected;
 use kvs_test_kit::local::Local;
 use std::path::Path;
 use std::process::Command;
@@ -46,7 +46,7 @@ struct Met {
 }
 
 impl Met {
-    fn set(&mut self, client: &mut KvsClient, key: String, value: &str) -> Result<()> {
+    fn set(&mut self, client: &mut KvsClient, key: &str, value: &str) -> Result<()> {
         self.expected.write(client, key, Some(value.to_owned()))
     }
 
@@ -71,7 +71,7 @@ impl Met {
         let value = "v".repeat(10_000);
         for round in 0..20 {
             let mut numbers = (from + 1_000 * round)..(from + 1_000 * round + 2_000);
-            let mut set = |number| self.set(client, format!("k{number}"), &value).err();
+            let mut set = |number| self.set(client, &format!("k{number}"), &value).err();
             let refusal = numbers.find_map(&mut set).ok_or("the disk is never full")?;
             self.note(&refusal)?;
             self.read(|key| client.get(key))?;
@@ -94,7 +94,7 @@ fn fill_a_disk(round: u64, take_for_done: bool) -> result::Result<Met, String> {
     let (mut client, mut met) = (KvsClient::connect(server.addr).unwrap(), Met::default());
     met.fill(&mut client, 0)?;
     fs::remove_file(&ballast).unwrap();
-    let resumed = met.set(&mut client, "resumed".to_owned(), "yes");
+    let resumed = met.set(&mut client, "resumed", "yes");
     resumed.map_err(|error| format!("there is room again, and it says: {error}"))?;
     met.resumed += 1;
     met.fill(&mut client, 100_000)?;
@@ -134,7 +134,7 @@ fn fail_a_rename() -> result::Result<Met, String> {
     let (mut met, value) = (Met::default(), "v".repeat(900 << 10));
     // More than is in one segment.
     for number in 0..90 {
-        match met.set(&mut client, format!("k{number}"), &value) {
+        match met.set(&mut client, &format!("k{number}"), &value) {
             Ok(()) => met.resumed = u64::from(met.refused > 0),
             Err(refusal) => met.note(&refusal)?,
         }

@@ -1,9 +1,9 @@
 //! The real server, killed at every system call that it makes for a script.
 
-use super::expected::Expected;
 use super::promise::{Outcome, Run, count, for_each, sums};
 use super::server::{KILL, under_strace};
 use kvs_final::{KvStore, KvsClient, KvsEngine, KvsError};
+use kvs_test_kit::expected::Expected;
 use kvs_test_kit::{Server, until};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -44,7 +44,7 @@ fn script(seed: u64) -> Script {
 fn ask(server: &Server, script: &Script, expected: &mut Expected) -> Result<(), KvsError> {
     let mut client = KvsClient::connect(server.addr)?;
     for (key, value) in script.clone() {
-        expected.write(&mut client, key, value)?;
+        expected.write(&mut client, &key, value)?;
     }
     let mut stats = client.stats();
     until("a compaction ends", || {

@@ -85,8 +85,8 @@ fn number_of(key: u32, found: Option<String>) -> result::Result<u32, String> {
     number.ok_or_else(|| format!("key {key}: `{text}`, which nobody wrote"))
 }
 
-/// What a client saw, and the moment and the error at which it stopped, if there was one. What it had
-/// asked then may have happened or not.
+/// What clients saw, and the moment and the error at which the first of them stopped, if there was one.
+/// What it had asked then may have happened or not.
 type Seen = (Vec<Event>, Option<(u32, KvsError)>);
 
 /// Lets the clients ask so much each, all at once. Each is at the same work for the same seed.
@@ -95,15 +95,20 @@ fn run<C: Client>(
     operations: u64,
     numbers: &Numbers,
     seed: u64,
-) -> result::Result<Vec<Seen>, String> {
+) -> result::Result<Seen, String> {
     thread::scope(|scope| {
         let work = clients.iter_mut().enumerate().map(|(client, asked)| {
             let random = StdRng::seed_from_u64(seed << 8 | client as u64);
             scope.spawn(move || work(client as u8, asked, operations, numbers, random))
         });
         let threads: Vec<_> = work.collect();
-        let joined = threads.into_iter().map(|thread| thread.join());
-        joined.map(|seen| seen.unwrap_or_else(|_| Err("a client panicked".to_owned()))).collect()
+        let (mut all, mut first) = Seen::default();
+        for thread in threads {
+            let (events, error) = thread.join().map_err(|_| "a client panicked")??;
+            all.extend(events);
+            first = first.into_iter().chain(error).min_by_key(|(met, _)| *met);
+        }
+        Ok((all, first))
     })
 }
 
@@ -114,14 +119,10 @@ pub(crate) fn run_well<C: Client>(
     numbers: &Numbers,
     seed: u64,
 ) -> result::Result<Vec<Event>, String> {
-    let mut all = Vec::new();
-    for (events, error) in run(clients, operations, numbers, seed)? {
-        match error {
-            Some((_, error)) => return Err(format!("a client got the error: {error}")),
-            None => all.extend(events),
-        }
+    match run(clients, operations, numbers, seed)? {
+        (_, Some((_, error))) => Err(format!("a client got the error: {error}")),
+        (events, None) => Ok(events),
     }
-    Ok(all)
 }
 
 /// What came of clients under whom something was ended.
@@ -163,12 +164,11 @@ pub(crate) fn run_until<C: Client, T: Send>(
         let (at, result) = ending.join().unwrap_or_else(|panic| resume_unwind(panic));
         (at, result, seen)
     });
-    for (of_client, error) in seen? {
-        if let Some((_, error)) = error.filter(|(met, _)| *met < at) {
-            return Err(format!("a client got an error before the end: {error}"));
-        }
-        events.extend(of_client);
+    let (later, error) = seen?;
+    if let Some((_, error)) = error.filter(|(met, _)| *met < at) {
+        return Err(format!("a client got an error before the end: {error}"));
     }
+    events.extend(later);
     Ok(Ended { begun, at, result, events })
 }
 

@@ -19,7 +19,6 @@
 
 mod buggy_engine;
 mod checks;
-mod expected;
 mod failed_sync;
 mod full_disk;
 mod fuzzed;

@@ -132,24 +132,13 @@ fn come_and_go(
     Ok(visits)
 }
 
-/// Clients that stay, ask without rest, and are killed in the end.
-struct Bench(Child);
-
-impl Bench {
-    fn start(addr: SocketAddr) -> Bench {
-        let (addr, clients) = (addr.to_string(), CLIENTS.to_string());
-        let mut command = Command::new(KVS);
-        command.args(["bench", "--addr", &addr, "--clients", &clients, "--read-ratio", "0.5"]);
-        command.args(["--keys", "4000", "--value-size", "1000", "--requests", "1000000000000"]);
-        Bench(command.stdout(Stdio::null()).spawn().unwrap())
-    }
-}
-
-impl Drop for Bench {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+/// Clients that stay and ask without rest, as long as there is a server.
+fn stay(addr: SocketAddr) -> Child {
+    let (addr, clients) = (addr.to_string(), CLIENTS.to_string());
+    let mut command = Command::new(KVS);
+    command.args(["bench", "--addr", &addr, "--clients", &clients, "--read-ratio", "0.5"]);
+    command.args(["--keys", "4000", "--value-size", "1000", "--requests", "1000000000000"]);
+    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
 pub(crate) fn without_growth(run: Run) -> Outcome {
@@ -172,7 +161,7 @@ pub(crate) fn without_growth(run: Run) -> Outcome {
     let server = kvs_server(&["--threads", "2", "--max-connections", &limit], dir.path());
     let mut watch = KvsClient::connect(server.addr).unwrap();
     watch.set("large".to_owned(), "v".repeat(LARGE)).unwrap();
-    let (mut bench, done, addr) = (Bench::start(server.addr), AtomicBool::new(false), server.addr);
+    let (mut staying, done, addr) = (stay(server.addr), AtomicBool::new(false), server.addr);
     let all = format!("\nconnections {}\n", CLIENTS + 1);
     until("the clients that stay are there", || watch.stats().unwrap().contains(&all));
     let (samples, visits) = thread::scope(|scope| {
@@ -202,9 +191,11 @@ pub(crate) fn without_growth(run: Run) -> Outcome {
         }
         Ok::<_, String>((samples?, visits))
     })?;
-    if let Some(status) = bench.0.try_wait().unwrap() {
+    if let Some(status) = staying.try_wait().unwrap() {
         return Err(format!("the clients that stay end with {status}"));
     }
+    drop(server);
+    staying.wait().unwrap();
     // The first quarter is for warming up.
     let quarter = samples.len() / 4;
     let (before, later) = (&samples[quarter..2 * quarter], &samples[3 * quarter..]);

@@ -5,6 +5,7 @@
 //! program `xfs_io` issues it, for ext4 too. Mounted again, the file system recovers from its journal.
 
 use rustix::fs::statvfs;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -34,9 +35,10 @@ impl Volume {
         let place = if has_room { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
         let place = place.map_err(|error| error.to_string())?;
         let (image, dir) = (place.path().join("image"), place.path().join("mounted"));
-        std::fs::create_dir(&dir).map_err(|error| error.to_string())?;
+        fs::create_dir(&dir).map_err(|error| error.to_string())?;
         // Of XFS there is none smaller.
-        run(watched("truncate").args(["--size", "320M"]).arg(&image))?;
+        let empty = File::create(&image).and_then(|image| image.set_len(320 << 20));
+        empty.map_err(|error| error.to_string())?;
         run(watched(&format!("mkfs.{kind}")).arg("-q").arg(&image))?;
         run(watched("xfs_io").arg("-V"))?;
         let volume = Volume { image, dir, _place: place };

@@ -15,6 +15,7 @@
 //! |---|---|
 //! | [`local`] | a server in the test's own process |
 //! | [`engines`] | engines of the tests' own, for such a server |
+//! | [`expected`] | what a store may hold after writes some of which failed |
 //! | [`flood`], [`visits`] | clients that never rest, clients that do not stay |
 //! | [`sigterm`] | a server that is told to stop under load |
 //! | [`simulated`] | what a store is asked on a disk that crashes, fails or decays |
@@ -23,6 +24,7 @@
 #![allow(clippy::unwrap_used)] // helpers of tests are tests
 
 pub mod engines;
+pub mod expected;
 pub mod flood;
 pub mod injected;
 pub mod local;

@@ -1,45 +1,18 @@
 //! Every error at every place, once and for ever.
 
-use crate::simulated::workload::{KEYS, Model, Step, key, open, run, script};
+use crate::expected::Expected;
+use crate::simulated::workload::{KEYS, Step, key, open, run, script};
 use kvs_final::disk::{Fault, SimulatedDisk};
-use kvs_final::{KvStore, KvsEngine, Result};
+use kvs_final::{KvsEngine, Result};
 use std::io::ErrorKind;
 
-/// What a store may hold after steps that failed: each key its last acknowledged value, or that of
-/// a write that failed since.
-struct Possible {
-    acknowledged: Model,
-    /// Failed writes since the last acknowledged one, per key; `None` is a removal.
-    failed: Vec<(String, Option<String>)>,
-}
-
-impl Possible {
-    fn note(&mut self, step: &Step, succeeded: bool) {
-        let (key, value) = match step {
-            Step::Set(key, value) => (key, Some(value.clone())),
-            Step::Remove(key) => (key, None),
-            // If one of them failed, each of the others may have.
-            Step::Batch(steps) => return steps.iter().for_each(|step| self.note(step, succeeded)),
-            Step::Sync | Step::Compact | Step::CompactIfDue | Step::Reopen => return,
-        };
-        if succeeded {
-            self.failed.retain(|(failed, _)| failed != key);
-            step.apply_to(&mut self.acknowledged);
-        } else {
-            self.failed.push((key.clone(), value));
-        }
-    }
-
-    fn allows(&self, key: &str, found: &Option<String>) -> bool {
-        self.acknowledged.get(key) == found.as_ref()
-            || self.failed.iter().any(|(failed, value)| failed == key && value == found)
-    }
-
-    fn check(&self, store: &KvStore, when: &str) {
-        for number in 0..KEYS {
-            let found = store.get(key(number)).unwrap();
-            assert!(self.allows(&key(number), &found), "{when}: {} is {found:?}", key(number));
-        }
+/// Notes the writes of a step. If one of a batch failed, each of the others may have.
+fn note(step: &Step, acknowledged: bool, expected: &mut Expected) {
+    match step {
+        Step::Set(key, value) => expected.note(key, Some(value.clone()), acknowledged),
+        Step::Remove(key) => expected.note(key, None, acknowledged),
+        Step::Batch(steps) => steps.iter().for_each(|step| note(step, acknowledged, expected)),
+        Step::Sync | Step::Compact | Step::CompactIfDue | Step::Reopen => {}
     }
 }
 
@@ -48,20 +21,20 @@ impl Possible {
 fn run_with(fault: Fault, steps: &[Step], is_done: fn(&Result<()>) -> bool) -> bool {
     let disk = SimulatedDisk::new();
     disk.set_fault(Some(fault));
-    let mut possible = Possible { acknowledged: Model::new(), failed: Vec::new() };
+    let mut expected = Expected::default();
     let mut store = open(&disk).ok();
     for step in steps {
         // With a store that did not open, the step is only another attempt to open it.
         let is_open = store.is_some();
         let result = run(step, &mut store, &disk);
         if is_open {
-            possible.note(step, is_done(&result));
+            note(step, is_done(&result), &mut expected);
         }
         if let Some(store) = &store {
             for number in 0..KEYS {
                 // A read may fail, but not lie.
                 if let Ok(found) = store.get(key(number)) {
-                    assert!(possible.allows(&key(number), &found), "{fault:?}: {found:?}");
+                    assert!(expected.allows(&key(number), &found), "{fault:?}: {found:?}");
                 }
             }
         }
@@ -69,7 +42,9 @@ fn run_with(fault: Fault, steps: &[Step], is_done: fn(&Result<()>) -> bool) -> b
     drop(store);
     let met = disk.operations() > fault.at;
     disk.set_fault(None);
-    possible.check(&open(&disk).unwrap(), &format!("{fault:?}, after it was opened again"));
+    let store = open(&disk).unwrap();
+    let checked = expected.check(|key| store.get(key));
+    checked.unwrap_or_else(|error| panic!("{fault:?}, after it was opened again: {error}"));
     met
 }
 
