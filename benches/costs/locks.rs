@@ -1,10 +1,9 @@
 //! Locks and atomics, alone and contended.
 
 use crate::basics::Work;
-use crate::measure::{Costs, Group, together};
+use crate::measure::{Costs, Group};
 use std::cell::Cell;
 use std::hint::black_box;
-use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
@@ -19,49 +18,36 @@ pub(crate) fn costs(costs: &mut Costs, work: Work) {
 /// A lock is taken, a number in it read or increased, and the lock given back.
 fn locks(mut group: Group<'_>, inside: impl Fn() + Copy + Sync) {
     for threads in [1, 2, 4] {
-        group.bench("none", threads, |times| {
-            let number = 7;
-            together(times, threads, |_, operations| {
-                for _ in operations {
-                    inside();
-                    assert_eq!(*black_box(&number), 7);
-                }
-            })
-        });
-        group.bench("mutex", threads, |times| {
-            let number = Mutex::new(0);
-            let run = together(times, threads, |_, operations| {
-                for _ in operations {
-                    let mut number = number.lock().unwrap();
-                    inside();
-                    *number += 1;
-                }
-            });
-            assert_eq!(*number.lock().unwrap(), times);
-            run
-        });
-        group.bench("rwlock-read", threads, |times| {
-            let number = RwLock::new(7);
-            together(times, threads, |_, operations| {
-                for _ in operations {
-                    let number = number.read().unwrap();
-                    inside();
-                    assert_eq!(*black_box(&*number), 7);
-                }
-            })
-        });
-        group.bench("rwlock-write", threads, |times| {
-            let number = RwLock::new(0);
-            let run = together(times, threads, |_, operations| {
-                for _ in operations {
-                    let mut number = number.write().unwrap();
-                    inside();
-                    *number += 1;
-                }
-            });
-            assert_eq!(*number.read().unwrap(), times);
-            run
-        });
+        let read = |number: &u64| {
+            inside();
+            assert_eq!(*black_box(number), 7);
+        };
+        let increase = |number: &mut u64| {
+            inside();
+            *number += 1;
+        };
+        group.bench_shared("none", threads, || 7, |number, _| read(number), |_, _| ());
+        group.bench_shared(
+            "mutex",
+            threads,
+            || Mutex::new(0),
+            |number, _| increase(&mut number.lock().unwrap()),
+            |number, times| assert_eq!(number.into_inner().unwrap(), times),
+        );
+        group.bench_shared(
+            "rwlock-read",
+            threads,
+            || RwLock::new(7),
+            |number, _| read(&number.read().unwrap()),
+            |_, _| (),
+        );
+        group.bench_shared(
+            "rwlock-write",
+            threads,
+            || RwLock::new(0),
+            |number, _| increase(&mut number.write().unwrap()),
+            |number, times| assert_eq!(number.into_inner().unwrap(), times),
+        );
     }
 }
 
@@ -81,74 +67,61 @@ thread_local! {
 
 // `Relaxed`, here and below: each number is counted for its own sake, and read when all threads
 // have been joined.
-fn increase(counter: &AtomicU64, operations: Range<u64>) {
-    for _ in operations {
-        counter.fetch_add(1, Ordering::Relaxed);
-    }
+fn increase(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
 }
 
-fn sum<'a>(counters: impl IntoIterator<Item = &'a AtomicU64>) -> u64 {
-    counters.into_iter().map(|counter| counter.load(Ordering::Relaxed)).sum()
+fn assert_sum<'a>(counters: impl IntoIterator<Item = &'a AtomicU64>, times: u64) {
+    let sum: u64 = counters.into_iter().map(|counter| counter.load(Ordering::Relaxed)).sum();
+    assert_eq!(sum, times);
 }
 
 /// A number is read or increased, by threads that share it or not.
 fn atomics(mut group: Group<'_>) {
     for threads in [1, 2] {
-        group.bench("thread-local", threads, |times| {
-            together(times, threads, |_, operations| {
-                for _ in operations {
-                    let before = COUNTER.with(|counter| counter.replace(counter.get() + 1));
-                    assert!(black_box(before) < times);
-                }
-            })
-        });
-        group.bench("load", threads, |times| {
-            let number = AtomicU64::new(7);
-            together(times, threads, |_, operations| {
-                for _ in operations {
-                    assert_eq!(black_box(&number).load(Ordering::Relaxed), 7);
-                }
-            })
-        });
-        group.bench("add-own-line", threads, |times| {
-            let counters = [OwnLine::default(), OwnLine::default()];
-            let run = together(times, threads, |thread, operations| {
-                increase(&counters[thread].0, operations);
-            });
-            assert_eq!(times, sum(counters.iter().map(|counter| &counter.0)));
-            run
-        });
+        let increase_own = |_: &(), _| COUNTER.with(|counter| counter.set(counter.get() + 1));
+        group.bench_shared("thread-local", threads, || (), increase_own, |(), _| ());
+        let load = |number: &AtomicU64, _| {
+            assert_eq!(black_box(number).load(Ordering::Relaxed), 7);
+        };
+        group.bench_shared("load", threads, || AtomicU64::new(7), load, |_, _| ());
+        group.bench_shared(
+            "add-own-line",
+            threads,
+            <[OwnLine; 2]>::default,
+            |counters, thread| increase(&counters[thread].0),
+            |counters, times| assert_sum(counters.iter().map(|counter| &counter.0), times),
+        );
     }
-    group.bench("add-neighbours", 2, |times| {
-        let counters = OneLine::default();
-        let run =
-            together(times, 2, |thread, operations| increase(&counters.0[thread], operations));
-        assert_eq!(times, sum(&counters.0));
-        run
-    });
-    group.bench("add-shared", 2, |times| {
-        let counter = OwnLine::default();
-        let run = together(times, 2, |_, operations| increase(&counter.0, operations));
-        assert_eq!(times, sum([&counter.0]));
-        run
-    });
+    group.bench_shared(
+        "add-neighbours",
+        2,
+        OneLine::default,
+        |counters, thread| increase(&counters.0[thread]),
+        |counters, times| assert_sum(&counters.0, times),
+    );
+    group.bench_shared(
+        "add-shared",
+        2,
+        OwnLine::default,
+        |counter, _| increase(&counter.0),
+        |counter, times| assert_sum([&counter.0], times),
+    );
 }
 
 /// An `Arc` is cloned, and the clone dropped.
 fn arcs(mut group: Group<'_>) {
-    for (name, threads) in [("own", 1), ("own", 2), ("shared", 2)] {
-        group.bench(name, threads, |times| {
-            let one = Arc::new(OwnLine::default());
-            let is_shared = name == "shared";
-            let other = if is_shared { Arc::clone(&one) } else { Arc::default() };
-            let arcs = [one, other];
-            let run = together(times, threads, |thread, operations| {
-                for _ in operations {
-                    drop(black_box(Arc::clone(&arcs[thread])));
-                }
-            });
-            assert_eq!(Arc::strong_count(&arcs[0]), if is_shared { 2 } else { 1 });
-            run
-        });
-    }
+    let own = || [Arc::<OwnLine>::default(), Arc::default()];
+    let shared = || {
+        let one = Arc::default();
+        [Arc::clone(&one), one]
+    };
+    let clone =
+        |arcs: &[Arc<OwnLine>; 2], thread: usize| drop(black_box(Arc::clone(&arcs[thread])));
+    let assert_owners = |arcs: [Arc<OwnLine>; 2], owners| {
+        assert_eq!(Arc::strong_count(&arcs[0]), owners);
+    };
+    group.bench_shared("own", 1, own, clone, |arcs, _| assert_owners(arcs, 1));
+    group.bench_shared("own", 2, own, clone, |arcs, _| assert_owners(arcs, 1));
+    group.bench_shared("shared", 2, shared, clone, |arcs, _| assert_owners(arcs, 2));
 }

@@ -3,7 +3,7 @@
 //!
 //! ```console
 //! $ cargo bench --bench costs -- --quick
-//! $ cargo bench --bench costs -- lock map   # only the costs with one of these words in the name
+//! $ cargo bench --bench costs -- "lock|map"   # only the costs with one of these words in the name
 //! $ KVS_RECORD=keep cargo bench --bench costs
 //! ```
 //!

@@ -10,62 +10,6 @@ use std::thread;
 
 const KEYS: u64 = 10_000;
 
-/// A map of text to numbers.
-trait Map: Default + Sync {
-    fn get(&self, key: &str) -> Option<u64>;
-    fn set(&self, key: String, value: u64);
-}
-
-impl Map for Mutex<HashMap<String, u64>> {
-    fn get(&self, key: &str) -> Option<u64> {
-        self.lock().unwrap().get(key).copied()
-    }
-
-    fn set(&self, key: String, value: u64) {
-        self.lock().unwrap().insert(key, value);
-    }
-}
-
-impl Map for RwLock<HashMap<String, u64>> {
-    fn get(&self, key: &str) -> Option<u64> {
-        self.read().unwrap().get(key).copied()
-    }
-
-    fn set(&self, key: String, value: u64) {
-        self.write().unwrap().insert(key, value);
-    }
-}
-
-impl Map for DashMap<String, u64> {
-    fn get(&self, key: &str) -> Option<u64> {
-        DashMap::get(self, key).map(|value| *value)
-    }
-
-    fn set(&self, key: String, value: u64) {
-        self.insert(key, value);
-    }
-}
-
-impl Map for papaya::HashMap<String, u64> {
-    fn get(&self, key: &str) -> Option<u64> {
-        self.pin().get(key).copied()
-    }
-
-    fn set(&self, key: String, value: u64) {
-        self.pin().insert(key, value);
-    }
-}
-
-impl Map for SkipMap<String, u64> {
-    fn get(&self, key: &str) -> Option<u64> {
-        SkipMap::get(self, key).map(|entry| *entry.value())
-    }
-
-    fn set(&self, key: String, value: u64) {
-        self.insert(key, value);
-    }
-}
-
 pub(crate) fn costs(costs: &mut Costs) {
     // One of 10,000 keys is looked up, and its value copied.
     maps(costs.group("map-get"), &[1, 2, 4], KEYS, false);
@@ -76,63 +20,96 @@ pub(crate) fn costs(costs: &mut Costs) {
 }
 
 fn maps(mut group: Group<'_>, readers: &[usize], keys: u64, writer: bool) {
-    type Std = HashMap<String, u64>;
     for &readers in readers {
-        map::<Mutex<Std>>(&mut group, "mutex-hashmap", readers, keys, writer);
-        map::<RwLock<Std>>(&mut group, "rwlock-hashmap", readers, keys, writer);
-        map::<DashMap<String, u64>>(&mut group, "dashmap", readers, keys, writer);
-        map::<papaya::HashMap<String, u64>>(&mut group, "papaya", readers, keys, writer);
-        map::<SkipMap<String, u64>>(&mut group, "skiplist", readers, keys, writer);
+        let mut case = Case { group: &mut group, readers, keys, writer };
+        let map = Mutex::new(HashMap::new());
+        let get = |key: &str| map.lock().unwrap().get(key).copied();
+        case.bench("mutex-hashmap", get, |key, value| {
+            map.lock().unwrap().insert(key, value);
+        });
+        let map = RwLock::new(HashMap::new());
+        let get = |key: &str| map.read().unwrap().get(key).copied();
+        case.bench("rwlock-hashmap", get, |key, value| {
+            map.write().unwrap().insert(key, value);
+        });
+        let map = DashMap::new();
+        let get = |key: &str| map.get(key).map(|value| *value);
+        case.bench("dashmap", get, |key, value| {
+            map.insert(key, value);
+        });
+        let map = papaya::HashMap::new();
+        let get = |key: &str| map.pin().get(key).copied();
+        case.bench("papaya", get, |key, value| {
+            map.pin().insert(key, value);
+        });
+        let map = SkipMap::new();
+        let get = |key: &str| map.get(key).map(|entry| *entry.value());
+        case.bench("skiplist", get, |key, value| {
+            map.insert(key, value);
+        });
     }
 }
 
-/// Every key is there from the start and only ever overwritten. `missing` are the look-ups that do
-/// not find it, of all look-ups, and `sets` what the writer did meanwhile; a map that finds another
-/// key's value ends the run.
-fn map<M: Map>(group: &mut Group<'_>, name: &str, readers: usize, keys: u64, writer: bool) {
-    let names: Vec<String> = (0..keys).map(|number| format!("key{number:05}")).collect();
-    let map = M::default();
-    for (number, name) in (0..).zip(&names) {
-        map.set(name.clone(), number);
-    }
-    let number = |thread, operation| scattered(thread, operation) % keys;
-    let set = |operation| {
-        let number = number(readers, operation);
-        map.set(names[number as usize].clone(), number + operation * keys);
-    };
-    group.bench(name, readers, |times| {
-        // These count for their own sake, and say that it is over.
-        let (missing, sets) = (AtomicU64::new(0), AtomicU64::new(0));
-        let over = AtomicBool::new(!writer);
-        let mut run = thread::scope(|scope| {
-            scope.spawn(|| {
-                while !over.load(Ordering::Relaxed) {
-                    set(sets.fetch_add(1, Ordering::Relaxed));
-                }
-            });
-            while writer && sets.load(Ordering::Relaxed) == 0 {
-                thread::yield_now();
-            }
-            let run = together(times, readers, |thread, operations| {
-                let mut not_found = 0;
-                for operation in operations {
-                    let number = number(thread, operation);
-                    match map.get(&names[number as usize]) {
-                        Some(value) => assert_eq!(value % keys, number),
-                        None => not_found += 1,
+struct Case<'a, 'b> {
+    group: &'a mut Group<'b>,
+    readers: usize,
+    keys: u64,
+    /// Whether one more thread overwrites keys.
+    writer: bool,
+}
+
+impl Case<'_, '_> {
+    /// Every key is there from the start and only ever overwritten. `missing` are the look-ups that do
+    /// not find it, of all look-ups, and `sets` what the writer did meanwhile; a map that finds another
+    /// key's value ends the run.
+    fn bench(
+        &mut self,
+        name: &str,
+        get: impl Fn(&str) -> Option<u64> + Sync,
+        set: impl Fn(String, u64) + Sync,
+    ) {
+        let Case { readers, keys, writer, .. } = *self;
+        let names: Vec<String> = (0..keys).map(|number| format!("key{number:05}")).collect();
+        (0..).zip(&names).for_each(|(number, name)| set(name.clone(), number));
+        let number = |thread, operation| scattered(thread, operation) % keys;
+        let set_one = |operation| {
+            let number = number(readers, operation);
+            set(names[number as usize].clone(), number + operation * keys);
+        };
+        self.group.bench(name, readers, |times| {
+            // These count for their own sake, and say that it is over.
+            let (missing, sets) = (AtomicU64::new(0), AtomicU64::new(0));
+            let over = AtomicBool::new(!writer);
+            let mut run = thread::scope(|scope| {
+                scope.spawn(|| {
+                    while !over.load(Ordering::Relaxed) {
+                        set_one(sets.fetch_add(1, Ordering::Relaxed));
                     }
+                });
+                while writer && sets.load(Ordering::Relaxed) == 0 {
+                    thread::yield_now();
                 }
-                missing.fetch_add(not_found, Ordering::Relaxed);
+                let run = together(times, readers, |thread, operations| {
+                    let mut not_found = 0;
+                    for operation in operations {
+                        let number = number(thread, operation);
+                        match get(&names[number as usize]) {
+                            Some(value) => assert_eq!(value % keys, number),
+                            None => not_found += 1,
+                        }
+                    }
+                    missing.fetch_add(not_found, Ordering::Relaxed);
+                });
+                over.store(true, Ordering::Relaxed);
+                run
             });
-            over.store(true, Ordering::Relaxed);
+            run.counts.push(("missing", missing.into_inner() as f64));
+            if writer {
+                run.counts.push(("sets", sets.into_inner() as f64));
+            }
             run
         });
-        run.counts.push(("missing", missing.into_inner() as f64));
-        if writer {
-            run.counts.push(("sets", sets.into_inner() as f64));
-        }
-        run
-    });
+    }
 }
 
 /// Which key a thread uses for an operation, once it is divided by how many there are: each in its

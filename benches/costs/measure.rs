@@ -64,6 +64,26 @@ impl Group<'_> {
         });
     }
 
+    /// Something that several threads do with one thing: made, used by a thread that knows its number,
+    /// and checked when it was used so many times.
+    pub(crate) fn bench_shared<T: Sync>(
+        &mut self,
+        name: &str,
+        threads: usize,
+        make: impl Fn() -> T,
+        work: impl Fn(&T, usize) + Sync,
+        check: impl Fn(T, u64),
+    ) {
+        self.bench(name, threads, |times| {
+            let shared = make();
+            let run = together(times, threads, |thread, operations| {
+                operations.for_each(|_| work(&shared, thread));
+            });
+            check(shared, times);
+            run
+        });
+    }
+
     /// For a cost whose operation takes longer than it says.
     pub(crate) fn briefly(mut self) -> Self {
         self.group.measurement_time(Duration::from_millis(10));

@@ -1,6 +1,7 @@
 //! A connection over the loopback, a request over it, and the text that the request is.
 
 use crate::measure::{Costs, Run, timed};
+use kvs_bench_kit::load::Exchange;
 use kvs_common::protocol::{Request, encode};
 use std::hint::black_box;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -17,7 +18,8 @@ pub(crate) fn costs(costs: &mut Costs) {
 
     // A `Set` with a key and a value of 16 letters each becomes a line, or the line a `Set`.
     let mut group = costs.group("json");
-    let (request, line) = set();
+    let request = Request::Set { key: "k".repeat(16), value: "v".repeat(16) };
+    let line = encode(&request).unwrap();
     group.bench_one("encode", || {
         assert_eq!(encode(black_box(&request)).unwrap().len(), line.len());
     });
@@ -26,13 +28,11 @@ pub(crate) fn costs(costs: &mut Costs) {
     });
 }
 
-fn set() -> (Request, Vec<u8>) {
-    let request = Request::Set { key: "k".repeat(16), value: "v".repeat(16) };
-    let line = encode(&request).unwrap();
-    (request, line)
+fn exchange() -> Exchange {
+    let mut exchange = Exchange::default();
+    exchange.get(&"k".repeat(16), &"v".repeat(16));
+    exchange
 }
-
-const ANSWER: &[u8] = b"{\"Ok\":\"vvvvvvvvvvvvvvvv\"}\n";
 
 /// Runs `client` beside a server that takes so many connections, one after the other. It answers
 /// every line, or closes at once.
@@ -54,10 +54,10 @@ fn beside_server(connections: u64, answers: bool, client: impl FnOnce(SocketAddr
 
 fn answer(stream: TcpStream) {
     stream.set_nodelay(true).unwrap();
-    let (mut lines, mut writer) = (BufReader::new(&stream), &stream);
+    let (mut lines, mut writer, answer) = (BufReader::new(&stream), &stream, exchange().answer);
     let mut line = Vec::new();
     while lines.read_until(b'\n', &mut line).unwrap() > 0 {
-        writer.write_all(ANSWER).unwrap();
+        writer.write_all(&answer).unwrap();
         line.clear();
     }
 }
@@ -65,12 +65,13 @@ fn answer(stream: TcpStream) {
 /// A connection for each operation. The client waits for the server's side of it: one that ran
 /// ahead would measure how many connections can queue up.
 fn connections(times: u64, request: bool) -> Run {
+    let (exchange, mut buffer) = (exchange(), Vec::new());
     beside_server(times, request, |addr| {
         for _ in 0..times {
             let mut stream = TcpStream::connect(addr).unwrap();
             if request {
                 stream.set_nodelay(true).unwrap();
-                ask(&mut BufReader::new(&stream), &set().1);
+                exchange.ask(&mut stream, &mut buffer).unwrap();
             } else {
                 assert_eq!(stream.read(&mut [0; 1]).unwrap(), 0);
             }
@@ -79,17 +80,10 @@ fn connections(times: u64, request: bool) -> Run {
 }
 
 fn requests(times: u64) -> Run {
+    let (exchange, mut buffer) = (exchange(), Vec::new());
     beside_server(1, true, |addr| {
-        let stream = TcpStream::connect(addr).unwrap();
+        let mut stream = TcpStream::connect(addr).unwrap();
         stream.set_nodelay(true).unwrap();
-        let (mut lines, request) = (BufReader::new(&stream), set().1);
-        (0..times).for_each(|_| ask(&mut lines, &request));
+        (0..times).for_each(|_| exchange.ask(&mut stream, &mut buffer).unwrap());
     })
-}
-
-fn ask(lines: &mut BufReader<&TcpStream>, request: &[u8]) {
-    lines.get_mut().write_all(request).unwrap();
-    let mut answer = Vec::new();
-    lines.read_until(b'\n', &mut answer).unwrap();
-    assert_eq!(answer, ANSWER);
 }

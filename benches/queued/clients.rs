@@ -3,6 +3,7 @@
 use kvs::thread_pool::{SharedQueueThreadPool, ThreadPool};
 use kvs_bench_kit::load::connect;
 use std::net::{SocketAddr, TcpStream};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{self, Thread};
@@ -70,39 +71,19 @@ fn start_next<W: Fn(usize) + Send + Sync + 'static>(
     if number >= CLIENTS {
         return;
     }
-    let (next, iteration) = (Arc::clone(pool), Arc::clone(iteration));
+    let (own_pool, iteration) = (Arc::clone(pool), Arc::clone(iteration));
     pool.spawn(move || {
-        // The last to be dropped: who waits for the end finds that no client holds the pool.
-        let done = Done(iteration);
-        let _next = Next(next, &done.0);
-        (done.0.work)(number);
+        // One that panics is counted, too: the bench fails then, and does not hang.
+        if catch_unwind(AssertUnwindSafe(|| (iteration.work)(number))).is_err() {
+            iteration.failed.store(true, Ordering::Relaxed);
+        }
+        start_next(&own_pool, &iteration);
+        // Before it counts: who waits for the end finds that no client holds the pool.
+        drop(own_pool);
+        if iteration.left.fetch_sub(1, Ordering::AcqRel) == 1 {
+            iteration.waiting.unpark();
+        }
     });
-}
-
-/// Starts the next client when one is done, also when it panics.
-struct Next<'a, W: Fn(usize) + Send + Sync + 'static>(
-    Arc<SharedQueueThreadPool>,
-    &'a Arc<Iteration<W>>,
-);
-
-impl<W: Fn(usize) + Send + Sync + 'static> Drop for Next<'_, W> {
-    fn drop(&mut self) {
-        start_next(&self.0, self.1);
-    }
-}
-
-/// Counts a client as done, also when it panics: the bench fails then, and does not hang.
-struct Done<W>(Arc<Iteration<W>>);
-
-impl<W> Drop for Done<W> {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            self.0.failed.store(true, Ordering::Relaxed);
-        }
-        if self.0.left.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.0.waiting.unpark();
-        }
-    }
 }
 
 /// A connection for each client.

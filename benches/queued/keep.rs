@@ -3,16 +3,8 @@
 use crate::clients::{AT_ONCE, CLIENTS};
 use crate::servers;
 use kvs_bench_kit::criterion::keep_if_asked;
+use kvs_bench_kit::tables::QUEUED;
 use kvs_bench_kit::{Outcome, Record, Unit};
-
-const BENCHES: [&str; 6] = [
-    "write_queued_kvstore",
-    "read_queued_kvstore",
-    "write_queued_rayon",
-    "read_queued_rayon",
-    "write_queued_sled",
-    "read_queued_sled",
-];
 
 /// Measures. If the environment asks for it, the estimates become a round of the record.
 ///
@@ -30,7 +22,7 @@ pub fn if_asked(measure: impl FnOnce()) -> Outcome<()> {
             Ok(())
         };
         add("null/0/none".to_owned(), "null/clients".to_owned())?;
-        for bench in BENCHES {
+        for bench in QUEUED {
             let name = bench.replace('_', "-");
             for threads in servers::threads() {
                 add(format!("{name}/{threads}/each"), format!("{bench}/connects/{threads}"))?;

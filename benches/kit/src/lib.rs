@@ -8,7 +8,7 @@
 //! | [`record`] | what was measured, on what machine and revision: a file of JSON |
 //! | [`derived`] | the tables and figures of all records |
 //! | [`markdown`] | tables, and numbers as they are in tables |
-//! | [`chart`] | lines over the number of threads, as SVG |
+//! | `chart` | lines over the number of threads, as SVG |
 //! | [`criterion`] | what Criterion has estimated, for a record |
 //! | [`data`] | keys and values |
 //! | [`peers`] | the tables of our engine and our server beside others |
@@ -17,7 +17,7 @@
 //! | [`usage`] | what a process has used |
 //! | [`options`] | the command lines |
 
-pub mod chart;
+mod chart;
 pub mod criterion;
 pub mod data;
 pub mod derived;

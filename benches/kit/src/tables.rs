@@ -96,17 +96,19 @@ pub fn counts(record: &Record) -> String {
     below(head, counted.into_iter().chain([named]))
 }
 
+/// The six benches of the challenge.
+pub const QUEUED: [&str; 6] = [
+    "write_queued_kvstore",
+    "read_queued_kvstore",
+    "write_queued_rayon",
+    "read_queued_rayon",
+    "write_queued_sled",
+    "read_queued_sled",
+];
+
 /// Milliseconds an iteration of the six benches, with a connection for each request and with kept ones,
 /// by the number of threads.
 pub fn queued(record: &Record) -> String {
-    const BENCHES: [&str; 6] = [
-        "write_queued_kvstore",
-        "read_queued_kvstore",
-        "write_queued_rayon",
-        "read_queued_rayon",
-        "write_queued_sled",
-        "read_queued_sled",
-    ];
     let time = |of: &str| Some(with_spread(&record.rounds_of(of, "seconds")?.scaled(1e3)));
     let threads = numbers_at(record, 1).into_iter().filter(|&threads| threads > 0);
     let threads: Vec<u32> = threads.collect();
@@ -115,7 +117,7 @@ pub fn queued(record: &Record) -> String {
     });
     let columns: Vec<_> = columns.collect();
     let title = "ms an iteration; connection, threads of the pool";
-    let table = grid(title, &BENCHES, &columns, |bench, rest| {
+    let table = grid(title, &QUEUED, &columns, |bench, rest| {
         time(&format!("{}/{rest}", bench.replace('_', "-")))
     });
     let null = time("null/0/none").unwrap_or_default();
