@@ -4,7 +4,7 @@
 //! the same one, so only itself is compiled anew.
 
 use super::package::Package;
-use super::{Expected, State};
+use super::replay::{Expected, State};
 use crate::problem::Problem;
 use crate::programs::{self, Compiled};
 use crate::stages::Stage;
@@ -41,7 +41,7 @@ pub(super) fn check(root: &Path, file: &str, states: &[State]) -> Vec<Problem> {
 /// Compiles a state that is written to `dir`, and runs it if it is a detour.
 fn compile(dir: &Path, state: &State) -> Result<(), String> {
     let run = |command| cargo(dir, command).map_err(|error| error.to_string());
-    let Expected::Ends { result, rest } = &state.expected else {
+    let Expected::Ends(result, rest) = &state.expected else {
         return run("check")?.0.succeeds();
     };
     if let Some(code) = result.strip_prefix("fails=") {
@@ -76,14 +76,31 @@ fn write(root: &Path, dir: &Path, package: &Package) -> io::Result<()> {
     let mut manifest =
         "[package]\nname = \"kvs\"\nedition = \"2024\"\n\n[workspace]\n\n[dependencies]\n"
             .to_owned();
-    for (name, dependency) in &package.dependencies {
-        let mut dependency = dependency.clone();
-        dependency.path = dependency.path.map(|path| root.join(path).display().to_string());
-        manifest += &format!("{name} = {}\n", dependency.table());
+    for (name, options) in &package.dependencies {
+        manifest += &format!("{name} = {}\n", table(root, options));
     }
     fs::write(dir.join("Cargo.toml"), manifest)?;
     let lock = root.join("Cargo.lock");
     if lock.exists() { fs::copy(lock, dir.join("Cargo.lock")).map(drop) } else { Ok(()) }
+}
+
+/// What `cargo add` writes for these options.
+fn table(root: &Path, options: &str) -> String {
+    let mut entries = Vec::new();
+    let mut words = options.split(' ');
+    while let Some(word) = words.next() {
+        entries.push(match word {
+            "" => continue,
+            "--no-default-features" => "default-features = false".to_owned(),
+            "--path" => format!("path = {:?}", root.join(words.next().unwrap_or_default())),
+            "--features" => {
+                let features = words.next().unwrap_or_default().split(',');
+                format!("features = {:?}", features.collect::<Vec<_>>())
+            }
+            version => format!("version = {:?}", version.trim_start_matches('@')),
+        });
+    }
+    format!("{{ {} }}", entries.join(", "))
 }
 
 /// Runs cargo on the package in `dir`: what it says, and the library that it has built.

@@ -1,13 +1,8 @@
-//! Finds the directives of a text, and says which items each move names.
+//! Finds the directives of a text.
 
-use super::state::{Done, FileChange};
 use crate::problem::Problem;
 use crate::text::{lines_of_prose, mark};
-use std::collections::BTreeMap;
 use std::ops::Range;
-
-/// The file whose items are the dependencies.
-pub(super) const DEPENDENCIES: &str = "Cargo.toml";
 
 /// What stands under a heading such as `## 4. A fixed number of threads`.
 #[derive(Debug)]
@@ -125,90 +120,4 @@ fn directive(line: &str) -> Option<Result<What, &'static str>> {
         return Some(Ok(What::Step(name.to_owned())));
     }
     mark(line, "compiles").map(|_| Ok(What::Compiles))
-}
-
-/// What each move of a leg does: the keys that its names stand for, by its place in `moves`.
-///
-/// # Errors
-/// If an item that changes is in no move, or in two, or if a name is none of an item that changes.
-pub(super) fn resolve(
-    text: &str,
-    line: usize,
-    moves: &[(usize, &str, &[String])],
-    changes: &BTreeMap<String, Changed>,
-) -> Result<Vec<Done>, Vec<Problem>> {
-    let mut problems = Vec::new();
-    let named = |file: &str, key: &str| {
-        moves.iter().any(|(_, other, names)| *other == file && names.iter().any(|name| name == key))
-    };
-    let mut resolved: Vec<Done> = Vec::new();
-    let mut taken: BTreeMap<(&str, String), usize> = BTreeMap::new();
-    for (line, file, names) in moves {
-        let mut keys = Done::new();
-        let changed = changes.get(*file).map(|changed| changed.keys.as_slice()).unwrap_or_default();
-        for name in *names {
-            let stands_for = |(key, parent): &&(String, Option<String>)| {
-                let rest = name == "*" || parent.as_ref() == Some(name);
-                let docs = item(key) == Some(name);
-                key == name || docs && !named(file, key) || rest && !is_named(key, file, &named)
-            };
-            let found: Vec<&String> =
-                changed.iter().filter(stands_for).map(|(key, _)| key).collect();
-            if found.is_empty() && !name.starts_with("use") {
-                let message = format!("`{name}` of `{file}` does not change in this chapter");
-                problems.push(Problem::new(text, *line, message));
-            }
-            if name.starts_with("use") {
-                keys.insert(name.clone());
-            }
-            for key in &found {
-                let is_noticed = item(key).is_some_and(|item| found.iter().any(|key| *key == item));
-                if let Some(other) =
-                    taken.insert((file, (*key).clone()), *line).filter(|_| !is_noticed)
-                {
-                    let message = format!("in two moves: `{key}` of `{file}` (line {other})");
-                    problems.push(Problem::new(text, *line, message));
-                }
-                keys.insert((*key).clone());
-            }
-        }
-        resolved.push(keys);
-    }
-    for (file, changed) in changes {
-        for key in changed.without(|key| taken.contains_key(&(file, key.to_owned()))) {
-            let message = format!("changed, but in no move: `{key}` of `{file}`");
-            problems.push(Problem::new(text, line, message));
-        }
-    }
-    if problems.is_empty() { Ok(resolved) } else { Err(problems) }
-}
-
-/// The item that a key is the documentation of.
-fn item(key: &str) -> Option<&str> {
-    key.strip_suffix(".docs")
-}
-
-/// Whether another name than `*`, or that of an `impl`, stands for an item.
-fn is_named(key: &str, file: &str, named: &impl Fn(&str, &str) -> bool) -> bool {
-    named(file, key) || item(key).is_some_and(|item| named(file, item))
-}
-
-/// The items of a file that change, each with the `impl` that it is a member of.
-pub(super) struct Changed {
-    pub(super) keys: Vec<(String, Option<String>)>,
-}
-
-impl Changed {
-    pub(super) fn of(change: &FileChange) -> Changed {
-        let parent = |key: &String| change.parent(key).map(str::to_owned);
-        Changed { keys: change.changed().map(|key| (key.clone(), parent(&key))).collect() }
-    }
-
-    /// Those that are not taken. The documentation of an item comes with it, if that isn't either.
-    pub(super) fn without(&self, is_taken: impl Fn(&str) -> bool) -> impl Iterator<Item = &str> {
-        let rest: Vec<&str> =
-            self.keys.iter().map(|(key, _)| key.as_str()).filter(|key| !is_taken(key)).collect();
-        let all = rest.clone();
-        rest.into_iter().filter(move |key| item(key).is_none_or(|item| !all.contains(&item)))
-    }
 }

@@ -6,7 +6,7 @@
 use proc_macro2::{TokenStream, TokenTree};
 use std::collections::BTreeSet;
 use syn::spanned::Spanned;
-use syn::{ImplItem, ItemImpl, UseTree, Visibility};
+use syn::{ItemImpl, UseTree, Visibility};
 
 /// A part of a file that is there or not as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -152,38 +152,36 @@ pub(super) fn is_body(kind: Kind) -> bool {
 }
 
 fn mark(item: &syn::Item, marks: &mut Vec<Mark>) {
-    use syn::Item::{Const, Enum, Fn, Impl, Macro, Mod, Static, Struct, Trait, Type, Union, Use};
-    let name = match item {
-        Const(item) => item.ident.to_string(),
-        Enum(item) => item.ident.to_string(),
-        Fn(item) => item.sig.ident.to_string(),
-        Static(item) => item.ident.to_string(),
-        Struct(item) => item.ident.to_string(),
-        Trait(item) => item.ident.to_string(),
-        Type(item) => item.ident.to_string(),
-        Union(item) => item.ident.to_string(),
-        Macro(item) => match &item.ident {
-            Some(name) => format!("{name}!"),
-            None => squeezed(&item.mac.path) + "!",
-        },
-        Mod(item) => {
-            let kind = if item.content.is_none() { Kind::Module } else { Kind::Item };
-            return marks.push(Mark::new(format!("mod {}", item.ident), kind, item));
+    match item {
+        syn::Item::Mod(module) => {
+            let kind = if module.content.is_none() { Kind::Module } else { Kind::Item };
+            marks.push(Mark::new(format!("mod {}", module.ident), kind, item));
         }
-        Use(item) => {
-            let (prefix, tree) = prefix(&item.tree);
-            if !matches!(item.vis, Visibility::Inherited) {
-                let key = format!("pub use {prefix}");
-                return marks.push(Mark::new(key, Kind::Reexport, item));
-            }
-            let mut mark = Mark::new(format!("use {prefix}"), Kind::Import, item);
+        syn::Item::Use(import) => {
+            let (prefix, tree) = prefix(&import.tree);
+            let is_private = matches!(import.vis, Visibility::Inherited);
+            let (kind, word) =
+                if is_private { (Kind::Import, "use") } else { (Kind::Reexport, "pub use") };
+            let mut mark = Mark::new(format!("{word} {prefix}"), kind, item);
             imports(tree, &prefix, &mut mark.imports);
-            return marks.push(mark);
+            marks.push(mark);
         }
-        Impl(block) => return mark_members(block, marks),
-        _ => squeezed(item),
-    };
-    marks.push(Mark::new(name, Kind::Item, item));
+        syn::Item::Impl(block) => mark_members(block, marks),
+        _ => marks.push(Mark::new(name(item), Kind::Item, item)),
+    }
+}
+
+/// The name of what is no `use`, `mod` or `impl`: the word after `fn`, `struct`, …
+fn name(syntax: &impl Spanned) -> String {
+    const KINDS: [&str; 9] =
+        ["const", "enum", "fn", "macro_rules", "static", "struct", "trait", "type", "union"];
+    let source = syntax.span().source_text().unwrap_or_default();
+    let code = source.lines().filter(|line| !line.trim_start().starts_with(['/', '#']));
+    let words = code.flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && c != '_'));
+    let name = words
+        .skip_while(|word| !KINDS.contains(word))
+        .find(|word| !KINDS.contains(word) && !word.is_empty());
+    name.unwrap_or(&source).to_owned()
 }
 
 fn mark_members(block: &ItemImpl, marks: &mut Vec<Mark>) {
@@ -198,13 +196,8 @@ fn mark_members(block: &ItemImpl, marks: &mut Vec<Mark>) {
     }
     marks.push(Mark { last: first, ..Mark::new(name.clone(), Kind::Open, block) });
     for member in &block.items {
-        let ident = match member {
-            ImplItem::Const(item) => item.ident.to_string(),
-            ImplItem::Fn(item) => item.sig.ident.to_string(),
-            ImplItem::Type(item) => item.ident.to_string(),
-            _ => squeezed(member),
-        };
-        marks.push(Mark::new(format!("{subject}::{ident}"), Kind::Item, member));
+        let key = format!("{subject}::{}", self::name(member));
+        marks.push(Mark::new(key, Kind::Item, member));
     }
     marks.push(Mark::new(name, Kind::Close, block));
 }

@@ -9,17 +9,8 @@ use std::path::Path;
 pub(super) struct Package {
     /// By their path below the package.
     pub(super) files: BTreeMap<String, String>,
-    pub(super) dependencies: BTreeMap<String, Dependency>,
-}
-
-/// What is written after a dependency's name, without what only the workspace needs.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Dependency {
-    pub(super) version: String,
-    /// Below the root of the repository; of those that no registry has.
-    pub(super) path: Option<String>,
-    pub(super) has_no_defaults: bool,
-    pub(super) features: Vec<String>,
+    /// What `cargo add` needs after the name: `@1 --features derive`.
+    pub(super) dependencies: BTreeMap<String, String>,
 }
 
 /// Where the stage of this number is, below the root.
@@ -49,26 +40,22 @@ impl Package {
         let shared = shared.get("workspace").and_then(|table| table.get("dependencies"));
         let names =
             own.get("dependencies").and_then(|table| table.as_table()).into_iter().flatten();
-        for (name, value) in names {
-            let is_shared = value.get("workspace").is_some();
-            let base = shared.and_then(|table| table.get(name)).filter(|_| is_shared);
-            let mut dependency = Dependency::default();
-            for value in base.into_iter().chain([value]) {
-                dependency.add(value);
-            }
-            package.dependencies.insert(name.clone(), dependency);
+        for (name, own) in names {
+            let shared = shared.and_then(|table| table.get(name));
+            let shared = shared.filter(|_| own.get("workspace").is_some());
+            package.dependencies.insert(name.clone(), options(shared.into_iter().chain([own])));
         }
         Ok(package)
     }
 
-    /// A sub-stage: what the stage in `dir` has, but for the files in `dir/steps/name`. Those that
-    /// are empty there are not there yet.
+    /// A sub-stage: what the stage in `dir` has, but for the files in `step`. Those that are empty
+    /// there are not there yet.
     ///
     /// # Errors
     /// If the sub-stage is not there.
-    pub(super) fn read_step(root: &Path, dir: &str, name: &str) -> Result<Package, String> {
+    pub(super) fn read_step(root: &Path, dir: &str, step: &str) -> Result<Package, String> {
         let mut package = Package::read(root, dir)?;
-        package.read_files(&root.join(dir).join("steps").join(name).join("src"), "src")?;
+        package.read_files(&root.join(step).join("src"), "src")?;
         package.files.retain(|_, text| !text.is_empty());
         Ok(package)
     }
@@ -89,78 +76,55 @@ impl Package {
     }
 }
 
-impl Dependency {
-    /// What stands in a Cargo.toml after the name.
-    pub(super) fn table(&self) -> String {
-        let mut entries = vec![format!("features = {:?}", self.features)];
-        if !self.version.is_empty() {
-            entries.push(format!("version = {:?}", self.version));
+/// A dependency as `cargo add` takes it; where the workspace has its version, the package adds to that.
+fn options<'a>(values: impl Iterator<Item = &'a toml::Value>) -> String {
+    let (mut options, mut features) = (String::new(), Vec::new());
+    for value in values {
+        let text = |key: &str| value.get(key).and_then(|value| value.as_str());
+        if let Some(version) = value.as_str().or(text("version")) {
+            options += &format!("@{version}");
         }
-        entries.extend(self.path.as_ref().map(|path| format!("path = {path:?}")));
-        if self.has_no_defaults {
-            entries.push("default-features = false".to_owned());
-        }
-        format!("{{ {} }}", entries.join(", "))
-    }
-
-    /// What `cargo add` needs after the name.
-    fn options(&self) -> String {
-        let mut options = String::new();
-        if !self.version.is_empty() {
-            options += &format!("@{}", self.version);
-        }
-        if let Some(path) = &self.path {
+        if let Some(path) = text("path") {
             options += &format!(" --path {path}");
         }
-        if self.has_no_defaults {
+        if value.get("default-features").and_then(|value| value.as_bool()) == Some(false) {
             options += " --no-default-features";
         }
-        if !self.features.is_empty() {
-            options += &format!(" --features {}", self.features.join(","));
-        }
-        options
+        let more = value.get("features").and_then(|value| value.as_array()).into_iter().flatten();
+        features.extend(more.filter_map(|feature| feature.as_str()));
     }
-
-    fn add(&mut self, value: &toml::Value) {
-        let text = |value: &toml::Value| value.as_str().unwrap_or_default().to_owned();
-        if value.is_str() {
-            self.version = text(value);
-        }
-        for (key, value) in value.as_table().into_iter().flatten() {
-            match key.as_str() {
-                "version" => self.version = text(value),
-                "path" => self.path = Some(text(value)),
-                "default-features" => self.has_no_defaults = value.as_bool() == Some(false),
-                "features" => {
-                    self.features.extend(value.as_array().into_iter().flatten().map(text))
-                }
-                _ => {}
-            }
-        }
+    if !features.is_empty() {
+        options += &format!(" --features {}", features.join(","));
     }
+    options
 }
 
-/// The commands that bring the dependencies of these names from how `old` has them to how `new` has
-/// them, as a block for a console.
-pub(super) fn commands<'a>(
-    old: &Package,
-    new: &Package,
-    names: impl Iterator<Item = &'a String>,
-) -> String {
-    let mut lines = String::new();
-    for name in names {
-        lines += &match new.dependencies.get(name) {
-            Some(dependency) => format!("$ cargo add {name}{}\n", dependency.options()),
-            None if old.dependencies.contains_key(name) => format!("$ cargo remove {name}\n"),
-            None => String::new(),
-        };
-    }
-    format!("```console\n{lines}```\n")
+/// The commands that bring the dependencies of these names to how `new` has them, for a console.
+pub(super) fn commands<'a>(new: &Package, names: impl Iterator<Item = &'a String>) -> String {
+    let command = |name: &String| match new.dependencies.get(name) {
+        Some(options) => format!("$ cargo add {name}{options}\n"),
+        None => format!("$ cargo remove {name}\n"),
+    };
+    format!("```console\n{}```\n", names.map(command).collect::<String>())
 }
 
 /// The dependencies that differ.
-pub(super) fn changed_dependencies(old: &Package, new: &Package) -> Vec<String> {
-    let names = old.dependencies.keys().chain(new.dependencies.keys());
-    let changed = names.filter(|name| old.dependencies.get(*name) != new.dependencies.get(*name));
-    changed.cloned().collect::<BTreeSet<_>>().into_iter().collect()
+pub(super) fn changed_dependencies(old: &Package, new: &Package) -> BTreeSet<String> {
+    differing_keys(&old.dependencies, &new.dependencies)
+}
+
+/// The files that differ, `Cargo.toml` among them if a dependency does.
+pub(super) fn differing(old: &Package, new: &Package) -> BTreeSet<String> {
+    let mut files = differing_keys(&old.files, &new.files);
+    if old.dependencies != new.dependencies {
+        files.insert("Cargo.toml".to_owned());
+    }
+    files
+}
+
+type Texts = BTreeMap<String, String>;
+
+fn differing_keys(old: &Texts, new: &Texts) -> BTreeSet<String> {
+    let keys = old.keys().chain(new.keys()).filter(|key| old.get(*key) != new.get(*key));
+    keys.cloned().collect()
 }

@@ -45,11 +45,11 @@ pub(super) fn render(
     change: &FileChange,
     [before, after]: [&Done; 2],
     file: &str,
-    dirs: [&str; 2],
+    dirs: &[String; 2],
 ) -> String {
     let (before, after) = (change.shown(before), change.shown(after));
     let is_gone = after.iter().all(Option::is_none);
-    let dir = dirs[usize::from(!is_gone)];
+    let dir = &dirs[usize::from(!is_gone)];
     let link = format!("[`{file}`]({dir}/{file})");
     if is_gone {
         return format!("{link}: delete the file.\n");
@@ -82,7 +82,6 @@ fn ops(before: &[Option<Shown>], after: &[Option<Shown>]) -> Vec<Op> {
             push(line.tag(), line.value().trim_end_matches('\n'));
         }
     }
-    keep_blanks(&mut ops);
     ops
 }
 
@@ -185,7 +184,10 @@ impl Step<'_> {
                     .sum::<usize>()
             };
             let last = comes.or(goes).unwrap_or(at);
-            let is_whole = comes.is_some() && self.is_plain(at, last)
+            // What comes in the place of something shorter is a change, and shown as one.
+            let is_change = (0..at).rev().find(|at| self.seen(*at)).is_some_and(|at| self.goes(at))
+                && matches!(parts.last(), Some(Part::Lines(_)));
+            let is_whole = comes.is_some() && self.is_plain(at, last) && !is_change
                 || goes.is_some() && length(last) > LONGEST_DELETION;
             let mut end = op + self.ops[op..].iter().take_while(|op| op.slot <= last).count();
             if is_whole {
@@ -290,7 +292,8 @@ impl Step<'_> {
     }
 
     fn hunks(&self, lines: &[usize]) -> String {
-        let view = self.view(lines);
+        let mut view = self.view(lines);
+        keep_blanks(&mut view);
         let changed: Vec<usize> =
             (0..view.len()).filter(|at| view[*at].tag != ChangeTag::Equal).collect();
         let mut text = String::new();

@@ -1,0 +1,172 @@
+//! The way from one stage to the next: what changes on it, and which move each item is in.
+
+use super::directives::{Chapter, Directive, What};
+use super::package::{self, Package};
+use super::render::render;
+use super::state::{Done, FileChange};
+use crate::problem::Problem;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::Path;
+
+/// The file whose items are the dependencies.
+const DEPENDENCIES: &str = "Cargo.toml";
+
+/// The way from one stage or sub-stage to the next.
+pub(super) struct Leg<'a> {
+    /// Where the two are, below the root, and what they have.
+    pub(super) dirs: [String; 2],
+    pub(super) old: Package,
+    pub(super) new: Package,
+    /// The line of the chapter's heading.
+    pub(super) line: usize,
+    pub(super) directives: &'a [Directive],
+}
+
+/// An item that changes.
+pub(super) struct Item {
+    pub(super) file: String,
+    pub(super) key: String,
+    /// The `impl` that it is a member of.
+    parent: Option<String>,
+}
+
+/// Splits a chapter where a sub-stage is reached.
+///
+/// # Errors
+/// If one of the stages is not there.
+pub(super) fn legs<'a>(root: &Path, chapter: &'a Chapter) -> Result<Vec<Leg<'a>>, String> {
+    let before = chapter.stage.checked_sub(1).ok_or("there is no stage before this one")?;
+    let (start, end) = (package::dir(root, before)?, package::dir(root, chapter.stage)?);
+    let mut places = vec![(start.clone(), Package::read(root, &start)?)];
+    for directive in &chapter.directives {
+        if let What::Step(name) = &directive.what {
+            let step = format!("{end}/steps/{name}");
+            places.push((step.clone(), Package::read_step(root, &end, &step)?));
+        }
+    }
+    places.push((end.clone(), Package::read(root, &end)?));
+    let parts = chapter.directives.split(|directive| matches!(directive.what, What::Step(_)));
+    let leg = |(ends, directives): (&[(String, Package)], &'a [Directive])| Leg {
+        dirs: [ends[0].0.clone(), ends[1].0.clone()],
+        old: ends[0].1.clone(),
+        new: ends[1].1.clone(),
+        line: chapter.line,
+        directives,
+    };
+    Ok(places.windows(2).zip(parts).map(leg).collect())
+}
+
+impl Item {
+    /// What can stand for it in a directive, the closest first.
+    fn names(&self) -> impl Iterator<Item = &str> {
+        [Some(&*self.key), self.documented(), self.parent.as_deref(), Some("*")]
+            .into_iter()
+            .flatten()
+    }
+
+    /// The item that this is the documentation of.
+    fn documented(&self) -> Option<&str> {
+        self.key.strip_suffix(".docs")
+    }
+
+    /// Whether it is the documentation of an item that changes too.
+    pub(super) fn comes_with_another(&self, items: &[Item]) -> bool {
+        let is_it = |item: &Item| item.file == self.file && Some(&*item.key) == self.documented();
+        items.iter().any(is_it)
+    }
+}
+
+impl Leg<'_> {
+    /// The files that change.
+    pub(super) fn changes(&self) -> Result<BTreeMap<String, FileChange>, String> {
+        let files = package::differing(&self.old, &self.new);
+        let change = |file: String| {
+            let text = |package: &Package| package.files.get(&file).cloned().unwrap_or_default();
+            let change = FileChange::new(&text(&self.old), &text(&self.new));
+            change.map_err(|error| format!("{file}: {error}")).map(|change| (file, change))
+        };
+        files.into_iter().filter(|file| file != DEPENDENCIES).map(change).collect()
+    }
+
+    /// The items that change.
+    pub(super) fn items(&self, changes: &BTreeMap<String, FileChange>) -> Vec<Item> {
+        let item = |file: &str, key, parent| Item { file: file.to_owned(), key, parent };
+        let dependencies = package::changed_dependencies(&self.old, &self.new);
+        let dependencies = dependencies.into_iter().map(|name| item(DEPENDENCIES, name, None));
+        let of_file = |(file, change): (&String, &FileChange)| -> Vec<Item> {
+            let parent = |key: &str| change.parent(key).map(str::to_owned);
+            change.changed().map(|key| item(file, key.clone(), parent(&key))).collect()
+        };
+        dependencies.chain(changes.iter().flat_map(of_file)).collect()
+    }
+
+    /// What goes between the marks of each move.
+    pub(super) fn written(&self, text: &str) -> Result<Vec<(Range<usize>, String)>, Vec<Problem>> {
+        let changes = self.changes().map_err(|e| vec![Problem::new(text, self.line, e)])?;
+        let taken = self.taken(text, &self.items(&changes))?;
+        let mut done: BTreeMap<&str, Done> = BTreeMap::new();
+        let mut written = Vec::new();
+        for (directive, keys) in self.directives.iter().zip(taken) {
+            let What::Move { file, .. } = &directive.what else { continue };
+            let generated = if let Some(change) = changes.get(file) {
+                let before = done.entry(file).or_default();
+                let after: Done = before.union(&keys).cloned().collect();
+                let before = std::mem::replace(before, after.clone());
+                render(change, [&before, &after], file, &self.dirs)
+            } else {
+                package::commands(&self.new, keys.iter())
+            };
+            written.push((directive.body.clone(), generated));
+        }
+        Ok(written)
+    }
+
+    /// The items that each directive takes.
+    fn taken(&self, text: &str, items: &[Item]) -> Result<Vec<Done>, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let mut taken = vec![Done::new(); self.directives.len()];
+        for item in items {
+            let takers = item.names().map(|name| self.naming(&item.file, name));
+            let takers = takers.into_iter().find(|takers| !takers.is_empty()).unwrap_or_default();
+            let problem = |line, message| {
+                let message = format!("{message}: `{}` of `{}`", item.key, item.file);
+                (!item.comes_with_another(items)).then(|| Problem::new(text, line, message))
+            };
+            match takers[..] {
+                [] => problems.extend(problem(self.line, "changed, but in no move".to_owned())),
+                [at] => drop(taken[at].insert(item.key.clone())),
+                [first, .., last] => {
+                    let [first, last] = [first, last].map(|at| self.directives[at].line);
+                    problems.extend(problem(last, format!("in two moves (see line {first})")));
+                }
+            }
+        }
+        for (at, directive) in self.directives.iter().enumerate() {
+            let What::Move { file, names } = &directive.what else { continue };
+            for name in names {
+                // An import that comes earlier than it would.
+                if name.starts_with("use") {
+                    taken[at].insert(name.clone());
+                    continue;
+                }
+                let is_it =
+                    |item: &Item| item.file == *file && item.names().any(|other| other == name);
+                if !items.iter().any(is_it) {
+                    let message = format!("`{name}` of `{file}` does not change in this chapter");
+                    problems.push(Problem::new(text, directive.line, message));
+                }
+            }
+        }
+        if problems.is_empty() { Ok(taken) } else { Err(problems) }
+    }
+
+    /// The directives that have a name, by their number.
+    fn naming(&self, file: &str, name: &str) -> Vec<usize> {
+        let has = |directive: &Directive| match &directive.what {
+            What::Move { file: other, names } => other == file && names.iter().any(|n| n == name),
+            _ => false,
+        };
+        (0..self.directives.len()).filter(|at| has(&self.directives[*at])).collect()
+    }
+}
