@@ -41,6 +41,9 @@ mod engine;
 mod engine_kind;
 mod error;
 mod kv_store;
+#[cfg(loom)]
+#[doc(hidden)]
+pub mod models;
 mod panic;
 pub mod protocol;
 mod server;

@@ -1,5 +1,6 @@
 //! A panic in a piece of work that somebody handed in must end that work and nothing else.
 
+use crate::sync::fault;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -8,6 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// Nobody looks at what it may have left half-done: it owns what it captured, and what it shares is
 /// behind locks that answer for themselves. Hence `AssertUnwindSafe`.
 pub(crate) fn catch_panic(work: impl FnOnce()) {
+    fault!("a panic ends the worker", return work());
     if let Err(payload) = catch_unwind(AssertUnwindSafe(work)) {
         discard(payload);
     }

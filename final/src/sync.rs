@@ -1,10 +1,41 @@
-//! The threads, locks, atomics and the clock of the engine, the server and the pools.
+//! The threads, locks, atomics and the clock of the engine, the server and the pools, and the two
+//! crates that bring locks and atomics of their own.
 //!
-//! They are the standard library's. They have a place of their own because the models in
-//! `final/models` put loom's there, and then run the same code in every order that its threads can
-//! come in. `Arc` is the standard library's there too, and not in here: what the models ask is who
-//! waits for whom and who sees what, not who frees what.
+//! They have a place of their own because the [models](crate::models) put loom's types there, and then
+//! run the same code in every order that its threads can come in: `--cfg loom` does that. `Arc` is the
+//! standard library's in the models too, and not in here: what they ask is who waits for whom and who
+//! sees what, not who frees what.
 
-pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, atomic};
-pub(crate) use std::thread;
-pub(crate) use std::time::Instant;
+#[cfg(loom)]
+pub(crate) use crate::models::{channel, map, sync::*};
+#[cfg(not(loom))]
+pub(crate) use {
+    crossbeam::channel,
+    papaya as map,
+    std::sync::{Condvar, Mutex, MutexGuard, OnceLock, atomic},
+    std::thread,
+    std::time::Instant,
+};
+
+/// What goes wrong here if a model injects the fault of that name, so that the model can show that it
+/// finds it: `fault!("name", what_happens_then)` as a statement, `fault!("name")` as a condition.
+/// Without loom it is nothing, and false.
+#[cfg(not(loom))]
+macro_rules! fault {
+    ($name:literal) => {
+        false
+    };
+    ($name:literal, $then:expr) => {};
+}
+#[cfg(loom)]
+macro_rules! fault {
+    ($name:literal) => {
+        $crate::models::is_injected($name)
+    };
+    ($name:literal, $then:expr) => {
+        if $crate::models::is_injected($name) {
+            $then;
+        }
+    };
+}
+pub(crate) use fault;

@@ -14,7 +14,7 @@ use super::writer::{Op, Writer};
 use crate::panic::catch_panic;
 use crate::sync::atomic::{AtomicU8, Ordering};
 use crate::sync::thread::{self, Thread};
-use crate::sync::{Condvar, Mutex, MutexGuard};
+use crate::sync::{Condvar, Mutex, MutexGuard, fault};
 use crate::{KvsError, Result};
 use std::sync::{Arc, PoisonError};
 
@@ -126,6 +126,10 @@ impl Commit {
         };
         match sleeper {
             None => {
+                fault!("two lead at a time", self.queue().has_leader = false);
+                fault!("who leads only for itself leaves no lead when it panics", {
+                    self.writer.commit(&mut [Op::new(op.key.clone(), op.value.clone())])
+                });
                 let _lead = Lead::of(self, Vec::new(), Vec::new());
                 self.writer.commit(std::slice::from_mut(&mut op));
                 op.result
@@ -171,6 +175,9 @@ impl Commit {
             let idle = |queue: &mut Queue| !queue.call && !queue.end;
             let wait = self.called.wait_while(self.queue(), idle);
             let mut queue = wait.unwrap_or_else(PoisonError::into_inner);
+            if queue.end && fault!("the log's thread ends when it is told to, whatever is left") {
+                return;
+            }
             if !std::mem::take(&mut queue.call) {
                 return;
             }
@@ -233,6 +240,9 @@ impl Drop for Lead<'_> {
         {
             let mut queue = self.commit.queue();
             match queue.waiters.first() {
+                Some(Waiter::Thread(_)) if fault!("the lead is not handed on") => {}
+                Some(Waiter::Callback(_)) if fault!("the log's thread is not called") => {}
+                None if fault!("the lead is never given up") => {}
                 Some(Waiter::Thread(next)) => next.tell(LEADING),
                 Some(Waiter::Callback(_)) => self.commit.call(&mut queue),
                 None => queue.has_leader = false,
@@ -241,10 +251,12 @@ impl Drop for Lead<'_> {
         for (op, waiter) in self.ops.drain(..).zip(self.waiters.drain(..)) {
             let result = match self.is_done {
                 true => op.result,
+                false if fault!("a panic acknowledges") => Ok(()),
                 false => Err(KvsError::Stopped { reason: "the writer panicked".into() }),
             };
             match waiter {
                 Waiter::Thread(sleeper) => {
+                    fault!("a writer is told before its result is there", sleeper.tell(DONE));
                     *sleeper.result() = result;
                     sleeper.tell(DONE);
                 }

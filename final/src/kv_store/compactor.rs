@@ -19,7 +19,7 @@ use super::record::{self, Place, Record};
 use super::segment::{self, Found, Scan, Segment};
 use super::writer::Writer;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use crate::sync::{Instant, Mutex, thread};
+use crate::sync::{Instant, Mutex, fault, thread};
 use crate::{KvsError, Result};
 use std::collections::HashSet;
 use std::sync::{Arc, TryLockError};
@@ -252,6 +252,7 @@ impl Compactor {
 
     /// A segment that cannot be deleted costs space, until the next open deletes it.
     fn delete(&self, segment: &Segment) {
+        fault!("a deleted segment is emptied", drop(segment.file.set_len(0)));
         if let Err(error) = self.writer.disk.remove(&segment.path) {
             log::warn!("{}: cannot be deleted: {error}", segment.path.display());
         }

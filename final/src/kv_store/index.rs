@@ -1,7 +1,8 @@
 use super::record::Record;
 use super::segment::Segment;
 use crate::sync::atomic::{AtomicU64, Ordering};
-use papaya::{Compute, Guard, HashMap, Operation};
+use crate::sync::fault;
+use crate::sync::map::{Compute, Guard, HashMap, Operation};
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -27,9 +28,9 @@ pub(super) struct Index {
 
 /// All that a read needs.
 pub(super) struct Entry {
-    segment: Arc<Segment>,
+    pub(super) segment: Arc<Segment>,
     offset: u32,
-    len: u32,
+    pub(super) len: u32,
     small: SmallValue,
 }
 
@@ -68,7 +69,7 @@ impl Entry {
         self.segment.read_record(self.offset, self.len, take)
     }
 
-    fn duplicate(&self) -> Entry {
+    pub(super) fn duplicate(&self) -> Entry {
         let small = SmallValue { ..self.small };
         Entry { segment: Arc::clone(&self.segment), small, ..*self }
     }
@@ -77,6 +78,7 @@ impl Entry {
 impl Index {
     /// Lets readers find this record from now on.
     pub(super) fn insert(&self, key: Box<str>, entry: Entry) {
+        fault!("an overwrite unlinks first", self.entries.pin().remove(&key));
         if let Some(old) = self.entries.pin().insert(key, entry) {
             self.add_dead(&old.segment, old.len);
         }
@@ -103,6 +105,9 @@ impl Index {
     /// Moves a key to a copy of its record, but only if its entry still points into one of the `old`
     /// segments: a newer write wins, and a removed key stays removed.
     pub(super) fn move_out_of(&self, old: &HashSet<u64>, key: &str, copy: &Entry) {
+        fault!("compaction looks, then moves", return self.look_then_move(old, key, copy));
+        fault!("compaction moves what is there", return self.move_what_is_there(key, copy));
+        fault!("compaction moves what is not there", return self.move_unless_newer(old, key, copy));
         // The closure runs again if another thread changes the entry between look and swap.
         let entries = self.entries.pin();
         let outcome = entries.compute(key.into(), |current| match current {

@@ -26,6 +26,8 @@ mod commit;
 mod compactor;
 mod index;
 mod manifest;
+#[cfg(loom)]
+pub(crate) mod models;
 mod options;
 mod periodic;
 mod reader;

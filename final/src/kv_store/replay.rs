@@ -10,11 +10,11 @@
 
 use super::index::{Entry, Index};
 use super::segment::{Found, Segment};
-use crate::sync::thread::{self, Scope};
+use crate::sync::map::Guard;
 use crossbeam::channel::{Receiver, Sender, bounded};
-use papaya::Guard;
 use std::io;
 use std::sync::Arc;
+use std::thread::{self, Scope};
 
 /// How much goes to a thread at a time, in bytes of memory. A store with less needs no threads.
 const BATCH: usize = 128 << 10;

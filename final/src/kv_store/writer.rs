@@ -8,7 +8,7 @@ use super::recovery::Files;
 use super::segment::{self, Segment};
 use crate::disk::Disk;
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::{Mutex, MutexGuard, OnceLock};
+use crate::sync::{Mutex, MutexGuard, OnceLock, fault};
 use crate::{KvsError, Result};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -186,6 +186,7 @@ impl Writer {
                 tail.reserved = reserved;
             }
         }
+        fault!("found before it is written", self.publish_one(&tail.segment, start, len, ops));
         if let Err(error) = tail.segment.file.write_at(&tail.buffer, start.into()) {
             self.take_back(tail);
             return Err(KvsError::at(&tail.segment.path)(error));
@@ -295,6 +296,7 @@ impl Writer {
     /// operating system reports a failure once, and a second sync would succeed on what was lost.
     fn sync_segment(&self, segment: &Segment) -> Result<()> {
         let _one_at_a_time = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
+        fault!("a sync begins before the failure of another is known", drop(_one_at_a_time));
         self.check_running()?;
         let synced = segment.file.sync().map_err(KvsError::at(&segment.path));
         synced.map_err(|error| self.stop(format!("a sync failed ({error})")))

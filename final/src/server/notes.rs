@@ -2,6 +2,7 @@
 //! poller, the jobs, and whoever finishes a write share without a lock.
 
 use crate::sync::atomic::{AtomicU8, Ordering};
+use crate::sync::fault;
 
 /// It is queued or has its turn.
 const BUSY: u8 = 1;
@@ -25,7 +26,11 @@ pub(super) struct Notes(AtomicU8);
 impl Notes {
     /// Leaves a note, perhaps an empty one. Returns whether the caller has to queue the connection.
     pub(super) fn leave(&self, note: u8) -> bool {
-        self.0.fetch_or(BUSY | NOTICED | note, Ordering::AcqRel) & BUSY == 0
+        fault!("a note is left without an order", {
+            return self.0.fetch_or(BUSY | NOTICED | note, Ordering::Relaxed) & BUSY == 0;
+        });
+        let was = self.0.fetch_or(BUSY | NOTICED | note, Ordering::AcqRel);
+        was & BUSY == 0 || fault!("whoever leaves a note queues the connection")
     }
 
     /// Begins a turn, for which the connection was queued. Returns the notes.
@@ -36,6 +41,10 @@ impl Notes {
     /// Ends a turn. Returns false if there are notes: the connection is still busy then, and the
     /// caller has to queue it.
     pub(super) fn end_turn(&self) -> bool {
+        fault!("a turn ends without a look at the notes", {
+            self.0.store(0, Ordering::Release);
+            return true;
+        });
         self.0.compare_exchange(BUSY, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 }

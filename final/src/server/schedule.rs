@@ -15,7 +15,7 @@
 
 use super::connection::Connection;
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use crate::sync::{Condvar, Mutex, MutexGuard};
+use crate::sync::{Condvar, Mutex, MutexGuard, fault};
 use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -124,6 +124,7 @@ impl Schedule {
         // With as many as may be, the poller has gone to sleep for longer than a tick.
         let was_full = state.jobs == self.max_jobs;
         state.jobs -= 1;
+        fault!("the last job tells nobody that it ends", return);
         if was_full || state.jobs == 0 || !state.ready.is_empty() {
             self.changed.notify_one();
         }

@@ -1,4 +1,5 @@
 use crate::Result;
+use crate::sync::fault;
 use std::collections::VecDeque;
 
 /// The writes of a connection that were begun and not answered yet, in the order of their requests.
@@ -30,6 +31,7 @@ impl Writes {
         if let Some((_, slot)) = slot {
             *slot = Some(result);
         }
+        fault!("a write that is done wakes nobody", return false);
         self.wanted && self.oldest_is_done() && std::mem::take(&mut self.wanted)
     }
 
@@ -61,6 +63,7 @@ impl Writes {
     /// already, so that it must not leave.
     pub(super) fn want(&mut self) -> bool {
         self.wanted = !self.results.is_empty() && !self.oldest_is_done();
+        fault!("a turn leaves without a look at its writes", return false);
         self.oldest_is_done()
     }
 

@@ -9,6 +9,7 @@ pub use rayon::RayonThreadPool;
 pub use shared_queue::SharedQueueThreadPool;
 
 use crate::Result;
+use crate::sync::fault;
 use crate::sync::thread::{self, JoinHandle};
 
 /// Something that runs jobs on threads.
@@ -29,6 +30,7 @@ pub trait ThreadPool: Sized {
 /// Waits until a pool's threads have ended, unless one of them is the caller.
 fn join(threads: &mut Vec<JoinHandle<()>>) {
     let caller = thread::current().id();
+    fault!("a worker joins itself", threads.drain(..).for_each(|thread| drop(thread.join())));
     if threads.iter().any(|thread| thread.thread().id() == caller) {
         return;
     }

@@ -1,8 +1,9 @@
 use super::{ThreadPool, join};
 use crate::panic::catch_panic;
+use crate::sync::channel::{self, Receiver, Sender};
+use crate::sync::fault;
 use crate::sync::thread::{self, JoinHandle};
 use crate::{KvsError, Result};
-use crossbeam::channel::{self, Receiver, Sender};
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -58,6 +59,7 @@ impl ThreadPool for SharedQueueThreadPool {
 
 impl Drop for SharedQueueThreadPool {
     fn drop(&mut self) {
+        fault!("the queue stays open", std::mem::forget(self.queue.take()));
         self.queue = None;
         join(&mut self.workers);
     }
@@ -68,4 +70,5 @@ fn work(jobs: &Receiver<Job>) {
     while let Ok(job) = jobs.recv() {
         catch_panic(job);
     }
+    fault!("a worker goes on when the queue is closed", while jobs.recv().is_err() {});
 }

@@ -1,16 +1,29 @@
 //! The pool with one queue: jobs, panics, and the end.
 
-use crate::play::{Model, WANTED};
+use super::{Model, WANTED};
 use crate::thread_pool::{SharedQueueThreadPool, ThreadPool};
 use loom::sync::Mutex;
 use std::sync::Arc;
 
-pub(crate) const MODELS: &[Model] = &[
-    Model { name: "a pool of one is dropped", preemptions: None, scene: || dropped(1) },
-    Model { name: "a pool of two is dropped", preemptions: Some(3), scene: || dropped(2) },
-    Model { name: "a pool is dropped by its job", preemptions: Some(3), scene: dropped_by_its_job },
-    Model { name: "a job panics", preemptions: None, scene: job_panics },
-];
+pub(crate) fn models() -> Vec<Model> {
+    vec![
+        Model::new("a pool of one is dropped", || dropped(1))
+            .finds("the queue stays open", "deadlock")
+            .finds(
+                "a worker goes on when the queue is closed",
+                "exceeded maximum number of branches",
+            ),
+        Model::new("a pool of two is dropped", || dropped(2)).within(3).finds(
+            "a worker goes on when the queue is closed",
+            "exceeded maximum number of branches",
+        ),
+        Model::new("a pool is dropped by its job", dropped_by_its_job)
+            .within(3)
+            .finds("a worker joins itself", "deadlock"),
+        Model::new("a job panics", job_panics)
+            .finds("a panic ends the worker", "a panic that nobody caught"),
+    ]
+}
 
 #[derive(Clone)]
 struct Count(Arc<Mutex<u32>>);

@@ -1,9 +1,9 @@
-//! What the models put in the place of `final/src/sync.rs`: loom's types, and around them what loom
-//! does not have.
+//! What stands for the standard library: loom's types, and around them what loom does not have.
 
 pub(crate) use loom::sync::{Mutex, MutexGuard, atomic};
 
-use loom::sync::atomic::{AtomicBool, Ordering};
+use atomic::{AtomicBool, Ordering};
+use std::ops::{Add, Sub};
 use std::sync::LockResult;
 use std::time::Duration;
 
@@ -67,22 +67,12 @@ pub(crate) struct OnceLock<T> {
 
 impl<T> OnceLock<T> {
     pub(crate) fn new() -> OnceLock<T> {
-        OnceLock {
-            is_set: AtomicBool::new(false),
-            setting: Mutex::new(()),
-            value: std::sync::OnceLock::new(),
-        }
+        let (is_set, setting) = (AtomicBool::new(false), Mutex::new(()));
+        OnceLock { is_set, setting, value: std::sync::OnceLock::new() }
     }
 
     pub(crate) fn get(&self) -> Option<&T> {
         if self.is_set.load(Ordering::Acquire) { self.value.get() } else { None }
-    }
-
-    pub(crate) fn set(&self, value: T) -> Result<(), T> {
-        let _setting = self.setting.lock();
-        self.value.set(value)?;
-        self.is_set.store(true, Ordering::Release);
-        Ok(())
     }
 
     pub(crate) fn get_or_init(&self, value: impl FnOnce() -> T) -> &T {
@@ -94,19 +84,35 @@ impl<T> OnceLock<T> {
 }
 
 /// A clock that stands still: what a model does may depend on nothing but the order of its threads.
-#[derive(Clone, Copy)]
-pub(crate) struct Instant;
+#[derive(Clone, Copy, PartialEq, PartialOrd)]
+pub(crate) struct Instant(Duration);
 
 impl Instant {
     pub(crate) fn now() -> Instant {
-        Instant
+        Instant(Duration::ZERO)
     }
 
     pub(crate) fn elapsed(self) -> Duration {
-        Duration::ZERO
+        Instant::now() - self
     }
 
-    pub(crate) fn duration_since(self, _: Instant) -> Duration {
-        Duration::ZERO
+    pub(crate) fn duration_since(self, earlier: Instant) -> Duration {
+        self - earlier
+    }
+}
+
+impl Add<Duration> for Instant {
+    type Output = Instant;
+
+    fn add(self, time: Duration) -> Instant {
+        Instant(self.0 + time)
+    }
+}
+
+impl Sub for Instant {
+    type Output = Duration;
+
+    fn sub(self, earlier: Instant) -> Duration {
+        self.0.saturating_sub(earlier.0)
     }
 }

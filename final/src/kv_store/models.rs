@@ -1,29 +1,47 @@
-use super::Durability;
-use super::KvStore;
+//! The store on its simulated disk, without threads of its own: a scene brings them.
+#![allow(clippy::unwrap_used)] // as in all tests
+
 use super::index::{Entry, Index};
 use super::segment::Segment;
+use super::writer::{Op, Writer};
 use crate::disk::{Fault, SimulatedDisk};
-use crate::play::Model;
+use crate::models::Model;
+use crate::sync::map::Operation;
+use crate::{Durability, KvStore, KvStoreOptions, KvsEngine, Result};
 use loom::thread::{self, JoinHandle};
 use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
-pub(crate) const MODELS: &[Model] = &[
-    Model { name: "publish after append", preemptions: None, scene: publish_after_append },
-    Model { name: "overwrite beside a reader", preemptions: None, scene: overwrite },
-    Model { name: "pin against delete", preemptions: None, scene: pin_against_delete },
-    Model { name: "a sync fails", preemptions: None, scene: sync_fails },
-    Model { name: "swap against set", preemptions: None, scene: swap_against_set },
-    Model { name: "swap against remove", preemptions: None, scene: swap_against_remove },
-    Model { name: "compaction against set", preemptions: Some(4), scene: compaction_against_set },
-    Model {
-        name: "compaction against remove",
-        preemptions: Some(4),
-        scene: compaction_against_remove,
-    },
-];
+pub(crate) fn models() -> Vec<Model> {
+    vec![
+        Model::new("publish after append", publish_after_append)
+            .finds("found before it is written", "called `Result::unwrap()` on an `Err` value"),
+        Model::new("overwrite beside a reader", overwrite)
+            .finds("an overwrite unlinks first", "a key that has a value has none"),
+        Model::new("pin against delete", pin_against_delete)
+            .finds("a deleted segment is emptied", "called `Result::unwrap()` on an `Err` value"),
+        Model::new("a sync fails", sync_fails).finds(
+            "a sync begins before the failure of another is known",
+            "a sync succeeds on what another has lost",
+        ),
+        Model::new("swap against set", swap_against_set)
+            .finds("compaction looks, then moves", "the newer write has lost")
+            .finds("compaction moves what is there", "the newer write has lost"),
+        Model::new("swap against remove", swap_against_remove)
+            .finds("compaction looks, then moves", "a removed key is back")
+            .finds("compaction moves what is not there", "a removed key is back"),
+        Model::new("compaction against set", compaction_against_set)
+            .within(4)
+            .finds("compaction looks, then moves", "the newer write has lost")
+            .finds("compaction moves what is there", "the newer write has lost"),
+        Model::new("compaction against remove", compaction_against_remove)
+            .within(4)
+            .finds("compaction looks, then moves", "a removed key is back")
+            .finds("compaction moves what is not there", "a removed key is back"),
+    ]
+}
 
 // Too long to be kept in the index: a read goes to the segment.
 const FIRST: &str = "the first value, which is long";
@@ -34,15 +52,31 @@ fn with<T: Clone + 'static>(shared: &T, run: impl FnOnce(T) + 'static) -> JoinHa
     thread::spawn(move || run(shared))
 }
 
-fn store_with(key: &str, value: &str) -> KvStore {
-    let store = KvStore::new().unwrap();
-    store.set(key, value).unwrap();
+/// An empty store. At level `always` its writers go to sleep at once. At the others they look for their
+/// result for a while first; that is the same load again and again, and makes no difference.
+fn store_on(disk: SimulatedDisk, durability: Durability) -> KvStore {
+    let options = KvStoreOptions::new().background(false).durability(durability);
+    options.segment_bytes(1 << 10).disk(disk).open("/").unwrap()
+}
+
+fn empty_store() -> KvStore {
+    store_on(SimulatedDisk::new(), Durability::Always)
+}
+
+fn store_with_first() -> KvStore {
+    let store = empty_store();
+    store.put(Some(FIRST)).unwrap();
     store
 }
 
 impl KvStore {
+    /// A write without the look whether a compaction is due, which nobody here waits for.
+    fn put(&self, value: Option<&str>) -> Result<()> {
+        self.0.commit.commit(Op::new("key".to_owned(), value.map(str::to_owned)))
+    }
+
     fn value(&self) -> Option<String> {
-        self.get("key").unwrap()
+        self.get("key".to_owned()).unwrap()
     }
 
     /// Reads twice: what is seen must be there in full, and not be older the second time.
@@ -54,9 +88,9 @@ impl KvStore {
 
 /// A value that readers find is there in full, and it stays.
 fn publish_after_append() {
-    let store = KvStore::new().unwrap();
+    let store = empty_store();
     let writer = with(&store, |store| {
-        store.set("key", FIRST).unwrap();
+        store.put(Some(FIRST)).unwrap();
         assert_eq!(store.value().as_deref(), Some(FIRST));
     });
     let reader = with(&store, |store| store.watch());
@@ -67,19 +101,19 @@ fn publish_after_append() {
 
 /// A key that has a value has one at any moment while it gets another.
 fn overwrite() {
-    let store = store_with("key", FIRST);
+    let store = store_with_first();
     let reader = with(&store, |store| {
         assert!(store.value().is_some(), "a key that has a value has none");
         store.watch();
     });
-    store.set("key", SECOND).unwrap();
+    store.put(Some(SECOND)).unwrap();
     assert_eq!(store.value().as_deref(), Some(SECOND));
     reader.join().unwrap();
 }
 
 /// Who reads from a segment that compaction deletes reads on.
 fn pin_against_delete() {
-    let store = store_with("key", FIRST);
+    let store = store_with_first();
     let reader = with(&store, |store| assert_eq!(store.value().as_deref(), Some(FIRST)));
     store.compact().unwrap();
     reader.join().unwrap();
@@ -90,8 +124,8 @@ fn pin_against_delete() {
 /// nothing is written any more, and reads go on.
 fn sync_fails() {
     let disk = SimulatedDisk::new();
-    let store = KvStore::on(disk.clone(), Durability::Os).unwrap();
-    store.set("key", FIRST).unwrap();
+    let store = store_on(disk.clone(), Durability::Os);
+    store.put(Some(FIRST)).unwrap();
     let (at, error) = (disk.operations(), ErrorKind::Other);
     disk.set_fault(Some(Fault { at, forever: false, error, short_write: false }));
     let fails = |store: KvStore| {
@@ -100,7 +134,7 @@ fn sync_fails() {
     let other = with(&store, fails);
     fails(store.clone());
     other.join().unwrap();
-    assert!(store.set("key", SECOND).is_err());
+    assert!(store.put(Some(SECOND)).is_err());
     assert_eq!(store.value().as_deref(), Some(FIRST));
 }
 
@@ -166,7 +200,7 @@ fn swap_against_set() {
     mover.join().unwrap();
     reader.join().unwrap();
     assert!(moving.is_in(&moving.new), "the newer write has lost");
-    assert_eq!(moving.index.dead(), moving.dead().iter().sum());
+    assert_eq!(moving.index.dead(), moving.dead().iter().sum::<u64>());
     assert_eq!(moving.copy.dead(), u64::from(LEN));
 }
 
@@ -183,16 +217,16 @@ fn swap_against_remove() {
     mover.join().unwrap();
     reader.join().unwrap();
     assert_eq!(moving.value(), None, "a removed key is back");
-    assert_eq!(moving.index.dead(), moving.dead().iter().sum());
+    assert_eq!(moving.index.dead(), moving.dead().iter().sum::<u64>());
     assert_eq!(moving.dead()[1..], [u64::from(LEN); 2]);
 }
 
 /// A write that comes during a compaction wins over the copy of the value before it.
 fn compaction_against_set() {
-    let store = store_with("key", FIRST);
+    let store = store_with_first();
     let compactor = with(&store, |store| store.compact().unwrap());
     let reader = with(&store, |store| store.watch());
-    store.set("key", SECOND).unwrap();
+    store.put(Some(SECOND)).unwrap();
     assert_eq!(store.value().as_deref(), Some(SECOND), "the newer write has lost");
     compactor.join().unwrap();
     reader.join().unwrap();
@@ -201,15 +235,52 @@ fn compaction_against_set() {
 
 /// A key that is removed during a compaction does not come back with its copy.
 fn compaction_against_remove() {
-    let store = store_with("key", FIRST);
+    let store = store_with_first();
     let compactor = with(&store, |store| store.compact().unwrap());
     let reader = with(&store, |store| {
         let seen = [store.value(), store.value()];
         assert!(seen[0].is_some() || seen[1].is_none(), "a removed key is back");
     });
-    store.remove("key").unwrap();
+    store.put(None).unwrap();
     assert_eq!(store.value(), None, "a removed key is back");
     compactor.join().unwrap();
     reader.join().unwrap();
     assert_eq!(store.value(), None, "a removed key is back");
+}
+
+// What the faults do that take more than a line.
+
+impl Writer {
+    /// Lets readers find the one record of a batch.
+    pub(super) fn publish_one(&self, to: &Arc<Segment>, start: u32, len: usize, ops: &[Op]) {
+        if let [Op { key, value: Some(value), .. }] = ops {
+            let entry = Entry::new(Arc::clone(to), start, len as u32, value);
+            self.index.insert(key.as_str().into(), entry);
+        }
+    }
+}
+
+impl Index {
+    pub(super) fn look_then_move(&self, old: &HashSet<u64>, key: &str, copy: &Entry) {
+        let entries = self.entries.pin();
+        if entries.get(key).is_some_and(|entry| old.contains(&entry.segment.number)) {
+            entries.insert(key.into(), copy.duplicate());
+        } else {
+            self.add_dead(&copy.segment, copy.len);
+        }
+    }
+
+    pub(super) fn move_what_is_there(&self, key: &str, copy: &Entry) {
+        self.entries.pin().compute(key.into(), |current| match current {
+            Some(_) => Operation::Insert(copy.duplicate()),
+            None => Operation::Abort(()),
+        });
+    }
+
+    pub(super) fn move_unless_newer(&self, old: &HashSet<u64>, key: &str, copy: &Entry) {
+        self.entries.pin().compute(key.into(), |current| match current {
+            Some((_, entry)) if !old.contains(&entry.segment.number) => Operation::Abort(()),
+            _ => Operation::Insert(copy.duplicate()),
+        });
+    }
 }

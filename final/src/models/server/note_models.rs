@@ -1,16 +1,22 @@
 //! The notes of a connection alone. Whoever has to queue it gives it its turns at once.
 
 use super::notes::{CUT, HUNG_UP, Notes, READY};
-use crate::play::Model;
+use crate::models::Model;
 use loom::sync::atomic::{AtomicU8, Ordering};
 use loom::thread::{self, JoinHandle};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8 as Shared};
 
-pub(super) const MODELS: &[Model] = &[
-    Model { name: "notes of a connection", preemptions: None, scene: no_note_is_lost },
-    Model { name: "a connection is cut", preemptions: None, scene: cut_once },
-];
+pub(crate) fn models() -> Vec<Model> {
+    vec![
+        Model::new("notes of a connection", no_note_is_lost)
+            .finds("a turn ends without a look at the notes", "no turn has seen what happened")
+            .finds("whoever leaves a note queues the connection", "two turns at a time")
+            .finds("a note is left without an order", "no turn has seen what happened"),
+        Model::new("a connection is cut", cut_once)
+            .finds("a turn ends without a look at the notes", "how often it is closed"),
+    ]
+}
 
 /// What happened to a connection, as loom sees it, and what its turns have found, which loom shall
 /// not take for an order between them.

@@ -30,7 +30,9 @@ pub(crate) trait Guard {
     fn flush(&self);
 }
 
-impl Guard for () {
+pub(crate) struct NoGuard;
+
+impl Guard for NoGuard {
     fn flush(&self) {}
 }
 
@@ -56,7 +58,13 @@ impl<K: Ord, V> HashMap<K, V> {
         Pin { map: self, found: OnceCell::new() }
     }
 
-    pub(crate) fn guard(&self) {}
+    pub(crate) fn guard(&self) -> NoGuard {
+        NoGuard
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.lock().len()
+    }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<K, Arc<V>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

@@ -7,18 +7,30 @@ use super::limits::Limits;
 use super::poller::Events;
 use super::schedule::Duty;
 use super::shared::Shared;
+use crate::models::Model;
 use crate::panic::catch_panic;
-use crate::play::Model;
 use crate::{KvsEngine, Result};
 use loom::thread::{self, JoinHandle};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(super) const MODELS: &[Model] = &[
-    Model { name: "a request and the end of its write", preemptions: Some(3), scene: one_client },
-    Model { name: "two clients, one job", preemptions: Some(2), scene: two_clients },
-    Model { name: "a turn panics", preemptions: Some(2), scene: turn_panics },
-];
+pub(crate) fn models() -> Vec<Model> {
+    vec![
+        Model::new("a request and the end of its write", one_client)
+            .within(3)
+            .finds("a turn ends without a look at the notes", "deadlock")
+            .finds("the last job tells nobody that it ends", "deadlock")
+            .finds("who queues a connection rings no bell", "deadlock")
+            .finds("a write that is done wakes nobody", "deadlock")
+            .finds("a turn leaves without a look at its writes", "deadlock"),
+        Model::new("two clients, one job", two_clients)
+            .within(2)
+            .finds("the last job tells nobody that it ends", "deadlock"),
+        Model::new("a turn panics", turn_panics)
+            .within(2)
+            .finds("a job that panics counts for ever", "deadlock"),
+    ]
+}
 
 /// The writes of a model are not done by the job that begins them.
 #[derive(Clone)]
