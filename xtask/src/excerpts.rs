@@ -6,8 +6,8 @@
 //! <!-- /excerpt -->
 //! ```
 //!
-//! An item is called as in moves: `name`, `Type::name`, `impl Type` or `impl Trait for Type`. Its lines are shown without
-//! documentation, unless these words follow its name:
+//! An item is called as in moves: `name`, `Type::name`, `impl Type` or `impl Trait for Type`. Its lines
+//! are shown without documentation, and otherwise as these words after its name say:
 //!
 //! | | |
 //! |---|---|
