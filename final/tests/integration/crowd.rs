@@ -5,6 +5,8 @@ use crate::kvs_server;
 use kvs_test_kit::injected::is_injected;
 use kvs_test_kit::local::stat;
 use kvs_test_kit::process::{open_sockets, raise_open_files, resident, threads_called};
+use kvs_test_kit::requests::{FOUND, GET, SET};
+use kvs_test_kit::size::pick;
 use kvs_test_kit::{Raw, Server, until};
 use rustix::net::sockopt::set_socket_recv_buffer_size;
 use std::io::Write;
@@ -17,16 +19,13 @@ use tempfile::TempDir;
 const THREADS: usize = 2;
 const ACTIVE: usize = 16;
 /// How often each active client has to be answered before a phase is over.
-const ANSWERS: usize = 100;
+const ANSWERS: usize = 50;
 /// Each in a packet of its own.
 const DROPS: usize = 5;
 const LARGE: usize = 256 << 10;
 /// More than an idle client may cost.
 const LEFT: usize = 4 << 10;
-const SET: &str = r#"{"Set":{"key":"k","value":"v"}}"#;
-const GET: &str = r#"{"Get":{"key":"k"}}"#;
 const GET_LARGE: &str = "{\"Get\":{\"key\":\"large\"}}\n";
-const FOUND: &str = r#"{"Ok":"v"}"#;
 
 /// How many clients of each kind there are.
 struct Crowd {
@@ -38,7 +37,9 @@ struct Crowd {
 impl Crowd {
     /// As many as this process may have sockets for.
     fn new() -> Crowd {
-        let (full, others) = (Crowd { idle: 10_000, dripping: 1000, unread: 100 }, 200);
+        let full =
+            Crowd { idle: pick(1_000, 10_000), dripping: pick(100, 1_000), unread: pick(20, 100) };
+        let others = 200;
         let limit = raise_open_files() as usize;
         let wanted = full.idle + full.dripping + full.unread;
         if limit >= wanted + others {

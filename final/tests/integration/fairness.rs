@@ -3,13 +3,13 @@
 use kvs_final::{KvsEngine, Limits, Result};
 use kvs_test_kit::engines::{Gate, Gated};
 use kvs_test_kit::local::{Local, stat};
+use kvs_test_kit::requests::GET;
 use kvs_test_kit::{Raw, until};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-const GET: &str = r#"{"Get":{"key":"k"}}"#;
 /// How many jobs have to begin one after the other. A server that notices only once a second that it
 /// has a thread to spare needs longer than the watchdog waits.
 const JOBS: u64 = 80;
@@ -20,7 +20,7 @@ fn a_thread_that_is_free_is_found_although_the_other_one_is_held_up() {
     let gate = engine.0.clone();
     let server = Local::start(engine, Limits { jobs: 2, ..Limits::default() });
     let mut held_up = server.connect();
-    held_up.send(format!("{GET}\n"));
+    held_up.send_line(GET);
     gate.wait_for(1);
     let mut client = server.connect();
     let begun = stat(&mut client, "jobs_started");
@@ -75,7 +75,7 @@ fn reads_do_not_wait_for_the_end_of_a_flood_of_slow_writes_on_each_thread() {
     }
     gate.wait_for(2);
     let mut reader = server.connect();
-    reader.send(format!("{GET}\n"));
+    reader.send_line(GET);
     gate.open();
     reader.line();
     // The first may have been found by a look that comes but once.

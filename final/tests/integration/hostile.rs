@@ -4,6 +4,7 @@ use crate::kvs_server;
 use kvs_test_kit::injected::is_injected;
 use kvs_test_kit::local::stat;
 use kvs_test_kit::process::{open_sockets, peak_resident};
+use kvs_test_kit::requests::{FOUND, GET, NOTHING, SET};
 use kvs_test_kit::{Raw, Server, until};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -16,10 +17,6 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use tempfile::TempDir;
 
-const SET: &str = r#"{"Set":{"key":"k","value":"v"}}"#;
-const GET: &str = r#"{"Get":{"key":"k"}}"#;
-const FOUND: &str = r#"{"Ok":"v"}"#;
-const NOTHING: &str = r#"{"Ok":null}"#;
 const REFUSED: &str = r#"{"Err":"not a message of the protocol: "#;
 /// How often the one that behaves has to be answered while, and after, something bad happens.
 const ANSWERS: usize = 200;
@@ -189,9 +186,9 @@ fn a_hundred_halves_of_requests_and_then_silence_disturb_nobody() {
 #[test]
 fn clients_that_go_in_the_middle_of_a_large_answer_leave_nothing_behind() {
     let place = Place::new(&[]);
-    let large = format!(r#"{{"Set":{{"key":"large","value":"{}"}}}}"#, "v".repeat(8 << 20));
+    let large = format!(r#"{{"Set":{{"key":"large","value":"{}"}}}}"#, "v".repeat(4 << 20));
     assert_eq!(place.server.connect().ask(&large), NOTHING);
-    let mut clients: Vec<Raw> = (0..30).map(|_| place.server.connect()).collect();
+    let mut clients: Vec<Raw> = (0..10).map(|_| place.server.connect()).collect();
     for (number, mut client) in clients.drain(..).enumerate() {
         client.send("{\"Get\":{\"key\":\"large\"}}\n".repeat(3));
         client.stream().peek(&mut [0]).unwrap();

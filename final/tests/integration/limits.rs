@@ -6,6 +6,7 @@ use kvs_final::{KvsEngine, Limits, Result};
 use kvs_test_kit::engines::{Deferred, Gated, Memory};
 use kvs_test_kit::injected::is_injected;
 use kvs_test_kit::local::{Local, stat};
+use kvs_test_kit::requests::{GET, NOTHING, set};
 use kvs_test_kit::{Raw, until};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -15,8 +16,6 @@ use std::thread;
 use std::time::Duration;
 use tempfile::TempDir;
 
-const GET: &str = r#"{"Get":{"key":"k"}}"#;
-const NOTHING: &str = r#"{"Ok":null}"#;
 /// Of 200 GETs, as a measure of how long something else does not happen.
 const A_WHILE: usize = 200;
 /// For a limit of time that a test waits for.
@@ -29,10 +28,6 @@ fn with(mut limits: Limits) -> Local {
         limits.key_bytes += 1;
     }
     Local::start(Memory::default(), limits)
-}
-
-fn set(key: &str, value: &str) -> String {
-    format!(r#"{{"Set":{{"key":"{key}","value":"{value}"}}}}"#)
 }
 
 /// The connection gets this error and is closed.
@@ -130,7 +125,7 @@ fn there_are_no_more_jobs_than_allowed() {
         }
         let mut clients: Vec<Raw> = (0..8).map(|_| server.connect()).collect();
         for client in &mut clients {
-            client.send(format!("{GET}\n"));
+            client.send_line(GET);
         }
         // Now the first look of a job finds more than there are jobs.
         first.open();
@@ -220,7 +215,7 @@ fn with_large_value(limits: Limits) -> (Local, Raw) {
 fn a_client_that_takes_no_answer_is_closed() {
     let (server, mut other) = with_large_value(Limits { answer_time: SHORT, ..Limits::default() });
     let mut client = small(&server);
-    client.send(format!("{GET}\n"));
+    client.send_line(GET);
     until("its time is over", || stat(&mut other, "connections_timed_out") == 1);
     until("it is closed", || stat(&mut other, "connections") == 1);
     assert!(client.line().len() < LARGE, "only a part was sent");
@@ -240,7 +235,7 @@ fn a_client_that_takes_its_answers_slowly_but_in_time_gets_them_for_ever() {
         silent.send(format!("{GET}\n").repeat(100));
         while stat(&mut other, "connections_timed_out") < closed {
             thread::sleep(SHORT / 10);
-            slow.send(format!("{GET}\n"));
+            slow.send_line(GET);
             assert_eq!(slow.line().len(), r#"{"Ok":""}"#.len() + LARGE);
         }
     }
@@ -295,7 +290,7 @@ fn answers_beyond_the_memory_for_them_close_their_connections() {
     let (server, mut other) = with_large_value(limits);
     let mut clients: Vec<Raw> = (0..20).map(|_| small(&server)).collect();
     for client in &mut clients {
-        client.send(format!("{GET}\n"));
+        client.send_line(GET);
     }
     until("all have been served", || stat(&mut other, "requests") > 20);
     until("some are closed", || stat(&mut other, "bytes_buffered") <= 20 << 20);

@@ -6,6 +6,7 @@ use kvs_final::{KvsEngine, Limits, Result};
 use kvs_test_kit::engines::{Gate, Gated, Memory};
 use kvs_test_kit::injected::is_injected;
 use kvs_test_kit::local::{Local, stat};
+use kvs_test_kit::requests::{GET, NOTHING};
 use kvs_test_kit::{Raw, Server, until};
 use std::io::Write;
 use std::process::Command;
@@ -13,8 +14,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tempfile::TempDir;
 
-const GET: &str = r#"{"Get":{"key":"k"}}"#;
-const NOTHING: &str = r#"{"Ok":null}"#;
 /// More than the sockets take.
 const LARGE: usize = 64 << 20;
 
@@ -140,10 +139,10 @@ fn without_a_second_thread_requests_wait_for_the_first() {
     let refused = Arc::clone(&pool.refused);
     let server = Local::start_on(pool, engine, Limits::default());
     let mut clients: Vec<Raw> = (0..3).map(|_| server.connect()).collect();
-    clients[0].send(format!("{GET}\n"));
+    clients[0].send_line(GET);
     gate.wait_for(1);
     for client in &mut clients[1..] {
-        client.send(format!("{GET}\n"));
+        client.send_line(GET);
     }
     until("the pool has refused some jobs", || refused.load(Ordering::SeqCst) >= 3);
     gate.open();

@@ -5,7 +5,8 @@ use kvs_final::Limits;
 use kvs_final::thread_pool::{SharedQueueThreadPool, ThreadPool};
 use kvs_test_kit::engines::{Deferred, Gated, Prolific};
 use kvs_test_kit::local::{Local, nobody_listens, stat};
-use kvs_test_kit::sigterm::{GET_LARGE, NOTHING, set, sigterm_under_load, with_large_value};
+use kvs_test_kit::requests::NOTHING;
+use kvs_test_kit::sigterm::{GET_LARGE, set, sigterm_under_load, with_large_value};
 use kvs_test_kit::{Raw, Server, until};
 use rustix::net::sockopt::set_socket_recv_buffer_size;
 use std::io::Read;
@@ -18,8 +19,8 @@ const FRAME: usize = r#"{"Ok":""}"#.len();
 
 #[test]
 fn sigterm_under_load_loses_no_acknowledged_write_and_cuts_no_answer() {
-    let acknowledged = sigterm_under_load(KVS, 20, 0);
-    println!("20 rounds of SIGTERM, {acknowledged} acknowledged writes, none lost");
+    let acknowledged = sigterm_under_load(KVS, 9, 0);
+    println!("9 rounds of SIGTERM, {acknowledged} acknowledged writes, none lost");
 }
 
 /// A connection whose socket takes little, and that has asked for the large value and not read it.

@@ -8,14 +8,13 @@ use kvs_test_kit::engines::{Deferred, Gated, Memory};
 use kvs_test_kit::flood::Flood;
 use kvs_test_kit::local::{Local, stat};
 use kvs_test_kit::process::cpu_time;
+use kvs_test_kit::requests::{GET, NOTHING};
 use kvs_test_kit::{Raw, until};
 use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-const GET: &str = r#"{"Get":{"key":"k"}}"#;
 const SET: &str = r#"{"Set":{"key":"a","value":"1"}}"#;
-const NOTHING: &str = r#"{"Ok":null}"#;
 /// For a limit of time that a test waits for, and that a client on a busy machine stays within.
 const BEARABLE: Duration = Duration::from_secs(1);
 /// Others, one after the other, show how time passes: each begins what its limit is for and is late.
@@ -108,7 +107,7 @@ fn who_waits_for_a_write_is_not_idle() {
     let limits = Limits { idle_time: Some(BEARABLE), ..Limits::default() };
     let server = Local::start(engine.clone(), limits);
     let mut client = server.connect();
-    client.send(format!("{SET}\n"));
+    client.send_line(SET);
     until("the write is under way", || engine.waiting() == 1);
     for _ in 0..2 {
         assert_eq!(server.connect().line(), "", "another one is idle for too long");
@@ -147,7 +146,7 @@ fn a_late_pool_does_not_make_the_client_late(limits: Limits, head: &str, tail: &
     let mut witness = server.connect();
     until("it has arrived", || stat(&mut witness, "bytes_buffered") == head.len() as u64);
     let mut busy = server.connect();
-    busy.send(format!("{GET}\n"));
+    busy.send_line(GET);
     gate.wait_for(1);
     client.send(tail);
 

@@ -14,8 +14,8 @@ pub(crate) fn crashes(run: Run) -> Outcome {
     if run.injects("a write that was never done, taken for acknowledged") {
         crash::with_a_promise_that_is_not_kept(run.seed)?;
     }
-    let mut crashes = for_each(run.seeds(4, 160), crash::at_level_always)?;
-    crashes.extend(for_each(run.seeds(4, 160), crash::below_level_always)?);
+    let mut crashes = for_each(run.seeds(4, 160), |seed| crash::at_level_always(seed, 15))?;
+    crashes.extend(for_each(run.seeds(4, 160), |seed| crash::below_level_always(seed, 10))?);
     let (images, again) = sums(crashes);
     Ok(vec![
         count(images, "images after a crash", run.pick(25_000, 1_000_000)),
@@ -27,7 +27,7 @@ pub(crate) fn crashes(run: Run) -> Outcome {
 pub(crate) fn io_errors(run: Run) -> Outcome {
     let is_done: fn(&Result<()>) -> bool =
         if run.injects("an error taken for success") { |_| true } else { Result::is_ok };
-    let runs = for_each(run.seeds(2, 50), |seed| Ok(faults::everywhere(seed, is_done)))?;
+    let runs = for_each(run.seeds(2, 50), |seed| Ok(faults::everywhere(seed, 190, is_done)))?;
     let runs = runs.into_iter().sum::<usize>();
     Ok(vec![count(runs, "runs, each with an error at one place", run.pick(8_000, 200_000))])
 }

@@ -2,8 +2,8 @@
 
 use super::promise::{Outcome, Run, count};
 use super::server::KVS;
-use kvs_test_kit::injected;
 use kvs_test_kit::sigterm::sigterm_under_load;
+use kvs_test_kit::{injected, size};
 use std::process::Command;
 
 /// What a test program printed.
@@ -30,6 +30,7 @@ impl Printed {
         command.args(["test", "--release", "--quiet", "--package", "final"]);
         command.args(["--test", "integration", "--", "--nocapture"]);
         command.args(modules.iter().map(|module| format!("{module}::{prefix}")));
+        command.env(size::VARIABLE, size::FULL);
         Printed::by(command.env(injected::VARIABLE, run.fault))
     }
 

@@ -7,6 +7,7 @@
 //! | [`requests`] | what it sends, and what it gets |
 //! | [`wait`] | waiting for events, and telling that one never comes |
 //! | [`process`] | what Linux tells of a process |
+//! | [`size`] | how much a test does |
 //! | [`injected`] | a fault that a test meets because somebody outside asked for it |
 //!
 //! About `final` only:
@@ -34,6 +35,7 @@ pub mod requests;
 pub mod server;
 pub mod sigterm;
 pub mod simulated;
+pub mod size;
 pub mod visits;
 pub mod wait;
 

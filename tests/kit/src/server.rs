@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
+use tempfile::TempDir;
 
 /// The process. It is killed when this is dropped.
 pub struct Server {
@@ -92,6 +93,11 @@ impl Server {
         self.log_reader.take().unwrap().join().unwrap();
         (status.unwrap(), self.log())
     }
+}
+
+/// A directory in memory if there can be one, where what a server does takes no longer for the disk.
+pub fn in_memory() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
 impl Drop for Server {

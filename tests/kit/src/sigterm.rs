@@ -1,5 +1,7 @@
 //! A server that is told to stop while its clients have many requests under way.
 
+use crate::requests::NOTHING;
+use crate::server::in_memory;
 use crate::{Server, WATCHDOG};
 use kvs_final::{KvStore, KvsEngine};
 use std::io::{BufRead, BufReader, Write};
@@ -9,8 +11,6 @@ use std::sync::mpsc::{self, Sender};
 use std::thread;
 use tempfile::TempDir;
 
-/// The answer to a write.
-pub const NOTHING: &str = r#"{"Ok":null}"#;
 /// Asks for the large value.
 pub const GET_LARGE: &str = "{\"Get\":{\"key\":\"large\"}}\n";
 
@@ -21,12 +21,6 @@ pub fn set(key: &str, value: &str) -> String {
 
 const POOLS: [&str; 3] = ["naive", "queue", "rayon"];
 const LEVELS: [&str; 3] = ["always", "interval=5", "os"];
-
-/// A directory in memory if there can be one. A server that is told to stop gives its connections five
-/// seconds, and the syncs of a busy disk may take longer.
-fn in_memory() -> TempDir {
-    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
-}
 
 /// The program `kvs` as a server with these options and a large value of so many bytes.
 pub fn with_large_value(kvs: &str, length: usize, options: &[&str], dir: &TempDir) -> Server {

@@ -186,13 +186,14 @@ fn below_always(disk: &SimulatedDisk, seed: u64) -> History {
     history(disk, &options(disk).durability(level).compact_at(COMPACT_AT), seed, false)
 }
 
-/// Crashes everywhere in a script of this seed at level `always`. Returns how many images there were
-/// after a crash, and how many after a second one, during the recovery from the first.
+/// Crashes everywhere in a script of this seed at level `always`: a kill, and so many power cuts, at each
+/// change. Returns how many images there were after a crash, and how many after a second one, during
+/// the recovery from the first.
 ///
 /// # Errors
 /// The place of the crash, and what was wrong with the store after it.
-pub fn at_level_always(seed: u64) -> Result<(usize, usize), String> {
-    always(&SimulatedDisk::new(), seed).crash_everywhere(15, &mut CrashRng(seed))
+pub fn at_level_always(seed: u64, power_cuts: usize) -> Result<(usize, usize), String> {
+    always(&SimulatedDisk::new(), seed).crash_everywhere(power_cuts, &mut CrashRng(seed))
 }
 
 /// Expects of the same run that a value is there which was never written.
@@ -205,8 +206,8 @@ pub fn with_a_promise_that_is_not_kept(seed: u64) -> Result<(usize, usize), Stri
 }
 
 /// The same as [`at_level_always`] at level `interval`, or `os`, where some steps are synced.
-pub fn below_level_always(seed: u64) -> Result<(usize, usize), String> {
-    below_always(&SimulatedDisk::new(), seed).crash_everywhere(10, &mut CrashRng(seed))
+pub fn below_level_always(seed: u64, power_cuts: usize) -> Result<(usize, usize), String> {
+    below_always(&SimulatedDisk::new(), seed).crash_everywhere(power_cuts, &mut CrashRng(seed))
 }
 
 /// The same as [`at_level_always`], on a disk that says of each sync that it is done, and does nothing.

@@ -48,10 +48,10 @@ fn run_with(fault: Fault, steps: &[Step], is_done: fn(&Result<()>) -> bool) -> b
     met
 }
 
-/// Every kind of error at every place of a script of this seed. Panics at an answer that is wrong.
+/// Every kind of error at every place of a script of this seed and so many steps. Panics at an answer that is wrong.
 /// Returns how many runs there were.
-pub fn everywhere(seed: u64, is_done: fn(&Result<()>) -> bool) -> usize {
-    let steps = script(seed, 190);
+pub fn everywhere(seed: u64, steps: usize, is_done: fn(&Result<()>) -> bool) -> usize {
+    let steps = script(seed, steps);
     let mut runs = 0;
     for error in [ErrorKind::Other, ErrorKind::StorageFull] {
         for (forever, short_write) in [(false, false), (false, true), (true, false), (true, true)] {
