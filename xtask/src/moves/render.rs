@@ -60,27 +60,17 @@ pub(super) fn render(
     parts.join("\n")
 }
 
+/// The difference of two states, taken within each item.
 fn ops(before: &[Option<Shown>], after: &[Option<Shown>]) -> Vec<Op> {
-    let nothing = Shown { blanks: 0, lines: Vec::new() };
+    let text = |side: &Option<Shown>| side.as_ref().map(Shown::text).unwrap_or_default();
     let mut ops = Vec::new();
-    for (slot, sides) in before.iter().zip(after).enumerate() {
-        let [old, new] = [sides.0, sides.1].map(|side| side.as_ref().unwrap_or(&nothing));
-        let mut push = |tag, text: &str| ops.push(Op { tag, text: text.to_owned(), slot });
-        for blank in 0..old.blanks.max(new.blanks) {
-            let tag = match (blank < old.blanks, blank < new.blanks) {
-                (true, true) => ChangeTag::Equal,
-                (true, false) => ChangeTag::Delete,
-                _ => ChangeTag::Insert,
-            };
-            push(tag, "");
-        }
-        let lines =
-            |side: &Shown| side.lines.iter().map(|line| format!("{line}\n")).collect::<String>();
-        let (old, new) = (lines(old), lines(new));
+    for (slot, (old, new)) in before.iter().zip(after).enumerate() {
+        let (old, new) = (text(old), text(new));
         let diff = TextDiff::configure().algorithm(Algorithm::Patience).diff_lines(&*old, &*new);
-        for line in diff.iter_all_changes() {
-            push(line.tag(), line.value().trim_end_matches('\n'));
-        }
+        ops.extend(diff.iter_all_changes().map(|line| {
+            let text = line.value().trim_end_matches('\n').to_owned();
+            Op { tag: line.tag(), text, slot }
+        }));
     }
     ops
 }
@@ -176,12 +166,8 @@ impl Step<'_> {
         while at < self.slots().len() {
             let comes = self.comes(at).then(|| self.run(at, |next| self.comes(next)));
             let goes = self.goes(at).then(|| self.run(at, |next| self.goes(next)));
-            let length = |last: usize| {
-                self.before[at..=last]
-                    .iter()
-                    .flatten()
-                    .map(|shown| shown.lines.len())
-                    .sum::<usize>()
+            let length = |last: usize| -> usize {
+                self.before[at..=last].iter().flatten().map(|shown| shown.lines.len()).sum()
             };
             let last = comes.or(goes).unwrap_or(at);
             // What comes in the place of something shorter is a change, and shown as one.
@@ -225,12 +211,8 @@ impl Step<'_> {
     }
 
     fn whole(&self, first: usize, last: usize) -> String {
-        let mut code = String::new();
-        for (at, shown) in self.after[first..=last].iter().flatten().enumerate() {
-            let blanks = if at == 0 { 0 } else { shown.blanks };
-            code.extend(std::iter::repeat_n('\n', blanks));
-            code.extend(shown.lines.iter().flat_map(|line| [line.as_str(), "\n"]));
-        }
+        let code: String = self.after[first..=last].iter().flatten().map(Shown::text).collect();
+        let code = code.trim_start_matches('\n');
         format!("{}, {}:\n\n```rust\n{code}```\n", self.link, self.place(first, last))
     }
 

@@ -38,6 +38,12 @@ pub(super) struct Shown {
     pub(super) lines: Vec<String>,
 }
 
+impl Shown {
+    pub(super) fn text(&self) -> String {
+        "\n".repeat(self.blanks) + &self.lines.join("\n") + "\n"
+    }
+}
+
 /// A file of two stages.
 pub(super) struct FileChange {
     pub(super) slots: Vec<Slot>,
@@ -135,12 +141,7 @@ impl FileChange {
 
     /// The text of the state; empty if the file is not there.
     pub(super) fn text(&self, done: &Done) -> String {
-        let mut text = String::new();
-        for piece in self.shown(done).into_iter().flatten() {
-            text.extend(std::iter::repeat_n('\n', piece.blanks));
-            text.extend(piece.lines.iter().flat_map(|line| [line.as_str(), "\n"]));
-        }
-        text
+        self.shown(done).iter().flatten().map(Shown::text).collect()
     }
 
     fn lines(&self, slot: &Slot, done: &Done) -> Option<Vec<String>> {
