@@ -9,7 +9,8 @@
 //! - A directive may ask for one earlier: `use std::thread`, or `use` for all of a file.
 
 use super::items::{Import, Kind};
-use super::state::{Done, Slot};
+use super::slots::Slot;
+use super::state::Done;
 use std::collections::BTreeSet;
 
 type Paths = BTreeSet<Import>;

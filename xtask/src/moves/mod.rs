@@ -47,6 +47,7 @@
 //! | file | what it does |
 //! |---|---|
 //! | `items.rs` | splits a file into the pieces that a move can name |
+//! | `slots.rs` | puts the pieces of both stages side by side |
 //! | `state.rs`, `imports.rs` | what a file is like when some of its items are done |
 //! | `directives.rs` | finds the directives |
 //! | `leg.rs` | finds the items that change, and the move that each is in |
@@ -64,6 +65,7 @@ mod leg;
 mod package;
 mod render;
 mod replay;
+mod slots;
 mod state;
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,8 @@
 //! that those before it were typed.
 
 use super::items::{Kind, is_body};
-use super::state::{Done, FileChange, Shown, Slot};
+use super::slots::Slot;
+use super::state::{Done, FileChange, Shown};
 use similar::{Algorithm, ChangeTag, TextDiff};
 
 const CONTEXT: usize = 3;

@@ -3,33 +3,11 @@
 
 use super::imports::Imports;
 use super::items::{Kind, Piece, is_body, split};
-use similar::{Algorithm, DiffOp, capture_diff_slices};
+use super::slots::{Slot, end, slots};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The keys of the items of a file that are as in the new stage.
 pub(super) type Done = BTreeSet<String>;
-
-/// A place in a file for a piece: the old or the new one, where there is one.
-#[derive(Debug)]
-pub(super) struct Slot {
-    pub(super) key: String,
-    pub(super) kind: Kind,
-    /// The `impl` that it is part of, by a number.
-    pub(super) block: Option<usize>,
-    pub(super) old: Option<Piece>,
-    pub(super) new: Option<Piece>,
-}
-
-impl Slot {
-    pub(super) fn is_changed(&self) -> bool {
-        let lines = |piece: &Option<Piece>| piece.as_ref().map(|piece| piece.lines.clone());
-        lines(&self.old) != lines(&self.new)
-    }
-
-    pub(super) fn item(&self) -> &str {
-        self.key.strip_suffix(".docs").unwrap_or(&self.key)
-    }
-}
 
 /// A piece as it is in some state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,8 +41,7 @@ impl FileChange {
     pub(super) fn new(old: &str, new: &str) -> Result<FileChange, String> {
         let (old_pieces, new_pieces) = (split(old)?, split(new)?);
         let (old_gaps, new_gaps) = (gaps(&old_pieces), gaps(&new_pieces));
-        let mut slots = Vec::new();
-        merge(groups(old_pieces), groups(new_pieces), &mut slots);
+        let slots = slots(old_pieces, new_pieces);
         let imports = Imports::new(&slots);
         let change = FileChange { slots, imports, old_gaps, new_gaps };
         for (done, text) in [(Done::new(), old), (change.changed().collect(), new)] {
@@ -146,7 +123,7 @@ impl FileChange {
 
     fn lines(&self, slot: &Slot, done: &Done) -> Option<Vec<String>> {
         if matches!(slot.kind, Kind::Open | Kind::Close)
-            && !self.members(slot).any(|member| piece(member, done).is_some())
+            && !self.members(slot).any(|member| member.piece(done).is_some())
         {
             return None;
         }
@@ -156,7 +133,7 @@ impl FileChange {
                 slot.new.as_ref().or(slot.old.as_ref())
             }
             Kind::Open | Kind::Close => slot.old.as_ref().or(slot.new.as_ref()),
-            _ => piece(slot, done),
+            _ => slot.piece(done),
         };
         piece.map(|piece| piece.lines.clone())
     }
@@ -189,120 +166,7 @@ impl FileChange {
     }
 }
 
-/// The piece that a slot has in some state.
-fn piece<'a>(slot: &'a Slot, done: &Done) -> Option<&'a Piece> {
-    if done.contains(&slot.key) || !slot.is_changed() {
-        slot.new.as_ref()
-    } else {
-        slot.old.as_ref()
-    }
-}
-
-/// What tells the neighbours of a gap: an item with or without its documentation is the same one.
-fn end(item: &str, kind: Kind) -> String {
-    match kind {
-        Kind::Open => format!("{item} {{"),
-        Kind::Close => format!("}} {item}"),
-        _ => item.to_owned(),
-    }
-}
-
 fn gaps(pieces: &[Piece]) -> Gaps {
     let end = |piece: &Piece| end(piece.item(), piece.kind);
     pieces.windows(2).map(|pair| ((end(&pair[0]), end(&pair[1])), pair[1].blanks)).collect()
-}
-
-/// Pieces that stay together: an item with its documentation, or an `impl` with its members.
-type Group = Vec<Piece>;
-
-fn groups(pieces: Vec<Piece>) -> Vec<Group> {
-    let mut groups: Vec<Group> = Vec::new();
-    let mut is_open = false;
-    for piece in pieces {
-        let follows = |last: &Group| last.last().is_some_and(|last| last.item() == piece.item());
-        let kind = piece.kind;
-        match groups.last_mut().filter(|last| is_open || follows(last)) {
-            Some(last) => last.push(piece),
-            None => groups.push(vec![piece]),
-        }
-        is_open = (is_open || kind == Kind::Open) && kind != Kind::Close;
-    }
-    groups
-}
-
-/// The slots of both in the order of the new ones; what is only old comes after what it followed.
-fn merge(old: Vec<Group>, new: Vec<Group>, slots: &mut Vec<Slot>) {
-    let key = |group: &Group| end(group[0].item(), group[0].kind);
-    let keys = |groups: &[Group]| groups.iter().map(key).collect::<Vec<_>>();
-    let ops = capture_diff_slices(Algorithm::Myers, &keys(&old), &keys(&new));
-    let (mut old, mut new) = (old.into_iter(), new.into_iter());
-    for op in ops {
-        if let DiffOp::Equal { len, .. } = op {
-            for (old, new) in old.by_ref().zip(new.by_ref()).take(len) {
-                merge_group(old, new, slots);
-            }
-            continue;
-        }
-        let mut old = old.by_ref().take(op.old_range().len()).peekable();
-        let mut new = new.by_ref().take(op.new_range().len()).peekable();
-        loop {
-            let is_next_new = match (old.peek(), new.peek()) {
-                (Some(old), Some(new)) => comes_before(&new[0], &old[0]),
-                _ => false,
-            };
-            match if is_next_new { None } else { old.next() } {
-                Some(old) => merge_group(old, Vec::new(), slots),
-                None => match new.next() {
-                    Some(new) => merge_group(Vec::new(), new, slots),
-                    None => break,
-                },
-            }
-        }
-    }
-}
-
-/// Whether a new piece is put before an old one that neither has to do with: modules go before
-/// imports, and imports are sorted, in every state.
-fn comes_before(new: &Piece, old: &Piece) -> bool {
-    let order = [Kind::FileDocs, Kind::Module, Kind::Reexport, Kind::Import];
-    let place =
-        |piece: &Piece| order.iter().position(|kind| *kind == piece.kind).unwrap_or(order.len());
-    place(new) < place(old)
-        || new.kind == Kind::Import && old.kind == Kind::Import && new.lines < old.lines
-}
-
-fn merge_group(mut old: Group, mut new: Group, slots: &mut Vec<Slot>) {
-    let is_block = |group: &Group| group.first().is_some_and(|first| first.kind == Kind::Open);
-    if !is_block(&old) && !is_block(&new) {
-        for kind in [Kind::Docs, Kind::Item] {
-            let of_kind = |group: &mut Group| {
-                let at = group.iter().position(|p| (p.kind == Kind::Docs) == (kind == Kind::Docs));
-                at.map(|at| group.remove(at))
-            };
-            push(of_kind(&mut old), of_kind(&mut new), None, slots);
-        }
-        return;
-    }
-    let block = Some(slots.len());
-    let ends = |group: &mut Group| {
-        if !is_block(group) {
-            return (None, None);
-        }
-        (Some(group.remove(0)), group.pop())
-    };
-    let ((old_open, old_close), (new_open, new_close)) = (ends(&mut old), ends(&mut new));
-    push(old_open, new_open, block, slots);
-    let first = slots.len();
-    merge(groups(old), groups(new), slots);
-    for slot in &mut slots[first..] {
-        slot.block = block;
-    }
-    push(old_close, new_close, block, slots);
-}
-
-fn push(old: Option<Piece>, new: Option<Piece>, block: Option<usize>, slots: &mut Vec<Slot>) {
-    if let Some(piece) = new.as_ref().or(old.as_ref()) {
-        let (key, kind) = (piece.key.clone(), piece.kind);
-        slots.push(Slot { key, kind, block, old, new });
-    }
 }
