@@ -79,6 +79,7 @@ fn final_cuts_the_tail_and_says_so() {
     assert_eq!(client.ask(&get("torn")), r#"{"Ok":null}"#);
     assert_eq!(client.ask(&set("next")), r#"{"Ok":null}"#);
     let (_, log) = server.terminate();
-    let words = log.lines().find(|line| line.contains("bytes of a torn tail are cut at byte"));
+    let words =
+        log.lines().find(|line| line.contains("bytes of a torn tail are truncated at byte"));
     println!("{}", words.unwrap_or_else(|| panic!("it does not say so:\n{log}")));
 }

@@ -5,7 +5,7 @@
 #[path = "../../src/kv_store/record.rs"]
 mod record;
 
-use record::{Place, Record, decode, decode_len, encode};
+use record::{Location, Record, decode, decode_len, encode};
 
 /// The first bytes say where the others are.
 pub(crate) fn hold(input: &[u8]) {
@@ -15,26 +15,28 @@ pub(crate) fn hold(input: &[u8]) {
 /// A mistake that is to be noticed: a checksum that is made to fit whatever it covers.
 #[allow(dead_code)] // the fuzzer has no use for it
 pub(crate) fn hold_although_mended(input: &[u8]) {
-    hold_if_damaged(input, |bytes, place| {
+    hold_if_damaged(input, |bytes, location| {
         let mut crc = crc32fast::Hasher::new();
-        crc.update(&place.segment.to_le_bytes());
-        crc.update(&place.offset.to_le_bytes());
+        crc.update(&location.segment.to_le_bytes());
+        crc.update(&location.offset.to_le_bytes());
         crc.update(&bytes[4..]);
         bytes[..4].copy_from_slice(&crc.finalize().to_le_bytes());
     });
 }
 
-fn hold_if_damaged(input: &[u8], mend: fn(&mut [u8], Place)) {
-    let Some((place, bytes)) = input.split_first_chunk::<8>() else {
+fn hold_if_damaged(input: &[u8], mend: fn(&mut [u8], Location)) {
+    let Some((location, bytes)) = input.split_first_chunk::<8>() else {
         return;
     };
-    let place =
-        Place { segment: place[0].into(), offset: u32::from_le_bytes([place[1], 0, 0, place[2]]) };
-    if let Ok((record, len)) = decode(bytes, place) {
+    let location = Location {
+        segment: location[0].into(),
+        offset: u32::from_le_bytes([location[1], 0, 0, location[2]]),
+    };
+    if let Ok((record, len)) = decode(bytes, location) {
         assert_eq!(decode_len(bytes), Ok(len));
-        is_found_where_it_is_written(&record, place);
+        is_found_where_it_is_written(&record, location);
         let mut again = Vec::new();
-        encode(&mut again, place, &record);
+        encode(&mut again, location, &record);
         assert_eq!(again, bytes[..len], "a record has one form");
     }
     // Bytes are hardly ever a record, so here is one that is made of them.
@@ -43,25 +45,25 @@ fn hold_if_damaged(input: &[u8], mend: fn(&mut [u8], Place)) {
     let (key, value) = text.split_at(at);
     let value = (input[4] > 20).then_some(value);
     let record = Record { synced: u32::from(input[5]), key, value };
-    is_found_where_it_is_written(&record, place);
+    is_found_where_it_is_written(&record, location);
     let mut bytes = Vec::new();
-    encode(&mut bytes, place, &record);
+    encode(&mut bytes, location, &record);
     let bit = (usize::from(input[6]) << 8 | usize::from(input[7])) % (bytes.len() * 8);
     bytes[bit / 8] ^= 1 << (bit % 8);
-    mend(&mut bytes, place);
-    assert!(decode(&bytes, place).is_err(), "a flipped bit is noticed");
+    mend(&mut bytes, location);
+    assert!(decode(&bytes, location).is_err(), "a flipped bit is noticed");
 }
 
-fn is_found_where_it_is_written(record: &Record<'_>, place: Place) {
+fn is_found_where_it_is_written(record: &Record<'_>, location: Location) {
     let mut bytes = Vec::new();
-    encode(&mut bytes, place, record);
+    encode(&mut bytes, location, record);
     let len = bytes.len();
     for shorter in [0, len / 2, len - 1] {
-        assert!(decode(&bytes[..shorter], place).is_err(), "its end is missing");
+        assert!(decode(&bytes[..shorter], location).is_err(), "its end is missing");
     }
     bytes.extend(b"more");
-    let (found, found_len) = decode(&bytes, place).expect("it was written here");
+    let (found, found_len) = decode(&bytes, location).expect("it was written here");
     assert_eq!((&found, found_len), (record, len));
-    let elsewhere = Place { offset: place.offset ^ 1, ..place };
+    let elsewhere = Location { offset: location.offset ^ 1, ..location };
     assert!(decode(&bytes, elsewhere).is_err(), "it was not written there");
 }

@@ -14,10 +14,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How long the compactor waits after a failure before it tries again; twice as long each time.
-const PATIENCE: Duration = Duration::from_secs(5);
+const RETRY_DELAY: Duration = Duration::from_secs(5);
 
 /// As above, after many failures.
-const MOST_PATIENCE: Duration = Duration::from_secs(3600);
+const MAX_RETRY_DELAY: Duration = Duration::from_secs(3600);
 
 /// The threads, and how to talk to them.
 pub(super) struct Background {
@@ -45,7 +45,7 @@ impl Background {
         }
         let due = Arc::clone(compactor);
         let compactor = Arc::clone(compactor);
-        let compact = move || compact(&compactor, &wakes, &stopped, PATIENCE);
+        let compact = move || compact(&compactor, &wakes, &stopped, RETRY_DELAY);
         threads.compactor =
             Some(thread::Builder::new().name("kvs-compactor".into()).spawn(compact)?);
         if let Durability::Interval(time) = writer.options.durability {
@@ -55,7 +55,7 @@ impl Background {
         }
         let (commit, leader) = (Arc::clone(commit), Arc::clone(commit));
         let wake = threads.wake.clone();
-        // Those who left the writes did not wait to see what they made dead.
+        // A writer that does not wait cannot tell the compactor how much garbage its write has made.
         let compact_if_due = move || {
             if due.is_due() {
                 let _ = wake.try_send(());
@@ -110,24 +110,24 @@ pub(super) fn compact(
     compactor: &Compactor,
     wakes: &Receiver<()>,
     stopped: &Receiver<Infallible>,
-    least_patience: Duration,
+    first_delay: Duration,
 ) {
-    let mut patience = least_patience;
+    let mut delay = first_delay;
     loop {
         select! {
             recv(wakes) -> _ => {}
             recv(stopped) -> _ => return,
         }
         match compactor.run_if_due() {
-            Ok(true) => patience = least_patience,
+            Ok(true) => delay = first_delay,
             Ok(false) => {}
             Err(KvsError::NoCompaction) => return,
             Err(error) => {
                 log::error!("compaction failed: {error}");
-                if stopped.recv_timeout(patience) != Err(RecvTimeoutError::Timeout) {
+                if stopped.recv_timeout(delay) != Err(RecvTimeoutError::Timeout) {
                     return;
                 }
-                patience = MOST_PATIENCE.min(patience * 2);
+                delay = MAX_RETRY_DELAY.min(delay * 2);
             }
         }
     }

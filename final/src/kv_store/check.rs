@@ -18,7 +18,7 @@ pub struct CheckReport {
     pub bytes: u64,
     /// Keys that have a value.
     pub keys: u64,
-    /// Bytes of a torn tail, which the next open will cut.
+    /// Bytes of a torn tail, which the next open will truncate.
     pub torn_bytes: u64,
 }
 

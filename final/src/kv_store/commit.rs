@@ -20,7 +20,7 @@ use std::sync::{Arc, PoisonError};
 
 /// How often a writer looks for its result before it goes to sleep, where there is no sync to wait
 /// for: about as long as it takes the leader to commit a small batch.
-const LOOKS: u32 = 300;
+const SPIN_LIMIT: u32 = 300;
 
 /// How long a batch becomes, in bytes, unless a single write is longer.
 const MAX_BATCH: usize = 16 << 20;
@@ -32,7 +32,7 @@ pub(super) struct Commit {
     queue: Mutex<Queue>,
     /// Told when the store's own thread shall lead, or end. Only that thread waits.
     called: Condvar,
-    looks: u32,
+    spin_limit: u32,
 }
 
 #[derive(Default)]
@@ -50,12 +50,12 @@ struct Queue {
 
 /// A writer in the queue.
 enum Waiter {
-    Thread(Arc<Sleeper>),
+    Thread(Arc<WaitingThread>),
     Callback(Box<dyn FnOnce(Result<()>) + Send>),
 }
 
 /// A writer that waits for its result.
-struct Sleeper {
+struct WaitingThread {
     /// [`WAITING`], then [`LEADING`] or [`DONE`]. The store is `Release` and the load `Acquire`, so
     /// that who sees `DONE` sees the result.
     state: AtomicU8,
@@ -67,9 +67,9 @@ const WAITING: u8 = 0;
 const LEADING: u8 = 1;
 const DONE: u8 = 2;
 
-impl Sleeper {
-    fn wait(&self, looks: u32) -> u8 {
-        for _ in 0..looks {
+impl WaitingThread {
+    fn wait(&self, spin_limit: u32) -> u8 {
+        for _ in 0..spin_limit {
             let state = self.state.load(Ordering::Acquire);
             if state != WAITING {
                 return state;
@@ -97,8 +97,9 @@ impl Sleeper {
 
 impl Commit {
     pub(super) fn new(writer: Arc<Writer>) -> Commit {
-        let looks = if writer.options.durability == Durability::Always { 0 } else { LOOKS };
-        Commit { writer, queue: Mutex::default(), called: Condvar::new(), looks }
+        let spin_limit =
+            if writer.options.durability == Durability::Always { 0 } else { SPIN_LIMIT };
+        Commit { writer, queue: Mutex::default(), called: Condvar::new(), spin_limit }
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -108,37 +109,37 @@ impl Commit {
 
     /// Commits a write; returns when it is done at the store's level of durability.
     pub(super) fn commit(&self, mut op: Op) -> Result<()> {
-        let sleeper = {
+        let waiting = {
             let mut queue = self.queue();
             if !queue.has_leader {
                 queue.has_leader = true;
                 None
             } else {
-                let sleeper = Arc::new(Sleeper {
+                let waiting = Arc::new(WaitingThread {
                     state: AtomicU8::new(WAITING),
                     result: Mutex::new(Ok(())),
                     thread: thread::current(),
                 });
                 queue.ops.push(std::mem::replace(&mut op, Op::new(String::new(), None)));
-                queue.waiters.push(Waiter::Thread(Arc::clone(&sleeper)));
-                Some(sleeper)
+                queue.waiters.push(Waiter::Thread(Arc::clone(&waiting)));
+                Some(waiting)
             }
         };
-        match sleeper {
+        match waiting {
             None => {
                 fault!("two lead at a time", self.queue().has_leader = false);
                 fault!("who leads only for itself leaves no lead when it panics", {
                     self.writer.commit(&mut [Op::new(op.key.clone(), op.value.clone())])
                 });
-                let _lead = Lead::of(self, Vec::new(), Vec::new());
+                let _lead = LeaderGuard::of(self, Vec::new(), Vec::new());
                 self.writer.commit(std::slice::from_mut(&mut op));
                 op.result
             }
-            Some(sleeper) => {
-                if sleeper.wait(self.looks) == LEADING {
+            Some(waiting) => {
+                if waiting.wait(self.spin_limit) == LEADING {
                     self.lead();
                 }
-                std::mem::replace(&mut *sleeper.result(), Ok(()))
+                std::mem::replace(&mut *waiting.result(), Ok(()))
             }
         }
     }
@@ -150,7 +151,7 @@ impl Commit {
         if !queue.has_leader && self.writer.options.durability != Durability::Always {
             queue.has_leader = true;
             drop(queue);
-            let lead = Lead::of(self, Vec::new(), Vec::new());
+            let lead = LeaderGuard::of(self, Vec::new(), Vec::new());
             self.writer.commit(std::slice::from_mut(&mut op));
             drop(lead);
             return done(op.result);
@@ -201,7 +202,7 @@ impl Commit {
             let count = batch_len(&queue.ops);
             let ops = queue.ops.drain(..count).collect();
             let waiters = queue.waiters.drain(..count).collect();
-            Lead::of(self, waiters, ops)
+            LeaderGuard::of(self, waiters, ops)
         };
         self.writer.commit(&mut lead.ops);
         lead.is_done = true;
@@ -220,7 +221,7 @@ fn batch_len(ops: &[Op]) -> usize {
 
 /// The lead. However it ends, by a panic too, those whose writes it had are told, and the next one
 /// takes it over: nobody waits for ever.
-struct Lead<'a> {
+struct LeaderGuard<'a> {
     commit: &'a Commit,
     waiters: Vec<Waiter>,
     /// The write of each of the waiters.
@@ -229,13 +230,13 @@ struct Lead<'a> {
     is_done: bool,
 }
 
-impl<'a> Lead<'a> {
-    fn of(commit: &'a Commit, waiters: Vec<Waiter>, ops: Vec<Op>) -> Lead<'a> {
-        Lead { commit, waiters, ops, is_done: false }
+impl<'a> LeaderGuard<'a> {
+    fn of(commit: &'a Commit, waiters: Vec<Waiter>, ops: Vec<Op>) -> LeaderGuard<'a> {
+        LeaderGuard { commit, waiters, ops, is_done: false }
     }
 }
 
-impl Drop for Lead<'_> {
+impl Drop for LeaderGuard<'_> {
     fn drop(&mut self) {
         {
             let mut queue = self.commit.queue();
@@ -255,10 +256,10 @@ impl Drop for Lead<'_> {
                 false => Err(KvsError::Stopped { reason: "the writer panicked".into() }),
             };
             match waiter {
-                Waiter::Thread(sleeper) => {
-                    fault!("a writer is told before its result is there", sleeper.tell(DONE));
-                    *sleeper.result() = result;
-                    sleeper.tell(DONE);
+                Waiter::Thread(waiting) => {
+                    fault!("a writer is told before its result is there", waiting.tell(DONE));
+                    *waiting.result() = result;
+                    waiting.tell(DONE);
                 }
                 Waiter::Callback(done) => catch_panic(|| done(result)),
             }

@@ -4,7 +4,7 @@
 //! sealed, at the start. The order of the steps makes a crash at any of them harmless:
 //!
 //! 1. the live records are copied, in their order, and the copies synced;
-//! 2. the log is synced: what made a record dead must not vanish once that record is gone;
+//! 2. the log is synced: what made a record garbage must not vanish once that record is gone;
 //! 3. the manifest names the copies instead of the old segments;
 //! 4. each index entry that still points into an old segment is moved to the copy, by
 //!    compare-and-swap: an entry that was overwritten or removed meanwhile is left alone;
@@ -15,7 +15,7 @@
 
 use super::index::Entry;
 use super::manifest::WriteError;
-use super::record::{self, Place, Record};
+use super::record::{self, Location, Record};
 use super::segment::{self, Found, Scan, Segment};
 use super::writer::Writer;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -39,7 +39,7 @@ pub(super) struct Compactor {
     /// Compactions that were completed. Written under `running`; `Release` and `Acquire`, so that
     /// who sees it sees the directory without the old segments.
     count: AtomicU64,
-    /// Set once, when the store is closed, or when no further compaction would be safe. Read at the
+    /// Set once, when the store is closed, or when no further compaction may run. Read at the
     /// start of a compaction under `running`, and in its course only to end it sooner: `Relaxed`.
     cancelled: AtomicBool,
 }
@@ -54,7 +54,7 @@ impl Compactor {
         }
     }
 
-    /// Whether it would pay: because half of the bytes are dead, or because there are more segments
+    /// Whether it would pay: because half of the bytes are garbage, or because there are more segments
     /// than their live bytes explain.
     ///
     /// A compaction leaves no reason for the next one. It begins a new segment only for a record that
@@ -62,10 +62,10 @@ impl Compactor {
     /// become, and there are at most two segments for each such length of live bytes, and one.
     pub(super) fn is_due(&self) -> bool {
         let Writer { index, options, .. } = &*self.writer;
-        let (dead, bytes) = (index.dead(), self.writer.bytes.load(Ordering::Relaxed));
-        let explained = 2 * bytes.saturating_sub(dead) / u64::from(options.segment_bytes.max(1));
+        let (garbage, bytes) = (index.garbage(), self.writer.bytes.load(Ordering::Relaxed));
+        let explained = 2 * bytes.saturating_sub(garbage) / u64::from(options.segment_bytes.max(1));
         let sealed = self.writer.sealed.load(Ordering::Relaxed);
-        dead >= options.compact_at && dead >= bytes / 2
+        garbage >= options.compact_at && garbage >= bytes / 2
             || sealed > explained + options.spare_segments
     }
 
@@ -80,7 +80,7 @@ impl Compactor {
     pub(super) fn last_error(&self) -> Option<String> {
         match self.running.try_lock() {
             Ok(last) => last.clone(),
-            // While a compaction runs: people who ask for figures do not wait for it.
+            // While a compaction runs: people who ask for the stats do not wait for it.
             Err(TryLockError::WouldBlock) => None,
             Err(TryLockError::Poisoned(_)) => Some("the compactor panicked".to_owned()),
         }
@@ -92,9 +92,9 @@ impl Compactor {
     pub(super) fn needs_tail(&self) -> bool {
         let Writer { options, .. } = &*self.writer;
         let bytes = self.writer.bytes.load(Ordering::Relaxed);
-        let dead: u64 = self.writer.catalog().sealed.iter().map(|(s, _)| s.dead()).sum();
-        let is_due_by_number = self.writer.index.dead() < options.compact_at;
-        !is_due_by_number && (dead < options.compact_at || dead < bytes / 2)
+        let garbage: u64 = self.writer.catalog().sealed.iter().map(|(s, _)| s.garbage()).sum();
+        let is_due_by_number = self.writer.index.garbage() < options.compact_at;
+        !is_due_by_number && (garbage < options.compact_at || garbage < bytes / 2)
     }
 
     /// Compacts if it would pay. Returns whether it did.
@@ -151,13 +151,13 @@ impl Compactor {
         for (copy, end) in &copies.segments {
             if let Err(error) = self.move_entries(copy, *end, &numbers) {
                 // Entries that were not moved are good for as long as the store is open. But the
-                // next compaction would take their copies for dead.
+                // next compaction would take their copies for garbage.
                 self.cancel();
                 return Err(error);
             }
         }
         writer.index.note_compaction();
-        writer.index.subtract_dead(old.iter().map(|(segment, _)| segment.take_dead()).sum());
+        writer.index.subtract_garbage(old.iter().map(|(segment, _)| segment.take_garbage()).sum());
         let bytes = |segments: &[(_, u32)]| segments.iter().map(|(_, end)| u64::from(*end)).sum();
         writer.bytes.fetch_add(bytes(&copies.segments), Ordering::Relaxed);
         writer.bytes.fetch_sub(bytes(&old), Ordering::Relaxed);
@@ -280,8 +280,8 @@ impl Copies<'_> {
             return Ok(());
         };
         let offset = *end + self.buffer.len() as u32;
-        let place = Place { segment: segment.number, offset };
-        record::encode(&mut self.buffer, place, &Record { synced: 0, ..*record });
+        let location = Location { segment: segment.number, offset };
+        record::encode(&mut self.buffer, location, &Record { synced: 0, ..*record });
         if self.buffer.len() >= CHUNK { self.write() } else { Ok(()) }
     }
 
@@ -307,7 +307,7 @@ impl Copies<'_> {
         Ok(())
     }
 
-    /// Writes what is left and makes the last segment safe. It is complete then.
+    /// Writes what is left and makes the last segment durable. It is complete then.
     fn finish(&mut self) -> Result<()> {
         self.write()?;
         match self.segments.last() {

@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// The longest value that is kept in its entry, in bytes: what fits beside the place without making
+/// The longest value that is kept in its entry, in bytes: what fits beside the location without making
 /// the entry longer than 40 bytes.
 const INLINE: usize = 22;
 
@@ -20,8 +20,8 @@ const INLINE: usize = 22;
 pub(super) struct Index {
     pub(super) entries: HashMap<Box<str>, Entry>,
     /// Bytes of records that no entry points to, in all segments. A hint for the compactor and a
-    /// figure for people; nothing else is concluded from it, so `Relaxed`.
-    dead: AtomicU64,
+    /// number for people; nothing else is concluded from it, so `Relaxed`.
+    garbage: AtomicU64,
     /// Compactions so far. A thread that sees it late frees its entries late: `Relaxed`.
     compactions: AtomicU64,
 }
@@ -44,7 +44,7 @@ impl SmallValue {
     fn new(value: &str) -> SmallValue {
         let mut bytes = [0; INLINE];
         match bytes.get_mut(..value.len()) {
-            Some(place) => place.copy_from_slice(value.as_bytes()),
+            Some(kept) => kept.copy_from_slice(value.as_bytes()),
             None => return SmallValue { len: u8::MAX, bytes },
         }
         SmallValue { len: value.len() as u8, bytes }
@@ -80,16 +80,16 @@ impl Index {
     pub(super) fn insert(&self, key: Box<str>, entry: Entry) {
         fault!("an overwrite unlinks first", self.entries.pin().remove(&key));
         if let Some(old) = self.entries.pin().insert(key, entry) {
-            self.add_dead(&old.segment, old.len);
+            self.add_garbage(&old.segment, old.len);
         }
     }
 
-    /// Lets readers find no record from now on. The removal's own record is dead from the start.
+    /// Lets readers find no record from now on. The removal's own record is garbage from the start.
     pub(super) fn remove(&self, key: &str, segment: &Segment, len: u32) {
         if let Some(old) = self.entries.pin().remove(key) {
-            self.add_dead(&old.segment, old.len);
+            self.add_garbage(&old.segment, old.len);
         }
-        self.add_dead(segment, len);
+        self.add_garbage(segment, len);
     }
 
     /// Whether the newest record of `key` is the one at `offset` of this segment.
@@ -117,7 +117,7 @@ impl Index {
             _ => Operation::Abort(()),
         });
         if !matches!(outcome, Compute::Updated { .. }) {
-            self.add_dead(&copy.segment, copy.len);
+            self.add_garbage(&copy.segment, copy.len);
         }
     }
 
@@ -138,18 +138,18 @@ impl Index {
         }
     }
 
-    pub(super) fn add_dead(&self, segment: &Segment, len: u32) {
-        if segment.add_dead(len) {
-            self.dead.fetch_add(len.into(), Ordering::Relaxed);
+    pub(super) fn add_garbage(&self, segment: &Segment, len: u32) {
+        if segment.add_garbage(len) {
+            self.garbage.fetch_add(len.into(), Ordering::Relaxed);
         }
     }
 
-    /// Dead bytes that are gone for good.
-    pub(super) fn subtract_dead(&self, bytes: u64) {
-        self.dead.fetch_sub(bytes, Ordering::Relaxed);
+    /// Bytes of garbage that are gone for good.
+    pub(super) fn subtract_garbage(&self, bytes: u64) {
+        self.garbage.fetch_sub(bytes, Ordering::Relaxed);
     }
 
-    pub(super) fn dead(&self) -> u64 {
-        self.dead.load(Ordering::Relaxed)
+    pub(super) fn garbage(&self) -> u64 {
+        self.garbage.load(Ordering::Relaxed)
     }
 }

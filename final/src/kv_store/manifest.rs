@@ -78,7 +78,7 @@ impl Manifest {
         }
     }
 
-    /// Replaces the manifest in `dir`. It counts, and survives a power cut, once this returns.
+    /// Replaces the manifest in `dir`. It counts, and is durable, once this returns.
     pub(super) fn write(&self, disk: &dyn Disk, dir: &Path) -> std::result::Result<(), WriteError> {
         let (unfinished, path) = (dir.join(UNFINISHED), dir.join(NAME));
         let written = disk.create(&unfinished).and_then(|file| {

@@ -145,8 +145,8 @@ impl KvStore {
         let bytes = writer.bytes.load(Ordering::Relaxed);
         Stats {
             keys: index.entries.len() as u64,
-            live_bytes: bytes.saturating_sub(index.dead()),
-            stale_bytes: index.dead(),
+            live_bytes: bytes.saturating_sub(index.garbage()),
+            stale_bytes: index.garbage(),
             segments: writer.catalog().sealed.len() as u64 + 1,
             compactions: compactor.count(),
             last_error: writer.stopped().cloned().or_else(|| compactor.last_error()),
@@ -170,7 +170,7 @@ impl KvStore {
         self.0.compactor.run_if_due()
     }
 
-    /// Makes every write that was acknowledged so far survive a power cut.
+    /// Makes every write that was acknowledged so far durable.
     ///
     /// # Errors
     /// If the disk fails; from then on no more is written until the store is opened again.

@@ -181,8 +181,8 @@ impl Moving {
     }
 
     /// Bytes that are dead in the old segment, in the copy and in the new one.
-    fn dead(&self) -> [u64; 3] {
-        [self.old.dead(), self.copy.dead(), self.new.dead()]
+    fn garbage(&self) -> [u64; 3] {
+        [self.old.garbage(), self.copy.garbage(), self.new.garbage()]
     }
 }
 
@@ -200,8 +200,8 @@ fn swap_against_set() {
     mover.join().unwrap();
     reader.join().unwrap();
     assert!(moving.is_in(&moving.new), "the newer write has lost");
-    assert_eq!(moving.index.dead(), moving.dead().iter().sum::<u64>());
-    assert_eq!(moving.copy.dead(), u64::from(LEN));
+    assert_eq!(moving.index.garbage(), moving.garbage().iter().sum::<u64>());
+    assert_eq!(moving.copy.garbage(), u64::from(LEN));
 }
 
 /// A key that is removed before its copy replaces it stays removed.
@@ -217,8 +217,8 @@ fn swap_against_remove() {
     mover.join().unwrap();
     reader.join().unwrap();
     assert_eq!(moving.value(), None, "a removed key is back");
-    assert_eq!(moving.index.dead(), moving.dead().iter().sum::<u64>());
-    assert_eq!(moving.dead()[1..], [u64::from(LEN); 2]);
+    assert_eq!(moving.index.garbage(), moving.garbage().iter().sum::<u64>());
+    assert_eq!(moving.garbage()[1..], [u64::from(LEN); 2]);
 }
 
 /// A write that comes during a compaction wins over the copy of the value before it.
@@ -266,7 +266,7 @@ impl Index {
         if entries.get(key).is_some_and(|entry| old.contains(&entry.segment.number)) {
             entries.insert(key.into(), copy.duplicate());
         } else {
-            self.add_dead(&copy.segment, copy.len);
+            self.add_garbage(&copy.segment, copy.len);
         }
     }
 

@@ -106,10 +106,10 @@ impl KvStoreOptions {
         self
     }
 
-    /// Compaction waits for this many dead bytes, and for half of the log to be dead. 4 MiB by
+    /// Compaction waits for this many bytes of garbage, and for half of the log to be garbage. 4 MiB by
     /// default.
-    pub fn compact_at(mut self, dead_bytes: u64) -> Self {
-        self.compact_at = dead_bytes;
+    pub fn compact_at(mut self, garbage_bytes: u64) -> Self {
+        self.compact_at = garbage_bytes;
         self
     }
 
@@ -122,8 +122,8 @@ impl KvStoreOptions {
         self
     }
 
-    /// Whether threads of the store's own compact and sync it. Without them, `compact_if_due` and `sync`
-    /// are left to the caller; for tests that want one order of events.
+    /// Whether threads of the store's own compact and sync it. Without them, `compact_if_due` and
+    /// `sync` are left to the caller; for tests that want one order of events.
     pub fn background(mut self, background: bool) -> Self {
         self.background = background;
         self

@@ -26,7 +26,7 @@ const REMOVE: u8 = 2;
 
 /// Where a record starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct Location {
     /// The number of the segment.
     pub(super) segment: u64,
     /// Bytes from the segment's start.
@@ -36,7 +36,7 @@ pub(super) struct Place {
 /// A record, in the bytes that it was read from.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Record<'a> {
-    /// Bytes below this offset of the segment were safe when the record was written.
+    /// Bytes below this offset of the segment were durable when the record was written.
     pub(super) synced: u32,
     pub(super) key: &'a str,
     /// None for a removal.
@@ -59,7 +59,7 @@ pub(super) fn check_limits(key: &str, value: Option<&str>) -> Result<()> {
 }
 
 /// Appends a record to `bytes`. The limits were checked.
-pub(super) fn encode(bytes: &mut Vec<u8>, place: Place, record: &Record<'_>) {
+pub(super) fn encode(bytes: &mut Vec<u8>, location: Location, record: &Record<'_>) {
     let start = bytes.len();
     let value = record.value.unwrap_or_default();
     bytes.extend([0; 4]);
@@ -69,14 +69,14 @@ pub(super) fn encode(bytes: &mut Vec<u8>, place: Place, record: &Record<'_>) {
     bytes.push(if record.value.is_some() { SET } else { REMOVE });
     bytes.extend(record.key.as_bytes());
     bytes.extend(value.as_bytes());
-    let crc = checksum(place, &bytes[start + 4..]);
+    let crc = checksum(location, &bytes[start + 4..]);
     bytes[start..start + 4].copy_from_slice(&crc.to_le_bytes());
 }
 
 /// How long the record is whose header `bytes` starts with.
 ///
 /// # Errors
-/// In words, if that is no header.
+/// The reason, if that is no header.
 pub(super) fn decode_len(bytes: &[u8]) -> std::result::Result<usize, &'static str> {
     let header: &[u8; HEADER] = bytes.first_chunk().ok_or("the record's header is cut short")?;
     let value_len = u32::from_le_bytes([header[8], header[9], header[10], header[11]]) as usize;
@@ -96,15 +96,15 @@ pub(super) fn decode_synced(bytes: &[u8]) -> Option<u32> {
 /// The record that `bytes` starts with, and its length.
 ///
 /// # Errors
-/// In words, if there is no record, or not all of it, or not the one that was written here.
+/// The reason, if there is no record, or not all of it, or not the one that was written here.
 pub(super) fn decode(
     bytes: &[u8],
-    place: Place,
+    location: Location,
 ) -> std::result::Result<(Record<'_>, usize), &'static str> {
     let len = decode_len(bytes)?;
     let bytes = bytes.get(..len).ok_or("the record is cut short")?;
     let crc = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-    if crc != checksum(place, &bytes[4..]) {
+    if crc != checksum(location, &bytes[4..]) {
         return Err("the checksum does not match");
     }
     let key_len = u16::from_le_bytes([bytes[12], bytes[13]]) as usize;
@@ -118,10 +118,10 @@ pub(super) fn decode(
     Ok((record, len))
 }
 
-fn checksum(place: Place, bytes: &[u8]) -> u32 {
+fn checksum(location: Location, bytes: &[u8]) -> u32 {
     let mut crc = crc32fast::Hasher::new();
-    crc.update(&place.segment.to_le_bytes());
-    crc.update(&place.offset.to_le_bytes());
+    crc.update(&location.segment.to_le_bytes());
+    crc.update(&location.offset.to_le_bytes());
     crc.update(bytes);
     crc.finalize()
 }
@@ -130,12 +130,12 @@ fn checksum(place: Place, bytes: &[u8]) -> u32 {
 mod tests {
     use super::*;
 
-    const PLACE: Place = Place { segment: 3, offset: 1000 };
+    const LOCATION: Location = Location { segment: 3, offset: 1000 };
     const RECORD: Record<'_> = Record { synced: 900, key: "key", value: Some("value") };
 
     fn encoded() -> Vec<u8> {
         let mut bytes = Vec::new();
-        encode(&mut bytes, PLACE, &RECORD);
+        encode(&mut bytes, LOCATION, &RECORD);
         bytes
     }
 
@@ -144,12 +144,12 @@ mod tests {
         for value in [Some("value"), Some(""), None] {
             let record = Record { value, ..RECORD };
             let mut bytes = Vec::new();
-            encode(&mut bytes, PLACE, &record);
+            encode(&mut bytes, LOCATION, &record);
             assert_eq!(bytes.len(), len("key", value));
             assert_eq!(decode_len(&bytes), Ok(bytes.len()));
             let len = bytes.len();
             bytes.extend(b"what comes after it");
-            assert_eq!(decode(&bytes, PLACE), Ok((record, len)));
+            assert_eq!(decode(&bytes, LOCATION), Ok((record, len)));
         }
     }
 
@@ -159,10 +159,10 @@ mod tests {
         for bit in 0..good.len() * 8 {
             let mut bad = good.clone();
             bad[bit / 8] ^= 1 << (bit % 8);
-            assert!(decode(&bad, PLACE).is_err(), "bit {bit}");
+            assert!(decode(&bad, LOCATION).is_err(), "bit {bit}");
         }
         for len in 0..good.len() {
-            assert!(decode(&good[..len], PLACE).is_err(), "{len} bytes");
+            assert!(decode(&good[..len], LOCATION).is_err(), "{len} bytes");
         }
     }
 
@@ -170,7 +170,7 @@ mod tests {
     fn what_cannot_have_been_written_is_no_header() {
         let with_len = |value, len: u32| {
             let mut bytes = Vec::new();
-            encode(&mut bytes, PLACE, &Record { value, ..RECORD });
+            encode(&mut bytes, LOCATION, &Record { value, ..RECORD });
             bytes[8..12].copy_from_slice(&len.to_le_bytes());
             decode_len(&bytes)
         };
@@ -184,8 +184,8 @@ mod tests {
     #[test]
     fn a_record_is_valid_only_where_it_was_written() {
         let bytes = encoded();
-        assert!(decode(&bytes, Place { offset: 1001, ..PLACE }).is_err());
-        assert!(decode(&bytes, Place { segment: 4, ..PLACE }).is_err());
+        assert!(decode(&bytes, Location { offset: 1001, ..LOCATION }).is_err());
+        assert!(decode(&bytes, Location { segment: 4, ..LOCATION }).is_err());
     }
 
     #[test]

@@ -3,15 +3,15 @@
 //!
 //! Every segment but the newest was synced before the manifest called it finished, so whatever is
 //! wrong in it is damage. The newest one may end in a torn tail: what was being written when the
-//! power failed. It is cut, and the log says so. But each record carries how far the segment was
+//! power failed. It is truncated, and the log says so. But each record carries how far the segment was
 //! synced when it was written; so if a whole record behind the bad place knows that the bad place
-//! was safe before it, this is damage too. What no later record vouches for cannot be told from a
-//! torn tail and is cut: at level `always` the last batch, at `interval` what came after the last
+//! was durable before it, this is damage too. What no later record vouches for cannot be told from a
+//! torn tail and is truncated: at level `always` the last batch, at `interval` what came after the last
 //! sync that a write followed, at `os` the newest segment.
 
 use super::index::Index;
 use super::manifest::{self, Manifest};
-use super::record::{self, Place};
+use super::record::{self, Location};
 use super::replay;
 use super::segment::{self, Found, Scan, Segment};
 use crate::disk::{Disk, DiskFile};
@@ -34,13 +34,13 @@ pub(super) struct Files {
 
 /// Opens the store in `dir`, or makes an empty one. Fills `index`, which is empty.
 ///
-/// It may be interrupted anywhere and run again: until the end it only cuts what the next run would
-/// cut as well, and deletes what the manifest does not name.
+/// It may be interrupted anywhere and run again: until the end it only truncates what the next run
+/// would truncate as well, and deletes what the manifest does not name.
 pub(super) fn open(disk: &dyn Disk, dir: &Path, index: &Index) -> Result<Files> {
     let Some(manifest) = Manifest::read(disk, dir)? else {
         return create(disk, dir);
     };
-    // It may have been renamed by a process that was killed before it made the name safe. What is
+    // It may have been renamed by a process that was killed before it made the name durable. What is
     // deleted and acknowledged from here on relies on it.
     disk.sync_dir(dir).map_err(KvsError::at(dir))?;
     reserve(disk, dir, &manifest, index)?;
@@ -48,7 +48,7 @@ pub(super) fn open(disk: &dyn Disk, dir: &Path, index: &Index) -> Result<Files> 
     if let Some((newest, end)) = files.segments.last() {
         if files.torn > 0 {
             let path = newest.path.display();
-            log::warn!("{path}: {} bytes of a torn tail are cut at byte {end}", files.torn);
+            log::warn!("{path}: {} bytes of a torn tail are truncated at byte {end}", files.torn);
         }
         clear_behind(&*newest.file, (*end).into()).map_err(KvsError::at(&newest.path))?;
     }
@@ -57,7 +57,7 @@ pub(super) fn open(disk: &dyn Disk, dir: &Path, index: &Index) -> Result<Files> 
         *end = None;
         files.manifest.write(disk, dir).map_err(manifest::WriteError::into_inner)?;
     }
-    delete_strangers(disk, dir, &files.manifest)?;
+    remove_orphans(disk, dir, &files.manifest)?;
     Ok(files)
 }
 
@@ -83,7 +83,7 @@ fn create(disk: &dyn Disk, dir: &Path) -> Result<Files> {
     let segment = Segment::create(disk, dir, 1)?;
     let manifest = Manifest { next: 2, segments: vec![(1, None)] };
     manifest.write(disk, dir).map_err(manifest::WriteError::into_inner)?;
-    delete_strangers(disk, dir, &manifest)?;
+    remove_orphans(disk, dir, &manifest)?;
     Ok(Files { manifest, segments: vec![(segment, segment::HEADER)], torn: 0 })
 }
 
@@ -113,7 +113,7 @@ pub(super) fn read(
             match scan.next()? {
                 Found::End => break limit,
                 Found::Invalid { offset, reason } => {
-                    if end.is_some() || was_safe(&segment, offset, limit)? {
+                    if end.is_some() || was_durable(&segment, offset, limit)? {
                         return Err(segment.damaged(offset, reason));
                     }
                     torn = torn_bytes(&segment, offset, limit)?;
@@ -151,9 +151,9 @@ fn reserve(disk: &dyn Disk, dir: &Path, manifest: &Manifest, index: &Index) -> R
 }
 
 /// Whether a whole record behind `bad` knows that the byte at `bad` had been synced before it.
-fn was_safe(segment: &Segment, bad: u32, end: u32) -> Result<bool> {
+fn was_durable(segment: &Segment, bad: u32, end: u32) -> Result<bool> {
     let rest = rest(segment, bad, end)?;
-    // Whoever wrote the values chose what stands here. Headers that lead to nothing must not make
+    // Whoever wrote the values chose what is here. Headers that lead to nothing must not make
     // this take for ever: it gives up after as much work as reading the rest so many times.
     let mut budget = 16 * rest.len();
     for start in 0..rest.len() {
@@ -169,7 +169,7 @@ fn was_safe(segment: &Segment, bad: u32, end: u32) -> Result<bool> {
             return Ok(false);
         };
         budget = left;
-        if record::decode(bytes, Place { segment: segment.number, offset }).is_ok() {
+        if record::decode(bytes, Location { segment: segment.number, offset }).is_ok() {
             return Ok(true);
         }
     }
@@ -188,14 +188,14 @@ fn rest(segment: &Segment, from: u32, end: u32) -> Result<Vec<u8>> {
     Ok(rest)
 }
 
-/// Cuts a file at `end`. What is before that must not vanish in the next power cut, and what the last
-/// one left behind it must not come back.
+/// Truncates a file at `end`. What is before that must not vanish in the next power loss, and what the
+/// last one left behind it must not come back.
 ///
-/// A power cut can come when bytes are on the disk that the file's length does not count yet. Nobody sees
-/// them then. But when the file grows again, its new length can be safe before the new bytes are; after
-/// a power cut at that moment the old ones stand in their place, and they are whole records. It was seen
-/// on ext4. A file system clears what is behind the end when a file is cut; it is made longer by a byte
-/// before, for one that does nothing where there is nothing to cut.
+/// The power can fail when bytes are on the disk that the file's length does not count yet. Nobody sees
+/// them then. But when the file grows again, its new length can be durable before the new bytes are;
+/// after a power loss at that moment the old ones are in their place, and they are whole records. It
+/// was seen on ext4. A file system clears what is behind the end when a file is truncated; it is made
+/// longer by a byte before, for one that does nothing where there is nothing to truncate.
 fn clear_behind(file: &dyn DiskFile, end: u64) -> io::Result<()> {
     file.set_len(end + 1)?;
     file.set_len(end)?;
@@ -203,11 +203,11 @@ fn clear_behind(file: &dyn DiskFile, end: u64) -> io::Result<()> {
 }
 
 /// Deletes what an interrupted rotation or compaction left behind.
-fn delete_strangers(disk: &dyn Disk, dir: &Path, manifest: &Manifest) -> Result<()> {
+fn remove_orphans(disk: &dyn Disk, dir: &Path, manifest: &Manifest) -> Result<()> {
     for name in disk.list(dir).map_err(KvsError::at(dir))? {
-        let stranger = segment::number_of(&name)
+        let is_orphan = segment::number_of(&name)
             .is_some_and(|number| manifest.segments.iter().all(|(named, _)| *named != number));
-        if stranger || name == manifest::UNFINISHED {
+        if is_orphan || name == manifest::UNFINISHED {
             let path = dir.join(name);
             disk.remove(&path).map_err(KvsError::at(&path))?;
         }

@@ -36,7 +36,7 @@ pub(super) fn fill<T>(
     read: impl FnOnce(&mut dyn FnMut(Found<'_>, &Arc<Segment>)) -> T,
 ) -> T {
     thread::scope(|scope| {
-        let mut replay = Replay { index, scope, lanes: vec![Lane::default()] };
+        let mut replay = Replay { index, scope, partitions: vec![Partition::default()] };
         let result = read(&mut |found, segment| {
             if let Found::Record { record, offset, len } = found {
                 let key = record.key.into();
@@ -46,8 +46,8 @@ pub(super) fn fill<T>(
                 });
             }
         });
-        for lane in std::mem::take(&mut replay.lanes) {
-            replay.hand_over(lane.batch, &lane.worker);
+        for partition in std::mem::take(&mut replay.partitions) {
+            replay.hand_over(partition.batch, &partition.worker);
         }
         result
     })
@@ -57,12 +57,12 @@ struct Replay<'scope, 'env> {
     index: &'env Index,
     scope: &'scope Scope<'scope, 'env>,
     /// One without a thread at first; later as many as there are cores.
-    lanes: Vec<Lane>,
+    partitions: Vec<Partition>,
 }
 
 /// What is done, one after the other, with a share of the keys.
 #[derive(Default)]
-struct Lane {
+struct Partition {
     batch: Vec<Change>,
     /// How much memory the batch takes.
     bytes: usize,
@@ -73,15 +73,15 @@ impl<'scope, 'env> Replay<'scope, 'env> {
     fn push(&mut self, change: Change) {
         let (Change::Set(key, _) | Change::Remove(key, _, _)) = &change;
         let hash = crc32fast::hash(key.as_bytes()) as usize;
-        let lanes = self.lanes.len();
-        let lane = &mut self.lanes[hash % lanes];
-        lane.bytes += size_of::<Change>() + key.len();
-        lane.batch.push(change);
-        if lane.bytes >= BATCH {
-            let next = Vec::with_capacity(lane.batch.len());
-            let batch = std::mem::replace(&mut lane.batch, next);
-            lane.bytes = 0;
-            let worker = lane.worker.clone();
+        let partitions = self.partitions.len();
+        let partition = &mut self.partitions[hash % partitions];
+        partition.bytes += size_of::<Change>() + key.len();
+        partition.batch.push(change);
+        if partition.bytes >= BATCH {
+            let next = Vec::with_capacity(partition.batch.len());
+            let batch = std::mem::replace(&mut partition.batch, next);
+            partition.bytes = 0;
+            let worker = partition.worker.clone();
             self.hand_over(batch, &worker);
             if worker.is_none() {
                 self.start();
@@ -100,15 +100,15 @@ impl<'scope, 'env> Replay<'scope, 'env> {
     /// Starts the threads. If the system refuses one, the work stays on this thread until the next
     /// batch is full.
     fn start(&mut self) {
-        let lanes = (0..num_cpus::get()).map(|_| {
+        let partitions = (0..num_cpus::get()).map(|_| {
             let (worker, batches) = bounded(QUEUED);
             let index = self.index;
             let work = move || work(index, &batches);
             thread::Builder::new().name("kvs-replay".into()).spawn_scoped(self.scope, work)?;
-            Ok(Lane { worker: Some(worker), ..Lane::default() })
+            Ok(Partition { worker: Some(worker), ..Partition::default() })
         });
-        if let Ok(lanes) = lanes.collect::<io::Result<_>>() {
-            self.lanes = lanes;
+        if let Ok(partitions) = partitions.collect::<io::Result<_>>() {
+            self.partitions = partitions;
         }
     }
 }

@@ -11,7 +11,7 @@
 //! A record is read with one `pread`: a disk that fails is then an error of that read. From a memory
 //! map it would be a signal that ends the process.
 
-use super::record::{self, Place, Record};
+use super::record::{self, Location, Record};
 use crate::disk::{Disk, DiskFile};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::{KvsError, Result};
@@ -24,7 +24,7 @@ const MAGIC: &[u8; 4] = b"KVSG";
 const VERSION: u32 = 1;
 /// How much of a segment is read at a time when it is read from its start.
 const CHUNK: usize = 1 << 20;
-/// More dead bytes than there can be: the segment was replaced.
+/// More garbage than there can be: the segment was replaced.
 const GONE: u64 = 1 << 63;
 
 /// An open segment. It stays open, and its bytes readable, for as long as an index entry points
@@ -34,7 +34,7 @@ pub(super) struct Segment {
     pub(super) path: PathBuf,
     pub(super) file: Box<dyn DiskFile>,
     /// Bytes of records that no index entry points to. Only its own value matters, so `Relaxed`.
-    dead: AtomicU64,
+    garbage: AtomicU64,
 }
 
 /// The file of a segment.
@@ -50,10 +50,10 @@ pub(super) fn number_of(name: &str) -> Option<u64> {
 
 impl Segment {
     fn new(number: u64, path: PathBuf, file: Box<dyn DiskFile>) -> Segment {
-        Segment { number, path, file, dead: AtomicU64::new(0) }
+        Segment { number, path, file, garbage: AtomicU64::new(0) }
     }
 
-    /// Makes an empty segment. Its header and its name are safe when this returns.
+    /// Makes an empty segment. Its header and its name are durable when this returns.
     pub(super) fn create(disk: &dyn Disk, dir: &Path, number: u64) -> Result<Arc<Segment>> {
         let path = path(dir, number);
         let file = disk.create(&path).map_err(KvsError::at(&path))?;
@@ -104,8 +104,8 @@ impl Segment {
     ) -> Result<T> {
         let mut bytes = vec![0; len as usize];
         self.read_at(&mut bytes, offset.into())?;
-        let place = Place { segment: self.number, offset };
-        match record::decode(&bytes, place) {
+        let location = Location { segment: self.number, offset };
+        match record::decode(&bytes, location) {
             Ok((record, _)) => Ok(take(record)),
             Err(reason) => Err(self.damaged(offset, reason)),
         }
@@ -116,18 +116,18 @@ impl Segment {
         KvsError::Damaged { path, offset, reason: reason.to_owned() }
     }
 
-    pub(super) fn dead(&self) -> u64 {
-        self.dead.load(Ordering::Relaxed)
+    pub(super) fn garbage(&self) -> u64 {
+        self.garbage.load(Ordering::Relaxed)
     }
 
-    /// Its dead bytes, which from now on count no more.
-    pub(super) fn take_dead(&self) -> u64 {
-        self.dead.swap(GONE, Ordering::Relaxed)
+    /// Its bytes of garbage, which from now on count no more.
+    pub(super) fn take_garbage(&self) -> u64 {
+        self.garbage.swap(GONE, Ordering::Relaxed)
     }
 
     /// Returns whether they count.
-    pub(super) fn add_dead(&self, bytes: u32) -> bool {
-        self.dead.fetch_add(bytes.into(), Ordering::Relaxed) < GONE
+    pub(super) fn add_garbage(&self, bytes: u32) -> bool {
+        self.garbage.fetch_add(bytes.into(), Ordering::Relaxed) < GONE
     }
 }
 
@@ -181,9 +181,9 @@ impl<'a> Scan<'a> {
         if let Ok(len) = record::decode_len(self.rest()) {
             self.fill(len)?;
         }
-        let place = Place { segment: self.segment.number, offset };
+        let location = Location { segment: self.segment.number, offset };
         let rest = &self.buffer[(offset - self.start) as usize..];
-        Ok(match record::decode(rest, place) {
+        Ok(match record::decode(rest, location) {
             Ok((record, len)) => {
                 self.offset += len as u32;
                 Found::Record { record, offset, len: len as u32 }
@@ -214,12 +214,12 @@ mod tests {
     use crate::disk::SimulatedDisk;
 
     #[test]
-    fn what_dies_in_a_segment_that_was_replaced_does_not_count() {
+    fn garbage_in_a_segment_that_was_replaced_does_not_count() {
         let disk = SimulatedDisk::new();
         let segment = Segment::create(&disk, Path::new("/"), 1).unwrap();
-        assert!(segment.add_dead(20) && segment.add_dead(30));
-        assert_eq!((segment.dead(), segment.take_dead()), (50, 50));
+        assert!(segment.add_garbage(20) && segment.add_garbage(30));
+        assert_eq!((segment.garbage(), segment.take_garbage()), (50, 50));
         // A writer that had replaced an entry before, and says so only now.
-        assert!(!segment.add_dead(20) && !segment.add_dead(20));
+        assert!(!segment.add_garbage(20) && !segment.add_garbage(20));
     }
 }

@@ -3,7 +3,7 @@
 use super::index::{Entry, Index};
 use super::manifest::{self, Manifest, WriteError};
 use super::options::{Durability, KvStoreOptions};
-use super::record::{self, Place, Record};
+use super::record::{self, Location, Record};
 use super::recovery::Files;
 use super::segment::{self, Segment};
 use crate::disk::Disk;
@@ -60,7 +60,7 @@ struct Tail {
     segment: Arc<Segment>,
     /// Where the last record ends.
     end: u32,
-    /// Bytes below this are safe from a power cut.
+    /// Bytes below this are durable.
     synced: u32,
     /// How long the file is, reserved space included.
     reserved: u64,
@@ -171,10 +171,10 @@ impl Writer {
         tail.buffer.clear();
         for op in live() {
             let offset = start + tail.buffer.len() as u32;
-            let place = Place { segment: tail.segment.number, offset };
+            let location = Location { segment: tail.segment.number, offset };
             let value = op.value.as_deref();
             let record = Record { synced: tail.synced, key: &op.key, value };
-            record::encode(&mut tail.buffer, place, &record);
+            record::encode(&mut tail.buffer, location, &record);
         }
         #[cfg(feature = "testing")]
         crate::sync_points::reach(crate::sync_points::Point::Append);
@@ -188,14 +188,14 @@ impl Writer {
         }
         fault!("found before it is written", self.publish_one(&tail.segment, start, len, ops));
         if let Err(error) = tail.segment.file.write_at(&tail.buffer, start.into()) {
-            self.take_back(tail);
+            self.truncate_to_end(tail);
             return Err(KvsError::at(&tail.segment.path)(error));
         }
         tail.buffer.shrink_to(1 << 20);
         if self.options.durability == Durability::Always {
             if let Err(stopped) = self.sync_segment(&tail.segment) {
                 // So that the next open finds what readers saw, if the disk still takes that.
-                self.take_back(tail);
+                self.truncate_to_end(tail);
                 return Err(stopped);
             }
             tail.synced = end;
@@ -206,10 +206,10 @@ impl Writer {
     }
 
     /// Removes what a failed write may have left behind the end.
-    fn take_back(&self, tail: &mut Tail) {
+    fn truncate_to_end(&self, tail: &mut Tail) {
         tail.reserved = tail.end.into();
         if let Err(error) = tail.segment.file.set_len(tail.end.into()) {
-            self.stop(format!("a failed write cannot be taken back ({error})"));
+            self.stop(format!("a failed write cannot be undone ({error})"));
         }
     }
 
@@ -274,7 +274,7 @@ impl Writer {
         if tail.end > segment::HEADER { self.rotate(&mut tail) } else { Ok(()) }
     }
 
-    /// Makes everything that was written so far survive a power cut. Writers go on meanwhile.
+    /// Makes everything that was written so far durable. Writers go on meanwhile.
     pub(super) fn sync(&self) -> Result<()> {
         self.check_running()?;
         let (segment, end) = {
@@ -302,14 +302,14 @@ impl Writer {
         synced.map_err(|error| self.stop(format!("a sync failed ({error})")))
     }
 
-    /// Cuts the reserved space, syncs, and writes down that the store was closed in good order.
+    /// Truncates the reserved space, syncs, and writes down that the store was closed in good order.
     pub(super) fn close(&self) -> Result<()> {
         self.check_running()?;
         let tail = self.tail();
         let file = &tail.segment.file;
-        let cut =
+        let truncated =
             if tail.reserved > tail.end.into() { file.set_len(tail.end.into()) } else { Ok(()) };
-        cut.and_then(|()| file.sync()).map_err(KvsError::at(&tail.segment.path))?;
+        truncated.and_then(|()| file.sync()).map_err(KvsError::at(&tail.segment.path))?;
         let mut manifest = self.catalog().manifest.clone();
         if let Some((_, end)) = manifest.segments.last_mut() {
             *end = Some(tail.end);

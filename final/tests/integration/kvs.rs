@@ -81,7 +81,8 @@ fn a_torn_tail_is_cut_and_reported_once() {
     assert!(!said().contains("torn"), "nothing is torn");
     let path = dir.path().join("0000000001.seg");
     let mut bytes = std::fs::read(&path).unwrap();
-    let words = format!("0000000001.seg: 4 bytes of a torn tail are cut at byte {}", bytes.len());
+    let words =
+        format!("0000000001.seg: 4 bytes of a torn tail are truncated at byte {}", bytes.len());
     bytes.extend(b"torn");
     std::fs::write(&path, bytes).unwrap();
     let log = said();

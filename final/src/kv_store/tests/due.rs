@@ -77,8 +77,8 @@ fn a_compaction_that_failed_is_tried_again() {
     disk.set_fault(Some(Fault { at, forever: false, error, short_write: false }));
     let ((wake, wakes), (stop, stopped)) = (bounded(1), bounded(0));
     let compactor = Arc::clone(&store.0.compactor);
-    let patience = Duration::from_millis(1);
-    let thread = thread::spawn(move || compact(&compactor, &wakes, &stopped, patience));
+    let delay = Duration::from_millis(1);
+    let thread = thread::spawn(move || compact(&compactor, &wakes, &stopped, delay));
     wake.send(()).unwrap();
     until("the first fails", || store.stats().last_error.is_some());
     assert_eq!(store.stats().compactions, 0);
