@@ -1,6 +1,6 @@
 //! `kill -9` of the real server under load, again and again on the same directory.
 
-use super::history::Checker;
+use super::history::Event;
 use super::load::{self, Numbers};
 use super::promise::{Outcome, Run, count};
 use super::server::{KILL, kvs_server};
@@ -21,53 +21,42 @@ fn files(dir: &Path) -> HashMap<PathBuf, Vec<u8>> {
     paths.map(|path| (path.clone(), fs::read(&path).unwrap())).collect()
 }
 
-/// Kills so many times a server that has these options too. If the disk `forgets`, the directory is
-/// now and then as it was before a round. Returns how many operations were answered, and how many
-/// writes were among them.
-fn kill(rounds: u64, more: &[&str], forgets: bool, seed: u64) -> Result<(u64, u64), String> {
-    let dir = TempDir::new().unwrap();
-    let (mut checker, mut numbers) = (Checker::default(), Numbers::default());
-    let mut random = StdRng::seed_from_u64(seed);
-    let (mut operations, mut acknowledged) = (0, 0);
-    for round in 0..=rounds {
-        numbers.begin_stretch();
-        let after = |error| format!("after {round} kills: {error}");
-        let before = if forgets { files(dir.path()) } else { HashMap::new() };
-        let level = ["always", "interval", "os"][round as usize % 3];
-        let pool = ["naive", "queue", "rayon"][round as usize / 3 % 3];
-        let options = ["--durability", level, "--pool", pool, "--threads", "4"];
-        let mut server = kvs_server(&[&options, more].concat(), dir.path());
-        let connect = |_| KvsClient::connect(server.addr).unwrap();
-        let mut clients: Vec<KvsClient> = (0..CLIENTS).map(connect).collect();
-        let moments = random.random_range(0..4_000);
-        let kill = || {
-            server.child.kill().unwrap();
-            server.child.wait().unwrap()
-        };
-        let ended = load::run_until(&mut clients, &numbers, seed << 32 | round, moments, kill);
-        let ended = ended.map_err(after)?;
-        if ended.result.signal() != Some(KILL) {
-            return Err(after(format!("it had ended before, with {}", ended.result)));
-        }
-        let answered = ended.events.iter().filter(|event| event.end.is_some());
-        operations += answered.clone().count() as u64;
-        acknowledged += answered.filter(|event| !event.op.is_read()).count() as u64;
-        checker.check(ended.events, true).map_err(after)?;
-        if forgets && round % 5 == 4 {
-            files(dir.path()).keys().for_each(|path| fs::remove_file(path).unwrap());
-            before.iter().for_each(|(path, bytes)| fs::write(path, bytes).unwrap());
-        }
+/// Starts a server with these options, and kills it under load. Returns what the clients saw.
+fn kill(options: &[&str], dir: &Path, numbers: &Numbers, seed: u64) -> Result<Vec<Event>, String> {
+    let mut server = kvs_server(options, dir);
+    let connect = |_| KvsClient::connect(server.addr).unwrap();
+    let mut clients: Vec<KvsClient> = (0..CLIENTS).map(connect).collect();
+    let moments = StdRng::seed_from_u64(seed).random_range(0..4_000);
+    let kill = || {
+        server.child.kill().unwrap();
+        server.child.wait().unwrap()
+    };
+    let ended = load::run_until(&mut clients, numbers, seed, moments, kill)?;
+    match ended.result.signal() {
+        Some(KILL) => Ok(ended.events),
+        _ => Err(format!("it had ended before, with {}", ended.result)),
     }
-    Ok((operations, acknowledged))
 }
 
 pub(crate) fn loses_nothing(run: Run) -> Outcome {
-    let forgets = run.injects("a disk that forgets");
-    // Then it refuses every third value, so the clients stop before they are stopped.
-    let refuses = run.injects("a server that refuses what it should take");
-    let more: &[&str] = if refuses { &["--max-value", "20"] } else { &[] };
+    let dir = TempDir::new().unwrap();
     let kills = run.pick(100, 2_000);
-    let (operations, acknowledged) = kill(kills, more, forgets, run.seed)?;
+    let (operations, acknowledged) = load::end_again_and_again(kills, |round, numbers| {
+        let before = files(dir.path());
+        let level = ["always", "interval", "os"][round as usize % 3];
+        let pool = ["naive", "queue", "rayon"][round as usize / 3 % 3];
+        let mut options = vec!["--durability", level, "--pool", pool, "--threads", "4"];
+        if run.injects("a server that refuses what it should take") {
+            // Every third value; so the clients stop before they are stopped.
+            options.extend(["--max-value", "20"]);
+        }
+        let events = kill(&options, dir.path(), numbers, run.seed << 32 | round)?;
+        if run.injects("a disk that forgets") && round % 5 == 4 {
+            files(dir.path()).keys().for_each(|path| fs::remove_file(path).unwrap());
+            before.iter().for_each(|(path, bytes)| fs::write(path, bytes).unwrap());
+        }
+        Ok(events)
+    })?;
     Ok(vec![
         count(kills, "kills, each followed by an open", kills),
         count(operations, "answered operations of 8 clients", 200 * kills),

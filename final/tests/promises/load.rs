@@ -1,6 +1,6 @@
 //! Clients that read, write and remove a few keys at once, and write down what they saw.
 
-use super::history::{Event, Op};
+use super::history::{Checker, Event, Op};
 use kvs_final::protocol::Request;
 use kvs_final::{KvsClient, KvsEngine, KvsError, Result};
 use rand::rngs::StdRng;
@@ -123,6 +123,28 @@ pub(crate) fn run_well<C: Client>(
         (_, Some((_, error))) => Err(format!("a client got the error: {error}")),
         (events, None) => Ok(events),
     }
+}
+
+/// Has something ended under load so many times, and once more to look at what the last end left, and
+/// checks that each key is, before and after it, what operations that happen at one moment make of it.
+/// `round` returns what is known of the clients' operations. Returns how many were answered, and how many
+/// writes were among them.
+pub(crate) fn end_again_and_again(
+    times: u64,
+    mut round: impl FnMut(u64, &Numbers) -> result::Result<Vec<Event>, String>,
+) -> result::Result<(u64, u64), String> {
+    let (mut checker, mut numbers) = (Checker::default(), Numbers::default());
+    let (mut operations, mut writes) = (0, 0);
+    for number in 0..=times {
+        numbers.begin_stretch();
+        let after = |error| format!("after {number} times: {error}");
+        let events = round(number, &numbers).map_err(after)?;
+        let answered = events.iter().filter(|event| event.end.is_some());
+        operations += answered.clone().count() as u64;
+        writes += answered.filter(|event| !event.op.is_read()).count() as u64;
+        checker.check(events, true).map_err(after)?;
+    }
+    Ok((operations, writes))
 }
 
 /// What came of clients under whom something was ended.

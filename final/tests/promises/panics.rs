@@ -6,22 +6,12 @@ use kvs_final::thread_pool::{NaiveThreadPool, RayonThreadPool, SharedQueueThread
 use kvs_test_kit::process::threads_called;
 use kvs_test_kit::until;
 use std::panic::panic_any;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::{process, thread};
 
 const THREADS: usize = 4;
 /// So many jobs may wait: the naive pool has a thread for each.
 const AHEAD: u64 = 500;
-
-/// Counts when it is dropped, which a panic does as well.
-struct Ends(Arc<AtomicU64>);
-
-impl Drop for Ends {
-    fn drop(&mut self) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
 
 /// A payload that panics when it is dropped.
 struct Bomb;
@@ -44,11 +34,12 @@ fn panic_in<P: ThreadPool>(prefix: &str, standing: usize, jobs: u64) {
         assert!(own >= standing, "{own} of {standing} threads are left");
     };
     until("its threads are there", || own() == standing);
-    let ended = Arc::new(AtomicU64::new(0));
+    // Each job has a share of it, until it has ended.
+    let jobs_left = Arc::new(());
     for number in 0..jobs {
-        let ends = Ends(Arc::clone(&ended));
+        let left = Arc::clone(&jobs_left);
         pool.spawn(move || {
-            let _ends = ends;
+            let _left = left;
             match number % 10 {
                 9 => panic_any(Bomb),
                 8 => panic!("text with {number}"),
@@ -58,7 +49,7 @@ fn panic_in<P: ThreadPool>(prefix: &str, standing: usize, jobs: u64) {
         if number % AHEAD == AHEAD - 1 {
             until("the jobs end", || {
                 none_is_lost();
-                ended.load(Ordering::SeqCst) > number
+                Arc::strong_count(&jobs_left) == 1
             });
         }
     }

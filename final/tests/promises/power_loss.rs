@@ -1,6 +1,6 @@
 //! Power losses on real file systems, with the store under load.
 
-use super::history::{Checker, Event, Op, UNHEARD};
+use super::history::{Event, Op, UNHEARD};
 use super::load::{self, Direct, Ended, Numbers};
 use super::promise::{Outcome, Run, count};
 use super::volume::Volume;
@@ -47,28 +47,18 @@ fn open_os(dir: &Path) -> Result<KvStore> {
 }
 
 impl Store {
-    /// Cuts the power of a store again and again, and checks that each of its keys is, before and after
-    /// it, what operations that happen at one moment make of it: what was acknowledged, before a sync
-    /// that was done if need be, is there; what was under way is or is not. Returns how many writes
-    /// were acknowledged so.
+    /// Cuts the power of a store again and again: what was acknowledged, before a sync that was done if
+    /// need be, is there; what was under way is or is not. Returns how many writes were acknowledged so.
     fn on(&self, file_system: &str, losses: u64, seed: u64) -> result::Result<u64, String> {
         let volume = Volume::new(file_system)?;
-        let (mut checker, mut numbers) = (Checker::default(), Numbers::default());
         let mut random = StdRng::seed_from_u64(seed);
-        let mut acknowledged = 0;
-        // And once more to look at what the last one left.
-        for number in 0..=losses {
-            numbers.begin_stretch();
-            let after = |error| format!("after {number} power losses: {error}");
+        let ended = load::end_again_and_again(losses, |number, numbers| {
             let moments = random.random_range(0..self.moments);
-            let events = self.until_power_loss(&volume, &numbers, moments, seed << 32 | number);
-            let events = events.map_err(after)?;
-            let is_write = |event: &&Event| event.end.is_some() && !event.op.is_read();
-            acknowledged += events.iter().filter(is_write).count() as u64;
-            checker.check(events, true).map_err(after)?;
+            let events = self.until_power_loss(&volume, numbers, moments, seed << 32 | number)?;
             volume.restore()?;
-        }
-        Ok(acknowledged)
+            Ok(events)
+        });
+        ended.map(|(_, writes)| writes)
     }
 
     /// Opens the store and has clients work on it for so many moments, until the power is cut. Returns
@@ -84,17 +74,12 @@ impl Store {
         let mut clients = vec![Direct(store.clone()); CLIENTS];
         let switch = volume.switch()?;
         // Only ends the syncs: `Relaxed`.
-        let is_cut = AtomicBool::new(false);
-        let cut = || {
-            let cut = switch.cut();
-            is_cut.store(true, Ordering::Relaxed);
-            cut
-        };
+        let is_over = AtomicBool::new(false);
         let (syncs, ended) = thread::scope(|scope| {
             // When each sync began, and when it was done.
             let syncs = scope.spawn(|| {
                 let mut syncs = Vec::new();
-                while let (Some(sync), false) = (self.sync, is_cut.load(Ordering::Relaxed)) {
+                while let (Some(sync), false) = (self.sync, is_over.load(Ordering::Relaxed)) {
                     let begun = numbers.moment();
                     if sync(&store).is_ok() {
                         syncs.push((begun, numbers.moment()));
@@ -102,7 +87,8 @@ impl Store {
                 }
                 syncs
             });
-            let ended = load::run_until(&mut clients, numbers, seed, moments, cut);
+            let ended = load::run_until(&mut clients, numbers, seed, moments, || switch.cut());
+            is_over.store(true, Ordering::Relaxed);
             (syncs.join().unwrap(), ended)
         });
         let Ended { begun, at, result, events } = ended?;

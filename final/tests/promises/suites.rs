@@ -61,7 +61,7 @@ impl Printed {
 }
 
 pub(crate) fn crowd(run: Run) -> Outcome {
-    let prefix = if run.injects("") { "" } else { "a_crowd_costs_little_on_the_shared_queue" };
+    let prefix = if run.fault.is_empty() { "" } else { "a_crowd_costs_little_on_the_shared_queue" };
     let suite = Printed::by_tests(&["crowd"], prefix, run)?;
     let idle = suite.numbers("idle connections:");
     let connections: u64 = idle.iter().filter_map(|line| line.first()).sum();
@@ -91,11 +91,8 @@ pub(crate) fn formats(run: Run) -> Outcome {
 
 /// All models, which have to find faults of their own; one fault is not said to be one.
 pub(crate) fn models(run: Run) -> Outcome {
-    let words: &[&str] = match run.fault {
-        "" => &[],
-        fault => &["publish after append", fault],
-    };
-    let all = Printed::by_models(words)?;
+    let fault = ["publish after append", "found before it is written"];
+    let all = Printed::by_models(if run.fault.is_empty() { &[] } else { &fault })?;
     let numbers = all.numbers("faults found").pop().unwrap_or_default();
     let [models, unbounded, executions, found, injected] = numbers[..] else {
         return Err(format!("the models end with no counts: {}", all.0));
