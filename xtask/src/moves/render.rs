@@ -2,8 +2,8 @@
 //!
 //! What is new as a whole is a `rust` fence, and its caption says where it goes. All else is a `diff`
 //! fence with three lines around each change, and ` …` for the lines between them; it begins with the
-//! item's first line if it would else begin within it. Items that go are a `diff` too, or a sentence
-//! if they are long. The fences of a move are in the order of the file, and each takes for granted
+//! item's first line if it would else begin within it. Of a long deletion it has the first and the
+//! last lines, with `- …` between. The fences of a move are in the order of the file, and each takes for granted
 //! that those before it were typed.
 
 use super::items::{Kind, is_body};
@@ -12,7 +12,7 @@ use super::state::{Done, FileChange, Shown};
 use similar::{Algorithm, ChangeTag, TextDiff};
 
 const CONTEXT: usize = 3;
-/// Longer deletions are not printed.
+/// Of a longer deletion only the ends are printed.
 const LONGEST_DELETION: usize = 10;
 
 /// A line of the file that stays, comes or goes.
@@ -25,7 +25,7 @@ struct Op {
 
 /// A piece of what is rendered.
 enum Part {
-    /// Slots that come or go as a whole, from the first to the last.
+    /// Slots that come as a whole, from the first to the last.
     Whole(usize, usize),
     /// Changed lines, by their numbers.
     Lines(Vec<usize>),
@@ -116,7 +116,7 @@ impl Step<'_> {
         self.before[at].is_some() && self.after[at].is_none() && is_body(self.slots()[at].kind)
     }
 
-    /// The `impl` that slots come into or go from; none for those that bring or take it along.
+    /// The `impl` that a slot comes into; none for what brings it along, or takes it away.
     fn container(&self, at: usize) -> Option<usize> {
         let block = self.slots()[at].block?;
         let open = |(_, s): &(usize, &Slot)| s.block == Some(block) && s.kind == Kind::Open;
@@ -128,11 +128,13 @@ impl Step<'_> {
         self.before[at].is_some() || self.after[at].is_some()
     }
 
-    /// The slots from `at` on that come, or go, together.
-    fn run(&self, at: usize, belongs: impl Fn(usize) -> bool) -> usize {
+    /// The last of the slots from `at` on that come together.
+    fn run(&self, at: usize) -> usize {
         let mut last = at;
         for next in (at + 1..self.slots().len()).filter(|next| self.seen(*next)) {
-            if !belongs(next) || !self.is_new_file() && self.container(next) != self.container(at) {
+            if !self.comes(next)
+                || !self.is_new_file() && self.container(next) != self.container(at)
+            {
                 break;
             }
             last = next;
@@ -165,17 +167,10 @@ impl Step<'_> {
         let mut at = 0;
         let mut op = 0;
         while at < self.slots().len() {
-            let comes = self.comes(at).then(|| self.run(at, |next| self.comes(next)));
-            let goes = self.goes(at).then(|| self.run(at, |next| self.goes(next)));
-            let length = |last: usize| -> usize {
-                self.before[at..=last].iter().flatten().map(|shown| shown.lines.len()).sum()
-            };
-            let last = comes.or(goes).unwrap_or(at);
-            // What comes in the place of something shorter is a change, and shown as one.
-            let is_change = (0..at).rev().find(|at| self.seen(*at)).is_some_and(|at| self.goes(at))
-                && matches!(parts.last(), Some(Part::Lines(_)));
-            let is_whole = comes.is_some() && self.is_plain(at, last) && !is_change
-                || goes.is_some() && length(last) > LONGEST_DELETION;
+            let last = if self.comes(at) { self.run(at) } else { at };
+            // What comes in the place of something is a change, and shown as one.
+            let is_change = (0..at).rev().find(|at| self.seen(*at)).is_some_and(|at| self.goes(at));
+            let is_whole = self.comes(at) && self.is_plain(at, last) && !is_change;
             let mut end = op + self.ops[op..].iter().take_while(|op| op.slot <= last).count();
             if is_whole {
                 // The blank lines below change with it.
@@ -197,11 +192,7 @@ impl Step<'_> {
 
     fn part(&self, part: &Part) -> String {
         match part {
-            Part::Whole(first, last) if self.after[*first].is_some() => self.whole(*first, *last),
-            Part::Whole(first, last) => {
-                let gone = (*first..=*last).filter(|at| self.goes(*at));
-                format!("{}: delete {}.\n", self.link, listed(&self.names(gone)))
-            }
+            Part::Whole(first, last) => self.whole(*first, *last),
             Part::Lines(lines) => {
                 let lines_of_code = lines.iter().filter(|op| !self.ops[**op].text.is_empty());
                 let names = self.names(lines_of_code.map(|op| self.ops[*op].slot));
@@ -279,6 +270,7 @@ impl Step<'_> {
         keep_blanks(&mut view);
         let changed: Vec<usize> =
             (0..view.len()).filter(|at| view[*at].tag != ChangeTag::Equal).collect();
+        let file: Vec<&str> = old_lines(view.iter()).collect();
         let mut text = String::new();
         let mut end = 0;
         for hunk in changed.chunk_by(|a, b| b - a <= 2 * CONTEXT + 1) {
@@ -298,9 +290,10 @@ impl Step<'_> {
                     text += " …\n";
                 }
                 end = shown.end;
-                for op in &view[shown] {
-                    text += format!("{}{}", op.tag, op.text).trim_end();
-                    text.push('\n');
+                let mut at = shown.start;
+                for lines in view[shown.clone()].chunk_by(|a, b| a.tag == b.tag) {
+                    text += &printed(lines, &view[shown.start..at], &file);
+                    at += lines.len();
                 }
             }
         }
@@ -315,6 +308,38 @@ impl Step<'_> {
         (self.slots()[slot].kind == Kind::Item)
             .then(|| view.iter().position(|op| op.slot == slot && is_code(op)))?
     }
+}
+
+/// Lines with their sign, which come after others of the same hunk. Of a long deletion as many of the
+/// first and of the last as tell, among all lines of the file, where it begins and ends.
+fn printed(lines: &[Op], before: &[Op], file: &[&str]) -> String {
+    let all = |lines: &[Op]| -> String {
+        lines
+            .iter()
+            .map(|op| format!("{}{}", op.tag, op.text).trim_end().to_owned() + "\n")
+            .collect()
+    };
+    if lines.len() <= LONGEST_DELETION || lines[0].tag != ChangeTag::Delete {
+        return all(lines);
+    }
+    let is_found_once = |count: &usize| {
+        let start: Vec<&str> = old_lines(before.iter().chain(&lines[..*count])).collect();
+        file.windows(start.len()).filter(|lines| *lines == start).count() == 1
+    };
+    let (start, rest) = lines.split_at((2..lines.len()).find(is_found_once).unwrap_or(lines.len()));
+    let is_found_first = |at: &usize| {
+        let is_end = |lines: &[Op]| lines.iter().zip(&rest[*at..]).all(|(a, b)| a.text == b.text);
+        rest.windows(rest.len() - at).position(is_end) == Some(*at)
+    };
+    match (0..rest.len()).rev().find(is_found_first) {
+        Some(end) if end > 0 => all(start) + "- …\n" + &all(&rest[end..]),
+        _ => all(lines),
+    }
+}
+
+/// The lines that are there before a change is made.
+fn old_lines<'a>(ops: impl Iterator<Item = &'a Op>) -> impl Iterator<Item = &'a str> {
+    ops.filter(|op| op.tag != ChangeTag::Insert).map(|op| op.text.as_str())
 }
 
 fn listed(names: &[String]) -> String {

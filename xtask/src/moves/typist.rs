@@ -20,9 +20,10 @@ pub(super) fn type_in(package: &mut Package, body: &str) -> Result<(), String> {
                 line.strip_prefix("[`").and_then(|l| l.split_once("`]("))
             {
                 let words = rest.split_once(')').map_or("", |(_, words)| words);
-                match words.strip_prefix(": delete ") {
-                    Some(what) => delete(&mut package.files, file, what)?,
-                    None => caption = Some((file, words.trim_matches([',', ' ', ':']))),
+                caption = Some((file, words.trim_matches([',', ' ', ':', '.'])));
+                if words == ": delete the file." {
+                    caption = None;
+                    package.files.remove(file).ok_or(format!("there is no `{file}`"))?;
                 }
             } else if !line.is_empty() {
                 return Err(format!("`{line}`: what is to be done?"));
@@ -49,13 +50,16 @@ pub(super) fn type_in(package: &mut Package, body: &str) -> Result<(), String> {
 }
 
 /// Makes the changes of a `diff` fence. Each of its parts, between the lines ` …`, has to be found
-/// after the one before it. A part with changes has to be found once, or right after the first line
-/// of an item that is.
+/// after the one before it, and only once; or right after the first line of an item. `- …` stands for
+/// lines that go, up to the next part.
 pub(super) fn patch(text: &str, fence: &[&str]) -> Result<String, String> {
     let mut lines: Vec<&str> = text.lines().collect();
-    let mut from = 0;
-    let mut is_after_signature = false;
-    for part in fence.split(|line| line.trim() == "…") {
+    let (mut from, mut is_first_meant, mut goes) = (0, false, false);
+    for part in fence.split_inclusive(|line| is_gap(line)) {
+        let (end, part) = match part.split_last() {
+            Some((end, part)) if is_gap(end) => (*end, part),
+            _ => ("", part),
+        };
         let without = |sign: char| -> Vec<&str> {
             let lines = part.iter().filter(|line| !line.starts_with(sign));
             lines.map(|line| line.get(1..).unwrap_or_default()).collect()
@@ -64,14 +68,22 @@ pub(super) fn patch(text: &str, fence: &[&str]) -> Result<String, String> {
         let first = part.first().unwrap_or(&"").trim();
         let mut places = (from..lines.len()).filter(|at| lines[*at..].starts_with(&old));
         let place = places.next().ok_or(format!("`{first}` and what follows is nowhere"))?;
-        if old.is_empty() || places.next().is_some() && !is_after_signature {
+        if old.is_empty() || places.next().is_some() && !is_first_meant {
             return Err(format!("`{first}`: the reader can't tell where this is"));
         }
-        from = place + new.len();
-        is_after_signature = part.len() == 1 && old == new;
-        lines.splice(place..place + old.len(), new);
+        let start = if goes { from } else { place };
+        goes = end.starts_with('-');
+        is_first_meant = goes || part.len() == 1 && old == new;
+        let added = new.len();
+        lines.splice(start..place + old.len(), new);
+        from = start + added;
     }
     Ok(joined(&lines))
+}
+
+/// Whether a line of a `diff` stands for others.
+fn is_gap(line: &str) -> bool {
+    line.trim_start_matches(['-', ' ']).trim_end() == "…"
 }
 
 /// Types new code where its caption says.
@@ -105,42 +117,6 @@ fn insert(
             place => find(&lines, outer, quoted(place)?)?.end,
         };
         lines.splice(at..at, [""].into_iter().chain(code.iter().copied()));
-    }
-    *text = joined(&lines);
-    Ok(())
-}
-
-/// Deletes the items of a sentence, or a file.
-fn delete(files: &mut BTreeMap<String, String>, file: &str, what: &str) -> Result<(), String> {
-    let text = files.get_mut(file).ok_or(format!("there is no `{file}`"))?;
-    if what == "the file." {
-        files.remove(file);
-        return Ok(());
-    }
-    let mut lines: Vec<&str> = text.lines().collect();
-    for name in what.split('`').skip(1).step_by(2) {
-        let mut item = match name.split_once("::") {
-            None => find(&lines, 0..lines.len(), name)?,
-            Some((subject, member)) => {
-                let is_block = |at: &usize| {
-                    let head = without_generics(lines[*at]);
-                    head.starts_with("impl ") && head.ends_with(&format!(" {subject} {{"))
-                };
-                let blocks = (0..lines.len()).filter(is_block);
-                let mut found =
-                    blocks.filter_map(|at| find(&lines, at..end(&lines, at)?, member).ok());
-                found.next().ok_or(format!("there is no `{name}`"))?
-            }
-        };
-        let is_head = |line: &&&str| line.trim_start().starts_with(['/', '#']);
-        item.start -= lines[..item.start].iter().rev().take_while(is_head).count();
-        // One of the blank lines around it goes too: the one above, if there is one.
-        if item.start > 0 && lines[item.start - 1].is_empty() {
-            item.start -= 1;
-        } else if lines.get(item.end).is_some_and(|line| line.is_empty()) {
-            item.end += 1;
-        }
-        lines.drain(item);
     }
     *text = joined(&lines);
     Ok(())
