@@ -35,7 +35,7 @@ pub trait KvsEngine: Clone + Send + 'static {
 
     /// What it says about itself: lines of a name, a space and a value, each ended by `\n`. An
     /// engine that has nothing to say says nothing, as here.
-    fn figures(&self) -> String {
+    fn stats_text(&self) -> String {
         String::new()
     }
 }

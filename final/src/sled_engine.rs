@@ -49,7 +49,7 @@ impl KvsEngine for SledKvsEngine {
 
     /// Only what sled knows without reading all of its data; it would count the keys one by one.
     /// Right after the first open it may know of no bytes: sled writes its first ones by itself.
-    fn figures(&self) -> String {
+    fn stats_text(&self) -> String {
         match self.db.size_on_disk() {
             Ok(bytes) => format!("disk_bytes {bytes}\n"),
             Err(error) => {

@@ -9,7 +9,7 @@ pub struct Stats {
     /// Bytes of the records that those keys have.
     pub live_bytes: u64,
     /// Bytes of the log that the next compaction will drop.
-    pub stale_bytes: u64,
+    pub garbage_bytes: u64,
     /// Files of the log.
     pub segments: u64,
     /// Compactions since the store was opened.
@@ -21,10 +21,10 @@ pub struct Stats {
 /// A line a number: its name, a space and the value.
 impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Stats { keys, live_bytes, stale_bytes, segments, compactions, last_error } = self;
+        let Stats { keys, live_bytes, garbage_bytes, segments, compactions, last_error } = self;
         writeln!(f, "keys {keys}")?;
         writeln!(f, "live_bytes {live_bytes}")?;
-        writeln!(f, "stale_bytes {stale_bytes}")?;
+        writeln!(f, "garbage_bytes {garbage_bytes}")?;
         writeln!(f, "segments {segments}")?;
         writeln!(f, "compactions {compactions}")?;
         match last_error {
@@ -41,7 +41,7 @@ mod tests {
     #[test]
     fn a_number_is_a_line_also_when_an_error_has_several() {
         let stats = Stats { keys: 7, last_error: Some("disk\nfull".into()), ..Stats::default() };
-        let numbers = "keys 7\nlive_bytes 0\nstale_bytes 0\nsegments 0\ncompactions 0\n";
+        let numbers = "keys 7\nlive_bytes 0\ngarbage_bytes 0\nsegments 0\ncompactions 0\n";
         assert_eq!(stats.to_string(), format!("{numbers}last_error disk full\n"));
     }
 }

@@ -2,7 +2,7 @@
 //! the keys.
 //!
 //! The idea: a request does not depend on the answer to the one before, so all of them are sent before
-//! the first answer is waited for. The client's `get_async` gives a `Pending` for each; waiting for
+//! the first answer is waited for. The client's `submit_get` gives a `Pending` for each; waiting for
 //! them in the order of the calls is the order of the answers too, so none has to be kept for long.
 
 use kvs_final::{KvsClient, Result};
@@ -16,7 +16,7 @@ pub(crate) fn get_many(
     client: &mut KvsClient,
     keys: impl IntoIterator<Item = String>,
 ) -> Result<Vec<Option<String>>> {
-    let requests = keys.into_iter().map(|key| client.get_async(key));
+    let requests = keys.into_iter().map(|key| client.submit_get(key));
     // Collected, because an iterator is lazy: without this each request would be sent only when the
     // answer to the one before is there.
     let pending = requests.collect::<Result<Vec<_>>>()?;

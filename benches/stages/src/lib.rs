@@ -98,7 +98,7 @@ fn churn_final(store: &mut kvs_final::KvStore, key: &str, value: &str) -> Outcom
     loop {
         Store::set(store, key.to_owned(), value.to_owned())?;
         let stats = store.stats();
-        if stats.stale_bytes >= stats.live_bytes {
+        if stats.garbage_bytes >= stats.live_bytes {
             return Ok(store.compact()?);
         }
     }

@@ -1,7 +1,9 @@
 //! What holds of a store, whatever it is asked and however often it is closed, killed or cut off.
 
-use kvs_final::disk::{CrashRng, SimulatedDisk};
+use kvs_final::disk::SimulatedDisk;
 use kvs_final::{Durability, KvStore, KvStoreOptions, KvsEngine, KvsError, Result};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 use std::collections::BTreeMap;
 
 const KEYS: u8 = 5;
@@ -57,7 +59,8 @@ fn hold_on(mut disk: SimulatedDisk, input: &[u8]) {
                 store = open(&disk);
             }
             _ => {
-                disk = disk.after_power_cut(disk.changes(), &mut CrashRng(number as u64));
+                disk = disk
+                    .after_power_loss(disk.changes(), &mut StdRng::seed_from_u64(number as u64));
                 store = open(&disk);
             }
         }

@@ -1,6 +1,6 @@
 //! What holds of the bytes that a client sends, whatever they are.
 
-use kvs_final::protocol::{Line, Lines, decode, encode};
+use kvs_final::protocol::{Line, LineDecoder, decode, encode};
 
 /// Short, so that a fuzzer comes across it.
 const LIMIT: usize = 64;
@@ -14,10 +14,10 @@ pub(crate) fn hold(input: &[u8]) {
 /// of them arrive.
 #[allow(dead_code)] // the fuzzer has no use for it
 pub(crate) fn hold_although_forgotten(input: &[u8]) {
-    hold_with(input, |lines| *lines = Lines::new(LIMIT));
+    hold_with(input, |lines| *lines = LineDecoder::new(LIMIT));
 }
 
-fn hold_with(input: &[u8], arrive: fn(&mut Lines)) {
+fn hold_with(input: &[u8], arrive: fn(&mut LineDecoder)) {
     let Some((&size, bytes)) = input.split_first() else {
         return;
     };
@@ -36,8 +36,12 @@ fn hold_with(input: &[u8], arrive: fn(&mut Lines)) {
 }
 
 /// The lines; none for one that is too long. Bytes are kept no longer than they have to.
-fn found_in_pieces(bytes: &[u8], size: usize, arrive: fn(&mut Lines)) -> Vec<Option<Vec<u8>>> {
-    let mut lines = Lines::new(LIMIT);
+fn found_in_pieces(
+    bytes: &[u8],
+    size: usize,
+    arrive: fn(&mut LineDecoder),
+) -> Vec<Option<Vec<u8>>> {
+    let mut lines = LineDecoder::new(LIMIT);
     let (mut found, mut kept) = (Vec::new(), Vec::new());
     for piece in bytes.chunks(size) {
         arrive(&mut lines);
@@ -50,7 +54,7 @@ fn found_in_pieces(bytes: &[u8], size: usize, arrive: fn(&mut Lines)) -> Vec<Opt
             });
             done += lines.take();
         }
-        done += lines.pass();
+        done += lines.discard();
         kept.drain(..done);
         assert!(kept.len() < LIMIT, "no more is kept than a line may have");
     }

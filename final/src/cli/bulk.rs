@@ -68,11 +68,11 @@ impl<W: Write> Bulk<W> {
         let request = match text.and_then(command::parse) {
             Ok(None) => return Ok(true),
             Ok(Some(Command::Quit)) => return Ok(false),
-            Ok(Some(Command::Get { key })) => self.client.get_async(key).map(Request::Read),
+            Ok(Some(Command::Get { key })) => self.client.submit_get(key).map(Request::Read),
             Ok(Some(Command::Set { key, value })) => {
-                self.client.set_async(key, value).map(Request::Write)
+                self.client.submit_set(key, value).map(Request::Write)
             }
-            Ok(Some(Command::Rm { key })) => self.client.remove_async(key).map(Request::Write),
+            Ok(Some(Command::Rm { key })) => self.client.submit_remove(key).map(Request::Write),
             Ok(Some(Command::Help)) => {
                 self.settle(0)?;
                 self.output.write_all(HELP.as_bytes())?;

@@ -28,8 +28,8 @@ use std::sync::{Arc, Mutex};
 
 /// A connection to a server.
 ///
-/// `get`, `set`, `remove` and `stats` wait for their answers. `get_async`, `set_async` and
-/// `remove_async` do not: they give a [`Pending`] to wait on later, so that one thread can have
+/// `get`, `set`, `remove` and `stats` wait for their answers. `submit_get`, `submit_set` and
+/// `submit_remove` do not: they give a [`Pending`] to wait on later, so that one thread can have
 /// many requests under way. The server executes requests in the order of the calls.
 ///
 /// After a timeout, a lost connection or an answer that makes no sense nobody can tell which answer
@@ -54,9 +54,9 @@ use std::sync::{Arc, Mutex};
 /// assert!(client.stats()?.contains("keys 0\n"));
 ///
 /// // A hundred writes and a read, all under way at once.
-/// let numbers = (0..100).map(|n| client.set_async(format!("key{n}"), n.to_string()));
+/// let numbers = (0..100).map(|n| client.submit_set(format!("key{n}"), n.to_string()));
 /// let writes = numbers.collect::<Result<Vec<_>, _>>()?;
-/// let read = client.get_async("key7".to_owned())?;
+/// let read = client.submit_get("key7".to_owned())?;
 /// assert_eq!(read.wait()?, Some("7".to_owned()));
 /// for write in writes {
 ///     write.wait()?;
@@ -81,12 +81,12 @@ impl KvsClient {
 
     /// The value of `key`, if it has one.
     pub fn get(&mut self, key: String) -> Result<Option<String>> {
-        self.get_async(key)?.wait()
+        self.submit_get(key)?.wait()
     }
 
     /// Gives `key` the value.
     pub fn set(&mut self, key: String, value: String) -> Result<()> {
-        self.set_async(key, value)?.wait()
+        self.submit_set(key, value)?.wait()
     }
 
     /// Takes `key` and its value away.
@@ -94,7 +94,7 @@ impl KvsClient {
     /// # Errors
     /// [`KvsError::KeyNotFound`] if it has none.
     pub fn remove(&mut self, key: String) -> Result<()> {
-        self.remove_async(key)?.wait()
+        self.submit_remove(key)?.wait()
     }
 
     /// What the server says about itself: lines of a name, a space and a value.
@@ -107,30 +107,30 @@ impl KvsClient {
     ///
     /// # Errors
     /// If the connection is lost. What the server says to the request, [`Pending::wait`] says.
-    pub fn get_async(&mut self, key: String) -> Result<Pending<Option<String>>> {
+    pub fn submit_get(&mut self, key: String) -> Result<Pending<Option<String>>> {
         self.send(&Request::Get { key }, Ok)
     }
 
     /// As [`KvsClient::set`], without waiting for the answer.
     ///
     /// # Errors
-    /// As [`KvsClient::get_async`].
-    pub fn set_async(&mut self, key: String, value: String) -> Result<Pending<()>> {
+    /// As [`KvsClient::submit_get`].
+    pub fn submit_set(&mut self, key: String, value: String) -> Result<Pending<()>> {
         self.send(&Request::Set { key, value }, no_value)
     }
 
     /// As [`KvsClient::remove`], without waiting for the answer.
     ///
     /// # Errors
-    /// As [`KvsClient::get_async`].
-    pub fn remove_async(&mut self, key: String) -> Result<Pending<()>> {
+    /// As [`KvsClient::submit_get`].
+    pub fn submit_remove(&mut self, key: String) -> Result<Pending<()>> {
         self.send(&Request::Remove { key }, no_value)
     }
 
     /// Sends the requests that are still in the buffer, and waits for no answer.
     ///
     /// # Errors
-    /// As [`KvsClient::get_async`].
+    /// As [`KvsClient::submit_get`].
     pub fn flush(&mut self) -> Result<()> {
         lock(&self.connection).flush()
     }

@@ -10,8 +10,6 @@ mod real;
 #[cfg(feature = "testing")]
 mod simulated;
 
-#[cfg(feature = "testing")]
-pub use power_loss::CrashRng;
 pub use real::RealDisk;
 #[cfg(feature = "testing")]
 pub use simulated::{Fault, SimulatedDisk};

@@ -1,22 +1,8 @@
 //! What a power loss takes: the changes since the start, and which of them survive.
 
+use rand::{Rng, RngExt};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-
-/// Where the arbitrary choices of a crash come from: SplitMix64, after Steele, Lea and Flood (2014).
-#[derive(Clone, Debug)]
-pub struct CrashRng(pub u64);
-
-impl CrashRng {
-    /// A number below `bound`, which is not 0.
-    pub fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % bound as u64) as usize
-    }
-}
 
 /// A file, whatever its names.
 pub(super) type FileId = usize;
@@ -90,11 +76,11 @@ pub(super) fn is_durable(done: &[Change]) -> bool {
 }
 
 /// What there is after some changes to `base` and a power loss.
-pub(super) fn lose(base: &Content, done: &[Change], choices: &mut CrashRng) -> Content {
+pub(super) fn lose(base: &Content, done: &[Change], choices: &mut dyn Rng) -> Content {
     let mut kept = replay(base, done, Some(choices));
     for (file, bytes) in replay(base, done, None).files.into_iter().enumerate() {
         // The bytes may have been durable sooner than the length.
-        if bytes.len() > kept.file(file).len() && choices.below(2) == 0 {
+        if bytes.len() > kept.file(file).len() && choices.random_range(0..2) == 0 {
             kept.behind.insert(file, bytes);
         }
     }
@@ -102,7 +88,11 @@ pub(super) fn lose(base: &Content, done: &[Change], choices: &mut CrashRng) -> C
 }
 
 /// What there is after some changes to `base`, or what choices make of them.
-pub(super) fn replay(base: &Content, done: &[Change], choices: Option<&mut CrashRng>) -> Content {
+pub(super) fn replay<'a>(
+    base: &Content,
+    done: &'a [Change],
+    choices: Option<&'a mut dyn Rng>,
+) -> Content {
     let mut content = base.clone();
     let mut keep = Keep::new(done, choices);
     for (number, change) in done.iter().enumerate() {
@@ -152,11 +142,11 @@ struct Keep<'a> {
     file_syncs: HashMap<FileId, usize>,
     /// For each directory likewise.
     dir_syncs: HashMap<&'a Path, usize>,
-    choices: Option<&'a mut CrashRng>,
+    choices: Option<&'a mut dyn Rng>,
 }
 
 impl<'a> Keep<'a> {
-    fn new(done: &'a [Change], choices: Option<&'a mut CrashRng>) -> Keep<'a> {
+    fn new(done: &'a [Change], choices: Option<&'a mut dyn Rng>) -> Keep<'a> {
         let mut keep = Keep { file_syncs: HashMap::new(), dir_syncs: HashMap::new(), choices };
         for (number, change) in done.iter().enumerate() {
             match change {
@@ -180,7 +170,7 @@ impl<'a> Keep<'a> {
     /// One of `bound` choices; the first, which is to keep, if nothing is lost.
     fn choose(&mut self, is_durable: bool, bound: usize) -> usize {
         match &mut self.choices {
-            Some(choices) if !is_durable => choices.below(bound),
+            Some(choices) if !is_durable => choices.random_range(0..bound),
             _ => 0,
         }
     }

@@ -1,7 +1,8 @@
-use super::power_loss::{Change, Content, CrashRng, FileId, is_durable, lose, replay, write};
+use super::power_loss::{Change, Content, FileId, is_durable, lose, replay, write};
 use super::{Disk, DiskFile};
 use crate::sync::{Mutex, MutexGuard};
 use crate::{KvsError, Result};
+use rand::Rng;
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -10,7 +11,7 @@ use std::sync::{Arc, PoisonError};
 
 /// A disk in memory that knows what a power loss may take.
 ///
-/// It records every operation that changes something, in order. [`SimulatedDisk::after_power_cut`]
+/// It records every operation that changes something, in order. [`SimulatedDisk::after_power_loss`]
 /// makes a disk as it may look if the power had failed after the first so many of them: writes that
 /// were not synced may be there, or not, or in part; names whose directory was not synced likewise,
 /// each by itself; and bytes that were written behind a file's end when the power failed may turn up
@@ -82,7 +83,7 @@ impl SimulatedDisk {
     }
 
     /// Whether a power loss now would take nothing.
-    pub fn is_safe(&self) -> bool {
+    pub fn is_durable(&self) -> bool {
         is_durable(&self.state().changes)
     }
 
@@ -120,7 +121,7 @@ impl SimulatedDisk {
 
     /// The disk after a power loss that came when `changes` operations were done: whatever was not
     /// synced by then is kept, lost or torn, as the choices say.
-    pub fn after_power_cut(&self, changes: usize, choices: &mut CrashRng) -> SimulatedDisk {
+    pub fn after_power_loss(&self, changes: usize, choices: &mut impl Rng) -> SimulatedDisk {
         let state = self.state();
         SimulatedDisk::of(state.sized(lose(&state.base, state.done(changes), choices)))
     }

@@ -146,7 +146,7 @@ impl KvStore {
         Stats {
             keys: index.entries.len() as u64,
             live_bytes: bytes.saturating_sub(index.garbage()),
-            stale_bytes: index.garbage(),
+            garbage_bytes: index.garbage(),
             segments: writer.catalog().sealed.len() as u64 + 1,
             compactions: compactor.count(),
             last_error: writer.stopped().cloned().or_else(|| compactor.last_error()),
@@ -210,7 +210,7 @@ impl KvsEngine for KvStore {
         self.write_then(key, None, done);
     }
 
-    fn figures(&self) -> String {
+    fn stats_text(&self) -> String {
         self.stats().to_string()
     }
 }

@@ -1,15 +1,15 @@
 /// Finds the lines in bytes that arrive piece by piece, without looking at a byte twice.
 ///
 /// ```
-/// use kvs_final::protocol::{Line, Lines};
-/// let mut lines = Lines::new(100);
+/// use kvs_final::protocol::{Line, LineDecoder};
+/// let mut lines = LineDecoder::new(100);
 /// assert_eq!(lines.find(b"one\ntw"), Some(Line::Whole(b"one")));
 /// assert_eq!(lines.take(), 4);
 /// assert_eq!(lines.find(b"tw"), None);
 /// assert_eq!(lines.find(b"two\n"), Some(Line::Whole(b"two")));
 /// ```
 #[derive(Debug)]
-pub struct Lines {
+pub struct LineDecoder {
     limit: usize,
     /// So many bytes at the start have no newline.
     scanned: usize,
@@ -26,10 +26,10 @@ pub enum Line<'a> {
     TooLong,
 }
 
-impl Lines {
+impl LineDecoder {
     /// For lines of at most `limit` bytes with their newlines.
-    pub fn new(limit: usize) -> Lines {
-        Lines { limit, scanned: 0, discarding: false }
+    pub fn new(limit: usize) -> LineDecoder {
+        LineDecoder { limit, scanned: 0, discarding: false }
     }
 
     /// The line that `bytes` starts with: what was left over the last time, and what came since. It
@@ -51,15 +51,15 @@ impl Lines {
         std::mem::take(&mut self.scanned) + 1
     }
 
-    /// How many bytes need not be kept after [`Lines::find`] has found nothing more: all, if they are
+    /// How many bytes need not be kept after [`LineDecoder::find`] has found nothing more: all, if they are
     /// part of a line that is too long.
-    pub fn pass(&mut self) -> usize {
+    pub fn discard(&mut self) -> usize {
         self.discarding |= self.scanned >= self.limit;
         if self.discarding { std::mem::take(&mut self.scanned) } else { 0 }
     }
 
     /// Whether the bytes of a line that is too long are being discarded.
-    pub fn is_passing(&self) -> bool {
+    pub fn is_discarding(&self) -> bool {
         self.discarding
     }
 }
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn a_line_is_taken_up_to_the_limit_and_passed_over_beyond_it() {
-        let mut lines = Lines::new(4);
+        let mut lines = LineDecoder::new(4);
         let bytes = b"abc\nabcd\nx\n";
         assert_eq!(lines.find(bytes), Some(Line::Whole(b"abc")));
         assert_eq!(lines.find(bytes), Some(Line::Whole(b"abc")), "it was not taken");
@@ -82,14 +82,14 @@ mod tests {
 
     #[test]
     fn a_line_without_end_is_not_kept() {
-        let mut lines = Lines::new(4);
+        let mut lines = LineDecoder::new(4);
         assert_eq!(lines.find(b"abc"), None);
-        assert_eq!(lines.pass(), 0, "it may still end in time");
+        assert_eq!(lines.discard(), 0, "it may still end in time");
         assert_eq!(lines.find(b"abcd"), None);
-        assert_eq!(lines.pass(), 4);
+        assert_eq!(lines.discard(), 4);
         assert_eq!(lines.find(b"more"), None);
-        assert_eq!(lines.pass(), 4);
-        assert!(lines.is_passing());
+        assert_eq!(lines.discard(), 4);
+        assert!(lines.is_discarding());
         assert_eq!(lines.find(b"\nx\n"), Some(Line::TooLong));
         assert_eq!(lines.take(), 1);
         assert_eq!(lines.find(b"x\n"), Some(Line::Whole(b"x")));

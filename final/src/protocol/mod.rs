@@ -12,7 +12,7 @@
 
 mod line_decoder;
 
-pub use line_decoder::{Line, Lines};
+pub use line_decoder::{Line, LineDecoder};
 
 use crate::{KvsError, Result};
 use serde::{Deserialize, Serialize};

@@ -11,7 +11,7 @@ use super::requests::Requests;
 use super::shared::Shared;
 use super::writes::Writes;
 use crate::KvsEngine;
-use crate::protocol::{KEPT_BUFFER, Lines};
+use crate::protocol::{KEPT_BUFFER, LineDecoder};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Instant, Mutex, MutexGuard};
 use std::io;
@@ -39,7 +39,7 @@ pub(super) struct Connection {
 pub(super) struct Inner {
     /// What has arrived and was not executed.
     pub(super) input: Vec<u8>,
-    pub(super) lines: Lines,
+    pub(super) lines: LineDecoder,
     /// Whether `input` has whole requests, which wait for something else.
     pub(super) held_back: bool,
     /// Answers of which the client did not take all yet, and how much of them it took, in bytes.
@@ -108,7 +108,7 @@ impl Connection {
             deadline: AtomicU64::new(NEVER),
             inner: Mutex::new(Inner {
                 input: Vec::new(),
-                lines: Lines::new(shared.limits.request_bytes),
+                lines: LineDecoder::new(shared.limits.request_bytes),
                 held_back: false,
                 output: Vec::new(),
                 sent: 0,
@@ -315,7 +315,7 @@ impl Connection {
             self.arm(inner, Timer::Drain, true);
             return Ok(Turn::Again);
         }
-        let is_partial = !inner.input.is_empty() || inner.lines.is_passing();
+        let is_partial = !inner.input.is_empty() || inner.lines.is_discarding();
         match self.shared.limits.idle_time {
             _ if is_partial => self.arm(inner, Timer::Request, executed),
             Some(_) if waiting == 0 => self.arm(inner, Timer::Idle, true),

@@ -1,6 +1,6 @@
 use super::connection::Connection;
 use super::shared::Shared;
-use crate::protocol::{self, Line, Lines, Request, Response};
+use crate::protocol::{self, Line, LineDecoder, Request, Response};
 use crate::sync::Instant;
 use crate::sync::atomic::Ordering;
 use crate::{KvsEngine, KvsError, Result};
@@ -49,7 +49,7 @@ impl<'a, E: KvsEngine> Requests<'a, E> {
 
     /// Executes the lines in `bytes`, as many as may be now. Returns how many bytes were dealt with,
     /// and whether there are lines that have to wait for something else.
-    pub(super) fn execute_all(&mut self, bytes: &[u8], lines: &mut Lines) -> (usize, bool) {
+    pub(super) fn execute_all(&mut self, bytes: &[u8], lines: &mut LineDecoder) -> (usize, bool) {
         let mut done = 0;
         while let Some(line) = lines.find(&bytes[done..]) {
             if !self.has_room() || !self.execute(line) {
@@ -57,7 +57,7 @@ impl<'a, E: KvsEngine> Requests<'a, E> {
             }
             done += lines.take();
         }
-        (done + lines.pass(), false)
+        (done + lines.discard(), false)
     }
 
     fn has_room(&self) -> bool {
@@ -99,8 +99,8 @@ impl<'a, E: KvsEngine> Requests<'a, E> {
                 self.collect();
             }
             Ok(Request::Stats {}) => {
-                let figures = self.connection.shared.report() + &self.engine.figures();
-                self.answer(Ok(Some(figures)));
+                let text = self.connection.shared.stats_text() + &self.engine.stats_text();
+                self.answer(Ok(Some(text)));
             }
             Err(error) => self.answer(Err(error)),
         }

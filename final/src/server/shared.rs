@@ -121,7 +121,7 @@ impl Shared {
     }
 
     /// What the server counts, one figure a line.
-    pub(super) fn report(&self) -> String {
+    pub(super) fn stats_text(&self) -> String {
         let counters = &self.counters;
         let (jobs_now, ready) = self.schedule.depth();
         let mut text = String::new();

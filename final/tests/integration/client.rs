@@ -84,7 +84,7 @@ fn is_given_up<T>(mut client: KvsClient, server: JoinHandle<T>, after: &str) -> 
     for result in [
         get(&mut client).map(drop),
         client.set("key".to_owned(), "value".to_owned()),
-        client.remove_async("key".to_owned()).map(drop),
+        client.submit_remove("key".to_owned()).map(drop),
         client.stats().map(drop),
         client.flush(),
     ] {
@@ -100,13 +100,13 @@ fn is_given_up<T>(mut client: KvsClient, server: JoinHandle<T>, after: &str) -> 
 fn answers_can_be_waited_for_in_any_order() {
     let server = Server::start();
     let mut client = server.connect();
-    let set = |n: usize| client.set_async(format!("key{n}"), format!("value{n}")).unwrap();
+    let set = |n: usize| client.submit_set(format!("key{n}"), format!("value{n}")).unwrap();
     let sets: Vec<_> = (0..100).map(set).collect();
-    let first = client.get_async("key0".to_owned()).unwrap();
-    let removed = client.remove_async("key0".to_owned()).unwrap();
-    let again = client.remove_async("key0".to_owned()).unwrap();
-    let gone = client.get_async("key0".to_owned()).unwrap();
-    let last = client.get_async("key99".to_owned()).unwrap();
+    let first = client.submit_get("key0".to_owned()).unwrap();
+    let removed = client.submit_remove("key0".to_owned()).unwrap();
+    let again = client.submit_remove("key0".to_owned()).unwrap();
+    let gone = client.submit_get("key0".to_owned()).unwrap();
+    let last = client.submit_get("key99".to_owned()).unwrap();
     assert_eq!(last.wait().unwrap().unwrap(), "value99");
     assert_eq!(gone.wait().unwrap(), None);
     assert!(matches!(again.wait(), Err(KvsError::KeyNotFound)));
@@ -122,8 +122,8 @@ fn an_answer_that_nobody_waits_for_is_passed_over() {
     let server = Server::start();
     let mut client = server.connect();
     for n in 0..1000 {
-        drop(client.set_async("key".to_owned(), n.to_string()).unwrap());
-        drop(client.get_async("key".to_owned()).unwrap());
+        drop(client.submit_set("key".to_owned(), n.to_string()).unwrap());
+        drop(client.submit_get("key".to_owned()).unwrap());
     }
     assert_eq!(client.get("key".to_owned()).unwrap().unwrap(), "999");
 }
@@ -133,7 +133,7 @@ fn a_pending_answer_outlives_its_client_and_goes_to_other_threads() {
     let server = Server::start();
     let mut client = server.connect();
     client.set("key".to_owned(), "value".to_owned()).unwrap();
-    let reads: Vec<_> = (0..100).map(|_| client.get_async("key".to_owned()).unwrap()).collect();
+    let reads: Vec<_> = (0..100).map(|_| client.submit_get("key".to_owned()).unwrap()).collect();
     drop(client);
     thread::scope(|scope| {
         for read in reads {
@@ -146,7 +146,7 @@ fn a_pending_answer_outlives_its_client_and_goes_to_other_threads() {
 fn requests_are_sent_by_flush_too() {
     let server = Server::start();
     let (mut one, mut other) = (server.connect(), server.connect());
-    let set = one.set_async("key".to_owned(), "value".to_owned()).unwrap();
+    let set = one.submit_set("key".to_owned(), "value".to_owned()).unwrap();
     one.flush().unwrap();
     while get(&mut other).unwrap().is_none() {}
     set.wait().unwrap();
@@ -160,7 +160,7 @@ fn a_hundred_thousand_requests_under_way_do_not_stop_client_and_server() {
     let mut client = server.connect();
     let (key, value) = ("k".repeat(200), "v".repeat(1000));
     client.set(key.clone(), value.clone()).unwrap();
-    let reads: Vec<_> = (0..100_000).map(|_| client.get_async(key.clone()).unwrap()).collect();
+    let reads: Vec<_> = (0..100_000).map(|_| client.submit_get(key.clone()).unwrap()).collect();
     for read in reads {
         assert_eq!(read.wait().unwrap().unwrap(), value);
     }
@@ -174,8 +174,8 @@ fn requests_under_way_may_be_long() {
     let value = |n: usize| n.to_string().repeat(8 << 20);
     let mut reads = Vec::new();
     for n in 0..6 {
-        drop(client.set_async("key".to_owned(), value(n)).unwrap());
-        reads.push(client.get_async("key".to_owned()).unwrap());
+        drop(client.submit_set("key".to_owned(), value(n)).unwrap());
+        reads.push(client.submit_get("key".to_owned()).unwrap());
     }
     for (n, read) in reads.into_iter().enumerate().rev() {
         assert!(read.wait().unwrap().unwrap() == value(n), "{n}");
@@ -186,8 +186,8 @@ fn requests_under_way_may_be_long() {
 fn an_error_in_the_servers_words_is_an_answer_like_any_other() {
     let server = Server::start();
     let mut client = server.connect();
-    let refused = client.set_async("k".repeat(17 << 20), "value".to_owned()).unwrap();
-    let set = client.set_async("key".to_owned(), "value".to_owned()).unwrap();
+    let refused = client.submit_set("k".repeat(17 << 20), "value".to_owned()).unwrap();
+    let set = client.submit_set("key".to_owned(), "value".to_owned()).unwrap();
     assert!(matches!(refused.wait(), Err(KvsError::Server(words)) if words.contains("longer")));
     set.wait().unwrap();
     assert_eq!(get(&mut client).unwrap().unwrap(), "value");
@@ -231,8 +231,8 @@ fn the_longest_and_the_shortest_patience_are_taken_as_they_can_be() {
 #[test]
 fn a_server_that_never_answers_is_given_up() {
     let (mut client, server) = impatient(answers(b""));
-    let pending = client.get_async("other".to_owned()).unwrap();
-    let late = client.get_async("late".to_owned()).unwrap();
+    let pending = client.submit_get("other".to_owned()).unwrap();
+    let late = client.submit_get("late".to_owned()).unwrap();
     let words = pending.wait().unwrap_err().to_string();
     assert_eq!(words, "the server gave no answer within 100ms");
     assert!(matches!(late.wait(), Err(KvsError::GivenUp { .. })));
@@ -305,7 +305,7 @@ fn answers_that_came_before_the_server_went_are_taken() {
         client.read_line(&mut String::new()).unwrap();
         client.get_mut().write_all(b"{\"Ok\":\"1\"}\n{\"Err\":\"enough\"}\n").unwrap();
     });
-    let pending: Vec<_> = (0..3).map(|_| client.get_async("key".to_owned()).unwrap()).collect();
+    let pending: Vec<_> = (0..3).map(|_| client.submit_get("key".to_owned()).unwrap()).collect();
     let results: Vec<_> = pending.into_iter().map(|pending| pending.wait()).collect();
     assert!(matches!(&results[0], Ok(Some(value)) if value == "1"));
     assert!(matches!(&results[1], Err(KvsError::Server(words)) if words == "enough"));

@@ -1,8 +1,10 @@
 //! Writes that nobody waits for.
 
-use kvs_final::disk::{CrashRng, Fault, SimulatedDisk};
+use kvs_final::disk::{Fault, SimulatedDisk};
 use kvs_final::{Durability, KvStore, KvStoreOptions, KvsEngine, KvsError, Result};
 use kvs_test_kit::simulated::workload::{self, DIR, Step, key, run_with};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -47,7 +49,7 @@ fn what_was_acknowledged_is_there_wherever_the_disk_fails_and_every_writer_is_to
         }
         disk.set_fault(None);
         for seed in 0..4 {
-            let image = disk.after_power_cut(disk.changes(), &mut CrashRng(seed));
+            let image = disk.after_power_loss(disk.changes(), &mut StdRng::seed_from_u64(seed));
             let store = open(&image).unwrap();
             images += 1;
             for (key, number) in &newest {

@@ -1,8 +1,10 @@
 //! Stores that are long enough to be replayed by several threads.
 
-use kvs_final::disk::{CrashRng, SimulatedDisk};
+use kvs_final::disk::SimulatedDisk;
 use kvs_final::{Durability, KvStore, KvStoreOptions, KvsEngine, KvsError, Result, Stats};
 use kvs_test_kit::simulated::workload::{DIR, Model, key};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 
 const KEYS: usize = 3_000;
 
@@ -15,10 +17,10 @@ fn open(disk: &SimulatedDisk) -> Result<KvStore> {
 fn killed(seed: u64) -> (SimulatedDisk, Model, Stats) {
     let disk = SimulatedDisk::new();
     let store = open(&disk).unwrap();
-    let (mut model, mut random) = (Model::new(), CrashRng(seed));
+    let (mut model, mut random) = (Model::new(), StdRng::seed_from_u64(seed));
     for number in 0..20_000 {
-        let key = key(random.below(KEYS));
-        if random.below(4) == 0 {
+        let key = key(random.random_range(0..KEYS));
+        if random.random_range(0..4) == 0 {
             assert_eq!(store.remove(key.clone()).is_ok(), model.remove(&key).is_some());
         } else {
             store.set(key.clone(), number.to_string()).unwrap();

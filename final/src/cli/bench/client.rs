@@ -94,10 +94,10 @@ impl BenchClient {
             self.connect()?;
         }
         let what = match op {
-            Op::Read(key) => Wanted::Read(key, self.client.get_async(self.load.key(key))?),
+            Op::Read(key) => Wanted::Read(key, self.client.submit_get(self.load.key(key))?),
             Op::Write(key) => {
                 let (key, value) = (self.load.key(key), self.load.value(key));
-                Wanted::Write(self.client.set_async(key, value)?)
+                Wanted::Write(self.client.submit_set(key, value)?)
             }
         };
         Ok(Sent { since, what })

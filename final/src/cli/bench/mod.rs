@@ -68,7 +68,7 @@ fn preload(mut client: KvsClient, load: &Load) -> Outcome {
     const BATCH: u32 = 64;
     for first in (0..load.keys).step_by(BATCH as usize) {
         let batch = first..load.keys.min(first.saturating_add(BATCH));
-        let sets = batch.map(|key| client.set_async(load.key(key), load.value(key)));
+        let sets = batch.map(|key| client.submit_set(load.key(key), load.value(key)));
         for set in sets.collect::<Result<Vec<_>, _>>()? {
             set.wait()?;
         }

@@ -1,9 +1,11 @@
 //! Batches of several writes, as group commit makes them; and the compactor's compare-and-swap.
 
 use super::{DIR, open, options};
-use crate::disk::{CrashRng, Fault, SimulatedDisk};
+use crate::disk::{Fault, SimulatedDisk};
 use crate::kv_store::writer::Op;
 use crate::{KvsEngine, KvsError};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 use std::io::ErrorKind;
 
 fn set(key: &str, value: &str) -> Op {
@@ -82,11 +84,11 @@ fn a_batch_that_is_torn_is_there_from_its_start_or_not() {
     let before = disk.changes();
     let mut ops: Vec<Op> = (0..20).map(|number| set(&format!("{number:02}"), "value")).collect();
     store.0.writer.commit(&mut ops);
-    let mut random = CrashRng(1);
+    let mut random = StdRng::seed_from_u64(1);
     let mut lengths = [0; 21];
     for _ in 0..500 {
         // The write is under way: it is there, not there, or torn.
-        let store = open(&disk.after_power_cut(before + 1, &mut random)).unwrap();
+        let store = open(&disk.after_power_loss(before + 1, &mut random)).unwrap();
         let found = |number: &usize| store.get(format!("{number:02}")).unwrap().is_some();
         let there = (0..20).take_while(found).count();
         assert!((there..20).all(|number| !found(&number)), "a gap behind {there}");

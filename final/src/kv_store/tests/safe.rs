@@ -1,11 +1,13 @@
 //! What is safe from a power cut, and from when on.
 
 use super::{DIR, key, open, open_os, options};
-use crate::disk::{CrashRng, SimulatedDisk};
+use crate::disk::SimulatedDisk;
 use crate::kv_store::writer::Op;
 use crate::{Durability, KvsEngine};
 use kvs_test_kit::simulated::workload::AS_LONG;
 use kvs_test_kit::until;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 use std::path::Path;
 use std::time::Duration;
 
@@ -16,8 +18,8 @@ fn at_level_interval_a_write_becomes_safe_although_nobody_asks_for_it() {
     let store = options.background(true).open(DIR).unwrap();
     for number in 0..10 {
         store.set(key(number), "value".into()).unwrap();
-        until("it is synced", || disk.is_safe());
-        let image = disk.after_power_cut(disk.changes(), &mut CrashRng(0));
+        until("it is synced", || disk.is_durable());
+        let image = disk.after_power_loss(disk.changes(), &mut StdRng::seed_from_u64(0));
         assert_eq!(open(&image).unwrap().get(key(number)).unwrap().unwrap(), "value");
     }
 }
@@ -30,9 +32,9 @@ fn what_is_written_in_the_course_of_a_sync_is_safe_only_after_the_next_one() {
     let same = store.clone();
     disk.during_next_sync(move || same.set(key(1), "meanwhile".into()).unwrap());
     store.sync().unwrap();
-    assert!(!disk.is_safe(), "it came too late for this one");
+    assert!(!disk.is_durable(), "it came too late for this one");
     store.sync().unwrap();
-    assert!(disk.is_safe());
+    assert!(disk.is_durable());
 }
 
 #[test]
@@ -45,7 +47,7 @@ fn a_compaction_that_drops_an_old_value_makes_the_new_one_safe_before() {
     store.set("k".into(), "new".into()).unwrap();
     store.0.compactor.run(false).unwrap();
     for seed in 0..100 {
-        let image = disk.after_power_cut(disk.changes(), &mut CrashRng(seed));
+        let image = disk.after_power_loss(disk.changes(), &mut StdRng::seed_from_u64(seed));
         assert_eq!(open_os(&image).unwrap().get("k".into()).unwrap().unwrap(), "new");
     }
 }
@@ -63,7 +65,8 @@ fn what_was_read_after_a_kill_is_still_there_after_a_power_cut() {
         if store.get("k".into()).unwrap().is_some() {
             seen += 1;
             for seed in 0..50 {
-                let cut = killed.after_power_cut(killed.changes(), &mut CrashRng(seed));
+                let cut =
+                    killed.after_power_loss(killed.changes(), &mut StdRng::seed_from_u64(seed));
                 assert_eq!(open(&cut).unwrap().get("k".into()).unwrap().unwrap(), "v", "at {at}");
             }
         }

@@ -3,8 +3,10 @@
 use crate::simulated::workload::{
     AS_LONG, COMPACT_AT, DIR, Model, Step, files, holds, open, options, run, run_with, script,
 };
-use kvs_final::disk::{CrashRng, SimulatedDisk};
+use kvs_final::disk::SimulatedDisk;
 use kvs_final::{Durability, KvStoreOptions, KvsError};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 use std::time::Duration;
 
 /// What was on the disk, and what had been promised, at each step of a run.
@@ -76,13 +78,13 @@ impl History {
         &self,
         image: &SimulatedDisk,
         changes: usize,
-        random: &mut CrashRng,
+        random: &mut StdRng,
     ) -> Result<(), String> {
         let allowed = self.allowed(changes);
         let open = |disk: &SimulatedDisk| open(disk).map_err(|error| error.to_string());
         let store = open(image)?;
         let seen = holds(&store, &allowed)?;
-        let cut = image.after_power_cut(image.changes(), random);
+        let cut = image.after_power_loss(image.changes(), random);
         holds(&open(&cut)?, &[&seen]).map_err(|error| format!("seen, and then gone: {error}"))?;
         let sizes = (files(image) as u64, store.stats().segments + 1);
         if sizes.0 > sizes.1 {
@@ -93,7 +95,7 @@ impl History {
         let mut expected = seen;
         step.apply_to(&mut expected);
         run(&step, &mut Some(store.clone()), image).map_err(|error| error.to_string())?;
-        let later = image.after_power_cut(image.changes(), random);
+        let later = image.after_power_loss(image.changes(), random);
         drop(store);
         for image in [image, &later] {
             holds(&open(image)?, &[&expected])
@@ -109,7 +111,7 @@ impl History {
         &self,
         image: &SimulatedDisk,
         changes: usize,
-        random: &mut CrashRng,
+        random: &mut StdRng,
     ) -> Result<(), String> {
         let message = |error: KvsError| error.to_string();
         let store = options(image).durability(Durability::Os).open(DIR).map_err(message)?;
@@ -121,7 +123,7 @@ impl History {
             models.push(next);
             run(&step, &mut Some(store.clone()), image).map_err(message)?;
         }
-        let cut = image.after_power_cut(image.changes(), random);
+        let cut = image.after_power_loss(image.changes(), random);
         let models: Vec<&Model> = models.iter().collect();
         let held = holds(&open(&cut).map_err(message)?, &models);
         held.map(|_| ()).map_err(|error| format!("after two power cuts: {error}"))
@@ -129,17 +131,13 @@ impl History {
 
     /// Crashes everywhere: a kill, and `cuts` power cuts, at each change. Returns how many images
     /// there were, and how many of them came from a crash during a recovery.
-    fn crash_everywhere(
-        &self,
-        cuts: usize,
-        random: &mut CrashRng,
-    ) -> Result<(usize, usize), String> {
+    fn crash_everywhere(&self, cuts: usize, random: &mut StdRng) -> Result<(usize, usize), String> {
         let (mut images, mut again) = (0, 0);
         for changes in 0..=self.disk.changes() {
             let what = |error| format!("crash at change {changes}: {error}");
             self.check(&self.disk.after_kill(changes), changes, random).map_err(what)?;
             for cut in 0..cuts {
-                let image = self.disk.after_power_cut(changes, random);
+                let image = self.disk.after_power_loss(changes, random);
                 if cut == 0 {
                     again += self.crash_again(&image, changes, random).map_err(what)?;
                 }
@@ -156,12 +154,12 @@ impl History {
         &self,
         image: &SimulatedDisk,
         changes: usize,
-        random: &mut CrashRng,
+        random: &mut StdRng,
     ) -> Result<usize, String> {
         let recovered = image.snapshot();
         drop(open(&recovered).map_err(|error| error.to_string())?);
         for at in 0..recovered.changes() {
-            let twice = recovered.after_power_cut(at, random);
+            let twice = recovered.after_power_loss(at, random);
             let what = |error| format!("and again at {at} of its recovery: {error}");
             self.check_twice(&twice.snapshot(), changes, random).map_err(what)?;
             self.check(&twice, changes, random).map_err(what)?;
@@ -193,7 +191,8 @@ fn below_always(disk: &SimulatedDisk, seed: u64) -> History {
 /// # Errors
 /// The place of the crash, and what was wrong with the store after it.
 pub fn at_level_always(seed: u64, power_cuts: usize) -> Result<(usize, usize), String> {
-    always(&SimulatedDisk::new(), seed).crash_everywhere(power_cuts, &mut CrashRng(seed))
+    always(&SimulatedDisk::new(), seed)
+        .crash_everywhere(power_cuts, &mut StdRng::seed_from_u64(seed))
 }
 
 /// Expects of the same run that a value is there which was never written.
@@ -202,17 +201,18 @@ pub fn with_a_promise_that_is_not_kept(seed: u64) -> Result<(usize, usize), Stri
     for write in &mut history.writes {
         write.model.insert("key0".into(), "never written".into());
     }
-    history.crash_everywhere(1, &mut CrashRng(seed))
+    history.crash_everywhere(1, &mut StdRng::seed_from_u64(seed))
 }
 
 /// The same as [`at_level_always`] at level `interval`, or `os`, where some steps are synced.
 pub fn below_level_always(seed: u64, power_cuts: usize) -> Result<(usize, usize), String> {
-    below_always(&SimulatedDisk::new(), seed).crash_everywhere(power_cuts, &mut CrashRng(seed))
+    below_always(&SimulatedDisk::new(), seed)
+        .crash_everywhere(power_cuts, &mut StdRng::seed_from_u64(seed))
 }
 
 /// The same as [`at_level_always`], on a disk that says of each sync that it is done, and does nothing.
 pub fn on_a_disk_that_lies(seed: u64) -> Result<(usize, usize), String> {
     let disk = SimulatedDisk::new();
     disk.set_lying(true);
-    always(&disk, seed).crash_everywhere(3, &mut CrashRng(seed))
+    always(&disk, seed).crash_everywhere(3, &mut StdRng::seed_from_u64(seed))
 }

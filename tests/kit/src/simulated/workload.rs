@@ -1,7 +1,9 @@
 //! A script of writes, with what a store must answer after each of them.
 
-use kvs_final::disk::{CrashRng, SimulatedDisk};
+use kvs_final::disk::SimulatedDisk;
 use kvs_final::{Durability, KvStore, KvStoreOptions, KvsEngine, KvsError, Result};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::mpsc;
@@ -75,28 +77,30 @@ pub fn open_os(disk: &SimulatedDisk) -> Result<KvStore> {
 /// are unique; every third one is too long to be kept in the index, and all others are as long as
 /// [`AS_LONG`].
 pub fn script(seed: u64, len: usize) -> Vec<Step> {
-    let mut random = CrashRng(seed);
+    let mut random = StdRng::seed_from_u64(seed);
     (0..len).map(|number| step(&mut random, number)).collect()
 }
 
 /// A value that takes exactly the place of most values of a script.
 pub const AS_LONG: &str = "value new";
 
-fn step(random: &mut CrashRng, number: usize) -> Step {
-    match random.below(28) {
+fn step(random: &mut StdRng, number: usize) -> Step {
+    match random.random_range(0..28) {
         0 => Step::Compact,
         1 => Step::CompactIfDue,
         2 => Step::Reopen,
         3 => Step::Sync,
-        4 => Step::Batch((0..2 + random.below(4)).map(|_| write(random, number)).collect()),
+        4 => {
+            Step::Batch((0..2 + random.random_range(0..4)).map(|_| write(random, number)).collect())
+        }
         _ => write(random, number),
     }
 }
 
-fn write(random: &mut CrashRng, number: usize) -> Step {
-    let key = key(random.below(KEYS));
+fn write(random: &mut StdRng, number: usize) -> Step {
+    let key = key(random.random_range(0..KEYS));
     let padding = if number.is_multiple_of(3) { " and more than 22 bytes" } else { "" };
-    match random.below(5) {
+    match random.random_range(0..5) {
         0 => Step::Remove(key),
         _ => Step::Set(key, format!("value {number:03}{padding}")),
     }
