@@ -6,7 +6,7 @@
 
 use super::close::{Close, Timer};
 use super::deadline::NEVER;
-use super::notes::{CUT, HUNG_UP, Notes, READY};
+use super::notes::{ABORTED, HUNG_UP, Notes, READY};
 use super::requests::Requests;
 use super::shared::Shared;
 use super::writes::Writes;
@@ -147,9 +147,9 @@ impl Connection {
 
     /// Ends it, whatever it waits for. The client sees it at once, even if a write that is under way
     /// still holds the socket.
-    pub(super) fn cut(self: &Arc<Self>) {
+    pub(super) fn abort(self: &Arc<Self>) {
         let _ = self.stream.shutdown(net::Shutdown::Both);
-        if self.notes.leave(CUT) {
+        if self.notes.leave(ABORTED) {
             self.shared.wake(Arc::clone(self));
         }
     }
@@ -181,7 +181,7 @@ impl Connection {
         began: Instant,
     ) {
         let note = self.notes.begin_turn();
-        if note & CUT != 0 {
+        if note & ABORTED != 0 {
             return self.shared.close(self, Close::Stopping);
         }
         let end = {

@@ -17,7 +17,7 @@ pub struct Limits {
     pub request_bytes: usize,
     /// The longest key, in bytes. By default what our own engine takes, 65,535.
     pub key_bytes: usize,
-    /// The longest value, in bytes. By default 16 MiB, which no request reaches.
+    /// The longest value, in bytes. By default 16 MiB, as much as a request.
     pub value_bytes: usize,
     /// Memory for requests that have arrived in part, for writes under way and for answers that were not
     /// taken yet, of all connections together, in bytes. Beyond it, those connections that want more than 64 KiB are

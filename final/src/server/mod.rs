@@ -106,7 +106,7 @@ impl<E: KvsEngine, P: ThreadPool> KvsServer<E, P> {
     /// Serves until [`ServerHandle::shutdown`]. Then it takes no more connections, answers the
     /// requests that have arrived (of what it has not read yet, the first 64 KiB of each connection),
     /// closes the connections, lets the engine go, and returns. Connections that are not done after five
-    /// seconds, or whose clients go on sending until then, are cut off. What is within the engine then is
+    /// seconds, or whose clients go on sending until then, are aborted. What is within the engine then is
     /// waited for: a store that syncs has to come to its end.
     ///
     /// # Errors

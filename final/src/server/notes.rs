@@ -1,4 +1,4 @@
-//! Whether a connection is looked after, and what has happened to it meanwhile: one word that the
+//! Whether a connection is looked after, and what has happened to it meanwhile: one byte that the
 //! poller, the jobs, and whoever finishes a write share without a lock.
 
 use crate::sync::atomic::{AtomicU8, Ordering};
@@ -13,7 +13,7 @@ pub(super) const READY: u8 = 4;
 /// The client ended its side, or the connection broke.
 pub(super) const HUNG_UP: u8 = 8;
 /// It gets no other turn.
-pub(super) const CUT: u8 = 16;
+pub(super) const ABORTED: u8 = 16;
 
 /// The notes that were left for a connection's next turn.
 ///

@@ -130,16 +130,16 @@ impl Schedule {
         }
     }
 
-    /// For the poller: waits until there is something to do for it, or until `patience` has passed.
-    pub(super) fn wait(&self, patience: Duration) -> Duty {
+    /// For the poller: waits until there is something to do for it, or until `timeout` has passed.
+    pub(super) fn wait(&self, timeout: Duration) -> Duty {
         let mut state = self.state();
         let mut held_up = false;
         if state.jobs > 0 && !state.help {
             let looks = self.looks.load(Ordering::Relaxed);
             let time = match self.looking.load(Ordering::Relaxed) {
-                _ if state.jobs >= self.max_jobs => patience,
-                0 => TICK.min(patience),
-                _ => CALM_TICK.min(patience),
+                _ if state.jobs >= self.max_jobs => timeout,
+                0 => TICK.min(timeout),
+                _ => CALM_TICK.min(timeout),
             };
             let wait = self.changed.wait_timeout(state, time);
             state = wait.unwrap_or_else(PoisonError::into_inner).0;

@@ -120,12 +120,12 @@ impl Shared {
         self.stopping.load(Ordering::Acquire)
     }
 
-    /// What the server counts, one figure a line.
+    /// What the server counts, one number a line.
     pub(super) fn stats_text(&self) -> String {
         let counters = &self.counters;
         let (jobs_now, ready) = self.schedule.depth();
         let mut text = String::new();
-        let figures: [(&str, &dyn std::fmt::Display); 14] = [
+        let numbers: [(&str, &dyn std::fmt::Display); 14] = [
             ("uptime_ms", &self.now()),
             ("requests", &counters.requests),
             ("errors", &counters.errors),
@@ -141,9 +141,9 @@ impl Shared {
             ("queue", &ready),
             ("turns", &counters.turns),
         ];
-        for (name, figure) in figures {
+        for (name, number) in numbers {
             // Writing to a string does not fail.
-            let _ = writeln!(text, "{name} {figure}");
+            let _ = writeln!(text, "{name} {number}");
         }
         text
     }

@@ -42,7 +42,7 @@ pub(super) struct Housekeeping<'a> {
     shared: &'a Shared,
     acceptor: Option<JoinHandle<()>>,
     next_sweep: Instant,
-    /// When the connections that are left are cut off.
+    /// When the connections that are left are aborted.
     end: Option<Instant>,
 }
 
@@ -88,11 +88,11 @@ impl Housekeeping<'_> {
 
     fn sweep(&mut self, now: Instant) {
         let connections = self.shared.table.all();
-        let cut = self.end.is_some_and(|end| now >= end);
+        let abort_all = self.end.is_some_and(|end| now >= end);
         let time = self.shared.now();
         for connection in connections {
-            if cut {
-                connection.cut();
+            if abort_all {
+                connection.abort();
             } else if connection.is_expired(time) {
                 connection.wake();
             }

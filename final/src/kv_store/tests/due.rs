@@ -104,7 +104,7 @@ fn the_segment_that_is_written_to_is_left_alone_where_the_others_are_dead_enough
     store.0.compactor.run(false).unwrap();
     assert_eq!(tail(), before);
     assert!(!is_due(&store));
-    // All that is dead from now on is where the writer is.
+    // All that becomes garbage from now on is where the writer is.
     let store = options(&disk).segment_bytes(100_000).compact_at(1_000).open("/other").unwrap();
     for _ in 0..200 {
         store.set(key(0), "v".repeat(30)).unwrap();

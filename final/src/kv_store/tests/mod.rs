@@ -3,7 +3,7 @@
 
 mod batch;
 mod due;
-mod safe;
+mod durable;
 
 use crate::disk::SimulatedDisk;
 use crate::{Durability, KvStore, KvStoreOptions, Result};

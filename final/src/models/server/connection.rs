@@ -2,7 +2,7 @@
 //! A turn does what one in `final/src/server/connection.rs` does, in its order, without the bytes.
 
 use super::close::Close;
-use super::notes::{CUT, Notes, READY};
+use super::notes::{ABORTED, Notes, READY};
 use super::poller::Event;
 use super::shared::Shared;
 use super::writes::Writes;
@@ -89,7 +89,7 @@ impl Connection {
     pub(super) fn turn<E: KvsEngine>(self: &Arc<Self>, _: &E, _: &mut Scratch, _: Instant) {
         assert!(!self.has_turn.swap(true, Ordering::Relaxed), "two turns at a time");
         let note = self.notes.begin_turn();
-        assert!(note & CUT == 0);
+        assert!(note & ABORTED == 0);
         self.collect();
         if note & READY != 0 {
             let requests = std::mem::take(&mut *lock(&self.socket));

@@ -1,6 +1,6 @@
 //! The notes of a connection alone. Whoever has to queue it gives it its turns at once.
 
-use super::notes::{CUT, HUNG_UP, Notes, READY};
+use super::notes::{ABORTED, HUNG_UP, Notes, READY};
 use crate::models::Model;
 use loom::sync::atomic::{AtomicU8, Ordering};
 use loom::thread::{self, JoinHandle};
@@ -13,7 +13,7 @@ pub(crate) fn models() -> Vec<Model> {
             .finds("a turn ends without a look at the notes", "no turn has seen what happened")
             .finds("whoever leaves a note queues the connection", "two turns at a time")
             .finds("a note is left without an order", "no turn has seen what happened"),
-        Model::new("a connection is cut", cut_once)
+        Model::new("a connection is aborted", aborted_once)
             .finds("a turn ends without a look at the notes", "how often it is closed"),
     ]
 }
@@ -44,7 +44,7 @@ impl Connection {
             assert!(!self.has_turn.swap(true, Ordering::Relaxed), "two turns at a time");
             let note = self.notes.begin_turn();
             self.noted.fetch_or(note, Ordering::Relaxed);
-            if note & CUT != 0 {
+            if note & ABORTED != 0 {
                 self.closed.fetch_add(1, Ordering::Relaxed);
                 // It stays busy for ever.
                 return;
@@ -79,12 +79,12 @@ fn no_note_is_lost() {
     assert_eq!(connection.noted.load(Ordering::Relaxed) & (READY | HUNG_UP), READY | HUNG_UP);
 }
 
-/// A connection that is cut has one last turn, which closes it, and none after that.
-fn cut_once() {
+/// A connection that is aborted has one last turn, which closes it, and none after that.
+fn aborted_once() {
     let connection = Arc::new(Connection::default());
     let poller = with(&connection, |connection| connection.tell(0, READY));
     let log = with(&connection, |connection| connection.tell(1, 0));
-    connection.tell(2, CUT);
+    connection.tell(2, ABORTED);
     poller.join().unwrap();
     log.join().unwrap();
     assert_eq!(connection.closed.load(Ordering::Relaxed), 1, "how often it is closed");

@@ -1,4 +1,4 @@
-//! What is safe from a power cut, and from when on.
+//! What is durable, and from when on.
 
 use super::{DIR, key, open, open_os, options};
 use crate::disk::SimulatedDisk;
@@ -65,9 +65,13 @@ fn what_was_read_after_a_kill_is_still_there_after_a_power_cut() {
         if store.get("k".into()).unwrap().is_some() {
             seen += 1;
             for seed in 0..50 {
-                let cut =
+                let after_loss =
                     killed.after_power_loss(killed.changes(), &mut StdRng::seed_from_u64(seed));
-                assert_eq!(open(&cut).unwrap().get("k".into()).unwrap().unwrap(), "v", "at {at}");
+                assert_eq!(
+                    open(&after_loss).unwrap().get("k".into()).unwrap().unwrap(),
+                    "v",
+                    "at {at}"
+                );
             }
         }
     }
