@@ -126,6 +126,7 @@ fn check() -> Vec<Problem> {
     problems.extend(spelling());
     problems.extend(run(&tree, WALKTHROUGH).unwrap_or_else(|problem| vec![problem]));
     problems.extend(replay(&tree));
+    problems.extend(moves::test_steps(root()));
     problems
 }
 

@@ -23,7 +23,7 @@ pub(super) fn check(root: &Path, file: &str, states: &[State]) -> Vec<Problem> {
     let dir = root.join("target/moves");
     let mut problems = Vec::new();
     for state in states {
-        let wrong = write(root, &dir, &state.package)
+        let wrong = write(root, &dir, "kvs", &state.package)
             .map_err(|error| error.to_string())
             .and_then(|()| compile(&dir, state));
         match (wrong, &state.expected) {
@@ -65,17 +65,16 @@ fn compile(dir: &Path, state: &State) -> Result<(), String> {
     problems.into_iter().next().map_or(Ok(()), |problem| Err(problem.message))
 }
 
-/// Writes a package, and takes away what an earlier one had in its place.
-fn write(root: &Path, dir: &Path, package: &Package) -> io::Result<()> {
+/// Writes a package of some name, and takes away what an earlier one had in its place.
+pub(super) fn write(root: &Path, dir: &Path, name: &str, package: &Package) -> io::Result<()> {
     let _ = fs::remove_dir_all(dir.join("src"));
     for (file, text) in &package.files {
         let path = dir.join(file);
         fs::create_dir_all(path.parent().unwrap_or(dir))?;
         fs::write(path, text)?;
     }
-    let mut manifest =
-        "[package]\nname = \"kvs\"\nedition = \"2024\"\n\n[workspace]\n\n[dependencies]\n"
-            .to_owned();
+    let mut manifest = format!("[package]\nname = {name:?}\nedition = \"2024\"\n\n[workspace]\n\n");
+    manifest += "[dependencies]\n";
     for (name, options) in &package.dependencies {
         manifest += &format!("{name} = {}\n", table(root, options));
     }

@@ -41,6 +41,7 @@
 //! - `<!-- step NAME -->`: here the program is as in `stages/N-…/steps/NAME`, a sub-stage for a chapter
 //!   that passes the same lines twice. It has only the files that differ from stage N, and an empty one
 //!   for a file that is not there yet. What comes after leads from the sub-stage to stage N.
+//!   `cargo xtask check` runs the tests of stage N on it.
 //!
 //! # How it works
 //!
@@ -55,6 +56,7 @@
 //! | `typist.rs` | types what they say, and knows nothing of the files above |
 //! | `replay.rs` | has a whole text typed, and compares the end with the stage |
 //! | `compile.rs` | compiles each state, and runs the detours |
+//! | `steps.rs` | tests the sub-stages |
 //! | `package.rs` | reads a stage |
 
 mod compile;
@@ -67,6 +69,7 @@ mod render;
 mod replay;
 mod slots;
 mod state;
+mod steps;
 #[cfg(test)]
 mod tests;
 mod typist;
@@ -97,6 +100,11 @@ pub(crate) fn replay(root: &Path, file: &str, text: &str) -> Vec<Problem> {
         Ok(states) => compile::check(root, file, &states),
         Err(problems) => problems,
     }
+}
+
+/// Runs the tests that the stages share on the sub-stages.
+pub(crate) fn test_steps(root: &Path) -> Vec<Problem> {
+    steps::test(root)
 }
 
 /// A directive for each item that changes in a chapter.

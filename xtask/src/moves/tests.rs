@@ -127,6 +127,23 @@ pub(crate) fn write(hits: u64) {
 }
 ";
 
+const MANIFEST: &str = "[workspace.dependencies]
+dep = { path = \"dep\", features = [\"a\"] }
+
+[package]
+name = \"kvs\"
+edition = \"2024\"
+
+[lib]
+path = \"facade.rs\"
+
+[features]
+stage-2 = []
+
+[dependencies]
+two = { path = \"stages/2-two\" }
+";
+
 const CHAPTER: &str = "# T
 
 ## 2. Threads
@@ -175,12 +192,16 @@ fn fixture() -> (TempDir, String) {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     };
-    write("Cargo.toml", "[workspace.dependencies]\ndep = { path = \"dep\", features = [\"a\"] }\n");
+    write("Cargo.toml", MANIFEST);
+    write("facade.rs", "pub use two::*;\n");
+    write("tests/hit.rs", "#[test] fn hits() { assert_eq!(kvs::Counter::default().hit(), 1) }\n");
     write("dep/Cargo.toml", "[package]\nname = \"dep\"\n[features]\na = []\n");
     write("dep/src/lib.rs", "");
     write("stages/1-one/Cargo.toml", "[dependencies]\n");
     write("stages/1-one/src/lib.rs", OLD);
-    write("stages/2-two/Cargo.toml", "[dependencies]\ndep.workspace = true\n");
+    let two =
+        "[package]\nname = \"two\"\nedition = \"2024\"\n[dependencies]\ndep.workspace = true\n";
+    write("stages/2-two/Cargo.toml", two);
     write("stages/2-two/src/lib.rs", NEW);
     write("stages/2-two/src/log.rs", LOG);
     let text = generate(root.path(), "t.md", CHAPTER).unwrap();
@@ -323,6 +344,12 @@ fn a_sub_stage_makes_a_chapter_two_plain_steps() {
     assert_eq!(messages(replay(root.path(), "t.md", &text)), Vec::<String>::new());
     assert!(text.contains("](stages/2-two/steps/silent/src/lib.rs), the imports"), "{text}");
     assert!(text.contains("         *hits += 1;\n+        log::write(*hits);\n"), "{text}");
+    assert_eq!(messages(test_steps(root.path())), [""; 0]);
+    let wrong = NEW.replace("*hits += 1", "*hits += 2");
+    let wrong = wrong.replace("mod log;", "").replace("log::write(*hits);", "");
+    fs::write(step.join("lib.rs"), wrong).unwrap();
+    let expected = "stages/2-two/steps/silent:1: the tests of stage 2 fail on it";
+    assert_eq!(messages(test_steps(root.path())), [expected]);
     let late = text.replace("<!-- step silent -->\n", "");
     let found = told(root.path(), &late);
     assert!(found.iter().all(|problem| problem.contains("in two moves")) && found.len() == 4);
