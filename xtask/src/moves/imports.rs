@@ -8,42 +8,27 @@
 //! - Of two imports of the same name the new one waits until the old one has gone.
 //! - A directive may ask for one earlier: `use std::thread`, or `use` for all of a file.
 
-use super::items::{Import, Kind};
+use super::items::{Import, Kind, Piece};
 use super::slots::Slot;
 use super::state::Done;
 use std::collections::BTreeSet;
 
 type Paths = BTreeSet<Import>;
 
-/// The imports of a file in two stages, all of them and by the slot of their line.
+/// The imports of a file in two stages.
 pub(super) struct Imports {
     old: Paths,
     new: Paths,
-    /// The slots whose imports depend on each other, because one moves between their lines.
-    groups: Vec<BTreeSet<usize>>,
 }
 
 impl Imports {
     pub(super) fn new(slots: &[Slot]) -> Imports {
-        let lines = slots.iter().enumerate().filter(|(_, slot)| slot.kind == Kind::Import);
-        let mut groups: Vec<BTreeSet<usize>> = Vec::new();
-        for (at, slot) in lines {
-            let of_slot = old(slot).union(&new(slot)).cloned().collect::<Paths>();
-            let shares = |other: &usize| {
-                let other = &slots[*other];
-                old(other).union(&new(other)).any(|import| of_slot.contains(import))
-            };
-            let (mut joined, apart): (Vec<_>, Vec<_>) =
-                groups.into_iter().partition(|group| group.iter().any(shares));
-            joined.push([at].into());
-            groups = apart;
-            groups.push(joined.into_iter().flatten().collect());
-        }
         let all = |side: fn(&Slot) -> Paths| slots.iter().flat_map(side).collect();
-        Imports { old: all(old), new: all(new), groups }
+        Imports { old: all(old), new: all(new) }
     }
 
-    /// The lines of each slot in a state; none for those that are no `use`.
+    /// The lines of each slot in a state; none for those that are no `use`. One that both stages
+    /// import is where the new one has it.
     pub(super) fn state(
         &self,
         slots: &[Slot],
@@ -52,33 +37,22 @@ impl Imports {
         is_all_done: bool,
     ) -> Vec<Option<Vec<String>>> {
         let needed = self.needed(slots, done, is_done, is_all_done);
-        let mut lines = vec![None; slots.len()];
-        for group in &self.groups {
-            let of = |side: fn(&Slot) -> Paths| -> Paths {
-                group.iter().flat_map(|at| side(&slots[*at])).collect()
+        let lines = |slot: &Slot| {
+            let (old, new) = (old(slot), new(slot));
+            let goes_here = |import: &&Import| {
+                new.contains(import) || old.contains(import) && !self.new.contains(import)
             };
-            let (all_old, all_new) = (of(old), of(new));
-            let mine: Paths = needed
-                .iter()
-                .filter(|i| all_old.contains(i) || all_new.contains(i))
-                .cloned()
-                .collect();
-            for &at in group {
-                let slot = &slots[at];
-                lines[at] = if mine == all_new {
-                    slot.new.as_ref().map(|piece| piece.lines.clone())
-                } else if mine == all_old {
-                    slot.old.as_ref().map(|piece| piece.lines.clone())
-                } else {
-                    let (old, new) = (old(slot), new(slot));
-                    let here = |import: &&Import| {
-                        new.contains(import) || old.contains(import) && !all_new.contains(import)
-                    };
-                    written(&slot.key, mine.iter().filter(here).collect())
-                };
-            }
-        }
-        lines
+            let here: Paths = needed.iter().filter(goes_here).cloned().collect();
+            let piece = if needed == self.old || here == old && here != new {
+                &slot.old
+            } else if here == new {
+                &slot.new
+            } else {
+                return written(&slot.key, &here);
+            };
+            piece.as_ref().map(|piece| piece.lines.clone())
+        };
+        slots.iter().map(|slot| lines(slot).filter(|_| slot.kind == Kind::Import)).collect()
     }
 
     fn needed(
@@ -90,12 +64,12 @@ impl Imports {
     ) -> Paths {
         let changed = || slots.iter().filter(|s| s.kind != Kind::Import && s.is_changed());
         let says = |piece: &Option<_>, name: &str| {
-            piece.as_ref().is_some_and(|piece: &super::items::Piece| piece.names.contains(name))
+            piece.as_ref().is_some_and(|piece: &Piece| piece.names.contains(name))
         };
         let new_says = |name: &str| changed().any(|s| is_done(s) && says(&s.new, name));
         let old_says = |name: &str| changed().any(|s| !is_done(s) && says(&s.old, name));
         // Whether the code of a stage says the name of an import at all.
-        let is_said = |import: &Import, side: fn(&Slot) -> &Option<super::items::Piece>| {
+        let is_said = |import: &Import, side: fn(&Slot) -> &Option<Piece>| {
             let name = import.name.as_deref();
             name.is_some_and(|name| {
                 slots.iter().any(|s| s.kind != Kind::Import && says(side(s), name))
@@ -143,7 +117,7 @@ fn asked(done: &Done, import: &Import) -> bool {
 }
 
 /// A `use` of these, as rustfmt writes it; none for no imports.
-fn written(key: &str, imports: Vec<&Import>) -> Option<Vec<String>> {
+fn written(key: &str, imports: &Paths) -> Option<Vec<String>> {
     let prefix = key.strip_prefix("use ")?.split(' ').next()?;
     let inner = |import: &Import| match import.path.strip_prefix(prefix) {
         Some(rest) if !prefix.is_empty() => match rest.strip_prefix("::") {
@@ -152,7 +126,7 @@ fn written(key: &str, imports: Vec<&Import>) -> Option<Vec<String>> {
         },
         _ => import.path.clone(),
     };
-    let mut names: Vec<String> = imports.iter().map(|import| inner(import)).collect();
+    let mut names: Vec<String> = imports.iter().map(inner).collect();
     names.sort_by_key(|name| (!name.starts_with("self"), name.clone()));
     let line = match &names[..] {
         [] => return None,

@@ -3,8 +3,8 @@
 //! What is new as a whole is a `rust` fence, and its caption says where it goes. All else is a `diff`
 //! fence with three lines around each change, and ` …` for the lines between them; it begins with the
 //! item's first line if it would else begin within it. Of a long deletion it has the first and the
-//! last lines, with `- …` between. The fences of a move are in the order of the file, and each takes for granted
-//! that those before it were typed.
+//! last lines, with `- …` between. The fences of a move are in the order of the file, and each takes
+//! for granted that those before it were typed.
 
 use super::items::{Kind, is_body};
 use super::slots::Slot;
