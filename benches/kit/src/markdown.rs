@@ -7,11 +7,11 @@ use crate::record::Rounds;
 ///
 /// By hand, because the libraries for tables draw them for a terminal: what they can do that this can't
 /// is to make columns as wide as their cells.
-pub fn table(titles: &[String], rows: impl IntoIterator<Item = Vec<String>>) -> Option<String> {
-    let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
-    let rows: String = rows.into_iter().map(|cells| line(&cells)).collect();
+pub fn table(titles: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Option<String> {
+    let line = |cells: String| format!("| {cells} |\n");
+    let rows: String = rows.into_iter().map(|cells| line(cells.join(" | "))).collect();
     let rule = format!("|---|{}\n", "--:|".repeat(titles.len() - 1));
-    (!rows.is_empty()).then(|| line(titles) + &rule + &rows)
+    (!rows.is_empty()).then(|| line(titles.join(" | ")) + &rule + &rows)
 }
 
 /// The median, with least and most if they look different.
@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn a_table_without_rows_is_none() {
-        let titles = ["title".to_owned(), "a".to_owned()];
+        let titles = ["title", "a"];
         assert_eq!(table(&titles, []), None);
         let row = vec!["row".to_owned(), "1".to_owned()];
         assert_eq!(table(&titles, [row]).unwrap(), "| title | a |\n|---|--:|\n| row | 1 |\n");

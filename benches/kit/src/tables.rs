@@ -22,14 +22,14 @@ const STAGES: [(&str, &str); 8] = [
 const SETS: [&str; 3] = ["write", "beside-writer", "server-set"];
 
 /// A table with a row for each of `rows` that has a cell.
-pub(crate) fn grid<T>(
+pub(crate) fn grid<S: AsRef<str>, T>(
     title: &str,
     rows: &[&str],
-    columns: &[(String, T)],
+    columns: &[(S, T)],
     cell: impl Fn(&str, &T) -> Option<String>,
 ) -> Option<String> {
-    let titles = columns.iter().map(|(title, _)| title.clone());
-    let titles: Vec<String> = std::iter::once(title.to_owned()).chain(titles).collect();
+    let titles = columns.iter().map(|(title, _)| title.as_ref());
+    let titles: Vec<&str> = std::iter::once(title).chain(titles).collect();
     let row = |row: &&str| {
         let cells: Vec<_> = columns.iter().map(|(_, column)| cell(row, column)).collect();
         let is_empty = cells.iter().all(Option::is_none);
@@ -55,22 +55,21 @@ pub(crate) fn below(head: String, tables: impl IntoIterator<Item = Option<String
 /// most where they do not.
 pub fn counts(record: &Record) -> String {
     const WORKS: [(&str, &str); 3] =
-        [("read", "a get"), ("write", "a set"), ("mixed", "an operation, 95 gets to 5 sets")];
+        [("a get", "read"), ("a set", "write"), ("an operation, 95 gets to 5 sets", "mixed")];
     const COUNTED: [(&str, &str); 5] = [
         ("threads", "threads"),
-        ("calls", "system calls"),
-        ("futex", "of `futex`"),
-        ("context-switches", "context switches"),
-        ("cpu-migrations", "moves to another core"),
+        ("system calls", "calls"),
+        ("of `futex`", "futex"),
+        ("context switches", "context-switches"),
+        ("moves to another core", "cpu-migrations"),
     ];
     let stages = STAGES.map(|(stage, _)| stage);
     let cell = |work: &str, stage: &str, tool: &str, event: &str| {
         let counts = record.rounds_of(&format!("{work}/{stage}/{tool}"), event)?;
         Some(if event == "threads" { counts.median().to_string() } else { if_steady(&counts) })
     };
-    let columns = COUNTED.map(|(event, title)| (title.to_owned(), event));
-    let counted = WORKS.map(|(work, title)| {
-        grid(title, &stages, &columns, |stage, event| cell(work, stage, "perf", event))
+    let counted = WORKS.map(|(title, work)| {
+        grid(title, &stages, &COUNTED, |stage, event| cell(work, stage, "perf", event))
     });
     // The names of the system calls. Those that are not seen in a hundred operations are left out.
     let calls = |stage: &str, work: &str| {
@@ -86,8 +85,6 @@ pub fn counts(record: &Record) -> String {
         (!calls.is_empty()).then(|| calls.join(", "))
     };
     let columns: Vec<_> = std::iter::once(("threads", "threads")).chain(WORKS).collect();
-    let columns: Vec<_> =
-        columns.into_iter().map(|(work, title)| (title.to_owned(), work)).collect();
     let named = grid("as `strace` sees it", &stages, &columns, |stage, work| match *work {
         "threads" => cell("read", stage, "strace", "threads"),
         work => calls(stage, work),
@@ -153,7 +150,7 @@ pub fn scaling(record: &Record) -> String {
     let rounds = |stage: &str, work: &str, threads, figure| {
         record.rounds_of(&format!("{work}/{stage}/{threads}"), figure)
     };
-    let works: Vec<_> = SCALING.iter().map(|(work, ..)| ((*work).to_owned(), *work)).collect();
+    let works = SCALING.map(|(work, ..)| (work, work));
     // The workloads in which more threads do more of the same, and nothing else changes.
     let alone = &works[..3];
     let rate = |stage: &str, work: &&str| {
