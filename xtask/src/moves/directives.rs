@@ -57,14 +57,10 @@ pub(super) fn chapters(file: &str, text: &str) -> Result<Vec<Chapter>, Vec<Probl
         }
         let mut problem = |message: &str| problems.push(Problem::new(file, line, message));
         let Some(chapter) = chapters.last_mut() else { continue };
-        let ends = ["/move", "/try"].into_iter().find(|end| mark(content, end).is_some());
-        if let Some(end) = ends {
-            match chapter
-                .directives
-                .last_mut()
-                .filter(|last| is_open && last.what.end() == Some(end))
-            {
-                Some(last) => last.body.end = start,
+        if let Some(end) = ["/move", "/try"].into_iter().find(|end| mark(content, end).is_some()) {
+            let open = chapter.directives.last_mut().filter(|last| last.what.end() == Some(end));
+            match open.filter(|_| is_open) {
+                Some(open) => open.body.end = start,
                 None => problem("there is nothing that this ends"),
             }
             is_open = false;
@@ -72,6 +68,7 @@ pub(super) fn chapters(file: &str, text: &str) -> Result<Vec<Chapter>, Vec<Probl
         }
         match directive(content) {
             Some(Ok(_)) if is_open => problem("the directive before this has no end"),
+            Some(Ok(_)) if chapter.stage == 0 => problem("this chapter has no number"),
             Some(Ok(what)) => {
                 is_open = what.end().is_some();
                 chapter.directives.push(Directive { line, what, body: body..body });
@@ -105,19 +102,20 @@ impl What {
 }
 
 fn directive(line: &str) -> Option<Result<What, &'static str>> {
+    let owned = |text: &str| text.trim().to_owned();
     if let Some(arguments) = mark(line, "move") {
-        let Some((file, names)) = arguments.split_once(':') else {
-            return Some(Err("a move is `FILE: ITEM, ITEM, …`"));
-        };
-        let names = names.split(", ").map(|name| name.trim().to_owned()).collect();
-        return Some(Ok(What::Move { file: file.to_owned(), names }));
+        let what = arguments.split_once(':').map(|(file, names)| What::Move {
+            file: owned(file),
+            names: names.split(',').map(owned).collect(),
+        });
+        return Some(what.ok_or("a move is `FILE: ITEM, ITEM, …`"));
     }
     if let Some(arguments) = mark(line, "try") {
-        let (file, result) = arguments.split_once(' ')?;
-        return Some(Ok(What::Try { file: file.to_owned(), result: result.trim().to_owned() }));
+        let what = arguments.split_once(' ');
+        let what =
+            what.map(|(file, result)| What::Try { file: owned(file), result: owned(result) });
+        return Some(what.ok_or("a try is `FILE RESULT`"));
     }
-    if let Some(name) = mark(line, "step") {
-        return Some(Ok(What::Step(name.to_owned())));
-    }
-    mark(line, "compiles").map(|_| Ok(What::Compiles))
+    let step = mark(line, "step").map(|name| Ok(What::Step(owned(name))));
+    step.or_else(|| mark(line, "compiles").map(|_| Ok(What::Compiles)))
 }

@@ -129,9 +129,12 @@ impl Leg<'_> {
         for item in items {
             let takers = item.names().map(|name| self.naming(&item.file, name));
             let takers = takers.into_iter().find(|takers| !takers.is_empty()).unwrap_or_default();
+            // What is wrong with an item is said once, and not of its documentation too.
+            let is_named = !self.naming(&item.file, &item.key).is_empty();
             let problem = |line, message| {
                 let message = format!("{message}: `{}` of `{}`", item.key, item.file);
-                (!item.comes_with_another(items)).then(|| Problem::new(text, line, message))
+                let is_said = is_named || !item.comes_with_another(items);
+                is_said.then(|| Problem::new(text, line, message))
             };
             match takers[..] {
                 [] => problems.extend(problem(self.line, "changed, but in no move".to_owned())),

@@ -289,6 +289,13 @@ fn an_item_in_no_move_or_in_two_is_noticed() {
         &two,
         &["in two moves (see line 22): `Counter::hit` of `src/lib.rs`"],
     );
+    let docs = text.replace("mod log, Counter, ", "mod log, Counter.docs, Counter, ");
+    let docs = docs.replace("lib.rs: *", "lib.rs: Counter.docs, *");
+    assert_noticed(
+        root.path(),
+        &docs,
+        &["in two moves (see line 22): `Counter.docs` of `src/lib.rs`"],
+    );
     let other = text.replace("lib.rs: *", "lib.rs: Counter::hits, *");
     assert_noticed(root.path(), &other, &["`Counter::hits` of `src/lib.rs` does not change"]);
 }
@@ -381,6 +388,8 @@ fn directives_without_their_end_are_noticed() {
         ("## 2. T\n<!-- move a: b -->\n", "t.md:2: this has no end"),
         ("## 2. T\n<!-- move a: b -->\n<!-- /try -->\n", "t.md:3: there is nothing that this ends"),
         ("## 2. T\n<!-- move a -->\n<!-- /move -->\n", "t.md:2: a move is"),
+        ("## 2. T\n<!-- try a -->\n<!-- /try -->\n", "t.md:2: a try is"),
+        ("## T\n<!-- move a: b -->\n<!-- /move -->\n", "t.md:2: this chapter has no number"),
     ] {
         let found = messages(chapters("t.md", text).unwrap_err());
         assert!(found[0].starts_with(expected), "{found:?}");
