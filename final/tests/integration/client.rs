@@ -1,42 +1,20 @@
 //! The client, against a real server and against servers that misbehave.
 
-use kvs_final::thread_pool::{SharedQueueThreadPool, ThreadPool};
-use kvs_final::{KvStore, KvsClient, KvsClientOptions, KvsError, KvsServer, Result, ServerHandle};
+use kvs_final::{KvStore, KvsClient, KvsClientOptions, KvsError, Limits, Result};
+use kvs_test_kit::engines::Memory;
+use kvs_test_kit::local::Local;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
-use tempfile::TempDir;
 
-/// A server in this process.
-struct Server {
-    addr: SocketAddr,
-    handle: ServerHandle,
-    running: Option<JoinHandle<Result<()>>>,
-    _dir: TempDir,
+fn start() -> Local {
+    Local::start(Memory::default(), Limits::default())
 }
 
-impl Server {
-    fn start() -> Server {
-        let dir = TempDir::new().unwrap();
-        let (store, pool) = (KvStore::open(dir.path()), SharedQueueThreadPool::new(2));
-        let addr = ([127, 0, 0, 1], 0).into();
-        let server = KvsServer::bind(addr, store.unwrap(), pool.unwrap()).unwrap();
-        let (addr, handle) = (server.local_addr().unwrap(), server.handle());
-        Server { addr, handle, running: Some(thread::spawn(|| server.run())), _dir: dir }
-    }
-
-    fn connect(&self) -> KvsClient {
-        KvsClient::connect(self.addr).unwrap()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.handle.shutdown();
-        self.running.take().unwrap().join().unwrap().unwrap();
-    }
+fn connect(server: &Local) -> KvsClient {
+    KvsClient::connect(server.addr).unwrap()
 }
 
 /// A server that treats its one client as `behave` says, and a client of it with this patience.
@@ -98,8 +76,8 @@ fn is_given_up<T>(mut client: KvsClient, server: JoinHandle<T>, after: &str) -> 
 
 #[test]
 fn answers_can_be_waited_for_in_any_order() {
-    let server = Server::start();
-    let mut client = server.connect();
+    let server = start();
+    let mut client = connect(&server);
     let set = |n: usize| client.submit_set(format!("key{n}"), format!("value{n}")).unwrap();
     let sets: Vec<_> = (0..100).map(set).collect();
     let first = client.submit_get("key0".to_owned()).unwrap();
@@ -119,8 +97,8 @@ fn answers_can_be_waited_for_in_any_order() {
 
 #[test]
 fn an_answer_that_nobody_waits_for_is_passed_over() {
-    let server = Server::start();
-    let mut client = server.connect();
+    let server = start();
+    let mut client = connect(&server);
     for n in 0..1000 {
         drop(client.submit_set("key".to_owned(), n.to_string()).unwrap());
         drop(client.submit_get("key".to_owned()).unwrap());
@@ -130,8 +108,8 @@ fn an_answer_that_nobody_waits_for_is_passed_over() {
 
 #[test]
 fn a_pending_answer_outlives_its_client_and_goes_to_other_threads() {
-    let server = Server::start();
-    let mut client = server.connect();
+    let server = start();
+    let mut client = connect(&server);
     client.set("key".to_owned(), "value".to_owned()).unwrap();
     let reads: Vec<_> = (0..100).map(|_| client.submit_get("key".to_owned()).unwrap()).collect();
     drop(client);
@@ -144,8 +122,8 @@ fn a_pending_answer_outlives_its_client_and_goes_to_other_threads() {
 
 #[test]
 fn requests_are_sent_by_flush_too() {
-    let server = Server::start();
-    let (mut one, mut other) = (server.connect(), server.connect());
+    let server = start();
+    let (mut one, mut other) = (connect(&server), connect(&server));
     let set = one.submit_set("key".to_owned(), "value".to_owned()).unwrap();
     one.flush().unwrap();
     while get(&mut other).unwrap().is_none() {}
@@ -156,8 +134,8 @@ fn requests_are_sent_by_flush_too() {
 /// the caller writes it.
 #[test]
 fn a_hundred_thousand_requests_under_way_do_not_stop_client_and_server() {
-    let server = Server::start();
-    let mut client = server.connect();
+    let server = start();
+    let mut client = connect(&server);
     let (key, value) = ("k".repeat(200), "v".repeat(1000));
     client.set(key.clone(), value.clone()).unwrap();
     let reads: Vec<_> = (0..100_000).map(|_| client.submit_get(key.clone()).unwrap()).collect();
@@ -169,8 +147,8 @@ fn a_hundred_thousand_requests_under_way_do_not_stop_client_and_server() {
 /// Each request and each answer is more than the sockets hold.
 #[test]
 fn requests_under_way_may_be_long() {
-    let server = Server::start();
-    let mut client = server.connect();
+    let server = start();
+    let mut client = connect(&server);
     let value = |n: usize| n.to_string().repeat(8 << 20);
     let mut reads = Vec::new();
     for n in 0..6 {
@@ -184,8 +162,8 @@ fn requests_under_way_may_be_long() {
 
 #[test]
 fn an_error_in_the_servers_words_is_an_answer_like_any_other() {
-    let server = Server::start();
-    let mut client = server.connect();
+    let server = start();
+    let mut client = connect(&server);
     let refused = client.submit_set("k".repeat(17 << 20), "value".to_owned()).unwrap();
     let set = client.submit_set("key".to_owned(), "value".to_owned()).unwrap();
     assert!(matches!(refused.wait(), Err(KvsError::Server(words)) if words.contains("longer")));
@@ -195,8 +173,10 @@ fn an_error_in_the_servers_words_is_an_answer_like_any_other() {
 
 #[test]
 fn the_stats_are_those_of_the_store() {
-    let server = Server::start();
-    let mut client = server.connect();
+    let dir = tempfile::tempdir().unwrap();
+    let store = KvStore::open(dir.path()).unwrap();
+    let server = Local::start(store, Limits::default());
+    let mut client = connect(&server);
     client.set("key".to_owned(), "value".to_owned()).unwrap();
     let stats = client.stats().unwrap();
     let find = |name| stats.lines().find_map(|line| line.strip_prefix(name));
@@ -207,7 +187,7 @@ fn the_stats_are_those_of_the_store() {
 #[test]
 fn all_addresses_of_a_name_are_tried() {
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let server = Server::start();
+    let server = start();
     let addrs = [nobody, server.addr];
     assert_eq!(get(&mut KvsClient::connect(&addrs[..]).unwrap()).unwrap(), None);
     assert!(KvsClient::connect(nobody).is_err());
@@ -218,7 +198,7 @@ fn all_addresses_of_a_name_are_tried() {
 
 #[test]
 fn the_longest_and_the_shortest_patience_are_taken_as_they_can_be() {
-    let server = Server::start();
+    let server = start();
     let options = |time| KvsClientOptions::new().read_timeout(time).write_timeout(time);
     let for_ever = options(Duration::MAX).connect_timeout(Duration::MAX);
     assert_eq!(get(&mut for_ever.connect(server.addr).unwrap()).unwrap(), None);

@@ -1,7 +1,7 @@
 //! Who has little to ask does not wait for those who keep threads busy.
 
-use kvs_final::{KvsEngine, Limits, Result};
-use kvs_test_kit::engines::{Gate, Gated};
+use kvs_final::Limits;
+use kvs_test_kit::engines::{Gate, gated, played};
 use kvs_test_kit::local::{Local, stat};
 use kvs_test_kit::requests::GET;
 use kvs_test_kit::{Raw, until};
@@ -16,8 +16,7 @@ const JOBS: u64 = 80;
 
 #[test]
 fn a_thread_that_is_free_is_found_although_the_other_one_is_held_up() {
-    let engine = Gated::default();
-    let gate = engine.0.clone();
+    let (engine, gate) = gated();
     let server = Local::start(engine, Limits { jobs: 2, ..Limits::default() });
     let mut held_up = server.connect();
     held_up.send_line(GET);
@@ -37,36 +36,23 @@ fn a_thread_that_is_free_is_found_although_the_other_one_is_held_up() {
 /// How many writes a flood has, which arrive together.
 const FLOOD: usize = 600;
 
-/// `set` is slow, and the first ones wait at a gate. `get` tells how many were done for the key that
-/// has most.
-#[derive(Clone, Default)]
-struct Slow {
-    gate: Gate,
-    done: Arc<[AtomicUsize; 2]>,
-}
-
-impl KvsEngine for Slow {
-    fn set(&self, key: String, _value: String) -> Result<()> {
-        self.gate.pass();
-        thread::sleep(Duration::from_millis(1));
-        self.done[key.parse::<usize>().unwrap()].fetch_add(1, Ordering::SeqCst);
-        Ok(())
-    }
-
-    fn get(&self, _key: String) -> Result<Option<String>> {
-        let done = self.done.iter().map(|done| done.load(Ordering::SeqCst));
-        Ok(done.max().map(|most| most.to_string()))
-    }
-
-    fn remove(&self, _key: String) -> Result<()> {
-        Ok(())
-    }
-}
-
 #[test]
 fn reads_do_not_wait_for_the_end_of_a_flood_of_slow_writes_on_each_thread() {
-    let engine = Slow::default();
-    let gate = engine.gate.clone();
+    let (gate, done) = (Gate::default(), Arc::<[AtomicUsize; 2]>::default());
+    let (passed, counted) = (gate.clone(), Arc::clone(&done));
+    // It is slow, and the first ones wait at a gate.
+    let set = move |key: String, _| {
+        passed.pass();
+        thread::sleep(Duration::from_millis(1));
+        counted[key.parse::<usize>().unwrap()].fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    };
+    // It tells how many were done for the key that has most.
+    let get = move |_| {
+        let done = done.iter().map(|done| done.load(Ordering::SeqCst));
+        Ok(done.max().map(|most| most.to_string()))
+    };
+    let engine = played(get, set);
     let server = Local::start(engine, Limits { jobs: 2, ..Limits::default() });
     let mut floods: Vec<Raw> = (0..2).map(|_| server.connect()).collect();
     for (number, flood) in floods.iter_mut().enumerate() {

@@ -1,9 +1,9 @@
 //! What a server takes from its clients: each limit, on both sides of it.
 
 use crate::kvs_server;
+use kvs_final::Limits;
 use kvs_final::thread_pool::{SharedQueueThreadPool, ThreadPool};
-use kvs_final::{KvsEngine, Limits, Result};
-use kvs_test_kit::engines::{Deferred, Gated, Memory};
+use kvs_test_kit::engines::{Deferred, Gate, Memory, reads};
 use kvs_test_kit::injected::is_injected;
 use kvs_test_kit::local::{Local, stat};
 use kvs_test_kit::requests::{GET, NOTHING, set};
@@ -89,32 +89,15 @@ fn one_connection_too_many_is_told_so_and_when_one_leaves_the_next_is_served() {
     }
 }
 
-/// An engine whose `get` waits, for some keys at one gate and for the others at another.
-#[derive(Clone, Default)]
-struct TwoGates {
-    first: Gated,
-    later: Gated,
-}
-
-impl KvsEngine for TwoGates {
-    fn set(&self, key: String, value: String) -> Result<()> {
-        self.first.set(key, value)
-    }
-
-    fn get(&self, key: String) -> Result<Option<String>> {
-        if key == "first" { self.first.get(key) } else { self.later.get(key) }
-    }
-
-    fn remove(&self, key: String) -> Result<()> {
-        self.first.remove(key)
-    }
-}
-
 #[test]
 fn there_are_no_more_jobs_than_allowed() {
     for jobs in [1, 2] {
-        let engine = TwoGates::default();
-        let (first, later) = (engine.first.0.clone(), engine.later.0.clone());
+        let (first, later) = (Gate::default(), Gate::default());
+        let gates = [first.clone(), later.clone()];
+        let engine = reads(move |key| {
+            gates[usize::from(key != "first")].pass();
+            Ok(Some(key))
+        });
         let pool = SharedQueueThreadPool::new(4).unwrap();
         let limits = Limits { jobs, request_time: SHORT, ..Limits::default() };
         let server = Local::start_on(pool, engine, limits.clone());

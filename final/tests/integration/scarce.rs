@@ -3,7 +3,7 @@
 use crate::KVS;
 use kvs_final::thread_pool::{NaiveThreadPool, RayonThreadPool, SharedQueueThreadPool, ThreadPool};
 use kvs_final::{KvsEngine, Limits, Result};
-use kvs_test_kit::engines::{Gate, Gated, Memory};
+use kvs_test_kit::engines::{Gate, Memory, gated, reads};
 use kvs_test_kit::injected::is_injected;
 use kvs_test_kit::local::{Local, stat};
 use kvs_test_kit::requests::{GET, NOTHING};
@@ -133,8 +133,7 @@ fn out_of_threads_the_client_is_told_so_and_later_ones_are_served() {
 
 #[test]
 fn without_a_second_thread_requests_wait_for_the_first() {
-    let engine = Gated::default();
-    let gate = engine.0.clone();
+    let (engine, gate) = gated();
     let pool = Moody::new(1).unwrap();
     let refused = Arc::clone(&pool.refused);
     let server = Local::start_on(pool, engine, Limits::default());
@@ -165,35 +164,17 @@ fn out_of_threads_a_connection_with_half_an_answer_is_closed_without_a_word() {
     assert_eq!(answer.trim_end_matches('v'), r#"{"Ok":""#);
 }
 
-/// `get` waits at a gate, and then it panics for the key `panic`.
-#[derive(Clone, Default)]
-struct Panicking {
-    gate: Gate,
-    served: Arc<AtomicUsize>,
-}
-
-impl KvsEngine for Panicking {
-    fn set(&self, _key: String, _value: String) -> Result<()> {
-        Ok(())
-    }
-
-    fn get(&self, key: String) -> Result<Option<String>> {
-        self.gate.pass();
-        let panics = key == "panic" || is_injected("a panic that takes others along");
-        assert!(!panics, "the panic that the test asked for");
-        self.served.fetch_add(1, Ordering::SeqCst);
-        Ok(None)
-    }
-
-    fn remove(&self, _key: String) -> Result<()> {
-        Ok(())
-    }
-}
-
 /// On one thread, with the others' requests in the same queue.
 fn a_panic_closes_its_connection_and_no_other<P: ThreadPool + Send + 'static>() {
-    let engine = Panicking::default();
-    let (gate, served) = (engine.gate.clone(), Arc::clone(&engine.served));
+    let (gate, served) = (Gate::default(), Arc::new(AtomicUsize::new(0)));
+    let (passed, counted) = (gate.clone(), Arc::clone(&served));
+    let engine = reads(move |key| {
+        passed.pass();
+        let panics = key == "panic" || is_injected("a panic that takes others along");
+        assert!(!panics, "the panic that the test asked for");
+        counted.fetch_add(1, Ordering::SeqCst);
+        Ok(None)
+    });
     let limits = Limits { jobs: 1, ..Limits::default() };
     let server = Local::start_on(P::new(1).unwrap(), engine, limits);
     let mut clients: Vec<Raw> = (0..30).map(|_| server.connect()).collect();

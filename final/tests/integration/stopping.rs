@@ -3,7 +3,7 @@
 use crate::KVS;
 use kvs_final::Limits;
 use kvs_final::thread_pool::{SharedQueueThreadPool, ThreadPool};
-use kvs_test_kit::engines::{Deferred, Gated, Prolific};
+use kvs_test_kit::engines::{Deferred, Prolific, gated};
 use kvs_test_kit::local::{Local, nobody_listens, stat};
 use kvs_test_kit::requests::NOTHING;
 use kvs_test_kit::sigterm::{GET_LARGE, set, sigterm_under_load, with_large_value};
@@ -99,8 +99,7 @@ fn a_second_signal_ends_it_at_once() {
 
 #[test]
 fn requests_that_are_executed_are_answered_before_it_ends() {
-    let engine = Gated::default();
-    let gate = engine.0.clone();
+    let (engine, gate) = gated();
     let mut server = Local::start(engine, Limits::default());
     let mut clients: Vec<Raw> = (0..2).map(|_| server.connect()).collect();
     for client in &mut clients {
@@ -120,8 +119,7 @@ fn requests_that_are_executed_are_answered_before_it_ends() {
 /// Many of each connection, which nobody has read when the server is told to stop.
 #[test]
 fn requests_that_have_arrived_are_answered_before_it_ends() {
-    let engine = Gated::default();
-    let gate = engine.0.clone();
+    let (engine, gate) = gated();
     let pool = SharedQueueThreadPool::new(1).unwrap();
     let mut server = Local::start_on(pool, engine, Limits { jobs: 1, ..Limits::default() });
     let mut clients: Vec<Raw> = (0..20).map(|_| server.connect()).collect();
@@ -137,7 +135,7 @@ fn requests_that_have_arrived_are_answered_before_it_ends() {
     }
     server.begin_stop();
     // Long enough for another server to do a lot: this one looks at its connections meanwhile.
-    let other = Local::start(Gated::default(), Limits::default());
+    let other = Local::start(gated().0, Limits::default());
     let mut witness = other.connect();
     for _ in 0..200 {
         assert_eq!(witness.ask(set("k", "v").trim_end()), NOTHING);

@@ -2,9 +2,9 @@
 //! server.
 
 use crate::kvs_server;
+use kvs_final::Limits;
 use kvs_final::thread_pool::{SharedQueueThreadPool, ThreadPool};
-use kvs_final::{KvsEngine, Limits, Result};
-use kvs_test_kit::engines::{Deferred, Gated, Memory};
+use kvs_test_kit::engines::{Deferred, Memory, gated, reads};
 use kvs_test_kit::flood::Flood;
 use kvs_test_kit::local::{Local, stat};
 use kvs_test_kit::process::cpu_time;
@@ -30,30 +30,17 @@ fn outlives_three(flood: &Flood, server: &Local, begin: impl Fn() -> Raw) {
     }
 }
 
-/// An engine that is slower than its readers: they are never behind.
-#[derive(Clone)]
-struct Slow(String);
-
-impl KvsEngine for Slow {
-    fn set(&self, _key: String, _value: String) -> Result<()> {
-        Ok(())
-    }
-
-    fn get(&self, _key: String) -> Result<Option<String>> {
-        thread::sleep(Duration::from_millis(2));
-        Ok(Some(self.0.clone()))
-    }
-
-    fn remove(&self, _key: String) -> Result<()> {
-        Ok(())
-    }
-}
-
 #[test]
 fn who_takes_large_answers_all_the_time_is_served_for_ever() {
     let value = "v".repeat(100_000);
     let limits = Limits { answer_time: BEARABLE, ..Limits::default() };
-    let server = Local::start(Slow(value.clone()), limits);
+    let read = value.clone();
+    // Slower than its readers: they are never behind.
+    let engine = reads(move |_| {
+        thread::sleep(Duration::from_millis(2));
+        Ok(Some(read.clone()))
+    });
+    let server = Local::start(engine, limits);
     let get = format!("{GET}\n");
     let silent = || {
         let mut client = server.connect();
@@ -136,8 +123,7 @@ fn a_server_that_has_nothing_to_do_sleeps() {
 /// ends: that of a client of another server does, which has sent no more than `head`.
 fn a_late_pool_does_not_make_the_client_late(limits: Limits, head: &str, tail: &str) {
     let limits = Limits { jobs: 1, ..limits };
-    let engine = Gated::default();
-    let gate = engine.0.clone();
+    let (engine, gate) = gated();
     let pool = SharedQueueThreadPool::new(1).unwrap();
     let server = Local::start_on(pool, engine, limits.clone());
     let mut client = server.connect();

@@ -69,23 +69,56 @@ impl Gate {
     }
 }
 
-/// An engine whose `get` waits at a gate.
-#[derive(Clone, Default)]
-pub struct Gated(pub Gate);
+#[derive(Clone)]
+struct Played<G, S> {
+    get: G,
+    set: S,
+}
 
-impl KvsEngine for Gated {
-    fn set(&self, _key: String, _value: String) -> Result<()> {
-        Ok(())
+impl<G, S> KvsEngine for Played<G, S>
+where
+    G: Fn(String) -> Result<Option<String>> + Clone + Send + 'static,
+    S: Fn(String, String) -> Result<()> + Clone + Send + 'static,
+{
+    fn set(&self, key: String, value: String) -> Result<()> {
+        (self.set)(key, value)
     }
 
     fn get(&self, key: String) -> Result<Option<String>> {
-        self.0.pass();
-        Ok(Some(key))
+        (self.get)(key)
     }
 
     fn remove(&self, _key: String) -> Result<()> {
         Ok(())
     }
+}
+
+/// An engine that reads and writes as the test says. A removal does nothing.
+pub fn played<G, S>(get: G, set: S) -> impl KvsEngine
+where
+    G: Fn(String) -> Result<Option<String>> + Clone + Send + 'static,
+    S: Fn(String, String) -> Result<()> + Clone + Send + 'static,
+{
+    Played { get, set }
+}
+
+/// An engine that reads as the test says. A write does nothing.
+pub fn reads<G>(get: G) -> impl KvsEngine
+where
+    G: Fn(String) -> Result<Option<String>> + Clone + Send + 'static,
+{
+    played(get, |_, _| Ok(()))
+}
+
+/// An engine whose reads wait at the gate, and find the key as its value.
+pub fn gated() -> (impl KvsEngine, Gate) {
+    let gate = Gate::default();
+    let passed = gate.clone();
+    let get = move |key| {
+        passed.pass();
+        Ok(Some(key))
+    };
+    (reads(get), gate)
 }
 
 /// An engine whose every `set` makes the client of this socket send more, as much as the sockets take.
