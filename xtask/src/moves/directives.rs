@@ -39,6 +39,12 @@ pub(super) enum What {
     Compiles,
     /// Here the program is as in this sub-stage.
     Step(String),
+    /// What has one name in the old stage has another in the new one.
+    Rename {
+        file: String,
+        old: String,
+        new: String,
+    },
 }
 
 /// The numbered chapters of a text.
@@ -96,7 +102,7 @@ impl What {
         match self {
             What::Move { .. } => Some("/move"),
             What::Try { .. } => Some("/try"),
-            What::Compiles | What::Step(_) => None,
+            What::Compiles | What::Step(_) | What::Rename { .. } => None,
         }
     }
 }
@@ -115,6 +121,13 @@ fn directive(line: &str) -> Option<Result<What, &'static str>> {
         let what =
             what.map(|(file, result)| What::Try { file: owned(file), result: owned(result) });
         return Some(what.ok_or("a try is `FILE RESULT`"));
+    }
+    if let Some(arguments) = mark(line, "rename") {
+        let what = arguments.split_once(':').and_then(|(file, names)| {
+            let (old, new) = names.split_once('=')?;
+            Some(What::Rename { file: owned(file), old: owned(old), new: owned(new) })
+        });
+        return Some(what.ok_or("a rename is `FILE: OLD = NEW`"));
     }
     let step = mark(line, "step").map(|name| Ok(What::Step(owned(name))));
     step.or_else(|| mark(line, "compiles").map(|_| Ok(What::Compiles)))

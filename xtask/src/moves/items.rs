@@ -58,6 +58,18 @@ impl Piece {
     pub(super) fn item(&self) -> &str {
         self.key.strip_suffix(".docs").unwrap_or(&self.key)
     }
+
+    /// Takes the piece for one of an item of another name, or of a member of that.
+    pub(super) fn rename(&mut self, old: &str, new: &str) {
+        let is_name = |c: char| c.is_alphanumeric() || c == '_';
+        let words = self.key.split_inclusive(|c| !is_name(c)).map(|word| {
+            let name = word.trim_end_matches(|c| !is_name(c));
+            if name == old { word.replacen(old, new, 1) } else { word.to_owned() }
+        });
+        if is_body(self.kind) {
+            self.key = words.collect();
+        }
+    }
 }
 
 /// What ends in a line.

@@ -83,7 +83,11 @@ impl Leg<'_> {
         let files = package::differing(&self.old, &self.new);
         let change = |file: String| {
             let text = |package: &Package| package.files.get(&file).cloned().unwrap_or_default();
-            let change = FileChange::new(&text(&self.old), &text(&self.new));
+            let renames = self.directives.iter().filter_map(|directive| match &directive.what {
+                What::Rename { file: other, old, new } if *other == file => Some((&**old, &**new)),
+                _ => None,
+            });
+            let change = FileChange::new(&text(&self.old), &text(&self.new), renames.collect());
             change.map_err(|error| format!("{file}: {error}")).map(|change| (file, change))
         };
         files.into_iter().filter(|file| file != DEPENDENCIES).map(change).collect()

@@ -38,6 +38,9 @@
 //!   run and then taken back. It ends as the directive says: `fails=` with an error, or `runs`,
 //!   `panics` or `hangs`; for the latter three a `rust` fence after the `diff` has a program that uses
 //!   the library `kvs`. A `text` fence may show what the compiler or the program says.
+//! - `<!-- rename src/kv_store/mod.rs: KvStore = SharedKvStore -->`, anywhere in the chapter: what is
+//!   `KvStore` in stage N − 1, with its members, is the item `SharedKvStore` of stage N. Members that
+//!   don't change otherwise need no move then, and nobody types them again.
 //! - `<!-- step NAME -->`: here the program is as in `stages/N-…/steps/NAME`, a sub-stage for a chapter
 //!   that passes the same lines twice. It has only the files that differ from stage N, and an empty one
 //!   for a file that is not there yet. What comes after leads from the sub-stage to stage N.

@@ -58,7 +58,7 @@ fn typed(leg: &Leg, text: &str, states: &mut Vec<State>) -> Result<(), (usize, S
                 });
             }
             What::Compiles => compiles(states, line, &package),
-            What::Step(_) => {}
+            What::Step(_) | What::Rename { .. } => {}
         }
     }
     compiles(states, leg.line, &package);

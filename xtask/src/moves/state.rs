@@ -34,12 +34,20 @@ pub(super) struct FileChange {
 type Gaps = BTreeMap<(String, String), usize>;
 
 impl FileChange {
-    /// Compares the two; a file that is not there has an empty text.
+    /// Compares the two; a file that is not there has an empty text. `renames` has old and new names
+    /// of items that are the same.
     ///
     /// # Errors
     /// If one is no Rust, or if it could not be put together again from its pieces.
-    pub(super) fn new(old: &str, new: &str) -> Result<FileChange, String> {
-        let (old_pieces, new_pieces) = (split(old)?, split(new)?);
+    pub(super) fn new(
+        old: &str,
+        new: &str,
+        renames: Vec<(&str, &str)>,
+    ) -> Result<FileChange, String> {
+        let (mut old_pieces, new_pieces) = (split(old)?, split(new)?);
+        for (old, new) in renames {
+            old_pieces.iter_mut().for_each(|piece| piece.rename(old, new));
+        }
         let (old_gaps, new_gaps) = (gaps(&old_pieces), gaps(&new_pieces));
         let slots = slots(old_pieces, new_pieces);
         let imports = Imports::new(&slots);

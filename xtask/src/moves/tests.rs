@@ -412,7 +412,7 @@ fn two_imports_of_one_name_are_not_there_at_once() {
     let old = "use std::collections::HashMap;\n\nfn a(m: HashMap<u8, u8>) {}\n\nfn b(m: HashMap<u8, u8>) {}\n";
     let new =
         "use papaya::HashMap;\n\nfn a(m: &HashMap<u8, u8>) {}\n\nfn b(m: &HashMap<u8, u8>) {}\n";
-    let change = FileChange::new(old, new).unwrap();
+    let change = FileChange::new(old, new, Vec::new()).unwrap();
     let first = |done: &[&str]| {
         let done = done.iter().map(|&key| key.to_owned()).collect();
         change.text(&done).lines().take_while(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
@@ -427,7 +427,7 @@ fn a_trait_that_no_code_names_comes_with_the_first_item_and_goes_with_the_last()
     let old = "use std::io::Seek;\n\nfn a() {\n    f.seek();\n}\n\nfn b() {}\n";
     let new =
         "use std::os::unix::fs::FileExt;\n\nfn a() {\n    f.read_at();\n}\n\nfn b() -> u8 {}\n";
-    let change = FileChange::new(old, new).unwrap();
+    let change = FileChange::new(old, new, Vec::new()).unwrap();
     let text = change.text(&["b".to_owned()].into());
     assert_eq!(
         text,
@@ -438,4 +438,27 @@ fn a_trait_that_no_code_names_comes_with_the_first_item_and_goes_with_the_last()
     );
     let text = change.text(&["use".to_owned()].into());
     assert!(text.starts_with("use std::io::Seek;\nuse std::os::unix::fs::FileExt;\n"), "{text}");
+}
+
+#[test]
+fn an_item_that_is_renamed_is_the_same_item() {
+    let old = "pub struct Store;\n\nimpl Store {\n    fn get(&self) {\n        1;\n    }\n}\n";
+    let new = "pub struct Store(Shared);\n\nstruct Shared;\n\nimpl Shared {\n    fn get(&self) {\n        1;\n    }\n}\n";
+    let change = FileChange::new(old, new, vec![("Store", "Shared")]).unwrap();
+    assert_eq!(change.changed().collect::<Vec<_>>(), ["Store", "Shared", "impl Shared"]);
+    let text = change.text(&["Store".to_owned(), "Shared".to_owned()].into());
+    assert_eq!(text, new.replace("impl Shared", "impl Store"));
+}
+
+#[test]
+fn a_rename_makes_chapter_2_shorter() {
+    let moves = ["engine.rs", "kv_store/mod.rs", "server/mod.rs"];
+    let moves = moves.map(|file| format!("<!-- move src/{file}: * -->\n<!-- /move -->\n")).concat();
+    let lines = |rename: &str| {
+        let text = format!("## 2. A chapter\n{rename}{moves}");
+        assert_eq!(told(repository(), &text), Vec::<String>::new());
+        generate(repository(), "t.md", &text).unwrap().lines().count()
+    };
+    let with = lines("<!-- rename src/kv_store/mod.rs: KvStore = SharedKvStore -->\n");
+    assert!(with + 50 < lines(""), "{with}");
 }
