@@ -5,7 +5,7 @@ use super::index::{Entry, Index};
 use super::segment::Segment;
 use super::writer::{Op, Writer};
 use crate::disk::{Fault, SimulatedDisk};
-use crate::models::Model;
+use crate::models::model::Model;
 use crate::sync::map::Operation;
 use crate::{Durability, KvStore, KvStoreOptions, KvsEngine, Result};
 use loom::thread::{self, JoinHandle};

@@ -1,7 +1,7 @@
 //! Stands for crossbeam's channel, which loom cannot look into: a queue behind a lock, whose
 //! receivers wait until something is in it or its last sender is gone.
 
-use crate::sync::{Condvar, Mutex, MutexGuard};
+use super::sync::{Condvar, Mutex, MutexGuard};
 use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError};
 

@@ -12,7 +12,7 @@ mod options {
 /// key, and a write of the key `panic` panics.
 mod writer {
     use super::options::Durability;
-    use crate::models::WANTED;
+    use crate::models::model::WANTED;
     use crate::{KvsError, Result};
     use loom::cell::Cell;
     use std::sync::{Mutex, MutexGuard};
@@ -69,7 +69,7 @@ mod writer {
     }
 }
 
-use super::Model;
+use super::model::Model;
 use crate::Durability;
 use crate::sync::{Condvar, Mutex};
 use crate::{KvsError, Result};

@@ -4,7 +4,7 @@
 //! closure runs again if the entry has changed; an entry that was found stays until its pin is gone.
 //! When the memory of an entry is freed is papaya's business and not modelled.
 
-use crate::sync::{Mutex, MutexGuard};
+use super::sync::{Mutex, MutexGuard};
 use std::borrow::Borrow;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;

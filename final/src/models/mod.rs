@@ -18,49 +18,23 @@
 
 pub(crate) mod channel;
 mod group_commit;
+pub(crate) mod injected;
 pub(crate) mod map;
+pub(crate) mod model;
 mod pool;
 mod server;
 pub(crate) mod sync;
 
-use crate::kv_store;
+use crate::kv_store::models as store;
+use model::Model;
 use rayon::prelude::*;
-use std::cell::Cell;
-use std::process::{Command, ExitCode};
-use std::sync::OnceLock;
-use std::time::Instant;
-use std::{env, io, panic};
-
-/// A scene, and how much of it is played.
-pub(crate) struct Model {
-    name: &'static str,
-    /// How often a thread that could go on is held up for another one, at most. Without a bound all
-    /// executions are played that differ in what the threads see of each other.
-    preemptions: Option<usize>,
-    scene: fn(),
-    /// The faults that it must find, each with words of the failure by which it is found.
-    faults: Vec<(&'static str, &'static str)>,
-}
+use std::env;
+use std::process::ExitCode;
 
 fn models() -> impl Iterator<Item = Model> {
-    let store = kv_store::models::models().into_iter().chain(group_commit::models());
+    let store = store::models().into_iter().chain(group_commit::models());
     let server = server::note_models::models().into_iter().chain(server::schedule_models::models());
     store.chain(pool::models()).chain(server)
-}
-
-/// The message of a panic that a scene wants.
-pub(crate) const WANTED: &str = "as this model wants";
-
-/// The fault of this process, if it has one.
-static INJECTED: OnceLock<String> = OnceLock::new();
-
-thread_local! {
-    /// How many executions were begun. All threads of a model are on one of the system's.
-    static EXECUTIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-pub(crate) fn is_injected(fault: &str) -> bool {
-    INJECTED.get().is_some_and(|injected| injected == fault)
 }
 
 /// Without arguments plays everything and prints a table; with the name of a model that one alone, and
@@ -100,94 +74,4 @@ fn check_all() -> ExitCode {
     );
     let is_good = found == faults && checked.iter().all(|checked| checked.executions > 0);
     if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-/// What came of a model.
-struct Checked {
-    /// 0 if it failed without a fault.
-    executions: u64,
-    /// How many of its faults it found.
-    found: usize,
-}
-
-impl Model {
-    pub(crate) fn new(name: &'static str, scene: fn()) -> Model {
-        Model { name, preemptions: None, scene, faults: Vec::new() }
-    }
-
-    pub(crate) fn within(mut self, preemptions: usize) -> Model {
-        self.preemptions = Some(preemptions);
-        self
-    }
-
-    pub(crate) fn finds(mut self, fault: &'static str, shows: &'static str) -> Model {
-        self.faults.push((fault, shows));
-        self
-    }
-
-    fn bound(&self) -> Option<usize> {
-        if env::var_os("KVS_DEEP").is_some() { None } else { self.preemptions }
-    }
-
-    /// Plays it to its end, which is the end of the process if it finds something.
-    fn play(&self, fault: Option<&String>) -> ExitCode {
-        fault.map(|fault| INJECTED.get_or_init(|| fault.clone()));
-        let report = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            if info.payload().downcast_ref() != Some(&WANTED) {
-                eprintln!("in execution {}:", EXECUTIONS.get());
-                report(info);
-            }
-        }));
-        let mut builder = loom::model::Builder::new();
-        builder.preemption_bound = self.bound();
-        builder.max_branches = 5_000;
-        let scene = self.scene;
-        let played = panic::catch_unwind(move || {
-            builder.check(move || {
-                EXECUTIONS.set(EXECUTIONS.get() + 1);
-                scene();
-            });
-        });
-        if played.is_err() {
-            eprintln!("in execution {}: a panic that nobody caught", EXECUTIONS.get());
-            return ExitCode::FAILURE;
-        }
-        println!("{}", EXECUTIONS.get());
-        ExitCode::SUCCESS
-    }
-
-    /// Plays it, and once more for each of its faults, each time in a process of its own, which the
-    /// fault may take with it.
-    fn check(&self) -> io::Result<Checked> {
-        let start = Instant::now();
-        let (out, errors) = self.run(&[self.name])?;
-        let executions = out.trim().parse().unwrap_or_default();
-        let bound = self.bound().map_or("all".to_owned(), |bound| format!("<= {bound}"));
-        let time = start.elapsed().as_secs_f32();
-        let mut report = format!("{:44} {executions:>10} {bound:>11} {time:>8.1} s\n", self.name);
-        if executions == 0 {
-            report += &format!("FAILED:\n{errors}\n");
-        }
-        let mut found = 0;
-        for (fault, shows) in &self.faults {
-            let (_, errors) = self.run(&[self.name, fault])?;
-            if errors.contains(*shows) {
-                found += 1;
-                let first = errors.lines().next().unwrap_or_default().trim_end_matches(':');
-                report += &format!("  finds: {fault} ({first}: {shows})\n");
-            } else {
-                report += &format!("  FAILED to find: {fault}\n{errors}\n");
-            }
-        }
-        print!("{report}");
-        Ok(Checked { executions, found })
-    }
-
-    fn run(&self, arguments: &[&str]) -> io::Result<(String, String)> {
-        let mut command = Command::new(env::current_exe()?);
-        let output = command.args(arguments).env("RUST_BACKTRACE", "0").output()?;
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Ok((text(&output.stdout), text(&output.stderr)))
-    }
 }

@@ -1,6 +1,6 @@
 //! The pool with one queue: jobs, panics, and the end.
 
-use super::{Model, WANTED};
+use super::model::{Model, WANTED};
 use crate::thread_pool::{SharedQueueThreadPool, ThreadPool};
 use loom::sync::Mutex;
 use std::sync::Arc;

@@ -7,7 +7,7 @@ use super::poller::Event;
 use super::shared::Shared;
 use super::writes::Writes;
 use crate::KvsEngine;
-use crate::models::WANTED;
+use crate::models::model::WANTED;
 use crate::sync::{Condvar, Instant, Mutex, MutexGuard};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,7 +1,7 @@
 //! The notes of a connection alone. Whoever has to queue it gives it its turns at once.
 
 use super::notes::{ABORTED, HUNG_UP, Notes, READY};
-use crate::models::Model;
+use crate::models::model::Model;
 use loom::sync::atomic::{AtomicU8, Ordering};
 use loom::thread::{self, JoinHandle};
 use std::sync::Arc;

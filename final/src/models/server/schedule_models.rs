@@ -7,7 +7,7 @@ use super::limits::Limits;
 use super::poller::Events;
 use super::schedule::Duty;
 use super::shared::Shared;
-use crate::models::Model;
+use crate::models::model::Model;
 use crate::panic::catch_panic;
 use crate::{KvsEngine, Result};
 use loom::thread::{self, JoinHandle};
