@@ -58,10 +58,10 @@ fn lines_from_a_pipe_are_done_in_order() {
 fn a_line_that_fails_is_named_and_passed_over() {
     let (server, _dir) = start();
     let lines = b"set a 1\nrm b\nfly\n\xff\nget\nget a\n";
-    let words = "line 2: Key not found\nline 3: `fly` is no command; `help` lists them\n\
+    let message = "line 2: Key not found\nline 3: `fly` is no command; `help` lists them\n\
                  line 4: invalid utf-8 sequence of 1 bytes from index 0\n\
                  line 5: a key is missing\n4 of 6 lines failed\n";
-    pipe(&server, lines).failure().code(1).stdout("1\n").stderr(words);
+    pipe(&server, lines).failure().code(1).stdout("1\n").stderr(message);
 }
 
 #[test]
@@ -138,8 +138,8 @@ fn stats_that_sled_cannot_give_are_told_in_words() {
     let server = kvs_server(&["--engine", "sled", "--durability", "os"], &dir);
     std::fs::remove_dir(dir.path().join("sled/blobs")).unwrap();
     let stats = kvs(&["stats", "--addr", &server.addr.to_string()]).assert().success();
-    let words = "\nlast_error the size on disk is not known (IO error: No such file or directory";
-    stats.stdout(contains(words).and(contains("disk_bytes").not()));
+    let message = "\nlast_error the size on disk is not known (IO error: No such file or directory";
+    stats.stdout(contains(message).and(contains("disk_bytes").not()));
 }
 
 #[test]
@@ -201,8 +201,8 @@ fn a_bench_whose_server_goes_away_ends_with_errors() {
     server.kill();
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    let words = String::from_utf8(output.stderr).unwrap();
-    assert!(!words.is_empty());
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(!message.is_empty());
 }
 
 #[test]

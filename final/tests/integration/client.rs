@@ -166,7 +166,7 @@ fn an_error_in_the_servers_words_is_an_answer_like_any_other() {
     let mut client = connect(&server);
     let refused = client.submit_set("k".repeat(17 << 20), "value".to_owned()).unwrap();
     let set = client.submit_set("key".to_owned(), "value".to_owned()).unwrap();
-    assert!(matches!(refused.wait(), Err(KvsError::Server(words)) if words.contains("longer")));
+    assert!(matches!(refused.wait(), Err(KvsError::Server(message)) if message.contains("longer")));
     set.wait().unwrap();
     assert_eq!(get(&mut client).unwrap().unwrap(), "value");
 }
@@ -192,8 +192,8 @@ fn all_addresses_of_a_name_are_tried() {
     assert_eq!(get(&mut KvsClient::connect(&addrs[..]).unwrap()).unwrap(), None);
     assert!(KvsClient::connect(nobody).is_err());
     let none: &[SocketAddr] = &[];
-    let words = KvsClient::connect(none).map(drop).unwrap_err().to_string();
-    assert!(words.contains("no address"), "{words}");
+    let message = KvsClient::connect(none).map(drop).unwrap_err().to_string();
+    assert!(message.contains("no address"), "{message}");
 }
 
 #[test]
@@ -204,8 +204,8 @@ fn the_longest_and_the_shortest_patience_are_taken_as_they_can_be() {
     assert_eq!(get(&mut for_ever.connect(server.addr).unwrap()).unwrap(), None);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut client = options(Duration::ZERO).connect(listener.local_addr().unwrap()).unwrap();
-    let words = get(&mut client).unwrap_err().to_string();
-    assert_eq!(words, "the server gave no answer within 1ms");
+    let message = get(&mut client).unwrap_err().to_string();
+    assert_eq!(message, "the server gave no answer within 1ms");
 }
 
 #[test]
@@ -213,8 +213,8 @@ fn a_server_that_never_answers_is_given_up() {
     let (mut client, server) = impatient(answers(b""));
     let pending = client.submit_get("other".to_owned()).unwrap();
     let late = client.submit_get("late".to_owned()).unwrap();
-    let words = pending.wait().unwrap_err().to_string();
-    assert_eq!(words, "the server gave no answer within 100ms");
+    let message = pending.wait().unwrap_err().to_string();
+    assert_eq!(message, "the server gave no answer within 100ms");
     assert!(matches!(late.wait(), Err(KvsError::GivenUp { .. })));
     is_given_up(client, server, "no answer");
 }
@@ -242,8 +242,8 @@ fn half_an_answer_is_none() {
         client.read_line(&mut String::new()).unwrap();
         client.get_mut().write_all(b"{\"Ok\":\"val").unwrap();
     });
-    let words = get(&mut client).unwrap_err().to_string();
-    assert_eq!(words, "the server closed the connection");
+    let message = get(&mut client).unwrap_err().to_string();
+    assert_eq!(message, "the server closed the connection");
     is_given_up(client, server, "closed");
 }
 
@@ -288,7 +288,7 @@ fn answers_that_came_before_the_server_went_are_taken() {
     let pending: Vec<_> = (0..3).map(|_| client.submit_get("key".to_owned()).unwrap()).collect();
     let results: Vec<_> = pending.into_iter().map(|pending| pending.wait()).collect();
     assert!(matches!(&results[0], Ok(Some(value)) if value == "1"));
-    assert!(matches!(&results[1], Err(KvsError::Server(words)) if words == "enough"));
+    assert!(matches!(&results[1], Err(KvsError::Server(message)) if message == "enough"));
     // Closed, or reset since not all that was sent had been read.
     assert!(results[2].is_err());
     is_given_up(client, server, "");
@@ -339,8 +339,8 @@ fn an_answer_without_end_is_cut_off() {
         client.read_line(&mut String::new()).unwrap();
         while client.get_mut().write_all(&[b'a'; 1 << 16]).is_ok() {}
     });
-    let words = get(&mut client).unwrap_err().to_string();
-    assert!(words.contains("too long"), "{words}");
+    let message = get(&mut client).unwrap_err().to_string();
+    assert!(message.contains("too long"), "{message}");
     is_given_up(client, server, "too long");
 }
 
@@ -349,8 +349,8 @@ fn a_server_that_takes_no_request_is_given_up() {
     let (done, wait) = mpsc::channel::<()>();
     // It keeps the connection, and neither reads nor writes.
     let (mut client, server) = impatient(move |_client| wait.recv().unwrap_err());
-    let words = client.set("key".to_owned(), "v".repeat(64 << 20)).unwrap_err().to_string();
-    assert_eq!(words, "the server took nothing of a request within 100ms");
+    let message = client.set("key".to_owned(), "v".repeat(64 << 20)).unwrap_err().to_string();
+    assert_eq!(message, "the server took nothing of a request within 100ms");
     drop(done);
     is_given_up(client, server, "took nothing");
 }

@@ -1,7 +1,11 @@
-//! That a compaction leaves no reason for the next one, and some segments alone.
+//! That a compaction leaves no reason for the next one, no file open, and some segments alone.
 
 use kvs_final::disk::SimulatedDisk;
+use kvs_final::{KvStoreOptions, KvsEngine};
+use kvs_test_kit::process::deleted_and_open;
 use kvs_test_kit::simulated::workload::{COMPACT_AT, DIR, Step, options, run_with, script};
+use std::thread;
+use tempfile::TempDir;
 
 #[test]
 fn a_compaction_leaves_no_reason_for_the_next() {
@@ -41,4 +45,21 @@ fn a_script_compacts_also_while_the_segment_that_is_written_to_is_left_alone() {
         run_with(&step, &mut store, open).unwrap();
     }
     assert!(times >= 5, "{times}");
+}
+
+/// Else a disk could be full of them that is empty to all appearances.
+#[test]
+fn files_that_a_compaction_has_replaced_are_closed() {
+    let dir = TempDir::new().unwrap();
+    let options = KvStoreOptions::new().segment_bytes(4096).background(false);
+    let store = options.open(dir.path()).unwrap();
+    let write = || (0..100).for_each(|key| store.set(key.to_string(), "v".repeat(100)).unwrap());
+    write();
+    store.compact().unwrap();
+    assert_eq!(deleted_and_open(dir.path()), 0, "by who has compacted");
+    // Entries that this thread has replaced, so that it has to free them, and another thread compacts.
+    write();
+    thread::scope(|scope| scope.spawn(|| store.compact().unwrap()).join().unwrap());
+    store.set("one more".to_owned(), "v".to_owned()).unwrap();
+    assert_eq!(deleted_and_open(dir.path()), 0, "by who had written before");
 }

@@ -143,7 +143,7 @@ fn a_golden_directory_is_what_is_written_today() {
 }
 
 /// Opening it fails with this file and these words, and changes nothing.
-fn is_refused(dir: &Path, name: &str, words: &str) {
+fn is_refused(dir: &Path, name: &str, message: &str) {
     let files = || -> Vec<(PathBuf, Vec<u8>)> {
         let paths = fs::read_dir(dir).unwrap().map(|file| file.unwrap().path());
         let mut files: Vec<_> = paths.map(|path| (path.clone(), fs::read(path).unwrap())).collect();
@@ -152,7 +152,7 @@ fn is_refused(dir: &Path, name: &str, words: &str) {
     };
     let before = files();
     let error = KvStore::open(dir).map(drop).unwrap_err().to_string();
-    assert!(error.contains(name) && error.contains(words), "{error}");
+    assert!(error.contains(name) && error.contains(message), "{error}");
     assert_eq!(files(), before);
 }
 
@@ -183,14 +183,14 @@ fn a_later_segment_is_refused_by_name() {
 
 #[test]
 fn a_foreign_file_is_refused_by_name() {
-    for (name, text, words) in [
+    for (name, text, message) in [
         ("MANIFEST", "a shopping list\n", "not as it was written"),
         ("kvs-1.log", "{\"Set\":{}}\n", "the stages' format"),
     ] {
         let dir = TempDir::new().unwrap();
         fs::write(dir.path().join("engine"), "kvs\n").unwrap();
         fs::write(dir.path().join(name), text).unwrap();
-        is_refused(dir.path(), name, words);
+        is_refused(dir.path(), name, message);
     }
     let dir = copy("closed");
     let path = segments(dir.path()).remove(0);

@@ -31,9 +31,9 @@ fn with(mut limits: Limits) -> Local {
 }
 
 /// The connection gets this error and is closed.
-fn is_closed_with(client: &mut Raw, words: &str) {
+fn is_closed_with(client: &mut Raw, message: &str) {
     let answer = client.line();
-    assert!(answer.starts_with(r#"{"Err":""#) && answer.contains(words), "{answer}");
+    assert!(answer.starts_with(r#"{"Err":""#) && answer.contains(message), "{answer}");
     assert_eq!(client.line(), "", "it is closed");
 }
 
@@ -61,14 +61,14 @@ fn a_key_or_value_of_as_many_bytes_as_allowed_is_served_and_one_byte_more_is_not
     // Bytes, not letters: two in each of these.
     assert_eq!(client.ask(&set("éé", "ééé")), NOTHING);
     assert_eq!(client.ask(r#"{"Get":{"key":"éé"}}"#), r#"{"Ok":"ééé"}"#);
-    for (request, words) in [
+    for (request, message) in [
         (set("12345", "v"), "the key is 5 bytes long; the limit is 4"),
         (set("ééé", "v"), "the key is 6 bytes long; the limit is 4"),
         (r#"{"Get":{"key":"12345"}}"#.to_owned(), "the key is 5 bytes long; the limit is 4"),
         (r#"{"Remove":{"key":"12345"}}"#.to_owned(), "the key is 5 bytes long; the limit is 4"),
         (set("k", "1234567"), "the value is 7 bytes long; the limit is 6"),
     ] {
-        assert_eq!(client.ask(&request), format!(r#"{{"Err":"{words}"}}"#));
+        assert_eq!(client.ask(&request), format!(r#"{{"Err":"{message}"}}"#));
     }
     assert_eq!(client.ask(GET), NOTHING);
 }

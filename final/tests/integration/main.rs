@@ -4,30 +4,29 @@
 //! `cargo test -p final --test integration limits::` runs the tests of one.
 #![allow(clippy::unwrap_used)] // helpers of tests are tests
 
+mod callbacks;
 mod cli;
 mod client;
 mod compaction;
 mod crash;
 mod crowd;
 mod damage;
+mod exhausted;
 mod fairness;
 mod faults;
 mod formats;
-mod handles;
 mod hostile;
-mod kvs;
-mod later;
 mod leftovers;
 mod limits;
 mod oracle;
 mod pipelined;
+mod program;
 #[cfg(target_os = "linux")]
 mod prompt;
 mod replay;
-mod scarce;
 mod stopping;
 mod tail;
-mod timers;
+mod timeouts;
 
 use kvs_test_kit::Server;
 use std::process::Command;

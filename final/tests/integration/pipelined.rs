@@ -197,14 +197,14 @@ fn writes_that_are_done_in_any_order_are_answered_in_theirs() {
 }
 
 /// The answers to two writes, done only now, and then this error, once.
-fn the_last_error_comes_after(engine: &Deferred, client: &mut Raw, words: &str) {
+fn the_last_error_comes_after(engine: &Deferred, client: &mut Raw, message: &str) {
     assert_eq!(engine.waiting(), 2);
     assert!(has_no_answer(client));
     engine.finish("b");
     engine.finish("a");
     assert_eq!([client.line(), client.line()], [found(None), found(None)]);
     let error = client.line();
-    assert!(error.starts_with(r#"{"Err":""#) && error.contains(words), "{error}");
+    assert!(error.starts_with(r#"{"Err":""#) && error.contains(message), "{error}");
     assert_eq!(client.line(), "", "it is closed");
 }
 

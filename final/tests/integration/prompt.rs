@@ -39,12 +39,12 @@ impl Terminal {
     }
 
     /// Waits until the screen has shown these words since the last call.
-    fn shows(&mut self, words: &str) {
+    fn shows(&mut self, message: &str) {
         let (mut shown, mut byte) = (Vec::new(), [0]);
-        while !shown.ends_with(words.as_bytes()) {
+        while !shown.ends_with(message.as_bytes()) {
             // The end is an error here: nobody holds the other side any more.
             let read = self.screen.read(&mut byte).unwrap_or(0);
-            assert_eq!(read, 1, "{words:?} in {:?}", String::from_utf8_lossy(&shown));
+            assert_eq!(read, 1, "{message:?} in {:?}", String::from_utf8_lossy(&shown));
             shown.extend(byte);
         }
     }

@@ -2,7 +2,7 @@
 //! `final/tests` has what can be seen from outside.
 
 mod batch;
-mod due;
+mod compaction_due;
 mod durable;
 
 use crate::disk::SimulatedDisk;

@@ -81,18 +81,18 @@ fn a_torn_tail_is_cut_and_reported_once() {
     assert!(!said().contains("torn"), "nothing is torn");
     let path = dir.path().join("0000000001.seg");
     let mut bytes = std::fs::read(&path).unwrap();
-    let words =
+    let message =
         format!("0000000001.seg: 4 bytes of a torn tail are truncated at byte {}", bytes.len());
     bytes.extend(b"torn");
     std::fs::write(&path, bytes).unwrap();
     let log = said();
-    assert!(log.contains(&words), "{log}");
+    assert!(log.contains(&message), "{log}");
     assert!(!said().contains("torn"), "it was cut");
 }
 
 #[test]
 fn the_level_of_durability_is_said_at_start_and_a_wrong_one_refused() {
-    for (args, words) in [
+    for (args, message) in [
         (&[][..], "durability: interval=100: "),
         (&["--durability", "always"], "always: acknowledged writes survive power losses"),
         (&["--durability", "interval=5"], "durability: interval=5: "),
@@ -100,7 +100,7 @@ fn the_level_of_durability_is_said_at_start_and_a_wrong_one_refused() {
     ] {
         let dir = TempDir::new().unwrap();
         let mut server = kvs_server(args, &dir);
-        assert!(server.log().contains(words), "{}", server.log());
+        assert!(server.log().contains(message), "{}", server.log());
         KvsClient::connect(server.addr).unwrap().set("k".to_owned(), "v".to_owned()).unwrap();
         server.kill();
         let mut server = kvs_server(args, &dir);

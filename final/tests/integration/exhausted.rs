@@ -23,9 +23,9 @@ fn try_to_ask(client: &mut Raw) -> String {
     client.line()
 }
 
-fn is_refused(client: &mut Raw, words: &str) {
+fn is_refused(client: &mut Raw, message: &str) {
     let answer = try_to_ask(client);
-    assert!(answer.starts_with(r#"{"Err":""#) && answer.contains(words), "{answer}");
+    assert!(answer.starts_with(r#"{"Err":""#) && answer.contains(message), "{answer}");
     assert_eq!(client.line(), "", "it is closed");
 }
 
@@ -36,14 +36,14 @@ fn out_of_descriptors_a_new_client_is_told_so_and_the_others_are_served() {
     shell.args(["-c", "ulimit -n 40; exec \"$0\" server \"$@\"", KVS]);
     let server = Server::start(&mut shell, dir.path()).unwrap();
     let mut clients = Vec::new();
-    let words = loop {
+    let message = loop {
         let mut client = server.connect();
         match try_to_ask(&mut client) {
             answer if answer == NOTHING => clients.push(client),
             answer => break answer,
         }
     };
-    assert_eq!(words, r#"{"Err":"the server is out of file descriptors; try again later"}"#);
+    assert_eq!(message, r#"{"Err":"the server is out of file descriptors; try again later"}"#);
     let room = clients.len();
     println!("{room} connections with 40 descriptors");
     assert!((10..40).contains(&room));
