@@ -1,4 +1,4 @@
-//! Where a test may stop a thread that is in the engine: a window that only the feature `testing` opens.
+//! Sync points: where a test may hold a thread that is in the engine, with the feature `testing`.
 //!
 //! A test that wants to know whether readers share a lock has to hold one of them inside it. So the
 //! engine calls [`reach`] there, and a test [`install`]s what happens then. A release build calls

@@ -76,8 +76,8 @@ impl SimulatedDisk {
         self.state().lies = lies;
     }
 
-    /// Calls `then` in the course of the next sync of a file: what that makes durable is durable, and it
-    /// has not returned yet.
+    /// Calls `then` in the course of the next sync of a file: what it makes durable is durable by then,
+    /// and it has not returned yet.
     pub fn during_next_sync(&self, then: impl FnOnce() + Send + 'static) {
         self.state().during_sync = Some(Box::new(then));
     }

@@ -53,7 +53,7 @@ fn a_compaction_that_drops_an_old_value_makes_the_new_one_safe_before() {
 }
 
 #[test]
-fn what_was_read_after_a_kill_is_still_there_after_a_power_cut() {
+fn what_was_read_after_a_kill_is_still_there_after_a_power_loss() {
     let disk = SimulatedDisk::new();
     let store = open(&disk).unwrap();
     let before = disk.changes();
