@@ -40,6 +40,8 @@ fn test_step(root: &Path, stage: &str, step: &str) -> Result<(), String> {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(root).args(["test", "--quiet", "--offline", "--features"]);
     cargo.arg(format!("stage-{number}")).arg("--config").arg(format!("paths = [{dir:?}]"));
-    let status = cargo.status().map_err(|error| error.to_string())?;
-    status.success().then_some(()).ok_or(format!("the tests of stage {number} fail on it"))
+    let output = cargo.output().map_err(|error| error.to_string())?;
+    let said = || String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    let passed = output.status.success().then_some(());
+    passed.ok_or_else(|| format!("the tests of stage {number} fail on it\n{}", said()))
 }

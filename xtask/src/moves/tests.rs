@@ -356,7 +356,7 @@ fn a_sub_stage_makes_a_chapter_two_plain_steps() {
     let wrong = wrong.replace("mod log;", "").replace("log::write(*hits);", "");
     fs::write(step.join("lib.rs"), wrong).unwrap();
     let expected = "stages/2-two/steps/silent:1: the tests of stage 2 fail on it";
-    assert_eq!(messages(test_steps(root.path())), [expected]);
+    assert!(messages(test_steps(root.path()))[0].starts_with(expected));
     let late = text.replace("<!-- step silent -->\n", "");
     let found = told(root.path(), &late);
     assert!(found.iter().all(|problem| problem.contains("in two moves")) && found.len() == 4);
