@@ -58,6 +58,8 @@ pub use client::{KvsClient, KvsClientOptions, Pending};
 pub use engine::KvsEngine;
 pub use engine_kind::EngineKind;
 pub use error::{KvsError, Result};
+#[cfg(feature = "testing")]
+pub use kv_store::testing;
 pub use kv_store::{CheckReport, Durability, KvStore, KvStoreOptions, check};
 pub use server::{KvsServer, Limits, ServerHandle};
 pub use sled_engine::SledKvsEngine;

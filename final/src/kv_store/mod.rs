@@ -35,6 +35,8 @@ mod record;
 mod recovery;
 mod replay;
 mod segment;
+#[cfg(feature = "testing")]
+pub mod testing;
 #[cfg(test)]
 mod tests;
 mod writer;

@@ -23,6 +23,7 @@ mod pipelined;
 mod program;
 #[cfg(target_os = "linux")]
 mod prompt;
+mod properties;
 mod replay;
 mod stopping;
 mod tail;

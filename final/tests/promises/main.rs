@@ -40,8 +40,6 @@ mod table;
 mod two_power_losses;
 mod volume;
 
-// The decoder of records, which `fuzzed` compiles once more, finds here what it calls `crate`.
-use kvs_final::{KvsError, Result};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use promise::{Promise, Run};
 use record::Line;

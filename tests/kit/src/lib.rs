@@ -19,6 +19,7 @@
 //! | [`expected`] | what a store may hold after writes some of which failed |
 //! | [`flood`], [`visits`] | clients that never rest, clients that do not stay |
 //! | [`sigterm`] | a server that is told to stop under load |
+//! | [`properties`] | what holds of bytes from outside, whatever they are |
 //! | [`simulated`] | what a store is asked on a disk that crashes, fails or decays |
 //!
 //! Everything here panics where a test would fail.
@@ -30,6 +31,7 @@ pub mod flood;
 pub mod injected;
 pub mod local;
 pub mod process;
+pub mod properties;
 pub mod raw;
 pub mod requests;
 pub mod server;

@@ -1,0 +1,215 @@
+//! What holds of a store's directory, whatever has become of its files: it is refused in words, or it
+//! is opened and is a store.
+
+use super::{Reached, note};
+use kvs_final::disk::{Disk, SimulatedDisk};
+use kvs_final::{Durability, KvStore, KvStoreOptions, KvsEngine, KvsError, Result, check};
+use rand::RngExt;
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+const DIR: &str = "/store";
+const KEYS: usize = 8;
+/// How many bytes of the input make a change.
+const CHANGE: usize = 6;
+
+/// What a store holds.
+type Content = BTreeMap<String, String>;
+
+fn open(disk: &SimulatedDisk) -> Result<KvStore> {
+    let options = KvStoreOptions::new().durability(Durability::Always).segment_bytes(300);
+    options.background(false).disk(disk.clone()).open(DIR)
+}
+
+fn key(number: usize) -> String {
+    format!("key{number}")
+}
+
+/// A store that was closed, or one whose process was killed, and what is in both.
+fn stores() -> &'static ([SimulatedDisk; 2], Content) {
+    static STORES: OnceLock<([SimulatedDisk; 2], Content)> = OnceLock::new();
+    STORES.get_or_init(|| {
+        let (disk, mut model) = (SimulatedDisk::new(), Content::new());
+        let store = open(&disk).unwrap();
+        for number in 0..40 {
+            let (key, value) = (key(number % KEYS), format!("a value that is not kept, {number}"));
+            if number > KEYS && number % 7 == 6 {
+                store.remove(key.clone()).unwrap();
+                model.remove(&key);
+            } else {
+                store.set(key.clone(), value.clone()).unwrap();
+                model.insert(key, value);
+            }
+            if number == 20 {
+                store.compact().unwrap();
+            }
+        }
+        let killed = disk.after_kill(disk.changes()).snapshot();
+        drop(store);
+        ([disk.snapshot(), killed], model)
+    })
+}
+
+/// What the input makes of a store.
+struct Changed {
+    disk: SimulatedDisk,
+    /// Whether checksums were made to fit again.
+    is_mended: bool,
+    /// Whether it is a store that was closed, of which only bytes were changed.
+    is_plain: bool,
+}
+
+fn change(input: &[u8]) -> Changed {
+    let (start, changes) = input.split_at(1);
+    let killed = usize::from(start[0] % 2);
+    let disk = stores().0[killed].snapshot();
+    let mut changed = Changed { disk: disk.clone(), is_mended: false, is_plain: killed == 0 };
+    for change in changes.chunks_exact(CHANGE) {
+        let files = disk.files();
+        if files.is_empty() {
+            break;
+        }
+        let path = &files[usize::from(change[0]) % files.len()];
+        let mut bytes = disk.content(path).unwrap();
+        let place = usize::from(change[2]) << 8 | usize::from(change[3]);
+        let at = place % bytes.len().max(1);
+        match change[1] % 8 {
+            0..=2 if at < bytes.len() => bytes[at] ^= change[4],
+            3 => bytes.truncate(at),
+            4 => bytes.extend([change[4]].repeat(change[5].into())),
+            5 => {
+                let other = &files[usize::from(change[4]) % files.len()];
+                bytes = disk.content(other).unwrap();
+            }
+            6 => {
+                disk.remove(path).unwrap();
+                changed.is_plain = false;
+                continue;
+            }
+            _ => {
+                mend(path, &mut bytes, at);
+                changed.is_mended = true;
+            }
+        }
+        if change[1] % 8 > 2 {
+            changed.is_plain = false;
+        }
+        disk.set_content(path, bytes);
+    }
+    changed
+}
+
+/// Makes a checksum fit: the manifest's, a segment header's, or that of a record that would start here.
+fn mend(path: &Path, bytes: &mut [u8], at: usize) {
+    if path.ends_with("MANIFEST") {
+        let Some(end) = bytes.windows(4).rposition(|word| word == b"crc ") else {
+            return;
+        };
+        let crc = format!("{:08x}", crc32fast::hash(&bytes[..end]));
+        for (byte, digit) in bytes[end + 4..].iter_mut().zip(crc.bytes()) {
+            *byte = digit;
+        }
+    } else if bytes.len() >= 20 && at < 20 {
+        let crc = crc32fast::hash(&bytes[..16]);
+        bytes[16..20].copy_from_slice(&crc.to_le_bytes());
+    } else if let Some(len) = record_len(bytes, at) {
+        let end = at + len;
+        let mut crc = crc32fast::Hasher::new();
+        crc.update(&bytes[8..16]);
+        crc.update(&(at as u32).to_le_bytes());
+        crc.update(&bytes[at + 4..end]);
+        bytes[at..at + 4].copy_from_slice(&crc.finalize().to_le_bytes());
+    }
+}
+
+fn content(store: &KvStore) -> Content {
+    let found = (0..KEYS).filter_map(|number| {
+        let found = store.get(key(number)).unwrap();
+        found.map(|value| (key(number), value))
+    });
+    found.collect()
+}
+
+/// The first byte picks the store, the others change it. Some bytes change near the start of a file or
+/// of a record, and then the checksum there is made to fit.
+pub(super) fn generate(random: &mut StdRng) -> Vec<u8> {
+    let mut input = vec![random.random()];
+    let disk = &stores().0[usize::from(input[0]) % 2];
+    let files = disk.files();
+    for _ in 0..random.random_range(0..5) {
+        let mut change: [u8; CHANGE] = random.random();
+        if random.random_bool(0.6) {
+            let file = random.random_range(0..files.len());
+            let starts = starts(&disk.content(&files[file]).unwrap());
+            let start = *starts.choose(random).unwrap_or(&0);
+            let at = start + random.random_range(0..40);
+            change[..4].copy_from_slice(&[file as u8, 0, (at >> 8) as u8, at as u8]);
+            if random.random() {
+                input.extend(change);
+                change = [file as u8, 7, (start >> 8) as u8, start as u8, 0, 0];
+            }
+        }
+        input.extend(change);
+    }
+    input
+}
+
+/// Where a segment's header and its records start.
+fn starts(bytes: &[u8]) -> Vec<usize> {
+    let mut starts = vec![0];
+    let mut next = 20;
+    while let Some(len) = record_len(bytes, next) {
+        starts.push(next);
+        next += len;
+    }
+    starts
+}
+
+/// How long the record is that would start here, if all of it is there.
+fn record_len(bytes: &[u8], at: usize) -> Option<usize> {
+    let header: &[u8; 15] = bytes.get(at..)?.first_chunk()?;
+    let value = u32::from_le_bytes([header[8], header[9], header[10], header[11]]) as usize;
+    let key = usize::from(u16::from_le_bytes([header[12], header[13]]));
+    (15 + key).checked_add(value).filter(|len| *len <= bytes.len() - at)
+}
+
+/// The fault: that a byte was changed is expected to make no difference even where the checksum was
+/// made to fit.
+pub(super) fn hold(input: &[u8], expects_all: bool, reached: &mut Reached) {
+    if input.is_empty() {
+        return;
+    }
+    let changed = change(input);
+    let disk = &changed.disk;
+    let checked = check(disk, Path::new(DIR));
+    let store = match open(disk) {
+        Ok(store) => store,
+        Err(error @ (KvsError::Damaged { .. } | KvsError::Format { .. })) => {
+            assert!(checked.is_err(), "open says {error}, and check finds nothing");
+            return match error {
+                KvsError::Damaged { reason, .. } => note(reached, reason),
+                _ => note(reached, "a later format"),
+            };
+        }
+        Err(KvsError::File { .. }) => return note(reached, "a file that is missing"),
+        Err(other) => panic!("{other}"),
+    };
+    let found = content(&store);
+    if expects_all || changed.is_plain && !changed.is_mended {
+        assert_eq!(found, stores().1, "damage has changed an answer");
+    }
+    note(reached, if found == stores().1 { "all of it" } else { "another content" });
+    // What was opened is a store: it can be written, compacted, and opened again.
+    store.set(key(0), "written".to_owned()).unwrap();
+    store.compact().unwrap();
+    drop(store);
+    let store = open(disk).unwrap();
+    let written = Content::from([(key(0), "written".to_owned())]);
+    assert_eq!(content(&store), found.into_iter().chain(written).collect::<Content>());
+    let strangers: Vec<PathBuf> =
+        disk.files().into_iter().filter(|path| path.ends_with("MANIFEST.new")).collect();
+    assert!(strangers.is_empty(), "{strangers:?}");
+}
