@@ -1,6 +1,6 @@
 //! Threads that call an engine.
 
-use crate::workloads::Work;
+use crate::workloads::{Beside, Work};
 use kvs_bench_kit::Outcome;
 use kvs_bench_kit::data::{Key, Values, random};
 use kvs_bench_kit::record::Figures;
@@ -35,30 +35,28 @@ impl Bench {
         })
     }
 
-    /// Lets so many threads work on a filled store until the time is over. In `Compacting` and
-    /// `BesideWriter` there is one more, which is not measured.
+    /// Lets so many threads work on a filled store until the time is over.
     pub(crate) fn measure(
         &self,
         work: Work,
         store: &mut dyn Store,
         threads: usize,
     ) -> Outcome<Figures> {
-        let other = matches!(work, Work::BesideWriter | Work::Compacting);
-        let all = threads + usize::from(other);
+        let all = threads + usize::from(work.beside != Beside::Nobody);
         let shares: Option<Vec<_>> = (1..all).map(|_| store.another()).collect();
         let mut shares = shares.ok_or("this store cannot be shared")?;
         let stores = shares.iter_mut().map(|share| &mut **share).chain([store]);
         let works = stores.enumerate().map(|(number, store)| {
             let mut random = random(number as u64);
             let is_other = number == threads;
-            Box::new(move || match work {
-                Work::BesideWriter if is_other => self.set(store, &mut random),
-                Work::Compacting if is_other => self.churn(store),
-                _ if random.random_range(0..100) < work.sets() => self.set(store, &mut random),
+            Box::new(move || match work.beside {
+                Beside::Writer if is_other => self.set(store, &mut random),
+                Beside::Compactor if is_other => self.churn(store),
+                _ if random.random_range(0..100) < work.sets => self.set(store, &mut random),
                 _ => self.get(store, &mut random),
             }) as _
         });
-        let seconds = self.seconds * work.longer();
+        let seconds = self.seconds * work.longer;
         let mut measured = repeat(seconds, works.collect(), || Ok(()))?;
         let seconds = measured.seconds;
         let other = Done::sum(measured.done.drain(threads..)).latencies.len() as f64 / seconds;
@@ -67,10 +65,10 @@ impl Bench {
         let per_operation = |count| count as f64 / done.latencies.len() as f64;
         figures.insert("waits".to_owned(), per_operation(done.switches.voluntary));
         figures.insert("preempted".to_owned(), per_operation(done.switches.forced));
-        match work {
-            Work::BesideWriter => figures.insert("sets".to_owned(), other),
-            Work::Compacting => figures.insert("compactions".to_owned(), other),
-            _ => None,
+        match work.beside {
+            Beside::Writer => figures.insert("sets".to_owned(), other),
+            Beside::Compactor => figures.insert("compactions".to_owned(), other),
+            Beside::Nobody => None,
         };
         Ok(figures)
     }

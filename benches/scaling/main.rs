@@ -37,7 +37,7 @@ use kvs_bench_kit::record::Figures;
 use kvs_bench_kit::{Outcome, Record, Unit, tables};
 use kvs_bench_stages::Stage;
 use tempfile::TempDir;
-use workloads::Work;
+use workloads::{By, Work};
 
 const VALUE_BYTES: usize = 1024;
 
@@ -63,19 +63,18 @@ fn run(options: &Options) -> Outcome<()> {
         .units(Unit::Second, &["p50", "p99", "p999", "longest", "cpu"]);
     let mut record = options.continued(record)?;
     let cores = record.conditions.machine.cores as u32;
-    for (work, work_name) in Work::ALL {
-        let exchanges = if work.is_served() { bench.exchanges(work) } else { Vec::new() };
-        for (stage, stage_name) in Stage::ALL {
-            let of = format!("{work_name}/{stage_name}");
+    for work in Work::ALL {
+        let exchanges = bench.exchanges(work);
+        for (stage, name) in Stage::ALL {
+            let of = format!("{}/{name}", work.name);
             if !options.wants(&of) {
                 continue;
             }
             eprintln!("{of}");
             let threads = work.threads(stage, cores);
-            let measured = if work.is_served() {
-                servers(&bench, work, stage, &threads, &exchanges)
-            } else {
-                engines(&bench, work, stage, &threads)
+            let measured = match work.by {
+                By::Threads => engines(&bench, work, stage, &threads),
+                _ => servers(&bench, work, stage, &threads, &exchanges),
             };
             let measured = measured.map_err(|e| format!("{of}: {e}"))?;
             for (threads, figures) in threads.into_iter().zip(measured) {

@@ -2,7 +2,7 @@
 //! be told from what the clients do.
 
 use crate::engine::Bench;
-use crate::workloads::Work;
+use crate::workloads::{By, Work};
 use kvs_bench_kit::Outcome;
 use kvs_bench_kit::data::{Key, random};
 use kvs_bench_kit::load::{Exchange, Load};
@@ -86,10 +86,11 @@ impl Bench {
     ) -> Outcome<Figures> {
         self.fill(&mut *stage.open(&dir)?)?;
         let process = Process::start(&Task { stage, threads, dir })?;
-        let (clients, reconnect) = (work.clients(threads), work == Work::ServerConnect);
+        let reconnect = work.by == By::Connections;
+        let clients = if reconnect { 16 } else { threads as usize };
         let load = Load { addr: process.addr, exchanges, clients, reconnect };
         let usage = || Usage::of(process.child.id());
-        let measured = load.measure(self.seconds * work.longer(), usage)?;
+        let measured = load.measure(self.seconds * work.longer, usage)?;
         let (seconds, before, after) = (measured.seconds, measured.before, measured.after);
         let mut done = Done::sum(measured.done);
         let requests = (done.latencies.len() * work.in_flight()) as f64;
@@ -113,7 +114,7 @@ impl Bench {
             for _ in 0..work.in_flight() {
                 let number = random.random_range(0..self.keys);
                 let (key, value) = (Key::new(number), self.values.make(number, 0));
-                if random.random_range(0..100) < work.sets() {
+                if random.random_range(0..100) < work.sets {
                     exchange.set(key.as_str(), &value);
                 } else {
                     exchange.get(key.as_str(), &value);

@@ -3,95 +3,78 @@
 use kvs_bench_stages::Stage;
 
 /// A workload: what threads do to an engine, or clients to a server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Work {
-    /// Threads get.
-    Read,
-    /// Threads set.
-    Write,
-    /// Threads get 95 times of 100, and set.
-    Mixed,
-    /// Threads get, and one more sets as fast as it can.
-    BesideWriter,
-    /// Threads get, and one more lets the store compact for half of the time.
-    Compacting,
-    /// As many clients as the server has threads get, sixteen at once.
-    ServerGet,
-    /// They set.
-    ServerSet,
-    /// They get 95 times of 100, and set.
-    ServerMixed,
-    /// Sixteen clients get, each time over a new connection.
-    ServerConnect,
-}
-
-impl Work {
-    /// All, in the order in which they are measured, and their names in the record.
-    pub(crate) const ALL: [(Work, &str); 9] = [
-        (Work::Read, "read"),
-        (Work::Write, "write"),
-        (Work::Mixed, "mixed"),
-        (Work::BesideWriter, "beside-writer"),
-        (Work::Compacting, "compacting"),
-        (Work::ServerGet, "server-get"),
-        (Work::ServerSet, "server-set"),
-        (Work::ServerMixed, "server-mixed"),
-        (Work::ServerConnect, "server-connect"),
-    ];
-
-    /// Whether a server is measured, and not an engine by itself.
-    pub(crate) fn is_served(self) -> bool {
-        use Work::{ServerConnect, ServerGet, ServerMixed, ServerSet};
-        matches!(self, ServerGet | ServerSet | ServerMixed | ServerConnect)
-    }
-
+#[derive(Clone, Copy)]
+pub(crate) struct Work {
+    /// In the record.
+    pub(crate) name: &'static str,
     /// How many of 100 operations are sets.
-    pub(crate) fn sets(self) -> u64 {
-        match self {
-            Work::Write | Work::ServerSet => 100,
-            Work::Mixed | Work::ServerMixed => 5,
-            _ => 0,
-        }
-    }
-
+    pub(crate) sets: u64,
+    /// What one more thread does, which is not measured.
+    pub(crate) beside: Beside,
+    pub(crate) by: By,
     /// How many times as long as the others it is measured.
     ///
     /// A stage stops for a compaction after every 10,000 sets. Where somebody does nothing but set, the
     /// time is over in one more often than not, and what was done is a whole number of those.
-    pub(crate) fn longer(self) -> f64 {
-        match self {
-            Work::Write | Work::BesideWriter | Work::ServerSet => 4.0,
-            _ => 1.0,
-        }
-    }
+    pub(crate) longer: f64,
+}
 
-    /// How many clients a server of so many threads has.
-    ///
-    /// A stage's thread serves a connection until it ends, so where clients keep their connections
-    /// there are as many as threads: any more would wait for ever. Where they do not, there are
-    /// enough to keep all threads busy.
-    pub(crate) fn clients(self, threads: u32) -> usize {
-        if self == Work::ServerConnect { 16 } else { threads as usize }
-    }
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Beside {
+    Nobody,
+    /// It sets as fast as it can.
+    Writer,
+    /// It lets the store compact for half of the time.
+    Compactor,
+}
 
-    /// How many requests a client sends at once, before it waits for their answers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By {
+    /// Threads that call the engine.
+    Threads,
+    /// As many clients as the server has threads, sixteen requests at once.
     ///
-    /// With one at a time, client and server would sleep in turns, and most of each figure would be
+    /// A stage's thread serves a connection until it ends: any more clients would wait for ever. And with
+    /// one request at a time, client and server would sleep in turns, and most of each figure would be
     /// the time that a processor takes to wake up.
+    Clients,
+    /// Sixteen clients, which keep all threads busy, each time over a new connection.
+    Connections,
+}
+
+const fn work(name: &'static str, sets: u64, by: By) -> Work {
+    Work { name, sets, beside: Beside::Nobody, by, longer: if sets == 100 { 4.0 } else { 1.0 } }
+}
+
+impl Work {
+    /// All, in the order in which they are measured.
+    pub(crate) const ALL: [Work; 9] = [
+        work("read", 0, By::Threads),
+        work("write", 100, By::Threads),
+        work("mixed", 5, By::Threads),
+        Work { beside: Beside::Writer, longer: 4.0, ..work("beside-writer", 0, By::Threads) },
+        Work { beside: Beside::Compactor, ..work("compacting", 0, By::Threads) },
+        work("server-get", 0, By::Clients),
+        work("server-set", 100, By::Clients),
+        work("server-mixed", 5, By::Clients),
+        work("server-connect", 0, By::Connections),
+    ];
+
+    /// How many requests a client sends before it waits for their answers.
     pub(crate) fn in_flight(self) -> usize {
-        if self == Work::ServerConnect { 1 } else { 16 }
+        if self.by == By::Clients { 16 } else { 1 }
     }
 
     /// The numbers of threads with which a stage is measured: 1, 2, 4, … to 8 or twice the cores.
     pub(crate) fn threads(self, stage: Stage, cores: u32) -> Vec<u32> {
-        let alone = matches!(self, Work::Read | Work::Write | Work::Mixed);
+        let is_served = self.by != By::Threads;
         match stage {
             // It is no server for threads, and its engine is in one hand.
-            Stage::NaivePool if alone => vec![1],
-            Stage::NaivePool => vec![],
-            Stage::SharedEngine if self.is_served() => vec![],
+            Stage::NaivePool if is_served || self.beside != Beside::Nobody => vec![],
+            Stage::NaivePool => vec![1],
+            Stage::SharedEngine if is_served => vec![],
             // It has as many threads as the machine has cores.
-            Stage::SharedQueue if self.is_served() => vec![cores],
+            Stage::SharedQueue if is_served => vec![cores],
             // The naive pool has a thread for each client: with one that reconnects, the number
             // means nothing to it, and it is the same server at each.
             _ => (0..).map(|n| 1 << n).take_while(|&n| n <= (2 * cores).max(8)).collect(),
