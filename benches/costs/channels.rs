@@ -1,18 +1,12 @@
 //! What it costs to send a number to one of several workers, by two kinds of channel.
 
-use crate::basics::Work;
-use crate::measure::{Costs, Group, Run, timed};
+use crate::measure::{Costs, Run, timed};
 use crossbeam::channel;
 use std::sync::{Mutex, mpsc};
 use std::thread;
 
-pub(crate) fn costs(costs: &mut Costs, work: Work) {
-    both(costs.group("channel"), || {});
-    // The same, and the worker works for a microsecond.
-    both(costs.group("channel-work"), move || work.run());
-}
-
-fn both(mut group: Group<'_>, job: impl Fn() + Copy + Sync) {
+pub(crate) fn costs(costs: &mut Costs) {
+    let mut group = costs.group("channel");
     for workers in [1, 2, 4, 8] {
         group.bench("mutex-mpsc", workers, |numbers| {
             let (sender, receiver) = mpsc::channel();
@@ -20,12 +14,12 @@ fn both(mut group: Group<'_>, job: impl Fn() + Copy + Sync) {
             let send = move |number| sender.send(number).unwrap();
             // The lock is held while its holder waits for a number: the others wait for the lock.
             let receive = || receiver.lock().unwrap().recv().ok();
-            through(workers, numbers, send, receive, job)
+            through(workers, numbers, send, receive)
         });
         group.bench("crossbeam", workers, |numbers| {
             let (sender, receiver) = channel::unbounded();
             let send = move |number| sender.send(number).unwrap();
-            through(workers, numbers, send, || receiver.recv().ok(), job)
+            through(workers, numbers, send, || receiver.recv().ok())
         });
     }
 }
@@ -36,12 +30,10 @@ fn through(
     numbers: u64,
     send: impl FnMut(u64),
     receive: impl Fn() -> Option<u64> + Sync,
-    job: impl Fn() + Sync,
 ) -> Run {
     let worker = || {
         let mut sum = 0;
         while let Some(number) = receive() {
-            job();
             sum += number;
         }
         sum

@@ -1,37 +1,27 @@
 //! Locks and atomics, alone and contended.
 
-use crate::basics::Work;
 use crate::measure::{Costs, Group};
 use std::cell::Cell;
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
-pub(crate) fn costs(costs: &mut Costs, work: Work) {
-    locks(costs.group("lock"), || {});
-    // The same, and its holder works for a microsecond before it gives the lock back.
-    locks(costs.group("lock-work"), move || work.run());
+pub(crate) fn costs(costs: &mut Costs) {
+    locks(costs.group("lock"));
     atomics(costs.group("atomic"));
     arcs(costs.group("arc"));
 }
 
 /// A lock is taken, a number in it read or increased, and the lock given back.
-fn locks(mut group: Group<'_>, inside: impl Fn() + Copy + Sync) {
+fn locks(mut group: Group<'_>) {
     for threads in [1, 2, 4] {
-        let read = |number: &u64| {
-            inside();
-            assert_eq!(*black_box(number), 7);
-        };
-        let increase = |number: &mut u64| {
-            inside();
-            *number += 1;
-        };
+        let read = |number: &u64| assert_eq!(*black_box(number), 7);
         group.bench_shared("none", threads, || 7, |number, _| read(number), |_, _| ());
         group.bench_shared(
             "mutex",
             threads,
             || Mutex::new(0),
-            |number, _| increase(&mut number.lock().unwrap()),
+            |number, _| *number.lock().unwrap() += 1,
             |number, times| assert_eq!(number.into_inner().unwrap(), times),
         );
         group.bench_shared(
@@ -45,7 +35,7 @@ fn locks(mut group: Group<'_>, inside: impl Fn() + Copy + Sync) {
             "rwlock-write",
             threads,
             || RwLock::new(0),
-            |number, _| increase(&mut number.write().unwrap()),
+            |number, _| *number.write().unwrap() += 1,
             |number, times| assert_eq!(number.into_inner().unwrap(), times),
         );
     }

@@ -27,7 +27,6 @@ mod network;
 mod pools;
 mod threads;
 
-use basics::Work;
 use criterion::Criterion;
 use kvs_bench_kit::criterion::keep_if_asked;
 use kvs_bench_kit::record::Figures;
@@ -63,12 +62,11 @@ fn measure() -> Vec<(String, Figures)> {
         .without_plots()
         .configure_from_args();
     let mut costs = Costs { criterion, found: Vec::new() };
-    let work = Work::calibrated();
-    basics::costs(&mut costs, work);
+    basics::costs(&mut costs);
     threads::costs(&mut costs);
     pools::costs(&mut costs);
-    channels::costs(&mut costs, work);
-    locks::costs(&mut costs, work);
+    channels::costs(&mut costs);
+    locks::costs(&mut costs);
     maps::costs(&mut costs);
     files::costs(&mut costs);
     network::costs(&mut costs);
