@@ -2,7 +2,7 @@
 
 use crate::Outcome;
 use crate::record::Record;
-use crate::{peers, tables};
+use crate::{figures, peers, tables};
 use std::path::{Path, PathBuf};
 
 /// Where the records are, below the root.
@@ -41,7 +41,7 @@ pub fn tables(root: &Path) -> Outcome<Vec<(&'static str, String)>> {
 /// # Errors
 /// If a record can't be read.
 pub fn figures(root: &Path) -> Outcome<Vec<(String, String)>> {
-    tables::charts(&Record::read(&path(root, "scaling"))?)
+    figures::charts(&Record::read(&path(root, "scaling"))?)
 }
 
 #[cfg(test)]
@@ -55,7 +55,7 @@ mod tests {
     #[test]
     fn a_changed_sample_changes_its_table_and_its_figure() {
         let mut record = Record::read(&path(root(), "scaling")).unwrap();
-        let made = |record: &Record| (tables::scaling(record), tables::charts(record).unwrap());
+        let made = |record: &Record| (tables::scaling(record), figures::charts(record).unwrap());
         let before = made(&record);
         for sample in record.samples.iter_mut().filter(|sample| sample.of == "read/final/2") {
             *sample.figures.get_mut("rate").unwrap() *= 2.0;

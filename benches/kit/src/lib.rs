@@ -7,11 +7,11 @@
 //! |---|---|
 //! | [`record`] | what was measured, on what machine and revision: a file of JSON |
 //! | [`derived`] | the tables and figures of all records |
+//! | [`tables`], [`peers`], `figures` | which figures of which record they show |
 //! | [`markdown`] | tables, and numbers as they are in tables |
 //! | `chart` | lines over the number of threads, as SVG |
 //! | [`criterion`] | what Criterion has estimated, for a record |
 //! | [`data`] | keys and values |
-//! | [`peers`] | the tables of our engine and our server beside others |
 //! | [`repeat`] | threads that repeat something until the time is over |
 //! | [`load`] | clients that do so over connections |
 //! | [`usage`] | what a process has used |
@@ -21,6 +21,7 @@ mod chart;
 pub mod criterion;
 pub mod data;
 pub mod derived;
+mod figures;
 pub mod load;
 pub mod markdown;
 pub mod options;

@@ -1,13 +1,11 @@
-//! The tables of the texts, and the charts: which figures of which record they show.
+//! The tables of the texts: which figures of which record they show.
 
-use crate::Outcome;
-use crate::chart::{Chart, Line};
 use crate::markdown::{if_steady, number, table, thousands, with_spread};
 use crate::record::Record;
 use std::collections::BTreeSet;
 
 /// What is measured side by side, and what the charts call it.
-const STAGES: [(&str, &str); 8] = [
+pub(crate) const STAGES: [(&str, &str); 8] = [
     ("stage-1", "1 naive pool"),
     ("stage-2", "2 shared engine"),
     ("stage-3", "3 threaded server"),
@@ -17,9 +15,6 @@ const STAGES: [(&str, &str); 8] = [
     ("stage-7", "7 lock-free"),
     ("final", "final"),
 ];
-
-/// What somebody does nothing but set in is measured for longer.
-const SETS: [&str; 3] = ["write", "beside-writer", "server-set"];
 
 /// A table with a row for each of `rows` that has a cell.
 pub(crate) fn grid<S: AsRef<str>, T>(
@@ -40,7 +35,7 @@ pub(crate) fn grid<S: AsRef<str>, T>(
 }
 
 /// The numbers at a place in what the samples are of.
-fn numbers_at(record: &Record, place: usize) -> BTreeSet<u32> {
+pub(crate) fn numbers_at(record: &Record, place: usize) -> BTreeSet<u32> {
     let numbers = record.samples.iter().map(|sample| sample.of.split('/').nth(place)?.parse().ok());
     numbers.flatten().collect()
 }
@@ -127,7 +122,7 @@ pub fn queued(record: &Record) -> String {
 }
 
 /// The workloads of `scaling`: name, title in the charts, and what counts threads there.
-const SCALING: [(&str, &str, &str); 9] = [
+pub(crate) const SCALING: [(&str, &str, &str); 9] = [
     ("read", "Gets", "threads"),
     ("write", "Sets", "threads"),
     ("mixed", "95 % gets, 5 % sets", "threads"),
@@ -158,7 +153,7 @@ pub fn scaling(record: &Record) -> String {
     };
     let times = |stage: &str, work: &&str| {
         let rate = |threads| Some(rounds(stage, work, threads, "rate")?.median());
-        Some(number(rate(cores)? / rate(1)?)).filter(|_| cores > 1 && rate(2).is_some())
+        Some(number(rate(cores)? / rate(1)?))
     };
     let waits =
         |stage: &str, work: &&str| Some(number(rounds(stage, work, cores, "waits")?.median()));
@@ -202,69 +197,4 @@ pub fn scaling_by_threads(record: &Record) -> String {
     };
     let works = SCALING.iter().flat_map(|(work, ..)| views.map(|view| (*work, view)));
     below(record.source(), works.map(table))
-}
-
-/// The charts of `scaling`: for each workload what is done in a second, and how long the slow ones take.
-pub(crate) fn charts(record: &Record) -> Outcome<Vec<(String, String)>> {
-    let mut files = Vec::new();
-    for (work, what, threads) in SCALING {
-        // While a compaction stops all readers, each of them is in one get, of thousands: a percentile
-        // would not see it.
-        let (tail, how_long) = match work {
-            "compacting" => ("longest", "the longest"),
-            _ => ("p99", "99th percentile"),
-        };
-        let writer = "The thread that sets beside those that get: thousands of sets a second";
-        let views = [
-            ("rate", format!("{what}: thousands a second"), 1e-3),
-            (tail, format!("{what}: {how_long}, µs"), 1e6),
-            ("sets", writer.to_owned(), 1e-3),
-        ];
-        for (figure, title, scale) in views {
-            let chart = Chart {
-                title,
-                conditions: chart_conditions(record, work),
-                threads: threads.to_owned(),
-                is_logarithmic: figure == tail,
-                lines: lines(record, work, figure, scale),
-            };
-            if !chart.lines.is_empty() {
-                files.push((format!("scaling-{work}-{figure}.svg"), chart.svg()?));
-            }
-        }
-    }
-    Ok(files)
-}
-
-/// The line of each stage: the median at each number of threads with which it was measured.
-fn lines(record: &Record, work: &str, figure: &str, scale: f64) -> Vec<Line> {
-    let threads = numbers_at(record, 2);
-    let line = |(number, (stage, name)): (usize, &(&str, &'static str))| {
-        let point = |&n: &u32| {
-            let rounds = record.rounds_of(&format!("{work}/{stage}/{n}"), figure)?;
-            Some((f64::from(n), rounds.median() * scale))
-        };
-        Line { stage: number, name, points: threads.iter().filter_map(point).collect() }
-    };
-    STAGES.iter().enumerate().map(line).filter(|line| !line.points.is_empty()).collect()
-}
-
-/// Under what conditions, in one line.
-fn chart_conditions(record: &Record, work: &str) -> String {
-    let conditions = &record.conditions;
-    let whole =
-        if work.starts_with("server") { "Server and clients" } else { "The engine by itself" };
-    let rounds = match record.rounds() {
-        1 => "one round".to_owned(),
-        rounds => format!("median of {rounds} rounds"),
-    };
-    let longer = if SETS.contains(&work) { 4.0 } else { 1.0 };
-    format!(
-        "{whole}; {} cores; {} values of {} bytes, in memory ({}); {rounds} of {} s",
-        conditions.machine.cores,
-        thousands(conditions.number("keys") as u64),
-        thousands(conditions.number("value_bytes") as u64),
-        conditions.machine.file_system,
-        longer * conditions.number("seconds"),
-    )
 }
