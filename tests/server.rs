@@ -251,8 +251,8 @@ mod shutdown {
         let writers: Vec<JoinHandle<usize>> = (0..2)
             .map(|writer| {
                 let started = started.clone();
+                let mut client = KvsClient::connect(addr).unwrap();
                 thread::spawn(move || {
-                    let mut client = KvsClient::connect(addr).unwrap();
                     let mut acknowledged = 0;
                     while client.set(format!("{writer}-{acknowledged}"), "v".to_owned()).is_ok() {
                         acknowledged += 1;
