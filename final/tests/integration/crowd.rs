@@ -2,6 +2,7 @@
 //! that behave are served, by a server that needs no thread and hardly any memory for the others.
 
 use crate::kvs_server;
+use kvs_test_kit::active::Active;
 use kvs_test_kit::injected::is_injected;
 use kvs_test_kit::local::stat;
 use kvs_test_kit::process::{open_sockets, raise_open_files, resident, threads_called};
@@ -10,10 +11,8 @@ use kvs_test_kit::size::pick;
 use kvs_test_kit::{Raw, Server, until};
 use rustix::net::sockopt::set_socket_recv_buffer_size;
 use std::io::Write;
-use std::net::{SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::net::TcpStream;
+use std::sync::{Mutex, PoisonError};
 use tempfile::TempDir;
 
 const THREADS: usize = 2;
@@ -54,58 +53,16 @@ impl Crowd {
     }
 }
 
-/// Clients that ask and ask, and count their answers.
-struct Active {
-    answers: Arc<Vec<AtomicUsize>>,
-    done: Arc<AtomicBool>,
-    clients: Vec<JoinHandle<()>>,
-}
-
-impl Active {
-    fn start(addr: SocketAddr) -> Active {
-        let answers: Arc<Vec<_>> = Arc::new((0..ACTIVE).map(|_| AtomicUsize::new(0)).collect());
-        let done = Arc::new(AtomicBool::new(false));
-        let client = |number: usize| {
-            let (answers, done) = (Arc::clone(&answers), Arc::clone(&done));
-            let mut client = Raw::connect(addr);
-            thread::spawn(move || {
-                while !done.load(Ordering::Relaxed) {
-                    assert_eq!(client.ask(GET), FOUND);
-                    answers[number].fetch_add(1, Ordering::Relaxed);
-                }
-            })
-        };
-        let clients = (0..ACTIVE).map(client).collect();
-        Active { answers, done, clients }
-    }
-
-    fn counts(&self) -> Vec<usize> {
-        self.answers.iter().map(|count| count.load(Ordering::Relaxed)).collect()
-    }
-
-    /// Does something; each client is answered many times from its beginning on, and is answered
-    /// on when it is done.
-    fn go_on_during<T>(&self, phase: &str, something: impl FnOnce() -> T) -> T {
-        let before = self.counts();
-        let result = something();
-        let during = self.counts();
-        until("all active clients are answered", || {
-            let counts = self.counts();
-            during.iter().zip(counts).all(|(during, now)| now >= during + ANSWERS)
-        });
-        let counts = before.into_iter().zip(self.counts());
-        let counts: Vec<usize> = counts.map(|(before, now)| now - before).collect();
-        let (total, least) = (counts.iter().sum::<usize>(), counts.iter().min().unwrap());
-        println!("  {phase}: {total} answers to the active clients, at least {least} to each");
-        result
-    }
-
-    fn stop(self) {
-        self.done.store(true, Ordering::Relaxed);
-        for client in self.clients {
-            client.join().unwrap();
-        }
-    }
+/// Does something; each client is answered on when it is done.
+fn go_on_during<T>(active: &Active, phase: &str, something: impl FnOnce() -> T) -> T {
+    let before = active.counts();
+    let result = something();
+    active.go_on(ANSWERS);
+    let counts = before.into_iter().zip(active.counts());
+    let counts: Vec<usize> = counts.map(|(before, now)| now - before).collect();
+    let (total, least) = (counts.iter().sum::<usize>(), counts.iter().min().unwrap());
+    println!("  {phase}: {total} answers to the active clients, at least {least} to each");
+    result
 }
 
 /// Connects so many, and returns when the server has taken all of them in.
@@ -160,10 +117,10 @@ fn a_crowd_costs_little(pool: &str) {
 
     let large = format!(r#"{{"Set":{{"key":"large","value":"{}"}}}}"#, "v".repeat(LARGE));
     assert_eq!(first.ask(&large), r#"{"Ok":null}"#);
-    let active = Active::start(server.addr);
-    active.go_on_during("idle ones", || ());
+    let active = Active::start(server.addr, ACTIVE);
+    go_on_during(&active, "idle ones", || ());
     no_more_threads();
-    let mut dripping = active.go_on_during("dripping ones", || {
+    let mut dripping = go_on_during(&active, "dripping ones", || {
         let mut dripping = connect(&server, crowd.dripping);
         for _ in 0..DROPS {
             for stream in &mut dripping {
@@ -173,7 +130,7 @@ fn a_crowd_costs_little(pool: &str) {
         }
         dripping
     });
-    let unread = active.go_on_during("those that read nothing", || {
+    let unread = go_on_during(&active, "those that read nothing", || {
         let mut unread = connect(&server, crowd.unread);
         for stream in &mut unread {
             set_socket_recv_buffer_size(&*stream, 64 << 10).unwrap();
@@ -184,7 +141,7 @@ fn a_crowd_costs_little(pool: &str) {
         no_more_threads();
         unread
     });
-    active.go_on_during("all of them, and drops again", || {
+    go_on_during(&active, "all of them, and drops again", || {
         for stream in &mut dripping {
             stream.write_all(b"x").unwrap();
         }
@@ -194,7 +151,7 @@ fn a_crowd_costs_little(pool: &str) {
     let connections = crowd.idle + crowd.dripping + crowd.unread + ACTIVE + 1;
     assert!(crowded.contains(&format!("\\nconnections {connections}\\n")), "{crowded}");
     // All of them are as good as new.
-    active.go_on_during("the idle ones and the dripping ones ask, all at once", || {
+    go_on_during(&active, "the idle ones and the dripping ones ask, all at once", || {
         for (streams, request, expected) in
             [(&mut idle, GET, FOUND), (&mut dripping, "", r#"{"Err":"not a message"#)]
         {
@@ -208,7 +165,7 @@ fn a_crowd_costs_little(pool: &str) {
         }
     });
     drop(unread);
-    active.go_on_during("alone again", || ());
+    go_on_during(&active, "alone again", || ());
     no_more_threads();
     active.stop();
 }

@@ -1,6 +1,7 @@
 //! Clients that mean harm, or whose programs are broken, beside one that behaves and must not notice.
 
 use crate::kvs_server;
+use kvs_test_kit::active::Active;
 use kvs_test_kit::injected::is_injected;
 use kvs_test_kit::local::stat;
 use kvs_test_kit::process::{open_sockets, peak_resident};
@@ -11,9 +12,7 @@ use rand::{RngExt, SeedableRng};
 use rustix::net::sockopt::set_socket_linger;
 use std::io::Write;
 use std::net::TcpStream;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -24,9 +23,7 @@ const ANSWERS: usize = 200;
 /// A server with a client that goes on asking.
 struct Place {
     server: Server,
-    answers: Arc<AtomicUsize>,
-    done: Arc<AtomicBool>,
-    client: Option<JoinHandle<()>>,
+    behaves: Active,
     sockets: usize,
     _dir: TempDir,
 }
@@ -38,35 +35,21 @@ impl Place {
         let mut client = server.connect();
         assert_eq!(client.ask(SET), NOTHING);
         let sockets = open_sockets(server.pid());
-        let (answers, done) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
-        let ask = {
-            let (answers, done) = (Arc::clone(&answers), Arc::clone(&done));
-            move || {
-                while !done.load(Ordering::Relaxed) {
-                    assert_eq!(client.ask(GET), FOUND);
-                    answers.fetch_add(1, Ordering::Relaxed);
-                }
-            }
-        };
-        let client = Some(thread::spawn(ask));
+        drop(client);
+        let behaves = Active::start(server.addr, 1);
         if is_injected("a client that takes what is another's") {
             server.connect().ask(r#"{"Remove":{"key":"k"}}"#);
         }
-        Place { server, answers, done, client, sockets, _dir: dir }
+        Place { server, behaves, sockets, _dir: dir }
     }
 
     /// The one that behaves is answered from now on as well.
     fn goes_on(&self) {
-        let now = self.answers.load(Ordering::Relaxed);
-        until("the one that behaves is answered", || {
-            let is_at_work = self.client.as_ref().is_some_and(|client| !client.is_finished());
-            assert!(is_at_work, "the one that behaves was disturbed");
-            self.answers.load(Ordering::Relaxed) >= now + ANSWERS
-        });
+        self.behaves.go_on(ANSWERS);
     }
 
     /// What the bad ones have left behind is gone, and the one that behaves had no trouble.
-    fn recovers(mut self) {
+    fn recovers(self) {
         self.goes_on();
         // Those that came before it have been taken in when this one is served.
         let mut client = self.server.connect();
@@ -74,8 +57,7 @@ impl Place {
         let sockets = || open_sockets(self.server.pid());
         until("their sockets are closed", || sockets() == self.sockets + 1);
         assert_eq!(stat(&mut client, "bytes_buffered"), 0);
-        self.done.store(true, Ordering::Relaxed);
-        self.client.take().unwrap().join().unwrap();
+        self.behaves.stop();
     }
 }
 

@@ -5,6 +5,7 @@
 //! | [`server`] | a server in a process of its own |
 //! | [`raw`] | a client that sends and reads lines as they are |
 //! | [`requests`] | what it sends, and what it gets |
+//! | [`active`] | clients that ask and ask |
 //! | [`wait`] | waiting for events, and telling that one never comes |
 //! | [`process`] | what Linux tells of a process |
 //! | [`size`] | how much a test does |
@@ -25,6 +26,7 @@
 //! Everything here panics where a test would fail.
 #![allow(clippy::unwrap_used)] // helpers of tests are tests
 
+pub mod active;
 pub mod engines;
 pub mod expected;
 pub mod flood;
