@@ -15,7 +15,7 @@
 //!
 //! What needs root, loop devices or a program that is not there is skipped, with the reason. With
 //! `-- --include-ignored` that is a failure.
-#![allow(clippy::unwrap_used, clippy::expect_used)] // helpers of tests are tests
+#![allow(clippy::unwrap_used)] // helpers of tests are tests
 
 mod buggy_engine;
 mod checks;
@@ -43,10 +43,10 @@ mod volume;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use promise::{Promise, Run};
 use record::Line;
+use std::env;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
-use std::{env, result};
 use table::PROMISES;
 
 fn main() -> ExitCode {
@@ -88,7 +88,7 @@ fn main() -> ExitCode {
 }
 
 /// Tries a promise, and injects its faults. If that fails, says how to repeat it.
-fn is_kept(promise: &'static Promise, run: Run) -> result::Result<Line, Failed> {
+fn is_kept(promise: &'static Promise, run: Run) -> Result<Line, Failed> {
     let since = Instant::now();
     let counts = promise.run(run).and_then(|counts| {
         promise.notices_its_faults(run)?;
@@ -104,7 +104,7 @@ fn is_kept(promise: &'static Promise, run: Run) -> result::Result<Line, Failed> 
 }
 
 /// Why a promise cannot be tried here, if so.
-fn is_possible(promise: &Promise) -> result::Result<(), String> {
+fn is_possible(promise: &Promise) -> Result<(), String> {
     if cfg!(debug_assertions) {
         return Err("only a release build tries it".to_owned());
     }
