@@ -24,7 +24,7 @@
 //! | [`simulated`] | what a store is asked on a disk that crashes, fails or decays |
 //!
 //! Everything here panics where a test would fail.
-#![allow(clippy::unwrap_used)] // helpers of tests are tests
+#![allow(clippy::unwrap_used, clippy::expect_used)] // helpers of tests are tests
 
 pub mod active;
 pub mod engines;
