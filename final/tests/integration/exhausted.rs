@@ -8,7 +8,6 @@ use kvs_test_kit::injected::is_injected;
 use kvs_test_kit::local::{Local, stat};
 use kvs_test_kit::requests::{GET, NOTHING};
 use kvs_test_kit::{Raw, Server, until};
-use std::io::Write;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,14 +16,8 @@ use tempfile::TempDir;
 /// More than the sockets take.
 const LARGE: usize = 64 << 20;
 
-/// Asks a server that may close the connection before it has read the request.
-fn try_to_ask(client: &mut Raw) -> String {
-    let _ = client.stream().write_all(format!("{GET}\n").as_bytes());
-    client.line()
-}
-
 fn is_refused(client: &mut Raw, message: &str) {
-    let answer = try_to_ask(client);
+    let answer = client.try_ask(GET);
     assert!(answer.starts_with(r#"{"Err":""#) && answer.contains(message), "{answer}");
     assert_eq!(client.line(), "", "it is closed");
 }
@@ -38,7 +31,7 @@ fn out_of_descriptors_a_new_client_is_told_so_and_the_others_are_served() {
     let mut clients = Vec::new();
     let message = loop {
         let mut client = server.connect();
-        match try_to_ask(&mut client) {
+        match client.try_ask(GET) {
             answer if answer == NOTHING => clients.push(client),
             answer => break answer,
         }

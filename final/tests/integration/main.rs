@@ -18,7 +18,6 @@ mod formats;
 mod hostile;
 mod leftovers;
 mod limits;
-mod oracle;
 mod pipelined;
 mod program;
 #[cfg(target_os = "linux")]

@@ -155,7 +155,7 @@ fn requests_that_have_arrived_are_answered_before_it_ends() {
 fn a_client_that_goes_on_sending_does_not_keep_it_from_its_end() {
     // A while after the start the system has made its socket as large as that of a busy connection.
     let engine = Prolific::new(500_000);
-    let mut server = Local::start(engine.clone(), Limits::default());
+    let mut server = Local::start(engine.engine(), Limits::default());
     let client = server.connect();
     engine.client.set(client.stream().try_clone().unwrap()).unwrap();
     let answered = thread::scope(|scope| {

@@ -121,7 +121,7 @@ pub fn gated() -> (impl KvsEngine, Gate) {
     (reads(get), gate)
 }
 
-/// An engine whose every `set` makes the client of this socket send more, as much as the sockets take.
+/// Has an engine whose every `set` makes the client of this socket send more, as much as the sockets take.
 /// From the given one on each waits at the gate first.
 #[derive(Clone)]
 pub struct Prolific {
@@ -159,23 +159,18 @@ impl Prolific {
             *sent += count;
         }
     }
-}
 
-impl KvsEngine for Prolific {
-    fn set(&self, _key: String, _value: String) -> Result<()> {
-        if self.sets.fetch_add(1, Ordering::Relaxed) >= self.gated_from {
-            self.gate.pass();
-        }
-        self.send();
-        Ok(())
-    }
-
-    fn get(&self, _key: String) -> Result<Option<String>> {
-        unreachable!("the test does not ask for it")
-    }
-
-    fn remove(&self, _key: String) -> Result<()> {
-        unreachable!("the test does not ask for it")
+    /// The engine. Nobody is to read from it.
+    pub fn engine(&self) -> impl KvsEngine {
+        let this = self.clone();
+        let set = move |_, _| {
+            if this.sets.fetch_add(1, Ordering::Relaxed) >= this.gated_from {
+                this.gate.pass();
+            }
+            this.send();
+            Ok(())
+        };
+        played(|_| unreachable!("the test does not ask for it"), set)
     }
 }
 

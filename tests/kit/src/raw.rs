@@ -39,6 +39,12 @@ impl Raw {
         line.trim_end_matches('\n').to_owned()
     }
 
+    /// The same of a server that may close the connection at any time, also before it has read the line.
+    pub fn try_ask(&mut self, line: &str) -> String {
+        let _ = self.0.get_mut().write_all(format!("{line}\n").as_bytes());
+        self.line()
+    }
+
     /// Whether there is something to read, without waiting for it.
     pub fn has_answer(&self) -> bool {
         self.stream().set_nonblocking(true).unwrap();
