@@ -1,5 +1,5 @@
 //! The small costs of concurrent programs, all measured in one run on one machine: a thread, a job in a
-//! pool, a hand-over, a channel, a lock, an atomic, a concurrent map, a file, a connection.
+//! pool, a hand-over, a channel, a lock, a concurrent map, a file.
 //!
 //! ```console
 //! $ cargo bench --bench costs -- --quick
@@ -17,13 +17,11 @@
 //! two cores, two threads that do not disturb each other take half the time of one. What the threads did
 //! is checked: no sum, no look-up and no answer may be wrong.
 
-mod basics;
 mod channels;
 mod files;
 mod locks;
 mod maps;
 mod measure;
-mod network;
 mod pools;
 mod threads;
 
@@ -62,14 +60,12 @@ fn measure() -> Vec<(String, Figures)> {
         .without_plots()
         .configure_from_args();
     let mut costs = Costs { criterion, found: Vec::new() };
-    basics::costs(&mut costs);
     threads::costs(&mut costs);
     pools::costs(&mut costs);
     channels::costs(&mut costs);
     locks::costs(&mut costs);
     maps::costs(&mut costs);
     files::costs(&mut costs);
-    network::costs(&mut costs);
     costs.criterion.final_summary();
     costs.found
 }
