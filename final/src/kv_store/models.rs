@@ -33,11 +33,11 @@ pub(crate) fn models() -> Vec<Model> {
             .finds("compaction looks, then moves", "a removed key is back")
             .finds("compaction moves what is not there", "a removed key is back"),
         Model::new("compaction against set", compaction_against_set)
-            .within(4)
+            .max_preemptions(4)
             .finds("compaction looks, then moves", "the newer write has lost")
             .finds("compaction moves what is there", "the newer write has lost"),
         Model::new("compaction against remove", compaction_against_remove)
-            .within(4)
+            .max_preemptions(4)
             .finds("compaction looks, then moves", "a removed key is back")
             .finds("compaction moves what is not there", "a removed key is back"),
     ]

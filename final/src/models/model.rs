@@ -36,7 +36,7 @@ impl Model {
         Model { name, preemptions: None, scene, faults: Vec::new() }
     }
 
-    pub(crate) fn within(mut self, preemptions: usize) -> Model {
+    pub(crate) fn max_preemptions(mut self, preemptions: usize) -> Model {
         self.preemptions = Some(preemptions);
         self
     }

@@ -13,12 +13,12 @@ pub(crate) fn models() -> Vec<Model> {
                 "a worker goes on when the queue is closed",
                 "exceeded maximum number of branches",
             ),
-        Model::new("a pool of two is dropped", || dropped(2)).within(3).finds(
+        Model::new("a pool of two is dropped", || dropped(2)).max_preemptions(3).finds(
             "a worker goes on when the queue is closed",
             "exceeded maximum number of branches",
         ),
         Model::new("a pool is dropped by its job", dropped_by_its_job)
-            .within(3)
+            .max_preemptions(3)
             .finds("a worker joins itself", "deadlock"),
         Model::new("a job panics", job_panics)
             .finds("a panic ends the worker", "a panic that nobody caught"),

@@ -17,17 +17,17 @@ use std::time::Duration;
 pub(crate) fn models() -> Vec<Model> {
     vec![
         Model::new("a request and the end of its write", one_client)
-            .within(3)
+            .max_preemptions(3)
             .finds("a turn ends without a look at the notes", "deadlock")
             .finds("the last job tells nobody that it ends", "deadlock")
             .finds("who queues a connection rings no bell", "deadlock")
             .finds("a write that is done wakes nobody", "deadlock")
             .finds("a turn leaves without a look at its writes", "deadlock"),
         Model::new("two clients, one job", two_clients)
-            .within(2)
+            .max_preemptions(2)
             .finds("the last job tells nobody that it ends", "deadlock"),
         Model::new("a turn panics", turn_panics)
-            .within(2)
+            .max_preemptions(2)
             .finds("a job that panics counts for ever", "deadlock"),
     ]
 }
