@@ -1,7 +1,7 @@
 //! The threads, locks, atomics and the clock of the engine, the server and the pools, and the two
 //! crates that bring locks and atomics of their own.
 //!
-//! They have a place of their own because the [models](crate::models) put loom's types there, and then
+//! They have a place of their own because the models (`src/models`) put loom's types there, and then
 //! run the same code in every order that its threads can come in: `--cfg loom` does that. `Arc` is the
 //! standard library's in the models too, and not in here: what they ask is who waits for whom and who
 //! sees what, not who frees what.
