@@ -19,17 +19,20 @@ use std::any::Any;
 use std::io;
 use std::path::Path;
 
+/// A directory that this process has taken, until this is dropped.
+pub type Claim = Box<dyn Any + Send + Sync>;
+
 /// A place with directories and files.
 ///
 /// The rules are POSIX's, taken strictly. What was written is there for every reader at once. It is
 /// durable, which is to say that it survives a power loss, only after [`DiskFile::sync`]; and a name,
 /// new, changed or removed, only after [`Disk::sync_dir`] on its directory.
 pub trait Disk: Send + Sync + 'static {
-    /// Makes `dir` if need be and takes it for this process, until the result is dropped.
-    fn claim(&self, dir: &Path) -> Result<Box<dyn Any + Send + Sync>>;
+    /// Makes `dir` if need be and takes it for this process.
+    fn claim(&self, dir: &Path) -> Result<Claim>;
 
     /// As `claim`, but changes nothing: none if `dir` is such that nobody can have it.
-    fn claim_existing(&self, dir: &Path) -> Result<Option<Box<dyn Any + Send + Sync>>>;
+    fn claim_existing(&self, dir: &Path) -> Result<Option<Claim>>;
 
     /// The names in `dir`, in no order.
     fn list(&self, dir: &Path) -> io::Result<Vec<String>>;

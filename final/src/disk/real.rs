@@ -1,9 +1,8 @@
-use super::{Disk, DiskFile};
+use super::{Claim, Disk, DiskFile};
 use crate::data_dir::DataDir;
 #[cfg(feature = "testing")]
 use crate::sync_points::{Point, reach};
 use crate::{EngineKind, Result};
-use std::any::Any;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -14,13 +13,13 @@ use std::path::Path;
 pub struct RealDisk;
 
 impl Disk for RealDisk {
-    fn claim(&self, dir: &Path) -> Result<Box<dyn Any + Send + Sync>> {
+    fn claim(&self, dir: &Path) -> Result<Claim> {
         Ok(Box::new(DataDir::open(dir, EngineKind::Kvs)?))
     }
 
-    fn claim_existing(&self, dir: &Path) -> Result<Option<Box<dyn Any + Send + Sync>>> {
+    fn claim_existing(&self, dir: &Path) -> Result<Option<Claim>> {
         let claim = DataDir::open_existing(dir, EngineKind::Kvs)?;
-        Ok(claim.map(|claim| Box::new(claim) as Box<dyn Any + Send + Sync>))
+        Ok(claim.map(|claim| Box::new(claim) as Claim))
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {

@@ -1,9 +1,8 @@
 use super::power_loss::{Change, Content, FileId, is_durable, lose, replay, write};
-use super::{Disk, DiskFile};
+use super::{Claim, Disk, DiskFile};
 use crate::sync::{Mutex, MutexGuard};
 use crate::{KvsError, Result};
 use rand::Rng;
-use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -177,16 +176,16 @@ impl State {
 }
 
 impl Disk for SimulatedDisk {
-    fn claim(&self, dir: &Path) -> Result<Box<dyn Any + Send + Sync>> {
+    fn claim(&self, dir: &Path) -> Result<Claim> {
         let mut state = self.state();
         state.begin_plain().map_err(KvsError::at(dir))?;
         if !state.claimed.insert(dir.to_owned()) {
             return Err(KvsError::InUse { dir: dir.to_owned() });
         }
-        Ok(Box::new(Claim { disk: self.clone(), dir: dir.to_owned() }))
+        Ok(Box::new(Taken { disk: self.clone(), dir: dir.to_owned() }))
     }
 
-    fn claim_existing(&self, dir: &Path) -> Result<Option<Box<dyn Any + Send + Sync>>> {
+    fn claim_existing(&self, dir: &Path) -> Result<Option<Claim>> {
         self.claim(dir).map(Some)
     }
 
@@ -253,12 +252,12 @@ impl Disk for SimulatedDisk {
     }
 }
 
-struct Claim {
+struct Taken {
     disk: SimulatedDisk,
     dir: PathBuf,
 }
 
-impl Drop for Claim {
+impl Drop for Taken {
     fn drop(&mut self) {
         self.disk.state().claimed.remove(&self.dir);
     }

@@ -44,6 +44,7 @@ mod writer;
 pub use check::{CheckReport, check};
 pub use options::{Durability, KvStoreOptions};
 
+use crate::disk::Claim;
 use crate::sync::atomic::Ordering;
 use crate::{KvsEngine, Result, Stats};
 use background::Background;
@@ -51,7 +52,6 @@ use commit::Commit;
 use compactor::Compactor;
 use index::Index;
 use reader::Reader;
-use std::any::Any;
 use std::path::PathBuf;
 use std::sync::Arc;
 use writer::{Op, Writer};
@@ -83,7 +83,7 @@ struct Shared {
     compactor: Arc<Compactor>,
     background: Background,
     /// The directory is ours; given up last.
-    _claim: Box<dyn Any + Send + Sync>,
+    _claim: Claim,
 }
 
 impl KvStore {
