@@ -1,6 +1,7 @@
 //! What a server does with good, bad and strange clients, in the stage that the feature picks.
 
 use kvs_test_kit::Server;
+use kvs_test_kit::requests::{FOUND, GET, NOTHING, SET};
 use std::net::Shutdown;
 use std::process::Command;
 use tempfile::TempDir;
@@ -9,8 +10,6 @@ fn start(dir: &TempDir) -> Server {
     Server::start(&mut Command::new(env!("CARGO_BIN_EXE_kvs-server")), dir.path()).unwrap()
 }
 
-const SET: &str = r#"{"Set":{"key":"k","value":"v"}}"#;
-const GET: &str = r#"{"Get":{"key":"k"}}"#;
 const REMOVE: &str = r#"{"Remove":{"key":"k"}}"#;
 
 #[test]
@@ -18,10 +17,10 @@ fn the_protocol_is_as_documented() {
     let dir = TempDir::new().unwrap();
     let server = start(&dir);
     let mut client = server.connect();
-    assert_eq!(client.ask(GET), r#"{"Ok":null}"#);
-    assert_eq!(client.ask(SET), r#"{"Ok":null}"#);
-    assert_eq!(client.ask(GET), r#"{"Ok":"v"}"#);
-    assert_eq!(client.ask(REMOVE), r#"{"Ok":null}"#);
+    assert_eq!(client.ask(GET), NOTHING);
+    assert_eq!(client.ask(SET), NOTHING);
+    assert_eq!(client.ask(GET), FOUND);
+    assert_eq!(client.ask(REMOVE), NOTHING);
     assert_eq!(client.ask(REMOVE), r#"{"Err":"Key not found"}"#);
 }
 
@@ -49,7 +48,7 @@ fn a_malformed_line_is_answered_in_words_and_the_connection_goes_on() {
             answer.starts_with(r#"{"Err":"not a message of the protocol: "#),
             "{line:?} gave {answer}"
         );
-        assert_eq!(client.ask(GET), r#"{"Ok":null}"#);
+        assert_eq!(client.ask(GET), NOTHING);
     }
 }
 
@@ -62,11 +61,11 @@ fn a_line_beyond_the_limit_is_refused_and_the_connection_goes_on() {
     client.send(vec![b'x'; limit + limit / 2]);
     let answer = client.ask("");
     assert!(answer.contains("longer than"), "{answer}");
-    assert_eq!(client.ask(GET), r#"{"Ok":null}"#);
+    assert_eq!(client.ask(GET), NOTHING);
 
     let frame = r#"{"Set":{"key":"k","value":""}}"#.len() + 1;
     let value = "y".repeat(limit - frame);
-    assert_eq!(client.ask(&SET.replace("\"v\"", &format!("\"{value}\""))), r#"{"Ok":null}"#);
+    assert_eq!(client.ask(&SET.replace("\"v\"", &format!("\"{value}\""))), NOTHING);
     assert_eq!(client.ask(GET), format!(r#"{{"Ok":"{value}"}}"#));
 }
 
@@ -76,11 +75,11 @@ fn several_requests_in_one_packet_are_answered_in_order() {
     let server = start(&dir);
     let mut client = server.connect();
     client.send([SET, GET, "nonsense", REMOVE, GET, ""].join("\n"));
-    assert_eq!(client.line(), r#"{"Ok":null}"#);
-    assert_eq!(client.line(), r#"{"Ok":"v"}"#);
+    assert_eq!(client.line(), NOTHING);
+    assert_eq!(client.line(), FOUND);
     assert!(client.line().starts_with(r#"{"Err":"#));
-    assert_eq!(client.line(), r#"{"Ok":null}"#);
-    assert_eq!(client.line(), r#"{"Ok":null}"#);
+    assert_eq!(client.line(), NOTHING);
+    assert_eq!(client.line(), NOTHING);
 }
 
 #[test]
@@ -90,8 +89,8 @@ fn a_whole_request_is_answered_while_the_next_one_is_half_there() {
     let mut client = server.connect();
     let (half, rest) = GET.split_at(10);
     client.send(format!("{SET}\n{half}"));
-    assert_eq!(client.line(), r#"{"Ok":null}"#);
-    assert_eq!(client.ask(rest), r#"{"Ok":"v"}"#);
+    assert_eq!(client.line(), NOTHING);
+    assert_eq!(client.ask(rest), FOUND);
 }
 
 #[test]
@@ -102,8 +101,8 @@ fn one_request_in_many_packets_is_answered_once() {
     for byte in format!("{SET}\n{GET}\n").bytes() {
         client.send([byte]);
     }
-    assert_eq!(client.line(), r#"{"Ok":null}"#);
-    assert_eq!(client.line(), r#"{"Ok":"v"}"#);
+    assert_eq!(client.line(), NOTHING);
+    assert_eq!(client.line(), FOUND);
 }
 
 #[test]
@@ -113,8 +112,8 @@ fn a_client_that_ends_its_side_still_gets_its_answers() {
     let mut client = server.connect();
     client.send(format!("{SET}\n{GET}\n"));
     client.stream().shutdown(Shutdown::Write).unwrap();
-    assert_eq!(client.line(), r#"{"Ok":null}"#);
-    assert_eq!(client.line(), r#"{"Ok":"v"}"#);
+    assert_eq!(client.line(), NOTHING);
+    assert_eq!(client.line(), FOUND);
     assert_eq!(client.line(), "", "the server closes when the client is done");
 }
 
@@ -123,14 +122,14 @@ fn clients_that_vanish_do_not_disturb_the_next_one() {
     let dir = TempDir::new().unwrap();
     let server = start(&dir);
     let mut first = server.connect();
-    assert_eq!(first.ask(SET), r#"{"Ok":null}"#);
+    assert_eq!(first.ask(SET), NOTHING);
     drop(first);
     for end in ["", "{\"Get\"", "\u{0}\u{1}\u{2}"] {
         server.connect().send(end);
         // Closed with answers on their way: the server's next write fails.
         server.connect().send(format!("{GET}\n{end}").repeat(1000));
     }
-    assert_eq!(server.connect().ask(GET), r#"{"Ok":"v"}"#);
+    assert_eq!(server.connect().ask(GET), FOUND);
 }
 
 #[cfg(from_stage = "5")]
@@ -232,7 +231,7 @@ mod shutdown {
         let dir = TempDir::new().unwrap();
         let server = start(&dir);
         let mut client = server.connect();
-        assert_eq!(client.ask(SET), r#"{"Ok":null}"#);
+        assert_eq!(client.ask(SET), NOTHING);
         server.signal("-INT");
         let (status, log) = server.end();
         assert_eq!(status.code(), Some(0), "{log}");

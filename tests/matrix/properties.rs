@@ -2,6 +2,7 @@
 
 use crate::stage_process::Stage;
 use kvs_test_kit::Raw;
+use kvs_test_kit::requests::{FOUND, GET, NOTHING, SET};
 use std::fs;
 use tempfile::TempDir;
 
@@ -66,10 +67,6 @@ pub const PROPERTIES: &[Property] = &[
 
 /// Threads in the pools of those stages that can be told.
 const THREADS: usize = 4;
-const SET: &str = r#"{"Set":{"key":"k","value":"v"}}"#;
-const GET: &str = r#"{"Get":{"key":"k"}}"#;
-const FOUND: &str = r#"{"Ok":"v"}"#;
-const DONE: &str = r#"{"Ok":null}"#;
 
 /// A server of the stage, with one key in it and no client.
 fn start(stage: &str) -> (Stage, TempDir) {
@@ -79,7 +76,7 @@ fn start(stage: &str) -> (Stage, TempDir) {
 fn start_at(durability: &str, stage: &str) -> (Stage, TempDir) {
     let dir = TempDir::new().unwrap();
     let server = Stage::start_at(durability, stage, dir.path(), THREADS).unwrap();
-    assert_eq!(server.connect().ask(SET), DONE);
+    assert_eq!(server.connect().ask(SET), NOTHING);
     server.settle();
     (server, dir)
 }
@@ -94,7 +91,7 @@ fn second_client_is_answered(stage: &str) -> bool {
     let mut first = server.connect();
     assert_eq!(first.ask(GET), FOUND);
     let mut second = server.connect();
-    second.send(format!("{GET}\n"));
+    second.send_line(GET);
     let answered = server.answers(&second);
     drop(first);
     assert_eq!(second.line(), FOUND, "at the latest when the first one has gone");
@@ -107,7 +104,7 @@ fn threads_stay_bounded(stage: &str) -> bool {
     let clients: Vec<Raw> = (0..100)
         .map(|_| {
             let mut client = server.connect();
-            client.send(format!("{GET}\n"));
+            client.send_line(GET);
             client
         })
         .collect();
@@ -122,14 +119,14 @@ fn a_panic_costs_no_thread(stage: &str) -> bool {
     let before = server.threads();
     server.order("panic read");
     let mut unlucky = server.connect();
-    unlucky.send(format!("{GET}\n"));
+    unlucky.send_line(GET);
     assert_eq!(unlucky.line(), "", "the panic closes the connection");
     server.settle();
     if server.threads() != before {
         return false;
     }
     let mut next = server.connect();
-    next.send(format!("{GET}\n"));
+    next.send_line(GET);
     server.answers(&next) && next.line() == FOUND
 }
 
@@ -138,7 +135,7 @@ fn two_slow_reads_overlap(stage: &str) -> bool {
     server.order("hold read");
     let mut clients = [server.connect(), server.connect()];
     for client in &mut clients {
-        client.send(format!("{GET}\n"));
+        client.send_line(GET);
     }
     assert!(server.holds_one_more());
     let overlap = server.holds_one_more();
@@ -154,16 +151,16 @@ fn a_read_completes_during_a_write(stage: &str) -> bool {
     let (mut server, _dir) = start(stage);
     server.order("hold append");
     let mut writer = server.connect();
-    writer.send(format!("{}\n", SET.replace("\"v\"", "\"w\"")));
+    writer.send_line(&SET.replace("\"v\"", "\"w\""));
     assert!(server.holds_one_more());
     let mut reader = server.connect();
-    reader.send(format!("{GET}\n"));
+    reader.send_line(GET);
     let answered = server.answers(&reader);
     if answered {
         assert_eq!(reader.line(), FOUND, "the write is not done yet");
     }
     server.order("release");
-    assert_eq!(writer.line(), DONE);
+    assert_eq!(writer.line(), NOTHING);
     answered
 }
 
@@ -172,7 +169,7 @@ fn idle_clients_leave_it_answering(stage: &str) -> bool {
     let idle: Vec<Raw> = (0..workers(stage)).map(|_| server.connect()).collect();
     server.settle();
     let mut client = server.connect();
-    client.send(format!("{GET}\n"));
+    client.send_line(GET);
     let answered = server.answers(&client);
     drop(idle);
     assert_eq!(client.line(), FOUND, "at the latest when the idle ones have gone");
@@ -185,12 +182,12 @@ fn waiting_writers_leave_reads_answered(stage: &str) -> bool {
     server.order("hold append");
     let mut writers: Vec<Raw> = (0..workers(stage)).map(|_| server.connect()).collect();
     for writer in &mut writers {
-        writer.send(format!("{SET}\n"));
+        writer.send_line(SET);
     }
     assert!(server.holds_one_more());
     server.settle();
     let mut reader = server.connect();
-    reader.send(format!("{GET}\n"));
+    reader.send_line(GET);
     let answered = server.answers(&reader);
     server.order("release");
     drop(writers);
@@ -211,7 +208,7 @@ fn sigterm_stops_it(stage: &str) -> bool {
 
 fn a_torn_tail_is_cut(stage: &str) -> bool {
     let (server, dir) = start(stage);
-    assert_eq!(server.connect().ask(&SET.replace("\"k\"", "\"torn\"")), DONE);
+    assert_eq!(server.connect().ask(&SET.replace("\"k\"", "\"torn\"")), NOTHING);
     drop(server);
     let logs = fs::read_dir(dir.path()).unwrap().map(|file| file.unwrap().path());
     let log = logs.max_by_key(|path| path.metadata().unwrap().len()).unwrap();
@@ -222,7 +219,7 @@ fn a_torn_tail_is_cut(stage: &str) -> bool {
         Ok(server) => {
             let mut client = server.connect();
             assert_eq!(client.ask(GET), FOUND, "the record before the tail is whole");
-            assert_eq!(client.ask(&GET.replace("\"k\"", "\"torn\"")), DONE);
+            assert_eq!(client.ask(&GET.replace("\"k\"", "\"torn\"")), NOTHING);
             true
         }
         Err(log) => {
