@@ -26,7 +26,7 @@ use std::{env, fs, process, thread};
 use tempfile::TempDir;
 
 /// How long the lines of a command may take to come; as long only if something is wrong.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Job control as in a terminal. What is left of the jobs ends with the shell.
 const PRELUDE: &str = r#"
@@ -219,7 +219,7 @@ impl Shell {
         // A shell that has ended shows when nothing comes from it.
         let _ = self.stdin.as_mut().map(|stdin| stdin.write_all(line.as_bytes()));
 
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         let (mut lines, mut is_done, mut has_jobs) = (Vec::<String>::new(), false, true);
         loop {
             let printed: Vec<&str> = lines.iter().map(String::as_str).collect();
