@@ -11,14 +11,15 @@
 //! `tree.rs` has the files as they are and as they should be, `text.rs` reads Markdown.
 
 mod excerpts;
-mod expected;
-mod history;
+
 mod links;
 mod moves;
 mod numbers;
+mod output_pattern;
 mod problem;
 mod programs;
 mod sessions;
+mod stage_wording;
 mod stages;
 mod tables;
 mod text;
@@ -122,7 +123,7 @@ fn check() -> Vec<Problem> {
     };
     let mut problems: Vec<Problem> =
         TEXTS.iter().chain(&["SECURITY.md", "CONTRIBUTING.md"]).flat_map(check).collect();
-    problems.extend(history::check(root()));
+    problems.extend(stage_wording::check(root()));
     problems.extend(spelling());
     problems.extend(run(&tree, WALKTHROUGH).unwrap_or_else(|problem| vec![problem]));
     problems.extend(replay(&tree));

@@ -9,7 +9,7 @@
 //!   ended; so a program that hangs must not sleep by itself. A block `text output` after one of them
 //!   shows all that it prints: a panic's words too, after what went to stdout.
 
-use crate::expected::{line_matches, lines_match};
+use crate::output_pattern::{line_matches, lines_match};
 use crate::problem::Problem;
 use crate::stages::Stage;
 use crate::text::{Fence, fences};

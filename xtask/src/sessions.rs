@@ -10,7 +10,7 @@
 //!
 //! A block without `stage=` is not run, and may only build and start something.
 
-use crate::expected::{lines_begin, lines_match};
+use crate::output_pattern::{lines_begin, lines_match};
 use crate::problem::Problem;
 use crate::stages::Stage;
 use crate::text::{Fence, fences};

@@ -2,8 +2,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `mod.rs` | the calls |
-//! | `pending.rs` | a call whose answer is fetched later |
+//! | `mod.rs` | the calls, and those whose answer is fetched later |
 //! | `connection.rs` | a pipeline until its first error, and the reason afterwards |
 //! | `pipeline.rs` | requests out, answers in, matched by their order, without a deadlock between the two |
 //! | `timeout_reader.rs` | reads an answer within its timeout |
@@ -11,17 +10,15 @@
 
 mod connection;
 mod options;
-mod pending;
 mod pipeline;
 mod timeout_reader;
 
 pub use options::KvsClientOptions;
-pub use pending::Pending;
 
 use crate::protocol::Request;
 use crate::{KvsError, Result};
 use connection::Connection;
-use pipeline::{Pipeline, lock};
+use pipeline::{Pipeline, Slot, lock};
 use std::io;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::{Arc, Mutex};
@@ -174,4 +171,38 @@ fn no_value(value: Option<String>) -> Result<()> {
 
 fn unexpected(what: &str) -> KvsError {
     KvsError::Protocol(format!("the server answered with {what}"))
+}
+
+/// A request whose answer nobody has waited for yet.
+///
+/// They can be waited on in any order, in other threads too, and after their client is gone.
+/// An answer that comes before somebody waits for it is kept in memory. One that is dropped wants
+/// no answer; its request is executed like the others, if it was sent: requests are gathered, and
+/// sent when somebody waits, when they are many, or by [`flush`](KvsClient::flush).
+#[must_use = "without `wait` nobody knows whether it was done"]
+pub struct Pending<T> {
+    connection: Arc<Mutex<Connection>>,
+    slot: Arc<Slot>,
+    meaning: fn(Option<String>) -> Result<T>,
+}
+
+impl<T> Pending<T> {
+    fn new(
+        connection: Arc<Mutex<Connection>>,
+        slot: Arc<Slot>,
+        meaning: fn(Option<String>) -> Result<T>,
+    ) -> Pending<T> {
+        Pending { connection, slot, meaning }
+    }
+
+    /// Waits for the answer.
+    ///
+    /// # Errors
+    /// What the server says to the request; or that the connection was lost, and then nobody knows
+    /// whether the request was executed.
+    pub fn wait(self) -> Result<T> {
+        let mut connection = lock(&self.connection);
+        let value = connection.answer(&self.slot)?;
+        (self.meaning)(value).map_err(|error| connection.give_up(error))
+    }
 }

@@ -8,9 +8,9 @@
 //! - Of two imports of the same name the new one waits until the old one has gone.
 //! - A directive may ask for one earlier: `use std::thread`, or `use` for all of a file.
 
+use super::file_change::Done;
 use super::items::{Import, Kind, Piece};
 use super::slots::Slot;
-use super::state::Done;
 use std::collections::BTreeSet;
 
 type Paths = BTreeSet<Import>;

@@ -1,9 +1,9 @@
 //! The way from one stage to the next: what changes on it, and which move each item is in.
 
 use super::directives::{Chapter, Directive, What};
+use super::file_change::{Done, FileChange};
 use super::package::{self, Package};
 use super::render::render;
-use super::state::{Done, FileChange};
 use crate::problem::Problem;
 use std::collections::BTreeMap;
 use std::ops::Range;

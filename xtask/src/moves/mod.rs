@@ -52,18 +52,19 @@
 //! |---|---|
 //! | `items.rs` | splits a file into the pieces that a move can name |
 //! | `slots.rs` | puts the pieces of both stages side by side |
-//! | `state.rs`, `imports.rs` | what a file is like when some of its items are done |
+//! | `file_change.rs`, `imports.rs` | what a file is like when some of its items are done |
 //! | `directives.rs` | finds the directives |
 //! | `leg.rs` | finds the items that change, and the move that each is in |
 //! | `render.rs` | writes the difference of two states as captions and fences |
 //! | `typist.rs` | types what they say, and knows nothing of the files above |
 //! | `replay.rs` | has a whole text typed, and compares the end with the stage |
 //! | `compile.rs` | compiles each state, and runs the detours |
-//! | `steps.rs` | tests the sub-stages |
+//! | `substages.rs` | tests the sub-stages |
 //! | `package.rs` | reads a stage |
 
 mod compile;
 mod directives;
+mod file_change;
 mod imports;
 pub(crate) mod items;
 mod leg;
@@ -71,8 +72,7 @@ mod package;
 mod render;
 mod replay;
 mod slots;
-mod state;
-mod steps;
+mod substages;
 #[cfg(test)]
 mod tests;
 mod typist;
@@ -107,7 +107,7 @@ pub(crate) fn replay(root: &Path, file: &str, text: &str) -> Vec<Problem> {
 
 /// Runs the tests that the stages share on the sub-stages.
 pub(crate) fn test_steps(root: &Path) -> Vec<Problem> {
-    steps::test(root)
+    substages::test(root)
 }
 
 /// A directive for each item that changes in a chapter.

@@ -6,9 +6,9 @@
 //! last lines, with `- …` between. The fences of a move are in the order of the file, and each takes
 //! for granted that those before it were typed.
 
+use super::file_change::{Done, FileChange, Shown};
 use super::items::{Kind, is_body};
 use super::slots::Slot;
-use super::state::{Done, FileChange, Shown};
 use similar::{Algorithm, ChangeTag, TextDiff};
 
 const CONTEXT: usize = 3;

@@ -1,7 +1,7 @@
 //! Puts the pieces of a file's two versions side by side.
 
+use super::file_change::Done;
 use super::items::{Kind, Piece};
-use super::state::Done;
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 
 /// A place in a file for a piece: the old or the new one, where there is one.

@@ -1,5 +1,5 @@
+use super::file_change::FileChange;
 use super::replay::states;
-use super::state::FileChange;
 use super::*;
 use std::fs;
 use tempfile::TempDir;

@@ -8,7 +8,7 @@ use crate::KvsEngine;
 use crate::thread_pool::ThreadPool;
 use kvs_common::protocol::{Connection, Request};
 use kvs_common::{KvsError, Result};
-use shutdown::{Guard, Shutdown};
+use shutdown::{OpenConnection, Shutdown};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::{thread, time::Duration};
@@ -48,9 +48,9 @@ impl<E: KvsEngine, P: ThreadPool> KvsServer<E, P> {
             match self.listener.accept() {
                 Ok((stream, _)) => {
                     let engine = self.engine.clone();
-                    let guard = self.shutdown.register(stream);
+                    let open = self.shutdown.register(stream);
                     self.pool.spawn(move || {
-                        if let Err(error) = serve(engine, &guard) {
+                        if let Err(error) = serve(engine, &open) {
                             log::debug!("connection lost: {error}");
                         }
                     });
@@ -67,11 +67,11 @@ impl<E: KvsEngine, P: ThreadPool> KvsServer<E, P> {
     }
 }
 
-/// Serves a connection. The engine is let go before the guard is: once no guard is left, the
-/// connections' share in the engine is gone too.
-fn serve(engine: impl KvsEngine, guard: &Guard) -> Result<()> {
-    let mut connection = Connection::new(guard.stream())?;
-    while !guard.shutdown_has_begun()
+/// Serves a connection. The engine is dropped before `open` is: once no connection is open,
+/// their shares in the engine are gone too.
+fn serve(engine: impl KvsEngine, open: &OpenConnection) -> Result<()> {
+    let mut connection = Connection::new(open.stream())?;
+    while !open.shutdown_has_begun()
         && let Some(request) = connection.next_request()?
     {
         connection.answer(request.and_then(|request| execute(&engine, request)))?;

@@ -40,13 +40,13 @@ impl Shutdown {
         self.begun.load(Ordering::SeqCst)
     }
 
-    /// Counts a connection as open until the guard is dropped, with the job that owns it, whether
+    /// Counts a connection as open until the result is dropped, with the job that owns it, whether
     /// the job was run or not.
-    pub(super) fn register(self: &Arc<Self>, stream: TcpStream) -> Guard {
+    pub(super) fn register(self: &Arc<Self>, stream: TcpStream) -> OpenConnection {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let stream = Arc::new(stream);
         self.open().insert(id, Arc::clone(&stream));
-        Guard { id, stream, shutdown: Arc::clone(self) }
+        OpenConnection { id, stream, shutdown: Arc::clone(self) }
     }
 
     /// Waits until no connection is served any more. Those that take longer than [`GRACE`] are cut
@@ -68,14 +68,14 @@ impl Shutdown {
     }
 }
 
-/// An open connection.
-pub(crate) struct Guard {
+/// A connection that is open as long as this value lives.
+pub(crate) struct OpenConnection {
     id: u64,
     stream: Arc<TcpStream>,
     shutdown: Arc<Shutdown>,
 }
 
-impl Guard {
+impl OpenConnection {
     pub(super) fn stream(&self) -> Arc<TcpStream> {
         Arc::clone(&self.stream)
     }
@@ -85,7 +85,7 @@ impl Guard {
     }
 }
 
-impl Drop for Guard {
+impl Drop for OpenConnection {
     fn drop(&mut self) {
         let mut open = self.shutdown.open();
         open.remove(&self.id);
