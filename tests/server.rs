@@ -17,11 +17,15 @@ fn the_protocol_is_as_documented() {
     let dir = TempDir::new().unwrap();
     let server = start(&dir);
     let mut client = server.connect();
-    assert_eq!(client.ask(GET), NOTHING);
-    assert_eq!(client.ask(SET), NOTHING);
-    assert_eq!(client.ask(GET), FOUND);
-    assert_eq!(client.ask(REMOVE), NOTHING);
-    assert_eq!(client.ask(REMOVE), r#"{"Err":"Key not found"}"#);
+    for (request, answer) in [
+        (r#"{"Get":{"key":"k"}}"#, r#"{"Ok":null}"#),
+        (r#"{"Set":{"key":"k","value":"v"}}"#, r#"{"Ok":null}"#),
+        (r#"{"Get":{"key":"k"}}"#, r#"{"Ok":"v"}"#),
+        (r#"{"Remove":{"key":"k"}}"#, r#"{"Ok":null}"#),
+        (r#"{"Remove":{"key":"k"}}"#, r#"{"Err":"Key not found"}"#),
+    ] {
+        assert_eq!(client.ask(request), answer, "{request}");
+    }
 }
 
 #[test]
