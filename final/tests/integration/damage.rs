@@ -3,7 +3,7 @@
 use kvs_final::disk::{Disk, SimulatedDisk};
 use kvs_final::{Durability, KvStoreOptions, KvsEngine, KvsError, check};
 use kvs_test_kit::simulated::damage::{Damage, is_noticed, store};
-use kvs_test_kit::simulated::workload::{DIR, Step, holds, key, open, run};
+use kvs_test_kit::simulated::workload::{DIR, Step, holds, is_damaged, key, open, run};
 use kvs_test_kit::size::pick;
 use std::path::{Path, PathBuf};
 
@@ -71,12 +71,7 @@ fn a_torn_tail_is_cut_and_damage_before_it_is_refused() {
             assert_eq!(store.get(key(number)).unwrap(), None);
             assert_eq!(store.get(key(number - 1)).unwrap().unwrap(), "value");
         } else {
-            match open() {
-                Err(KvsError::Damaged { path: file, offset, .. }) => {
-                    assert_eq!((&file, offset), (&path, *start as u64));
-                }
-                other => panic!("record {number}: {:?}", other.map(drop)),
-            }
+            is_damaged(open(), &path, *start);
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Stores that are long enough to be replayed by several threads.
 
 use kvs_final::disk::SimulatedDisk;
-use kvs_final::{Durability, KvStore, KvStoreOptions, KvsEngine, KvsError, Result, Stats};
-use kvs_test_kit::simulated::workload::{DIR, Model, key};
+use kvs_final::{Durability, KvStore, KvStoreOptions, KvsEngine, Result, Stats};
+use kvs_test_kit::simulated::workload::{DIR, Model, is_damaged, key};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -55,12 +55,7 @@ fn damage_is_named_wherever_it_is() {
         let mut bad = good.clone();
         bad[at] ^= 1;
         disk.set_content(&path, bad);
-        match open(&disk).map(drop) {
-            Err(KvsError::Damaged { path: file, offset, .. }) => {
-                assert_eq!((file, offset), (path.clone(), at as u64 - 15));
-            }
-            other => panic!("{name}: {other:?}"),
-        }
+        is_damaged(open(&disk), &path, at - 15);
         disk.set_content(&path, good);
     }
     open(&disk).unwrap();

@@ -1,8 +1,8 @@
 //! What recovery makes of the end of a segment, and of files that are not a store's.
 
 use kvs_final::disk::{Disk, SimulatedDisk};
-use kvs_final::{KvStore, KvsEngine, KvsError};
-use kvs_test_kit::simulated::workload::{DIR, open, open_os};
+use kvs_final::{KvStore, KvsEngine};
+use kvs_test_kit::simulated::workload::{DIR, is_damaged, open, open_os};
 use std::path::{Path, PathBuf};
 
 fn segment() -> PathBuf {
@@ -28,12 +28,7 @@ fn killed(disk: &SimulatedDisk, flipped: &[usize]) -> SimulatedDisk {
 }
 
 fn is_damaged_at(disk: &SimulatedDisk, expected: usize) {
-    match open_os(disk).map(drop) {
-        Err(KvsError::Damaged { path, offset, .. }) => {
-            assert_eq!((path, offset), (segment(), expected as u64));
-        }
-        other => panic!("{other:?}"),
-    }
+    is_damaged(open_os(disk), &segment(), expected);
 }
 
 #[test]

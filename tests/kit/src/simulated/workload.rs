@@ -192,6 +192,16 @@ pub fn holds(store: &KvStore, models: &[&Model]) -> std::result::Result<Model, S
     Ok(found)
 }
 
+/// Fails unless the store was refused for damage at this place.
+pub fn is_damaged(opened: Result<KvStore>, file: &Path, place: usize) {
+    match opened.map(drop) {
+        Err(KvsError::Damaged { path, offset, .. }) => {
+            assert_eq!((&*path, offset), (file, place as u64));
+        }
+        other => panic!("{}, byte {place}: {other:?}", file.display()),
+    }
+}
+
 /// How many files of the store are on the disk.
 pub fn files(disk: &SimulatedDisk) -> usize {
     disk.files().iter().filter(|path| path.starts_with(Path::new(DIR))).count()
