@@ -189,7 +189,7 @@ pub(crate) const PROMISES: &[Promise] = &[
         shown_by: suites::clients,
         faults: &[
             ("a limit that is one too high", "the key is 5 bytes long; the limit is 4"),
-            ("a client that takes what is another's", "the one that behaves was disturbed"),
+            ("a client that takes what is another's", "one that behaves was disturbed"),
             ("a panic that takes others along", "client 0"),
         ],
     },
