@@ -90,7 +90,7 @@ fn calls(script: &Script) -> Result<Vec<(String, usize)>, String> {
     Ok(most.into_iter().flat_map(each).collect())
 }
 
-/// Runs the script, kills the server when a thread comes to its so-manieth call of this name, and
+/// Runs the script, kills the server when one of its threads makes this call for the `at`-th time, and
 /// looks at what is there. Returns how many servers were killed there, and how many writes were
 /// acknowledged.
 fn kill_at(

@@ -35,11 +35,11 @@ impl Printed {
     }
 
     /// By all models, or by the one of that name with that fault.
-    fn by_models(words: &[&str]) -> Result<Printed, String> {
+    fn by_models(names: &[&str]) -> Result<Printed, String> {
         let target = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/loom");
         let mut command = Command::new(env!("CARGO"));
         command.args(["test", "--release", "--quiet", "--package", "final", "--test", "models"]);
-        command.args(["--target-dir", target, "--"]).args(words);
+        command.args(["--target-dir", target, "--"]).args(names);
         Printed::by(command.env("RUSTFLAGS", "--cfg loom"))
     }
 
@@ -49,9 +49,9 @@ impl Printed {
         results.filter_map(|rest| rest.split(' ').next()?.parse::<u64>().ok()).sum()
     }
 
-    /// The numbers in each line that has these words.
-    fn numbers(&self, words: &str) -> Vec<Vec<u64>> {
-        let lines = self.0.lines().filter(|line| line.contains(words));
+    /// The numbers in each line that has this text.
+    fn numbers(&self, text: &str) -> Vec<Vec<u64>> {
+        let lines = self.0.lines().filter(|line| line.contains(text));
         let numbers = |line: &str| {
             let parts = line.split(|letter: char| !letter.is_ascii_digit());
             parts.filter_map(|part| part.parse().ok()).collect()
