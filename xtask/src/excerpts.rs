@@ -27,21 +27,13 @@ const OPTIONS: [&str; 4] = ["docs", "from", "to", "fold"];
 
 /// Writes the excerpts of a text.
 pub(crate) fn sync(tree: &mut Tree, file: &str) -> Vec<Problem> {
-    let text = match tree.read(file) {
-        Ok(text) => text,
-        Err(problem) => return vec![problem],
-    };
-    let (text, problems) = rewrite(file, &text, "excerpt", |block| {
-        let wrong = |message| Problem::new(file, block.line, message);
-        let (path, rest) = block
-            .arguments
-            .split_once(": ")
-            .ok_or_else(|| wrong("an excerpt is `FILE: ITEM`".to_owned()))?;
-        let source = tree.read(path).map_err(|problem| wrong(problem.message))?;
-        excerpt(path, &source, rest).map_err(wrong)
-    });
-    tree.write(file, text);
-    problems
+    tree.rewrite(file, |tree, text| {
+        rewrite(file, text, "excerpt", |arguments| {
+            let (path, rest) = arguments.split_once(": ").ok_or("an excerpt is `FILE: ITEM`")?;
+            let source = tree.read(path).map_err(|problem| problem.message)?;
+            excerpt(path, &source, rest)
+        })
+    })
 }
 
 /// Caption and fence of an excerpt.

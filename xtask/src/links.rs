@@ -3,6 +3,7 @@
 
 use crate::problem::Problem;
 use crate::text::{fences, prose};
+use crate::tree::sources;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -16,7 +17,7 @@ const LONG: usize = 4;
 pub(crate) fn check(root: &Path, file: &str, text: &str, names: &Names) -> Vec<Problem> {
     let mut problems = Vec::new();
     let dir = root.join(file).parent().unwrap_or(root).to_owned();
-    for (line, words) in prose(text) {
+    for (line, _, words) in prose(text) {
         let (plain, code) = spans(words);
         let broken = targets(&plain)
             .into_iter()
@@ -67,12 +68,12 @@ fn broken(dir: &Path, own: &str, target: &str) -> Option<&'static str> {
 
 /// What a link may have after its `#`: the headings in small letters, with `-` for blanks, without marks.
 fn anchors(text: &str) -> BTreeSet<String> {
-    let headings = prose(text).filter(|(_, line)| line.starts_with('#'));
+    let headings = prose(text).filter(|(_, _, line)| line.starts_with('#'));
     let anchor = |heading: &str| {
         let title = heading.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
         title.chars().filter(|c| c.is_alphanumeric() || ['-', '_'].contains(c)).collect()
     };
-    headings.map(|(_, heading)| anchor(heading)).collect()
+    headings.map(|(_, _, heading)| anchor(heading)).collect()
 }
 
 /// What can be named.
@@ -89,8 +90,13 @@ pub(crate) struct Names<'a> {
 impl Names<'_> {
     pub(crate) fn read(root: &Path) -> Names<'_> {
         let mut functions = BTreeSet::new();
-        for dir in ["tests", "final", "stages", "benches"] {
-            read_functions(&root.join(dir), &mut functions);
+        let dirs = ["tests", "final", "stages", "benches"];
+        for (path, text) in dirs.iter().flat_map(|dir| sources(&root.join(dir))) {
+            // Modules can be named too.
+            functions.extend(path.file_stem().map(|stem| stem.to_string_lossy().into_owned()));
+            let is_name = |c: char| c.is_alphanumeric() || c == '_';
+            let found = text.split("fn ").skip(1).map(|rest| rest.split(|c| !is_name(c)).next());
+            functions.extend(found.flatten().map(str::to_owned));
         }
         let read = |file: &str| fs::read_to_string(root.join(file)).unwrap_or_default();
         let manifests = read("Cargo.toml") + &read("benches/Cargo.toml");
@@ -145,32 +151,15 @@ impl Names<'_> {
     }
 }
 
-/// The names of all functions and modules below a path.
-fn read_functions(path: &Path, names: &mut BTreeSet<String>) {
-    for entry in fs::read_dir(path).into_iter().flatten().flatten() {
-        read_functions(&entry.path(), names);
-    }
-    if path.extension().is_some_and(|extension| extension == "rs") {
-        names.extend(path.file_stem().map(|stem| stem.to_string_lossy().into_owned()));
-        let text = fs::read_to_string(path).unwrap_or_default();
-        let is_name = |c: char| c.is_alphanumeric() || c == '_';
-        let found = text.split("fn ").skip(1).map(|rest| rest.split(|c| !is_name(c)).next());
-        names.extend(found.flatten().map(str::to_owned));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::problem::said;
 
     /// What is found in a text at the root of the repository.
     fn found(text: &str) -> Vec<String> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-        let problems = check(root, "t.md", text, &Names::read(root));
-        problems
-            .into_iter()
-            .map(|problem| format!("{}: {}", problem.line, problem.message))
-            .collect()
+        said(check(root, "t.md", text, &Names::read(root)))
     }
 
     #[test]
@@ -179,7 +168,7 @@ mod tests {
             `tests/kv_store.rs`, `fetch_add`, `[x](y)`, `a_malformed_line_is_answered_in_words_and_the_connection_goes_on`\n\
             ```console\n$ cargo test --features stage-1 --test thread_pool naive\n\
             $ cargo bench --features all-stages --bench scaling -- --test\n$ cargo run --bin kvs-server\n```\n";
-        assert_eq!(found(text), Vec::<String>::new());
+        assert_eq!(found(text), [""; 0]);
     }
 
     #[test]
@@ -191,33 +180,20 @@ mod tests {
             ("<img alt=\"\" src=\"ghost.svg\">", "`ghost.svg`: there is no such file"),
             ("`tests/ghost.rs`", "`tests/ghost.rs`: there is no such file"),
             ("`a_test_that_nobody_wrote`", "`a_test_that_nobody_wrote`: there is no such test"),
-            (
-                "`cargo test --test ghosts`",
-                "`cargo test --test ghosts`: `--test ghosts` picks nothing",
-            ),
-            (
-                "`cargo test --test stories skip_lost_x`",
-                "`cargo test --test stories skip_lost_x`: `--test stories` picks nothing",
-            ),
-            (
-                "`cargo bench --bench cued`",
-                "`cargo bench --bench cued`: `--bench cued` picks nothing",
-            ),
-            (
-                "`cargo run --features stage-8`",
-                "`cargo run --features stage-8`: `--features stage-8` picks nothing",
-            ),
-            (
-                "`cargo run --bin kvs-ghost`",
-                "`cargo run --bin kvs-ghost`: `--bin kvs-ghost` picks nothing",
-            ),
         ] {
-            assert_eq!(found(text), [format!("1: {message}")]);
+            assert_eq!(found(text), [format!("t.md:1: {message}")]);
         }
-        let session = "```console\n$ cargo test --test ghosts\n```\n";
-        assert_eq!(
-            found(session),
-            ["2: `cargo test --test ghosts`: `--test ghosts` picks nothing"]
-        );
+        for (command, picked) in [
+            ("cargo test --test ghosts", "--test ghosts"),
+            ("cargo test --test stories skip_lost_x", "--test stories"),
+            ("cargo bench --bench cued", "--bench cued"),
+            ("cargo run --features stage-8", "--features stage-8"),
+            ("cargo run --bin kvs-ghost", "--bin kvs-ghost"),
+        ] {
+            let message = format!("`{command}`: `{picked}` picks nothing");
+            assert_eq!(found(&format!("`{command}`")), [format!("t.md:1: {message}")]);
+            let session = format!("```console\n$ {command}\n```\n");
+            assert_eq!(found(&session), [format!("t.md:2: {message}")]);
+        }
     }
 }

@@ -16,9 +16,9 @@
 
 use crate::problem::Problem;
 use crate::tree::Tree;
-use kvs_bench_kit::Record;
 use kvs_bench_kit::markdown::thousands;
 use kvs_bench_kit::record::{Rounds, Unit};
+use kvs_bench_kit::{Record, derived};
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -42,24 +42,17 @@ type Measured = (Vec<f64>, Unit);
 
 /// Brings the numbers of a text up to date.
 pub(crate) fn sync(tree: &mut Tree, file: &str) -> Vec<Problem> {
-    let text = match tree.read(file) {
-        Ok(text) => text,
-        Err(problem) => return vec![problem],
-    };
-    let mut records = HashMap::new();
-    let mut pick = |path: &str| {
-        let (name, rest) = path.split_once('/').ok_or("a path begins with a record")?;
-        if !records.contains_key(name) {
-            let read = tree.read(&format!("benches/results/{name}.json"));
-            let text = read.map_err(|problem| problem.message)?;
-            let record: Record = serde_json::from_str(&text).map_err(|e| e.to_string())?;
-            records.insert(name.to_owned(), record);
-        }
-        measured(&records[name], rest)
-    };
-    let (text, problems) = rewrite(file, &text, &mut pick);
-    tree.write(file, text);
-    problems
+    tree.rewrite(file, |tree, text| {
+        let read =
+            |name: &str| Record::read(&derived::path(tree.root(), name)).map_err(|e| e.to_string());
+        let mut records = HashMap::new();
+        let mut pick = |path: &str| {
+            let (name, rest) = path.split_once('/').ok_or("a path begins with a record")?;
+            let record = records.entry(name.to_owned()).or_insert_with(|| read(name));
+            measured(record.as_ref().map_err(Clone::clone)?, rest)
+        };
+        rewrite(file, text, &mut pick)
+    })
 }
 
 /// What a record has of `read/stage-5/2/rate`: what its samples are of, and the figure.

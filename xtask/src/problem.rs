@@ -16,6 +16,12 @@ impl Problem {
     }
 }
 
+/// Problems as they are printed.
+#[cfg(test)]
+pub(crate) fn said(problems: Vec<Problem>) -> Vec<String> {
+    problems.iter().map(ToString::to_string).collect()
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}: {}", self.file, self.line, self.message)

@@ -208,6 +208,7 @@ fn threads(process: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::problem::said;
 
     /// What is found in a text whose programs use no library.
     fn found(text: &str) -> Vec<String> {
@@ -218,8 +219,7 @@ mod tests {
             dependencies: nothing.to_owned(),
         };
         let stages = BTreeMap::from([("1".to_owned(), stage)]);
-        let problems = check("t.md", text, &stages).into_iter();
-        problems.map(|problem| format!("{}: {}", problem.line, problem.message)).collect()
+        said(check("t.md", text, &stages))
     }
 
     fn program(attributes: &str, text: &str) -> String {
@@ -247,26 +247,24 @@ mod tests {
     fn a_program_that_does_something_else_is_noticed() {
         let output = "```text output\n43\n```\n";
         for (text, words) in [
-            (program("fails=E0382", "drop(1);"), "1: it compiles, and doesn't fail with E0382"),
-            (program("fails=E0383", MOVED), "1: its errors are {\"E0382\"}"),
-            (
-                program("fails=E0382", MOVED) + "```text error=E0382\nnever\n```\n",
-                "1: no `never` in",
-            ),
-            (program("runs", MOVED), "1: it doesn't compile"),
-            (program("runs", WAITS), "1: it hangs"),
-            (program("hangs", "panic!();"), "1: it panics"),
-            (program("panics", "drop(1);"), "1: it runs"),
+            (program("fails=E0382", "drop(1);"), "it compiles, and doesn't fail with E0382"),
+            (program("fails=E0383", MOVED), "its errors are {\"E0382\"}"),
+            (program("fails=E0382", MOVED) + "```text error=E0382\nnever\n```\n", "no `never` in"),
+            (program("runs", MOVED), "it doesn't compile"),
+            (program("runs", WAITS), "it hangs"),
+            (program("hangs", "panic!();"), "it panics"),
+            (program("panics", "drop(1);"), "it runs"),
             (
                 program("hangs", "loop { std::thread::sleep_ms(1) }"),
-                "1: a program that hangs must not",
+                "a program that hangs must not",
             ),
-            (program("runs", "println!(\"42\");") + output, "1: it printed\n42"),
-            (program("runs", "").replace("stage=1", "stage=9"), "1: `stage=` names no stage"),
-            (program("", ""), "1: Rust that nobody checks"),
+            (program("runs", "println!(\"42\");") + output, "it printed\n42"),
+            (program("runs", "").replace("stage=1", "stage=9"), "`stage=` names no stage"),
+            (program("", ""), "Rust that nobody checks"),
         ] {
             let found = found(&text);
-            assert!(found.len() == 1 && found[0].starts_with(words), "{found:?}, and not {words}");
+            let words = format!("t.md:1: {words}");
+            assert!(found.len() == 1 && found[0].starts_with(&words), "{found:?}, and not {words}");
         }
     }
 }

@@ -281,17 +281,14 @@ pub(crate) fn netcat(addr: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::problem::said;
 
     /// What is found in a text that is one session without programs.
     fn found(session: &str) -> Vec<String> {
         let nowhere = || Path::new("/nowhere").to_owned();
         let stage = Stage { programs: nowhere(), library: nowhere(), dependencies: nowhere() };
         let stages = BTreeMap::from([("1".to_owned(), stage)]);
-        let problems = check("t.md", &format!("```console stage=1\n{session}```\n"), &stages);
-        problems
-            .into_iter()
-            .map(|problem| format!("{}: {}", problem.line, problem.message))
-            .collect()
+        said(check("t.md", &format!("```console stage=1\n{session}```\n"), &stages))
     }
 
     #[test]
@@ -306,20 +303,17 @@ mod tests {
     #[test]
     fn another_output_than_shown_is_noticed() {
         for (session, words) in [
-            ("$ true\n$ echo crab\nlobster\n", "2: echo crab: it printed\ncrab"),
-            ("$ true\nlobster\n", "1: true: it printed\n"),
-            ("$ echo crab\n", "1: echo crab: it printed\ncrab"),
-            ("$ printf '1\\n2\\n'\n2\n1\n", "1: printf"),
-            ("$ echo 'crab\n", "1: echo 'crab: it printed\n"),
-            ("$ exit\n", "1: exit: the shell has ended"),
-            ("$ cargo build\n", "1: cargo build: it printed\nonly 'cargo run' is run here"),
-            ("crab\n", "1: the first line is no command"),
+            ("$ true\n$ echo crab\nlobster\n", "3: echo crab: it printed\ncrab"),
+            ("$ true\nlobster\n", "2: true: it printed\n"),
+            ("$ echo crab\n", "2: echo crab: it printed\ncrab"),
+            ("$ printf '1\\n2\\n'\n2\n1\n", "2: printf"),
+            ("$ echo 'crab\n", "2: echo 'crab: it printed\n"),
+            ("$ exit\n", "2: exit: the shell has ended"),
+            ("$ cargo build\n", "2: cargo build: it printed\nonly 'cargo run' is run here"),
+            ("crab\n", "2: the first line is no command"),
         ] {
-            // One line more, for the fence.
             let found = found(session);
-            let (line, rest) = words.split_once(':').unwrap();
-            let line = line.parse::<usize>().unwrap() + 1;
-            let words = format!("{line}:{rest}");
+            let words = format!("t.md:{words}");
             assert!(found.len() == 1 && found[0].starts_with(&words), "{found:?}, not {words}");
         }
     }

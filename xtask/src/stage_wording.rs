@@ -1,8 +1,8 @@
 //! No stage's code speaks of the others: the text tells the history.
 
 use crate::problem::Problem;
-use std::fs;
-use std::path::Path;
+use crate::tree::sources;
+use std::path::{Path, PathBuf};
 
 const FORBIDDEN: [&str; 9] =
     ["stage", "step ", "previous", "no longer", "not yet", "changed", "chapter", "copyright", "/*"];
@@ -11,26 +11,12 @@ const ALLOWED: &str = "as one step of `walkthrough.md`";
 
 /// The lines of the stages that say one of these words. `common` is no stage.
 pub(crate) fn check(root: &Path) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    for stage in fs::read_dir(root.join("stages")).into_iter().flatten().flatten() {
-        if stage.file_name().to_string_lossy().starts_with(|c: char| c.is_ascii_digit()) {
-            check_dir(root, &stage.path(), &mut problems);
-        }
-    }
-    problems
-}
-
-fn check_dir(root: &Path, dir: &Path, problems: &mut Vec<Problem>) {
-    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            check_dir(root, &path, problems);
-        } else if path.extension().is_some_and(|end| end == "rs") {
-            let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy();
-            let text = fs::read_to_string(&path).unwrap_or_default();
-            problems.extend(check_file(&name, &text));
-        }
-    }
+    let check = |(path, text): &(PathBuf, String)| {
+        let path = path.strip_prefix(root.join("stages")).unwrap_or(path).to_string_lossy();
+        let is_stage = path.starts_with(|first: char| first.is_ascii_digit());
+        if is_stage { check_file(&format!("stages/{path}"), text) } else { Vec::new() }
+    };
+    sources(&root.join("stages")).iter().flat_map(check).collect()
 }
 
 fn check_file(file: &str, text: &str) -> Vec<Problem> {
@@ -53,10 +39,8 @@ mod tests {
     fn a_look_into_the_future_is_noticed() {
         let text = "//! A store, as one step of `WALKTHROUGH.md`.\n\nfn f() {} // A later stage mends this.\n";
         let found = check_file("a.rs", text);
-        assert!(
-            found.len() == 1 && found[0].to_string().starts_with("a.rs:3: `stage`"),
-            "{found:?}"
-        );
+        let message = "`stage`: a stage doesn't know that there are others";
+        assert_eq!(found, [Problem::new("a.rs", 3, message)]);
     }
 
     #[test]

@@ -26,21 +26,12 @@ pub(crate) fn tables(tree: &Tree) -> Result<BTreeMap<String, String>, Problem> {
 
 /// Writes the tables of a text.
 pub(crate) fn sync(tree: &mut Tree, file: &str, tables: &BTreeMap<String, String>) -> Vec<Problem> {
-    let text = match tree.read(file) {
-        Ok(text) => text,
-        Err(problem) => return vec![problem],
+    let table = |name: &str| {
+        let names = || tables.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let table = tables.get(name).ok_or_else(|| format!("no such table; there are {}", names()));
+        Ok(format!("\n{}\n\n", table?.trim()))
     };
-    let (text, problems) =
-        rewrite(file, &text, "table", |block| match tables.get(block.arguments) {
-            Some(table) => Ok(format!("\n{}\n\n", table.trim())),
-            None => {
-                let names: Vec<&str> = tables.keys().map(String::as_str).collect();
-                let message = format!("no such table; there are {}", names.join(", "));
-                Err(Problem::new(file, block.line, message))
-            }
-        });
-    tree.write(file, text);
-    problems
+    tree.rewrite(file, |_, text| rewrite(file, text, "table", table))
 }
 
 /// Writes the figures.
@@ -101,7 +92,6 @@ fn promise_table(run: &Promises) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::Path;
 
     #[test]
     fn a_table_is_put_between_its_marks() {
@@ -129,22 +119,5 @@ mod tests {
             table.ends_with("2 cores, 2026-11-22, revision abc, the usual size: 8 s."),
             "{table}"
         );
-    }
-
-    #[test]
-    fn a_changed_record_changes_a_figure() {
-        let root = tempfile::tempdir().unwrap();
-        let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../benches/results/scaling.json");
-        let record = std::fs::read_to_string(own).unwrap();
-        let figures_of = |record: &str| {
-            let path = derived::path(root.path(), "scaling");
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, record).unwrap();
-            let mut tree = Tree::new(root.path());
-            assert_eq!(figures(&mut tree), []);
-            tree.read("benches/figures/scaling-read-rate.svg").unwrap()
-        };
-        let changed = record.replace("read/stage-7/2", "read/stage-7/3");
-        assert_ne!(figures_of(&record), figures_of(&changed));
     }
 }

@@ -4,16 +4,18 @@
 //! its own. The lines between them belong to the generator, the arguments to the author.
 
 use crate::problem::Problem;
+use std::ops::Range;
 
-/// Text between two marks.
-#[derive(Debug, PartialEq, Eq)]
+/// A mark, and the text up to the one that ends it.
+#[derive(Debug)]
 pub(crate) struct Block<'a> {
     /// The line of the first mark, from 1.
     pub(crate) line: usize,
+    pub(crate) name: &'static str,
     /// What stands in the first mark after the name.
     pub(crate) arguments: &'a str,
-    /// The lines between the marks.
-    pub(crate) body: &'a str,
+    /// Where the lines between the marks are; empty for a mark that stands alone.
+    pub(crate) body: Range<usize>,
 }
 
 /// A fenced block of code.
@@ -46,7 +48,7 @@ fn lines(text: &str) -> impl Iterator<Item = (usize, usize, &str)> {
 }
 
 /// The lines that are not within a block of code.
-pub(crate) fn lines_of_prose(text: &str) -> impl Iterator<Item = (usize, usize, &str)> {
+pub(crate) fn prose(text: &str) -> impl Iterator<Item = (usize, usize, &str)> {
     let mut is_code = false;
     lines(text).filter(move |(_, _, line)| {
         let is_fence = line.starts_with("```");
@@ -55,58 +57,66 @@ pub(crate) fn lines_of_prose(text: &str) -> impl Iterator<Item = (usize, usize, 
     })
 }
 
-/// The lines that are not within a block of code, with their numbers.
-pub(crate) fn prose(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    lines_of_prose(text).map(|(line, _, content)| (line, content))
-}
-
 /// What stands in a comment that begins with `name`.
-pub(crate) fn mark<'a>(line: &'a str, name: &str) -> Option<&'a str> {
+fn mark<'a>(line: &'a str, name: &str) -> Option<&'a str> {
     let inner = line.strip_prefix("<!--")?.strip_suffix("-->")?.trim();
     let rest = inner.strip_prefix(name)?;
     (rest.is_empty() || rest.starts_with(' ')).then(|| rest.trim())
 }
 
-/// The text with each block of this name as `generate` wants it. A block with a problem stays as it
-/// is.
-pub(crate) fn rewrite(
+/// The blocks of these names, and the marks of those that stand alone.
+pub(crate) fn blocks<'a>(
     file: &str,
-    text: &str,
-    name: &str,
-    mut generate: impl FnMut(&Block) -> Result<String, Problem>,
-) -> (String, Vec<Problem>) {
-    let (mut new, mut problems) = (String::new(), Vec::new());
-    let mut copied = 0;
-    let mut open: Option<(usize, usize, &str)> = None;
-    let end = format!("/{name}");
-    for (line, start, content) in lines_of_prose(text) {
+    text: &'a str,
+    names: &[&'static str],
+    alone: &[&'static str],
+) -> (Vec<Block<'a>>, Vec<Problem>) {
+    let (mut blocks, mut problems) = (Vec::new(), Vec::new());
+    let endless = |block: Block| {
+        Problem::new(file, block.line, format!("no `<!-- /{} -->` ends this", block.name))
+    };
+    let mut open: Option<Block> = None;
+    for (line, start, content) in prose(text) {
         let after = (start + content.len() + 1).min(text.len());
-        if let Some(arguments) = mark(content, name) {
-            if let Some((line, ..)) = open {
-                problems.push(Problem::new(file, line, format!("no `<!-- {end} -->` ends this")));
-            }
-            open = Some((line, after, arguments));
-        } else if mark(content, &end).is_some() {
-            let Some((line, body, arguments)) = open.take() else {
-                problems.push(Problem::new(
-                    file,
-                    line,
-                    format!("no `<!-- {name} … -->` before it"),
-                ));
-                continue;
-            };
-            match generate(&Block { line, arguments, body: &text[body..start] }) {
-                Ok(generated) => {
-                    new += &text[copied..body];
-                    new += &generated;
-                    copied = start;
+        let begun = names.iter().chain(alone).find_map(|name| Some((*name, mark(content, name)?)));
+        let ended = names.iter().find(|name| mark(content, &format!("/{name}")).is_some());
+        if let Some((name, arguments)) = begun {
+            problems.extend(open.take().map(endless));
+            let block = Block { line, name, arguments, body: after..after };
+            if alone.contains(&name) { blocks.push(block) } else { open = Some(block) }
+        } else if let Some(name) = ended {
+            match open.take().filter(|open| open.name == *name) {
+                Some(block) => blocks.push(Block { body: block.body.start..start, ..block }),
+                None => {
+                    let message = format!("no `<!-- {name} … -->` before it");
+                    problems.push(Problem::new(file, line, message));
                 }
-                Err(problem) => problems.push(problem),
             }
         }
     }
-    if let Some((line, ..)) = open {
-        problems.push(Problem::new(file, line, format!("no `<!-- {end} -->` ends this")));
+    problems.extend(open.map(endless));
+    (blocks, problems)
+}
+
+/// The text with each block of this name as `generate` wants it, which gets the block's arguments. A
+/// block with a problem stays as it is.
+pub(crate) fn rewrite(
+    file: &str,
+    text: &str,
+    name: &'static str,
+    generate: impl Fn(&str) -> Result<String, String>,
+) -> (String, Vec<Problem>) {
+    let (blocks, mut problems) = blocks(file, text, &[name], &[]);
+    let (mut new, mut copied) = (String::new(), 0);
+    for block in blocks {
+        match generate(block.arguments) {
+            Ok(generated) => {
+                new += &text[copied..block.body.start];
+                new += &generated;
+                copied = block.body.end;
+            }
+            Err(message) => problems.push(Problem::new(file, block.line, message)),
+        }
     }
     (new + &text[copied..], problems)
 }
@@ -164,24 +174,12 @@ mod tests {
 
     #[test]
     fn blocks_are_rewritten_and_all_else_stays() {
-        let (new, problems) = rewrite("t.md", TEXT, "list", |block| {
-            Ok(format!("{} {:?} {:?}\n", block.line, block.arguments, block.body))
+        let (new, problems) = rewrite("t.md", TEXT, "list", |arguments| match arguments {
+            "" => Err("why".to_owned()),
+            arguments => Ok(format!("{arguments:?}\n")),
         });
-        let expected = TEXT.replacen("old\n", "2 \"of x\" \"old\\n\"\n", 1).replacen(
-            "<!-- list -->\n<!-- /",
-            "<!-- list -->\n8 \"\" \"\"\n<!-- /",
-            1,
-        );
-        assert_eq!((new, problems), (expected, vec![]));
-    }
-
-    #[test]
-    fn a_block_with_a_problem_stays_as_it_is() {
-        let problem = || Problem::new("t.md", 2, "why");
-        let (new, problems) = rewrite("t.md", TEXT, "list", |block| {
-            if block.line == 2 { Err(problem()) } else { Ok(String::new()) }
-        });
-        assert_eq!((new.as_str(), problems), (TEXT, vec![problem()]));
+        let expected = TEXT.replacen("old\n", "\"of x\"\n", 1);
+        assert_eq!((new, problems), (expected, vec![Problem::new("t.md", 8, "why")]));
     }
 
     #[test]
@@ -190,8 +188,9 @@ mod tests {
             ("\n<!-- list -->\n", 2, "no `<!-- /list -->` ends this"),
             ("<!-- list -->\n<!-- list -->\n<!-- /list -->", 1, "no `<!-- /list -->` ends this"),
             ("<!-- /list -->", 1, "no `<!-- list … -->` before it"),
+            ("<!-- lis -->\n<!-- /list -->", 2, "no `<!-- list … -->` before it"),
         ] {
-            let (_, problems) = rewrite("t.md", text, "list", |_| Ok(String::new()));
+            let (_, problems) = blocks("t.md", text, &["list", "lis"], &[]);
             assert_eq!(problems, [Problem::new("t.md", line, message)]);
         }
     }

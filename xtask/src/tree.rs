@@ -32,6 +32,22 @@ impl Tree {
         }
     }
 
+    /// Puts in the place of a text what a generator makes of it.
+    pub(crate) fn rewrite(
+        &mut self,
+        file: &str,
+        generate: impl FnOnce(&Tree, &str) -> (String, Vec<Problem>),
+    ) -> Vec<Problem> {
+        match self.read(file) {
+            Ok(text) => {
+                let (new, problems) = generate(self, &text);
+                self.write(file, new);
+                problems
+            }
+            Err(problem) => vec![problem],
+        }
+    }
+
     pub(crate) fn write(&mut self, path: &str, text: String) {
         self.written.insert(path.to_owned(), text);
     }
@@ -65,6 +81,21 @@ impl Tree {
         };
         self.changed().map(difference).collect()
     }
+}
+
+/// The sources below a directory, with their paths.
+pub(crate) fn sources(dir: &Path) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            let text = fs::read_to_string(&path).unwrap_or_default();
+            found.push((path, text));
+        }
+    }
+    found
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Finds the directives of a text.
 
 use crate::problem::Problem;
-use crate::text::{lines_of_prose, mark};
+use crate::text::{Block, blocks, prose};
 use std::ops::Range;
 
 /// What stands under a heading such as `## 4. A fixed number of threads`.
@@ -49,42 +49,25 @@ pub(super) enum What {
 
 /// The numbered chapters of a text.
 pub(super) fn chapters(file: &str, text: &str) -> Result<Vec<Chapter>, Vec<Problem>> {
-    let (mut chapters, mut problems): (Vec<Chapter>, _) = (Vec::new(), Vec::new());
-    let mut is_open = false;
-    for (line, start, content) in lines_of_prose(text) {
-        let body = (start + content.len() + 1).min(text.len());
-        if let Some(title) = content.strip_prefix("## ") {
-            let number = title.split_once('.').and_then(|(number, _)| number.parse().ok());
-            let (stage, body) = (number.unwrap_or_default(), start..text.len());
-            if let Some(last) = chapters.last_mut() {
-                last.body.end = start;
-            }
-            chapters.push(Chapter { stage, line, body, directives: Vec::new() });
+    let mut chapters: Vec<Chapter> = Vec::new();
+    for (line, start, content) in prose(text) {
+        let Some(title) = content.strip_prefix("## ") else { continue };
+        if let Some(last) = chapters.last_mut() {
+            last.body.end = start;
         }
-        let mut problem = |message: &str| problems.push(Problem::new(file, line, message));
-        let Some(chapter) = chapters.last_mut() else { continue };
-        if let Some(end) = ["/move", "/try"].into_iter().find(|end| mark(content, end).is_some()) {
-            let open = chapter.directives.last_mut().filter(|last| last.what.end() == Some(end));
-            match open.filter(|_| is_open) {
-                Some(open) => open.body.end = start,
-                None => problem("there is nothing that this ends"),
-            }
-            is_open = false;
-            continue;
-        }
-        match directive(content) {
-            Some(Ok(_)) if is_open => problem("the directive before this has no end"),
-            Some(Ok(_)) if chapter.stage == 0 => problem("this chapter has no number"),
-            Some(Ok(what)) => {
-                is_open = what.end().is_some();
-                chapter.directives.push(Directive { line, what, body: body..body });
-            }
-            Some(Err(message)) => problem(message),
-            None => {}
-        }
+        let number = title.split_once('.').and_then(|(number, _)| number.parse().ok());
+        let (stage, body) = (number.unwrap_or_default(), start..text.len());
+        chapters.push(Chapter { stage, line, body, directives: Vec::new() });
     }
-    if is_open && let Some(last) = chapters.iter().flat_map(|chapter| &chapter.directives).last() {
-        problems.push(Problem::new(file, last.line, "this has no end"));
+    let alone = ["compiles", "step", "rename"];
+    let (blocks, mut problems) = blocks(file, text, &["move", "try"], &alone);
+    for Block { line, name, arguments, body } in blocks {
+        let chapter = chapters.iter_mut().rfind(|chapter| chapter.line < line);
+        match (directive(name, arguments), chapter.filter(|chapter| chapter.stage > 0)) {
+            (Ok(what), Some(chapter)) => chapter.directives.push(Directive { line, what, body }),
+            (Ok(_), None) => problems.push(Problem::new(file, line, "this chapter has no number")),
+            (Err(message), _) => problems.push(Problem::new(file, line, message)),
+        }
     }
     chapters.retain(|chapter| chapter.stage > 0);
     if problems.is_empty() { Ok(chapters) } else { Err(problems) }
@@ -96,39 +79,24 @@ impl Directive {
     }
 }
 
-impl What {
-    /// The mark that ends what belongs to a directive.
-    fn end(&self) -> Option<&'static str> {
-        match self {
-            What::Move { .. } => Some("/move"),
-            What::Try { .. } => Some("/try"),
-            What::Compiles | What::Step(_) | What::Rename { .. } => None,
-        }
-    }
-}
-
-fn directive(line: &str) -> Option<Result<What, &'static str>> {
+fn directive(name: &str, arguments: &str) -> Result<What, &'static str> {
     let owned = |text: &str| text.trim().to_owned();
-    if let Some(arguments) = mark(line, "move") {
-        let what = arguments.split_once(':').map(|(file, names)| What::Move {
-            file: owned(file),
-            names: names.split(',').map(owned).collect(),
-        });
-        return Some(what.ok_or("a move is `FILE: ITEM, ITEM, …`"));
-    }
-    if let Some(arguments) = mark(line, "try") {
-        let what = arguments.split_once(' ');
-        let what =
-            what.map(|(file, result)| What::Try { file: owned(file), result: owned(result) });
-        return Some(what.ok_or("a try is `FILE RESULT`"));
-    }
-    if let Some(arguments) = mark(line, "rename") {
-        let what = arguments.split_once(':').and_then(|(file, names)| {
-            let (old, new) = names.split_once('=')?;
-            Some(What::Rename { file: owned(file), old: owned(old), new: owned(new) })
-        });
-        return Some(what.ok_or("a rename is `FILE: OLD = NEW`"));
-    }
-    let step = mark(line, "step").map(|name| Ok(What::Step(owned(name))));
-    step.or_else(|| mark(line, "compiles").map(|_| Ok(What::Compiles)))
+    Ok(match name {
+        "move" => {
+            let parts = arguments.split_once(':').ok_or("a move is `FILE: ITEM, ITEM, …`")?;
+            What::Move { file: owned(parts.0), names: parts.1.split(',').map(owned).collect() }
+        }
+        "try" => {
+            let (file, result) = arguments.split_once(' ').ok_or("a try is `FILE RESULT`")?;
+            What::Try { file: owned(file), result: owned(result) }
+        }
+        "rename" => {
+            let parts = arguments.split_once(':');
+            let parts = parts.and_then(|(file, names)| Some((file, names.split_once('=')?)));
+            let (file, (old, new)) = parts.ok_or("a rename is `FILE: OLD = NEW`")?;
+            What::Rename { file: owned(file), old: owned(old), new: owned(new) }
+        }
+        "step" => What::Step(owned(arguments)),
+        _ => What::Compiles,
+    })
 }

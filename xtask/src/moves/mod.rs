@@ -85,16 +85,14 @@ use std::path::Path;
 
 /// Writes the moves of a text, and types them: at the end there must be what the stage has.
 pub(crate) fn sync(tree: &mut Tree, file: &str) -> Vec<Problem> {
-    let new = tree.read(file).map_err(|problem| vec![problem]);
-    match new.and_then(|text| generate(tree.root(), file, &text)) {
+    tree.rewrite(file, |tree, text| match generate(tree.root(), file, text) {
         Ok(new) => {
             let mut problems = replay::states(tree.root(), file, &new).err().unwrap_or_default();
             problems.extend(unnamed(tree.root(), file, &new));
-            tree.write(file, new);
-            problems
+            (new, problems)
         }
-        Err(problems) => problems,
-    }
+        Err(problems) => (text.to_owned(), problems),
+    })
 }
 
 /// Compiles the states of a text as it is, and runs its detours.

@@ -1,5 +1,6 @@
 //! The stages as they are on disk: files, and what Cargo.toml says of dependencies.
 
+use crate::tree::sources;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
@@ -30,7 +31,7 @@ impl Package {
     /// If it is not there, or its Cargo.toml is none.
     pub(super) fn read(root: &Path, dir: &str) -> Result<Package, String> {
         let mut package = Package::default();
-        package.read_files(&root.join(dir).join("src"), "src")?;
+        package.read_files(&root.join(dir))?;
         let manifest = |path: &Path| -> Result<toml::Table, String> {
             let text = fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
             text.parse().map_err(|error| format!("{}: {error}", path.display()))
@@ -52,25 +53,22 @@ impl Package {
     /// there are not there yet.
     ///
     /// # Errors
-    /// If the sub-stage is not there.
+    /// If the sub-stage has no files.
     pub(super) fn read_step(root: &Path, dir: &str, step: &str) -> Result<Package, String> {
         let mut package = Package::read(root, dir)?;
-        package.read_files(&root.join(step).join("src"), "src")?;
+        package.read_files(&root.join(step))?;
         package.files.retain(|_, text| !text.is_empty());
         Ok(package)
     }
 
-    fn read_files(&mut self, dir: &Path, prefix: &str) -> Result<(), String> {
-        let error = |error: std::io::Error| format!("{}: {error}", dir.display());
-        for entry in fs::read_dir(dir).map_err(error)? {
-            let path = entry.map_err(error)?.path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            let name = format!("{prefix}/{name}");
-            if path.is_dir() {
-                self.read_files(&path, &name)?;
-            } else {
-                self.files.insert(name, fs::read_to_string(&path).map_err(error)?);
-            }
+    fn read_files(&mut self, dir: &Path) -> Result<(), String> {
+        let found = sources(&dir.join("src"));
+        if found.is_empty() {
+            return Err(format!("there is no code in {}", dir.display()));
+        }
+        for (path, text) in found {
+            let name = path.strip_prefix(dir).unwrap_or(&path).to_string_lossy().into_owned();
+            self.files.insert(name, text);
         }
         Ok(())
     }
