@@ -136,34 +136,6 @@ mod tests {
     use tempfile::TempDir;
 
     #[test]
-    fn a_directory_has_one_owner_and_is_free_once_that_lets_go() {
-        let dir = TempDir::new().unwrap();
-        let owner = DataDir::open(dir.path(), EngineKind::Kvs).unwrap();
-        let error = DataDir::open(dir.path(), EngineKind::Kvs).unwrap_err();
-        assert!(matches!(error, KvsError::InUse { .. }), "{error}");
-        drop(owner);
-        DataDir::open(dir.path(), EngineKind::Kvs).unwrap();
-    }
-
-    #[test]
-    fn the_other_engines_directory_is_refused_and_named() {
-        let dir = TempDir::new().unwrap();
-        drop(DataDir::open(dir.path(), EngineKind::Sled).unwrap());
-        let error = DataDir::open(dir.path(), EngineKind::Kvs).unwrap_err().to_string();
-        assert!(error.contains("`sled`, not of `kvs`"), "{error}");
-    }
-
-    #[test]
-    fn the_engine_is_the_one_asked_for_else_the_one_found_else_kvs() {
-        let dir = TempDir::new().unwrap();
-        let choose = |asked| EngineKind::choose(asked, dir.path()).unwrap();
-        assert_eq!(choose(None), EngineKind::Kvs);
-        drop(DataDir::open(dir.path(), EngineKind::Sled).unwrap());
-        assert_eq!(choose(None), EngineKind::Sled);
-        assert_eq!(choose(Some(EngineKind::Kvs)), EngineKind::Kvs);
-    }
-
-    #[test]
     fn an_empty_marker_is_taken_and_a_foreign_one_is_refused() {
         let dir = TempDir::new().unwrap();
         fs::write(dir.path().join(MARKER), "").unwrap();

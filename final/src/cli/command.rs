@@ -138,12 +138,6 @@ mod tests {
     }
 
     #[test]
-    fn a_blank_line_asks_for_nothing() {
-        assert_eq!(parse(""), Ok(None));
-        assert_eq!(parse(" \t "), Ok(None));
-    }
-
-    #[test]
     fn what_is_no_command_is_refused() {
         for (line, message) in [
             ("fly", "`fly` is no command"),

@@ -63,35 +63,3 @@ impl LineDecoder {
         self.discarding
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_is_taken_up_to_the_limit_and_passed_over_beyond_it() {
-        let mut lines = LineDecoder::new(4);
-        let bytes = b"abc\nabcd\nx\n";
-        assert_eq!(lines.find(bytes), Some(Line::Whole(b"abc")));
-        assert_eq!(lines.find(bytes), Some(Line::Whole(b"abc")), "it was not taken");
-        let bytes = &bytes[lines.take()..];
-        assert_eq!(lines.find(bytes), Some(Line::TooLong));
-        let bytes = &bytes[lines.take()..];
-        assert_eq!(lines.find(bytes), Some(Line::Whole(b"x")));
-    }
-
-    #[test]
-    fn a_line_without_end_is_not_kept() {
-        let mut lines = LineDecoder::new(4);
-        assert_eq!(lines.find(b"abc"), None);
-        assert_eq!(lines.discard(), 0, "it may still end in time");
-        assert_eq!(lines.find(b"abcd"), None);
-        assert_eq!(lines.discard(), 4);
-        assert_eq!(lines.find(b"more"), None);
-        assert_eq!(lines.discard(), 4);
-        assert!(lines.is_discarding());
-        assert_eq!(lines.find(b"\nx\n"), Some(Line::TooLong));
-        assert_eq!(lines.take(), 1);
-        assert_eq!(lines.find(b"x\n"), Some(Line::Whole(b"x")));
-    }
-}

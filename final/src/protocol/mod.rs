@@ -79,28 +79,3 @@ pub fn encode(message: &impl Serialize) -> Result<Vec<u8>> {
 pub fn decode(line: &[u8]) -> Result<Request> {
     serde_json::from_slice(line).map_err(|error| KvsError::Protocol(error.to_string()))
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn text(message: &impl Serialize) -> String {
-        String::from_utf8(encode(message).unwrap()).unwrap()
-    }
-
-    #[test]
-    fn messages_look_as_the_protocol_says() {
-        let key = || "k".to_owned();
-        assert_eq!(text(&Request::Get { key: key() }), "{\"Get\":{\"key\":\"k\"}}\n");
-        assert_eq!(
-            text(&Request::Set { key: key(), value: "v".into() }),
-            "{\"Set\":{\"key\":\"k\",\"value\":\"v\"}}\n"
-        );
-        assert_eq!(text(&Request::Remove { key: key() }), "{\"Remove\":{\"key\":\"k\"}}\n");
-        assert_eq!(text(&Request::Stats {}), "{\"Stats\":{}}\n");
-        assert_eq!(text(&Response::Ok(Some("v".into()))), "{\"Ok\":\"v\"}\n");
-        assert_eq!(text(&Response::Ok(None)), "{\"Ok\":null}\n");
-        let missing = Response::from(Err(KvsError::KeyNotFound));
-        assert_eq!(text(&missing), "{\"Err\":\"Key not found\"}\n");
-    }
-}
