@@ -29,15 +29,6 @@ pub(super) enum Change {
     SyncDir { dir: PathBuf },
 }
 
-/// Writes as a file system does: behind the end there are zeros.
-pub(super) fn write(content: &mut Vec<u8>, offset: u64, bytes: &[u8]) {
-    let (start, end) = (offset as usize, offset as usize + bytes.len());
-    if content.len() < end {
-        content.resize(end, 0);
-    }
-    content[start..end].copy_from_slice(bytes);
-}
-
 impl Content {
     /// The bytes of a file, which is made if need be.
     fn file(&mut self, file: FileId) -> &mut Vec<u8> {
@@ -59,9 +50,33 @@ impl Content {
         }
     }
 
-    fn set_len(&mut self, file: FileId, len: u64) {
-        self.file(file).resize(len as usize, 0);
-        self.behind.remove(&file);
+    fn write(&mut self, file: FileId, offset: u64, bytes: &[u8]) {
+        let (start, end) = (offset as usize, offset as usize + bytes.len());
+        self.grow(file, offset);
+        let content = self.file(file);
+        content.resize(content.len().max(end), 0);
+        content[start..end].copy_from_slice(bytes);
+    }
+
+    /// Does what a change says, in full.
+    pub(super) fn apply(&mut self, change: &Change) {
+        match change {
+            Change::Write { file, offset, bytes } => self.write(*file, *offset, bytes),
+            Change::SetLen { file, len } => {
+                self.file(*file).resize(*len as usize, 0);
+                self.behind.remove(file);
+            }
+            Change::Name { path, file: Some(file) } => {
+                self.file(*file);
+                self.names.insert(path.clone(), *file);
+            }
+            Change::Name { path, file: None } => drop(self.names.remove(path)),
+            Change::Rename { from, to, file } => {
+                self.names.remove(from);
+                self.names.insert(to.clone(), *file);
+            }
+            Change::Sync { .. } | Change::SyncDir { .. } => {}
+        }
     }
 }
 
@@ -101,36 +116,18 @@ pub(super) fn replay<'a>(
                 let Parts { start, end, grows } = keep.parts(number, *file, bytes.len());
                 for part in [0..start, end..bytes.len()] {
                     if !part.is_empty() {
-                        let at = *offset + part.start as u64;
-                        content.grow(*file, at);
-                        write(content.file(*file), at, &bytes[part]);
+                        content.write(*file, *offset + part.start as u64, &bytes[part]);
                     }
                 }
                 if grows {
                     content.grow(*file, *offset + bytes.len() as u64);
                 }
             }
-            Change::SetLen { file, len } => {
-                if keep.whole(number, *file) {
-                    content.set_len(*file, *len);
-                }
-            }
-            Change::Name { path, file } => {
-                if keep.name(number, path) {
-                    match file {
-                        Some(file) => drop(content.names.insert(path.clone(), *file)),
-                        None => drop(content.names.remove(path)),
-                    }
-                }
-            }
+            Change::SetLen { file, .. } if !keep.whole(number, *file) => {}
             // A rename is one step: both names or none.
-            Change::Rename { from, to, file } => {
-                if keep.name(number, to) {
-                    content.names.remove(from);
-                    content.names.insert(to.clone(), *file);
-                }
-            }
-            Change::Sync { .. } | Change::SyncDir { .. } => {}
+            Change::Name { path, .. } | Change::Rename { to: path, .. }
+                if !keep.name(number, path) => {}
+            change => content.apply(change),
         }
     }
     content

@@ -1,9 +1,9 @@
-use super::power_loss::{Change, Content, FileId, is_durable, lose, replay, write};
+use super::power_loss::{Change, Content, FileId, is_durable, lose, replay};
 use super::{Claim, Disk, DiskFile};
 use crate::sync::{Mutex, MutexGuard};
 use crate::{KvsError, Result};
 use rand::Rng;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
@@ -33,8 +33,8 @@ pub struct Fault {
 
 #[derive(Default)]
 struct State {
-    names: BTreeMap<PathBuf, FileId>,
-    files: Vec<Vec<u8>>,
+    /// What is there now.
+    now: Content,
     claimed: BTreeSet<PathBuf>,
     /// What was there at the start.
     base: Content,
@@ -89,55 +89,49 @@ impl SimulatedDisk {
     /// The content of a file, if there is one of that name.
     pub fn content(&self, path: &Path) -> Option<Vec<u8>> {
         let state = self.state();
-        state.names.get(path).map(|file| state.files[*file].clone())
+        state.now.names.get(path).map(|file| state.now.files[*file].clone())
     }
 
     /// Replaces the content of a file, as damage would.
     pub fn set_content(&self, path: &Path, content: Vec<u8>) {
         let mut state = self.state();
-        if let Some(&file) = state.names.get(path) {
-            state.files[file] = content;
+        if let Some(&file) = state.now.names.get(path) {
+            state.now.files[file] = content;
         }
     }
 
     /// The names of all files.
     pub fn files(&self) -> Vec<PathBuf> {
-        self.state().names.keys().cloned().collect()
+        self.state().now.names.keys().cloned().collect()
     }
 
     /// A disk with the same content, all of it durable.
     pub fn snapshot(&self) -> SimulatedDisk {
         let state = self.state();
         let Content { behind, .. } = replay(&state.base, &state.changes, None);
-        let (names, files) = (state.names.clone(), state.files.clone());
-        SimulatedDisk::of(Content { names, files, behind })
+        SimulatedDisk::of(Content { behind, ..state.now.clone() }, &[])
     }
 
-    fn of(base: Content) -> SimulatedDisk {
-        let (names, files) = (base.names.clone(), base.files.clone());
-        SimulatedDisk(Arc::new(Mutex::new(State { names, files, base, ..State::default() })))
+    /// A disk on which these changes were made to `base`, and nothing was lost.
+    fn of(base: Content, done: &[Change]) -> SimulatedDisk {
+        // Nobody sees what is behind a file's end, as long as the power does not fail.
+        let shown = Content { behind: HashMap::new(), ..base.clone() };
+        let (now, changes) = (replay(&shown, done, None), done.to_vec());
+        SimulatedDisk(Arc::new(Mutex::new(State { now, base, changes, ..State::default() })))
     }
 
     /// The disk after a power loss that came when `changes` operations were done: whatever was not
     /// synced by then is kept, lost or torn, as the choices say.
     pub fn after_power_loss(&self, changes: usize, choices: &mut impl Rng) -> SimulatedDisk {
         let state = self.state();
-        SimulatedDisk::of(state.sized(lose(&state.base, state.done(changes), choices)))
+        SimulatedDisk::of(lose(&state.base, state.done(changes), choices), &[])
     }
 
     /// The disk after the process ended when `changes` operations were done. Nothing is lost, but
     /// what was not synced still is not: a power loss after that may take it.
     pub fn after_kill(&self, changes: usize) -> SimulatedDisk {
         let state = self.state();
-        let done = state.done(changes);
-        let Content { names, files, .. } = state.sized(replay(&state.base, done, None));
-        SimulatedDisk(Arc::new(Mutex::new(State {
-            names,
-            files,
-            base: state.base.clone(),
-            changes: done.to_vec(),
-            ..State::default()
-        })))
+        SimulatedDisk::of(state.base.clone(), state.done(changes))
     }
 }
 
@@ -147,10 +141,9 @@ impl State {
         &self.changes[..changes.min(self.changes.len())]
     }
 
-    /// With all files, also those in which nothing was kept.
-    fn sized(&self, mut content: Content) -> Content {
-        content.files.resize(self.files.len().max(content.files.len()), Vec::new());
-        content
+    fn change(&mut self, change: Change) {
+        self.now.apply(&change);
+        self.changes.push(change);
     }
 
     /// Counts an operation. If it is one that fails: its error, and whether a write shall do half of
@@ -171,7 +164,7 @@ impl State {
     }
 
     fn find(&self, path: &Path) -> io::Result<FileId> {
-        self.names.get(path).copied().ok_or_else(|| io::ErrorKind::NotFound.into())
+        self.now.names.get(path).copied().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 }
 
@@ -192,7 +185,7 @@ impl Disk for SimulatedDisk {
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
         let mut state = self.state();
         state.begin_plain()?;
-        let inside = state.names.keys().filter(|path| path.parent() == Some(dir));
+        let inside = state.now.names.keys().filter(|path| path.parent() == Some(dir));
         Ok(inside.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect())
     }
 
@@ -201,15 +194,12 @@ impl Disk for SimulatedDisk {
         state.begin_plain()?;
         let file = match state.find(path) {
             Ok(file) => {
-                state.files[file].clear();
-                state.changes.push(Change::SetLen { file, len: 0 });
+                state.change(Change::SetLen { file, len: 0 });
                 file
             }
             Err(_) => {
-                state.files.push(Vec::new());
-                let file = state.files.len() - 1;
-                state.names.insert(path.to_owned(), file);
-                state.changes.push(Change::Name { path: path.to_owned(), file: Some(file) });
+                let file = state.now.files.len();
+                state.change(Change::Name { path: path.to_owned(), file: Some(file) });
                 file
             }
         };
@@ -227,9 +217,7 @@ impl Disk for SimulatedDisk {
         let mut state = self.state();
         state.begin_plain()?;
         let file = state.find(from)?;
-        state.names.remove(from);
-        state.names.insert(to.to_owned(), file);
-        state.changes.push(Change::Rename { from: from.to_owned(), to: to.to_owned(), file });
+        state.change(Change::Rename { from: from.to_owned(), to: to.to_owned(), file });
         Ok(())
     }
 
@@ -237,8 +225,7 @@ impl Disk for SimulatedDisk {
         let mut state = self.state();
         state.begin_plain()?;
         state.find(path)?;
-        state.names.remove(path);
-        state.changes.push(Change::Name { path: path.to_owned(), file: None });
+        state.change(Change::Name { path: path.to_owned(), file: None });
         Ok(())
     }
 
@@ -272,13 +259,13 @@ impl DiskFile for SimulatedFile {
     fn len(&self) -> io::Result<u64> {
         let mut state = self.disk.state();
         state.begin_plain()?;
-        Ok(state.files[self.file].len() as u64)
+        Ok(state.now.files[self.file].len() as u64)
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         let mut state = self.disk.state();
         state.begin_plain()?;
-        let from = state.files[self.file].get(offset as usize..);
+        let from = state.now.files[self.file].get(offset as usize..);
         let from = from.and_then(|from| from.get(..buffer.len()));
         buffer.copy_from_slice(from.ok_or(io::ErrorKind::UnexpectedEof)?);
         Ok(())
@@ -291,16 +278,14 @@ impl DiskFile for SimulatedFile {
             Err((error, true)) => (&bytes[..bytes.len() / 2], Err(error)),
             Err((error, false)) => return Err(error),
         };
-        write(&mut state.files[self.file], offset, bytes);
-        state.changes.push(Change::Write { file: self.file, offset, bytes: bytes.to_owned() });
+        state.change(Change::Write { file: self.file, offset, bytes: bytes.to_owned() });
         result
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         let mut state = self.disk.state();
         state.begin_plain()?;
-        state.files[self.file].resize(len as usize, 0);
-        state.changes.push(Change::SetLen { file: self.file, len });
+        state.change(Change::SetLen { file: self.file, len });
         Ok(())
     }
 
