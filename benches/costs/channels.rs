@@ -1,25 +1,30 @@
 //! What it costs to send a number to one of several workers, by two kinds of channel.
 
-use crate::measure::{Costs, Run, timed};
+use criterion::{BenchmarkId, Criterion};
 use crossbeam::channel;
 use std::sync::{Mutex, mpsc};
 use std::thread;
+use std::time::{Duration, Instant};
 
-pub(crate) fn costs(costs: &mut Costs) {
-    let mut group = costs.group("channel");
+pub(crate) fn costs(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("channel");
     for workers in [1, 2, 4, 8] {
-        group.bench("mutex-mpsc", workers, |numbers| {
-            let (sender, receiver) = mpsc::channel();
-            let receiver = Mutex::new(receiver);
-            let send = move |number| sender.send(number).unwrap();
-            // The lock is held while its holder waits for a number: the others wait for the lock.
-            let receive = || receiver.lock().unwrap().recv().ok();
-            through(workers, numbers, send, receive)
+        group.bench_function(BenchmarkId::new("mutex-mpsc", workers), |b| {
+            b.iter_custom(|numbers| {
+                let (sender, receiver) = mpsc::channel();
+                let receiver = Mutex::new(receiver);
+                let send = move |number| sender.send(number).unwrap();
+                // The lock is held while its holder waits for a number: the others wait for the lock.
+                let receive = || receiver.lock().unwrap().recv().ok();
+                through(workers, numbers, send, receive)
+            });
         });
-        group.bench("crossbeam", workers, |numbers| {
-            let (sender, receiver) = channel::unbounded();
-            let send = move |number| sender.send(number).unwrap();
-            through(workers, numbers, send, || receiver.recv().ok())
+        group.bench_function(BenchmarkId::new("crossbeam", workers), |b| {
+            b.iter_custom(|numbers| {
+                let (sender, receiver) = channel::unbounded();
+                let send = move |number| sender.send(number).unwrap();
+                through(workers, numbers, send, || receiver.recv().ok())
+            });
         });
     }
 }
@@ -30,20 +35,14 @@ fn through(
     numbers: u64,
     send: impl FnMut(u64),
     receive: impl Fn() -> Option<u64> + Sync,
-) -> Run {
-    let worker = || {
-        let mut sum = 0;
-        while let Some(number) = receive() {
-            sum += number;
-        }
-        sum
-    };
+) -> Duration {
+    let worker = || std::iter::from_fn(&receive).sum::<u64>();
     thread::scope(|scope| {
         let workers: Vec<_> = (0..workers).map(|_| scope.spawn(worker)).collect();
-        timed(|| {
-            (0..numbers).for_each(send);
-            let sum: u64 = workers.into_iter().map(|worker| worker.join().unwrap()).sum();
-            assert_eq!(sum, numbers * (numbers - 1) / 2);
-        })
+        let start = Instant::now();
+        (0..numbers).for_each(send);
+        let sum: u64 = workers.into_iter().map(|worker| worker.join().unwrap()).sum();
+        assert_eq!(sum, numbers * (numbers - 1) / 2);
+        start.elapsed()
     })
 }

@@ -7,21 +7,18 @@
 //! $ KVS_RECORD=keep cargo bench --bench costs
 //! ```
 //!
-//! Criterion does each thing many times and says how long one takes. The last command also adds a round
-//! to the record, `benches/results/costs.json`: Criterion's estimates, and beside them what Criterion
-//! doesn't measure: the context switches an operation, of all threads of the process (voluntary ones of
-//! a thread that has to wait, involuntary ones of a thread whose core is given to another), look-ups that
-//! found nothing, and the memory of threads.
+//! Criterion does each thing many times and says how long one takes. Beside that the memory of threads is
+//! measured, and how many look-ups find nothing. The last command also adds a round to the record,
+//! `benches/results/costs.json`.
 //!
 //! With several threads the time is that from one operation to the next, whichever thread does it: on
 //! two cores, two threads that do not disturb each other take half the time of one. What the threads did
-//! is checked: no sum, no look-up and no answer may be wrong.
+//! is checked: no sum, no piece of a file and no number in a lock may be wrong.
 
 mod channels;
 mod files;
 mod locks;
 mod maps;
-mod measure;
 mod pools;
 mod threads;
 
@@ -29,7 +26,7 @@ use criterion::Criterion;
 use kvs_bench_kit::criterion::keep_if_asked;
 use kvs_bench_kit::record::Figures;
 use kvs_bench_kit::{Outcome, Record, Unit};
-use measure::Costs;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How long each is measured.
@@ -42,30 +39,27 @@ fn main() -> Outcome<()> {
         let record = Record::new(&std::env::temp_dir(), settings)?;
         Ok(record.units(Unit::Second, &["seconds"]).units(Unit::Byte, &bytes))
     };
-    keep_if_asked("costs", new, measure, |found, estimates, record| {
-        for (of, mut figures) in found {
-            figures.insert("seconds".to_owned(), estimates.seconds(&of)?);
-            record.add(of, figures);
-        }
-        record.add(format!("thread-memory/idle/{}", threads::IDLE), threads::memory());
-        Ok(())
-    })
+    keep_if_asked("costs", new, measure)
 }
 
-fn measure() -> Vec<(String, Figures)> {
-    let criterion = Criterion::default()
+/// Measures, and returns what Criterion doesn't say.
+fn measure() -> BTreeMap<String, Figures> {
+    let mut criterion = Criterion::default()
         .sample_size(10)
         .warm_up_time(Duration::from_millis(100))
         .measurement_time(TIME)
         .without_plots()
         .configure_from_args();
-    let mut costs = Costs { criterion, found: Vec::new() };
-    threads::costs(&mut costs);
-    pools::costs(&mut costs);
-    channels::costs(&mut costs);
-    locks::costs(&mut costs);
-    maps::costs(&mut costs);
-    files::costs(&mut costs);
-    costs.criterion.final_summary();
-    costs.found
+    threads::costs(&mut criterion);
+    pools::costs(&mut criterion);
+    channels::costs(&mut criterion);
+    locks::costs(&mut criterion);
+    files::costs(&mut criterion);
+    let mut others = maps::costs(&mut criterion);
+    criterion.final_summary();
+    others.insert(format!("thread-memory/idle/{}", threads::IDLE), threads::memory());
+    for (of, figures) in &others {
+        println!("{of}: {figures:?}");
+    }
+    others
 }

@@ -1,18 +1,19 @@
 //! What a job costs in each of the three pools.
 
-use crate::measure::{Costs, Group, Run, timed};
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, BenchmarkId, Criterion};
 use rayon_pool::thread_pool::{
     NaiveThreadPool, RayonThreadPool, SharedQueueThreadPool, ThreadPool,
 };
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-pub(crate) fn costs(costs: &mut Costs) {
+pub(crate) fn costs(criterion: &mut Criterion) {
     // One of many empty jobs that one thread gives to a pool of so many threads.
-    let mut group = costs.group("job");
+    let mut group = criterion.benchmark_group("job");
     pool(&mut group, "naive", 1, flat::<NaiveThreadPool>);
     for threads in [1, 2, 4] {
         pool(&mut group, "shared-queue", threads, flat::<SharedQueueThreadPool>);
@@ -20,21 +21,22 @@ pub(crate) fn costs(costs: &mut Costs) {
     }
     drop(group);
     // One of many empty jobs that jobs give to their own pool, up to a hundred each.
-    let mut group = costs.group("job-nested");
+    let mut group = criterion.benchmark_group("job-nested");
     for threads in [1, 2, 4] {
         pool(&mut group, "shared-queue", threads, tree::<SharedQueueThreadPool>);
         pool(&mut group, "rayon", threads, tree::<RayonThreadPool>);
     }
-    drop(group);
-    // From `spawn` to the job's first line, in a pool that has nothing to do.
-    let mut group = costs.group("job-latency").briefly();
-    pool(&mut group, "naive", 1, latency::<NaiveThreadPool>);
-    pool(&mut group, "shared-queue", 2, latency::<SharedQueueThreadPool>);
-    pool(&mut group, "rayon", 2, latency::<RayonThreadPool>);
 }
 
-fn pool<P: ThreadPool>(group: &mut Group<'_>, name: &str, threads: usize, run: fn(P, u64) -> Run) {
-    group.bench(name, threads, |jobs| run(P::new(threads as u32).unwrap(), jobs));
+fn pool<P: ThreadPool>(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    name: &str,
+    threads: usize,
+    run: fn(P, u64) -> Duration,
+) {
+    group.bench_function(BenchmarkId::new(name, threads), |b| {
+        b.iter_custom(|jobs| run(P::new(threads as u32).unwrap(), jobs));
+    });
 }
 
 /// How many jobs of the measurement are left, and who waits for the last. There is one measurement
@@ -56,22 +58,22 @@ fn job(number: u64) {
 }
 
 /// Lets something spawn so many jobs, and waits until they have run.
-fn timed_jobs(jobs: u64, spawn: impl FnOnce()) -> Run {
+fn timed_jobs(jobs: u64, spawn: impl FnOnce()) -> Duration {
     *WAITER.lock().unwrap() = Some(thread::current());
     LEFT.store(jobs, Ordering::Release);
-    timed(|| {
-        spawn();
-        while LEFT.load(Ordering::Acquire) > 0 {
-            thread::park();
-        }
-    })
+    let start = Instant::now();
+    spawn();
+    while LEFT.load(Ordering::Acquire) > 0 {
+        thread::park();
+    }
+    start.elapsed()
 }
 
-fn flat<P: ThreadPool>(pool: P, jobs: u64) -> Run {
+fn flat<P: ThreadPool>(pool: P, jobs: u64) -> Duration {
     timed_jobs(jobs, || (0..jobs).for_each(|number| pool.spawn(move || job(number))))
 }
 
-fn tree<P: ThreadPool + Send + Sync + 'static>(pool: P, jobs: u64) -> Run {
+fn tree<P: ThreadPool + Send + Sync + 'static>(pool: P, jobs: u64) -> Duration {
     let pool = Arc::new(pool);
     let handle = Arc::clone(&pool);
     timed_jobs(jobs, || pool.spawn(move || branch(handle, jobs)))
@@ -94,18 +96,4 @@ fn branch<P: ThreadPool + Send + Sync + 'static>(pool: Arc<P>, jobs: u64) {
     // Before it counts: the last handle is the one outside, which waits for the threads.
     drop(pool);
     job(jobs);
-}
-
-fn latency<P: ThreadPool>(pool: P, jobs: u64) -> Run {
-    let (running, started) = mpsc::channel();
-    let mut waited = Duration::ZERO;
-    for _ in 0..jobs {
-        // Long enough for a worker to have gone to sleep.
-        thread::sleep(Duration::from_millis(1));
-        let running = running.clone();
-        let spawned = Instant::now();
-        pool.spawn(move || running.send(Instant::now()).unwrap());
-        waited += started.recv().unwrap() - spawned;
-    }
-    Run { time: waited, counts: Vec::new() }
 }

@@ -1,28 +1,31 @@
 //! What a thread costs: to start it, to have it, and to hand something over to it.
 
-use crate::measure::{Costs, Group, timed};
+use criterion::{BenchmarkId, Criterion};
 use kvs_bench_kit::record::Figures;
 use procfs::{Current, Meminfo, process::Process};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Barrier, Condvar, Mutex};
-use std::thread;
+use std::sync::{Barrier, mpsc};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
 
-pub(crate) fn costs(costs: &mut Costs) {
+pub(crate) fn costs(criterion: &mut Criterion) {
     // A thread is started, and waited for.
-    costs.group("thread").bench_one("spawn-and-join", || thread::spawn(|| ()).join().unwrap());
+    let mut group = criterion.benchmark_group("thread");
+    group.bench_function(BenchmarkId::new("spawn-and-join", 1), |b| {
+        b.iter(|| thread::spawn(|| ()).join().unwrap());
+    });
+    drop(group);
 
     // A token goes from one thread to another, which waited for it.
-    let mut group = costs.group("hand-over");
+    let mut group = criterion.benchmark_group("hand-over");
     let cores = cores();
-    if let [one, ..] = cores[..] {
-        hand_over(&mut group, "park-one-core", park, [one; 2]);
-        hand_over(&mut group, "condvar-one-core", condvar, [one; 2]);
-    }
-    if let [one, other, ..] = cores[..] {
-        hand_over(&mut group, "park-two-cores", park, [one, other]);
-        hand_over(&mut group, "condvar-two-cores", condvar, [one, other]);
-        hand_over(&mut group, "spin-two-cores", spin, [one, other]);
+    for (name, second) in [("park-one-core", 0), ("park-two-cores", 1)] {
+        if let (Some(&one), Some(&other)) = (cores.first(), cores.get(second)) {
+            group.bench_function(BenchmarkId::new(name, 2), |b| {
+                b.iter_custom(|moves| hand_over(moves, [one, other]));
+            });
+        }
     }
 }
 
@@ -64,74 +67,43 @@ fn bytes() -> [(&'static str, u64); 4] {
     ]
 }
 
-/// Takes the token to and fro as often as it is told, as player 0 or player 1.
-type Player = fn(&Token, player: u64, times: u64, other: &thread::Thread);
-
-/// The token is with player 0 when the number is even, else with player 1.
+/// Takes a token to and fro as often as it is told, as player 0 or player 1. It is with player 0 when the
+/// number of its moves is even, else with player 1.
 ///
 /// The atomic number tells the other player that what was done before is done, so it is stored with
 /// `Release` and loaded with `Acquire`, as in a program that hands data over.
-#[derive(Default)]
-struct Token {
-    moves: AtomicU64,
-    locked_moves: Mutex<u64>,
-    moved: Condvar,
-}
-
-fn park(token: &Token, player: u64, times: u64, other: &thread::Thread) {
+fn play(moves: &AtomicU64, player: u64, times: u64, other: &Thread) {
     for number in (player..2 * times).step_by(2) {
-        while token.moves.load(Ordering::Acquire) != number {
+        while moves.load(Ordering::Acquire) != number {
             thread::park();
         }
-        token.moves.store(number + 1, Ordering::Release);
+        moves.store(number + 1, Ordering::Release);
         other.unpark();
     }
 }
 
-fn condvar(token: &Token, player: u64, times: u64, _: &thread::Thread) {
-    for number in (player..2 * times).step_by(2) {
-        let moves = token.locked_moves.lock().unwrap();
-        *token.moved.wait_while(moves, |moves| *moves != number).unwrap() += 1;
-        token.moved.notify_one();
-    }
-}
-
-fn spin(token: &Token, player: u64, times: u64, _: &thread::Thread) {
-    for number in (player..2 * times).step_by(2) {
-        while token.moves.load(Ordering::Acquire) != number {
-            std::hint::spin_loop();
-        }
-        token.moves.store(number + 1, Ordering::Release);
-    }
-}
-
-fn hand_over(group: &mut Group<'_>, name: &str, play: Player, cores: [usize; 2]) {
-    group.bench(name, 2, |moves| {
-        let token = Token::default();
-        // To and fro, so that it ends where it began.
-        let times = moves.div_ceil(2);
-        let mut run = thread::scope(|scope| {
-            let (send, receive) = std::sync::mpsc::channel::<thread::Thread>();
-            let token = &token;
-            let first = scope.spawn(move || {
-                pin(cores[0]);
-                let other = receive.recv().unwrap();
-                timed(|| play(token, 0, times, &other))
-            });
-            let other = first.thread().clone();
-            scope.spawn(move || {
-                pin(cores[1]);
-                send.send(thread::current()).unwrap();
-                play(token, 1, times, &other);
-            });
-            first.join().unwrap()
+/// The time that so many moves take, between threads on these cores.
+fn hand_over(moves: u64, cores: [usize; 2]) -> Duration {
+    let token = &AtomicU64::new(0);
+    // To and fro, so that it ends where it began: one move more than asked for, if that is an odd number.
+    let times = moves.div_ceil(2);
+    thread::scope(|scope| {
+        let (send, receive) = mpsc::channel::<Thread>();
+        let first = scope.spawn(move || {
+            pin(cores[0]);
+            let other = receive.recv().unwrap();
+            let start = Instant::now();
+            play(token, 0, times, &other);
+            start.elapsed()
         });
-        let locked = *token.locked_moves.lock().unwrap();
-        assert_eq!(token.moves.load(Ordering::Acquire) + locked, 2 * times);
-        // One move more than was asked for, if that was an odd number.
-        run.time = run.time.mul_f64(moves as f64 / (2 * times) as f64);
-        run
-    });
+        let other = first.thread().clone();
+        scope.spawn(move || {
+            pin(cores[1]);
+            send.send(thread::current()).unwrap();
+            play(token, 1, times, &other);
+        });
+        first.join().unwrap().mul_f64(moves as f64 / (2 * times) as f64)
+    })
 }
 
 /// The cores that this process may run on.

@@ -27,8 +27,6 @@
 mod challenge;
 #[cfg(from_stage = "4")]
 mod clients;
-#[cfg(stage = "final")]
-mod keep;
 #[cfg(from_stage = "4")]
 mod servers;
 
@@ -42,9 +40,15 @@ criterion::criterion_group!(
 
 #[cfg(stage = "final")]
 fn main() -> kvs_bench_kit::Outcome<()> {
-    keep::if_asked(|| {
+    let new = || {
+        let settings = [("clients", clients::CLIENTS.into()), ("at_once", clients::AT_ONCE.into())];
+        let record = kvs_bench_kit::Record::new(&std::env::temp_dir(), settings)?;
+        Ok(record.units(kvs_bench_kit::Unit::Second, &["seconds"]))
+    };
+    kvs_bench_kit::criterion::keep_if_asked("queued", new, || {
         benches();
         criterion::Criterion::default().configure_from_args().final_summary();
+        Default::default()
     })
 }
 

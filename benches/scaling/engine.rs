@@ -62,9 +62,7 @@ impl Bench {
         let other = Done::sum(measured.done.drain(threads..)).latencies.len() as f64 / seconds;
         let mut done = Done::sum(measured.done);
         let mut figures = done.figures(seconds);
-        let per_operation = |count| count as f64 / done.latencies.len() as f64;
-        figures.insert("waits".to_owned(), per_operation(done.switches.voluntary));
-        figures.insert("preempted".to_owned(), per_operation(done.switches.forced));
+        figures.insert("waits".to_owned(), done.waits as f64 / done.latencies.len() as f64);
         match work.beside {
             Beside::Writer => figures.insert("sets".to_owned(), other),
             Beside::Compactor => figures.insert("compactions".to_owned(), other),

@@ -21,8 +21,8 @@
 //! - `rate`: operations a second, of all threads or clients;
 //! - `p50`, `p99`, `p999`, `longest`: how long an operation took, or the requests that a client sent
 //!   at once;
-//! - `waits`, `preempted`: how often an operation's thread left the processor, to wait for something
-//!   or because it was another's turn; for a server, how often its threads did for a request;
+//! - `waits`: how often an operation's thread left the processor to wait for something; for a server,
+//!   how often its threads did for a request;
 //! - `sets`, `compactions`: what the thread beside those that are measured did in a second;
 //! - `cpu`: the time of the server's process for a request.
 

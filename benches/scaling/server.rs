@@ -99,9 +99,8 @@ impl Bench {
         figures.insert("cpu".to_owned(), (after.cpu - before.cpu) / requests);
         // A thread takes its count along when it ends, and there each connection has its own.
         if !(stage == Stage::ThreadedServer && reconnect) {
-            let switches = after.switches - before.switches;
-            figures.insert("waits".to_owned(), switches.voluntary as f64 / requests);
-            figures.insert("preempted".to_owned(), switches.forced as f64 / requests);
+            let waits = after.waits.saturating_sub(before.waits);
+            figures.insert("waits".to_owned(), waits as f64 / requests);
         }
         Ok(figures)
     }

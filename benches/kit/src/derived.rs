@@ -43,27 +43,3 @@ pub fn tables(root: &Path) -> Outcome<Vec<(&'static str, String)>> {
 pub fn figures(root: &Path) -> Outcome<Vec<(String, String)>> {
     figures::charts(&Record::read(&path(root, "scaling"))?)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn root() -> &'static Path {
-        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
-    }
-
-    #[test]
-    fn a_changed_sample_changes_its_table_and_its_figure() {
-        let mut record = Record::read(&path(root(), "scaling")).unwrap();
-        let made = |record: &Record| (tables::scaling(record), figures::charts(record).unwrap());
-        let before = made(&record);
-        for sample in record.samples.iter_mut().filter(|sample| sample.of == "read/final/2") {
-            *sample.figures.get_mut("rate").unwrap() *= 2.0;
-        }
-        let after = made(&record);
-        assert_ne!(before.0, after.0);
-        let changed = before.1.iter().zip(&after.1).filter(|(before, after)| before != after);
-        let changed: Vec<&str> = changed.map(|(before, _)| before.0.as_str()).collect();
-        assert_eq!(changed, ["scaling-read-rate.svg"]);
-    }
-}

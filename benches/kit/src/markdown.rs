@@ -47,25 +47,3 @@ pub fn thousands(number: u64) -> String {
     let (head, tail) = (number / 1000, number % 1000);
     if head == 0 { tail.to_string() } else { format!("{},{tail:03}", thousands(head)) }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cell_shows_the_spread_where_there_is_one() {
-        let rounds = |figures: &[f64]| Rounds::new(figures.iter().copied()).unwrap();
-        assert_eq!(with_spread(&rounds(&[300.0, 100.0, 200.0])), "200 (100–300)");
-        assert_eq!(with_spread(&rounds(&[1472.0])), "1,472");
-        assert_eq!(if_steady(&rounds(&[1.0, 0.95])), "0.975");
-        assert_eq!(if_steady(&rounds(&[0.031, 0.005])), "0.005–0.031");
-    }
-
-    #[test]
-    fn a_table_without_rows_is_none() {
-        let titles = ["title", "a"];
-        assert_eq!(table(&titles, []), None);
-        let row = vec!["row".to_owned(), "1".to_owned()];
-        assert_eq!(table(&titles, [row]).unwrap(), "| title | a |\n|---|--:|\n| row | 1 |\n");
-    }
-}

@@ -77,28 +77,3 @@ pub fn in_memory() -> PathBuf {
     let memory = Path::new("/dev/shm");
     if memory.is_dir() { memory.to_path_buf() } else { std::env::temp_dir() }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(line: &str) -> Outcome<Options> {
-        Options::parse(line.split_whitespace().map(str::to_owned))
-    }
-
-    #[test]
-    fn the_amount_is_that_of_a_test_unless_cargo_bench_runs_it() {
-        let amount = |line| parse(line).unwrap().amount;
-        assert_eq!(amount("--bench"), Amount::Quick);
-        assert_eq!(amount("--full --bench"), Amount::Full);
-        assert_eq!(amount("--bench --full --test"), Amount::Test);
-        assert_eq!(amount(""), Amount::Test);
-    }
-
-    #[test]
-    fn an_unknown_option_is_refused_and_a_word_is_a_choice() {
-        assert!(parse("--fast").unwrap_err().to_string().contains("--fast"));
-        let options = parse("--bench final").unwrap();
-        assert!(options.wants("read/final") && !options.wants("read/stage-1"));
-    }
-}

@@ -305,11 +305,4 @@ mod tests {
         let refused = new(8).continued(&path).err().unwrap().to_string();
         assert!(refused.contains("with other settings"), "{refused}");
     }
-
-    #[test]
-    fn a_median_lies_in_the_middle() {
-        let median = |figures: &[f64]| Rounds::new(figures.iter().copied()).unwrap().median();
-        assert_eq!(median(&[9.0, 1.0, 2.0]), 2.0);
-        assert_eq!(median(&[9.0, 1.0, 2.0, 4.0]), 3.0);
-    }
 }

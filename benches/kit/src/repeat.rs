@@ -2,7 +2,7 @@
 
 use crate::Outcome;
 use crate::record::Figures;
-use crate::usage::Switches;
+use crate::usage::waits_of_this_thread;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::thread::{Builder, sleep};
 use std::time::{Duration, Instant};
@@ -22,8 +22,8 @@ pub type Work<'a> = Box<dyn FnMut() -> Outcome<Duration> + Send + 'a>;
 pub struct Done {
     /// How long each turn took, in nanoseconds.
     pub latencies: Vec<u32>,
-    /// How often the thread left its processor.
-    pub switches: Switches,
+    /// How often the thread left its processor to wait for something.
+    pub waits: u64,
 }
 
 /// What all threads did, and what somebody else saw when the measurement began and when it ended.
@@ -90,14 +90,14 @@ struct Phase {
 impl Phase {
     fn repeat(&self, mut work: Work<'_>) -> Outcome<Done> {
         let mut done = Done::default();
-        let mut before = Switches::default();
+        let mut before = 0;
         loop {
             let time = work()?;
             match self.now.load(Ordering::Relaxed) {
                 WARMING_UP => {}
                 MEASURING => {
                     if done.latencies.is_empty() {
-                        before = Switches::of_this_thread()?;
+                        before = waits_of_this_thread()?;
                         self.begun.fetch_add(1, Ordering::Relaxed);
                     }
                     done.latencies.push(u32::try_from(time.as_nanos()).unwrap_or(u32::MAX));
@@ -105,7 +105,7 @@ impl Phase {
                 _ => {
                     // A thread that did nothing in that time has nothing to be compared with.
                     if !done.latencies.is_empty() {
-                        done.switches = Switches::of_this_thread()? - before;
+                        done.waits = waits_of_this_thread()? - before;
                     }
                     return Ok(done);
                 }
@@ -120,7 +120,7 @@ impl Done {
         let mut sum = Done::default();
         for done in all {
             sum.latencies.extend(done.latencies);
-            sum.switches = sum.switches + done.switches;
+            sum.waits += done.waits;
         }
         sum
     }

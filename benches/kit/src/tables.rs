@@ -88,36 +88,29 @@ pub fn counts(record: &Record) -> String {
     below(head, counted.into_iter().chain([named]))
 }
 
-/// The six benches of the challenge.
-pub const QUEUED: [&str; 6] = [
-    "write_queued_kvstore",
-    "read_queued_kvstore",
-    "write_queued_rayon",
-    "read_queued_rayon",
-    "write_queued_sled",
-    "read_queued_sled",
-];
-
-/// Milliseconds an iteration of the six benches, with a connection for each request and with kept ones,
-/// by the number of threads.
+/// Milliseconds an iteration of the six benches of the challenge, with a connection for each request and
+/// with kept ones, by the number of threads.
 pub fn queued(record: &Record) -> String {
+    const BENCHES: [&str; 6] = [
+        "write_queued_kvstore",
+        "read_queued_kvstore",
+        "write_queued_rayon",
+        "read_queued_rayon",
+        "write_queued_sled",
+        "read_queued_sled",
+    ];
     let time = |of: &str| Some(with_spread(&record.rounds_of(of, "seconds")?.scaled(1e3)));
-    let threads = numbers_at(record, 1).into_iter().filter(|&threads| threads > 0);
-    let threads: Vec<u32> = threads.collect();
-    let columns = [("each", "one each"), ("kept", "kept")].into_iter().flat_map(|(id, title)| {
-        threads.iter().map(move |n| (format!("{title}, {n}"), format!("{n}/{id}")))
-    });
+    let threads = &numbers_at(record, 2);
+    let columns =
+        [("one each", "connects"), ("kept", "keeps")].into_iter().flat_map(|(title, id)| {
+            threads.iter().map(move |n| (format!("{title}, {n}"), format!("{id}/{n}")))
+        });
     let columns: Vec<_> = columns.collect();
     let title = "ms an iteration; connection, threads of the pool";
-    let table = grid(title, &QUEUED, &columns, |bench, rest| {
-        time(&format!("{}/{rest}", bench.replace('_', "-")))
-    });
-    let null = time("null/0/none").unwrap_or_default();
-    let head = format!(
-        "{}; rounds: {}; `null`: {null} ms an iteration.",
-        record.source(),
-        record.rounds()
-    );
+    let table = grid(title, &BENCHES, &columns, |bench, id| time(&format!("{bench}/{id}")));
+    let null = time("null/clients").unwrap_or_default();
+    let (source, rounds) = (record.source(), record.rounds());
+    let head = format!("{source}; rounds: {rounds}; `null`: {null} ms an iteration.");
     below(head, [table])
 }
 
