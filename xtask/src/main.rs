@@ -10,8 +10,8 @@
 //!
 //! `tree.rs` has the files as they are and as they should be, `text.rs` reads Markdown.
 
+mod compiled;
 mod excerpts;
-
 mod links;
 mod moves;
 mod numbers;

@@ -9,12 +9,12 @@
 //!   ended; so a program that hangs must not sleep by itself. A block `text output` after one of them
 //!   shows all that it prints: a panic's words too, after what went to stdout.
 
+use crate::compiled::Compiled;
 use crate::output_pattern::{line_matches, lines_match};
 use crate::problem::Problem;
 use crate::stages::Stage;
 use crate::text::{Fence, fences};
-use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -26,9 +26,10 @@ const OUTCOMES: [&str; 4] = ["fails", "hangs", "panics", "runs"];
 const ASLEEP: usize = 50;
 const LOOK: Duration = Duration::from_millis(4);
 
-/// Whether a block is run or compiled.
-fn is_program(fence: &Fence) -> bool {
-    fence.language == "rust" && OUTCOMES.iter().any(|outcome| fence.get(outcome).is_some())
+/// How a block ends that is run or compiled.
+fn outcome<'a>(fence: &Fence<'a>) -> Option<(&'static str, &'a str)> {
+    let outcomes = OUTCOMES.iter().filter(|_| fence.language == "rust");
+    outcomes.into_iter().find_map(|outcome| Some((*outcome, fence.get(outcome)?)))
 }
 
 /// What goes otherwise than the text says.
@@ -36,16 +37,16 @@ pub(crate) fn check(file: &str, text: &str, stages: &BTreeMap<String, Stage>) ->
     let fences = fences(text);
     let mut problems = Vec::new();
     for (at, fence) in fences.iter().enumerate() {
-        if !is_program(fence) {
+        let Some(outcome) = outcome(fence) else {
             if fence.language == "rust" && !fence.is_generated {
                 let message = "Rust that nobody checks: make it an excerpt, a move or a program";
                 problems.push(Problem::new(file, fence.line, message));
             }
             continue;
-        }
-        let shown = fences.get(at + 1).filter(|next| is_output(next));
+        };
+        let shown = fences.get(at + 1).filter(|next| is_output(next)).map(|next| next.text);
         let wrong = match stages.get(fence.get("stage").unwrap_or_default()) {
-            Some(stage) => run_or_compile(fence, shown, stage).err(),
+            Some(stage) => ends(outcome, fence.text, shown, stage).err(),
             None => Some("`stage=` names no stage".to_owned()),
         };
         problems.extend(wrong.map(|message| Problem::new(file, fence.line, message)));
@@ -57,15 +58,20 @@ fn is_output(fence: &Fence) -> bool {
     fence.language == "text" && (fence.get("error").is_some() || fence.get("output").is_some())
 }
 
-fn run_or_compile(fence: &Fence, shown: Option<&Fence>, stage: &Stage) -> Result<(), String> {
+/// Whether a program ends with this outcome, such as `fails` and an error's code, and what is shown.
+pub(crate) fn ends(
+    (expected, code): (&str, &str),
+    text: &str,
+    shown: Option<&str>,
+    stage: &Stage,
+) -> Result<(), String> {
     let dir = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let compiled = compile(fence.text, stage, dir.path()).map_err(|error| error.to_string())?;
-    let shown: Option<Vec<&str>> = shown.map(|fence| fence.text.lines().collect());
-    if let Some(code) = fence.get("fails") {
-        return compiled.fails_with(code, &shown.unwrap_or_default());
+    let compiled = compile(text, stage, dir.path())?;
+    if expected == "fails" {
+        return fails_with(&compiled, code, shown.unwrap_or_default());
     }
     compiled.succeeds()?;
-    if fence.get("hangs").is_some() && fence.text.contains("sleep") {
+    if expected == "hangs" && text.contains("sleep") {
         return Err("a program that hangs must not sleep by itself".to_owned());
     }
     let ran = run(dir.path()).map_err(|error| error.to_string())?;
@@ -75,74 +81,47 @@ fn run_or_compile(fence: &Fence, shown: Option<&Fence>, stage: &Stage) -> Result
         Some(status) if status.code() == Some(101) => "panics",
         Some(_) => "ends otherwise",
     };
-    if fence.get(outcome).is_none() {
+    if outcome != expected {
         return Err(format!("it {outcome}, and printed\n{}{}", ran.stdout, ran.stderr));
     }
     let stderr = if outcome == "panics" { &*ran.stderr } else { "" };
     let printed: Vec<&str> = ran.stdout.lines().chain(stderr.lines()).collect();
-    match shown {
-        Some(shown) if !lines_match(&shown, &printed) => {
-            Err(format!("it printed\n{}", printed.join("\n")))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// What the compiler made of a program.
-pub(crate) struct Compiled {
-    pub(crate) status: ExitStatus,
-    /// The codes of its errors.
-    pub(crate) codes: BTreeSet<String>,
-    pub(crate) output: String,
+    let is_shown = |shown: &str| lines_match(&shown.lines().collect::<Vec<_>>(), &printed);
+    let is_good = shown.is_none_or(is_shown);
+    is_good.then_some(()).ok_or_else(|| format!("it printed\n{}", printed.join("\n")))
 }
 
 /// Compiles a program into a directory.
-fn compile(text: &str, stage: &Stage, dir: &Path) -> std::io::Result<Compiled> {
-    let mut rustc = Command::new("rustc");
-    rustc.args(["--edition", "2024", "--error-format", "json", "--cap-lints", "allow"]);
-    rustc.arg("-L").arg(format!("dependency={}", stage.dependencies.display()));
-    rustc.arg("--extern").arg(format!("kvs={}", stage.library.display()));
-    // Where a reader would have it: the compiler's messages name it.
-    fs::create_dir(dir.join("src"))?;
+fn compile(text: &str, stage: &Stage, dir: &Path) -> Result<Compiled, String> {
     let is_whole = text.lines().any(|line| line.starts_with("fn main()"));
     let text = if is_whole { text.to_owned() } else { format!("fn main() {{\n{text}}}\n") };
-    fs::write(dir.join("src/main.rs"), text)?;
-    let output = rustc.args(["-o", "program", "src/main.rs"]).current_dir(dir).output()?;
-
-    let mut compiled =
-        Compiled { status: output.status, codes: BTreeSet::new(), output: String::new() };
-    for line in String::from_utf8_lossy(&output.stderr).lines() {
-        let message: Value = serde_json::from_str(line).unwrap_or_default();
-        if message["level"] == "error" {
-            compiled.codes.extend(message["code"]["code"].as_str().map(str::to_owned));
-        }
-        compiled.output += message["rendered"].as_str().unwrap_or(line);
-    }
-    Ok(compiled)
+    // Where a reader would have it: the compiler's messages name it.
+    let written = fs::create_dir(dir.join("src"));
+    written.and_then(|()| fs::write(dir.join("src/main.rs"), text)).map_err(|e| e.to_string())?;
+    let dependencies = stage.library.parent().unwrap_or(dir);
+    let mut rustc = Command::new("rustc");
+    rustc.args(["--edition", "2024", "--error-format", "json", "--cap-lints", "allow"]);
+    rustc.arg("-L").arg(format!("dependency={}", dependencies.display()));
+    rustc.arg("--extern").arg(format!("kvs={}", stage.library.display()));
+    Compiled::by(rustc.args(["-o", "program", "src/main.rs"]).current_dir(dir))
 }
 
-impl Compiled {
-    pub(crate) fn succeeds(&self) -> Result<(), String> {
-        let error = || format!("it doesn't compile:\n{}", self.output);
-        self.status.success().then_some(()).ok_or_else(error)
+/// Whether a program fails to compile with this error and no other, and the compiler says these lines.
+pub(crate) fn fails_with(compiled: &Compiled, code: &str, shown: &str) -> Result<(), String> {
+    if compiled.succeeds().is_ok() {
+        return Err(format!("it compiles, and doesn't fail with {code}"));
     }
-
-    pub(crate) fn fails_with(&self, code: &str, shown: &[&str]) -> Result<(), String> {
-        if self.status.success() {
-            return Err(format!("it compiles, and doesn't fail with {code}"));
-        }
-        if !self.codes.iter().eq([code]) {
-            return Err(format!("its errors are {:?}\n{}", self.codes, self.output));
-        }
-        let mut rest = self.output.lines();
-        let wanted = shown.iter().filter(|line| !["", "...", "…"].contains(&line.trim()));
-        for line in wanted {
-            if !rest.any(|said| line_matches(without_number(line), without_number(said))) {
-                return Err(format!("no `{line}` in its place in\n{}", self.output));
-            }
-        }
-        Ok(())
+    let (codes, output) = (&compiled.codes, &compiled.output);
+    if !codes.iter().eq([code]) {
+        return Err(format!("its errors are {codes:?}\n{output}"));
     }
+    let mut rest = output.lines();
+    for line in shown.lines().filter(|line| !["", "...", "…"].contains(&line.trim())) {
+        if !rest.any(|said| line_matches(without_number(line), without_number(said))) {
+            return Err(format!("no `{line}` in its place in\n{output}"));
+        }
+    }
+    Ok(())
 }
 
 /// A line of the compiler's without the number in its margin, which counts the added line too.
@@ -213,11 +192,7 @@ mod tests {
     /// What is found in a text whose programs use no library.
     fn found(text: &str) -> Vec<String> {
         let nothing = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let stage = Stage {
-            programs: nothing.to_owned(),
-            library: nothing.join("libkvs.rlib"),
-            dependencies: nothing.to_owned(),
-        };
+        let stage = Stage { programs: nothing.to_owned(), library: nothing.join("libkvs.rlib") };
         let stages = BTreeMap::from([("1".to_owned(), stage)]);
         said(check("t.md", text, &stages))
     }

@@ -286,7 +286,7 @@ mod tests {
     /// What is found in a text that is one session without programs.
     fn found(session: &str) -> Vec<String> {
         let nowhere = || Path::new("/nowhere").to_owned();
-        let stage = Stage { programs: nowhere(), library: nowhere(), dependencies: nowhere() };
+        let stage = Stage { programs: nowhere(), library: nowhere() };
         let stages = BTreeMap::from([("1".to_owned(), stage)]);
         said(check("t.md", &format!("```console stage=1\n{session}```\n"), &stages))
     }

@@ -5,17 +5,13 @@
 
 use super::package::Package;
 use super::replay::{Expected, State};
+use crate::compiled::{Compiled, cargo};
 use crate::problem::Problem;
-use crate::programs::{self, Compiled};
+use crate::programs;
 use crate::stages::Stage;
-use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::{env, fs, io};
-
-/// What the program of a detour calls the library.
-const NAME: &str = "detour";
+use crate::text::fences;
+use std::path::Path;
+use std::{fs, io};
 
 /// Compiles each state. One that doesn't compile is a problem where the text says that it does;
 /// elsewhere it is only printed.
@@ -40,29 +36,26 @@ pub(super) fn check(root: &Path, file: &str, states: &[State]) -> Vec<Problem> {
 
 /// Compiles a state that is written to `dir`, and runs it if it is a detour.
 fn compile(dir: &Path, state: &State) -> Result<(), String> {
-    let run = |command| cargo(dir, command).map_err(|error| error.to_string());
-    let Expected::Ends(result, rest) = &state.expected else {
-        return run("check")?.0.succeeds();
+    let run = |command| {
+        let options = ["--lib", "--offline", "--message-format", "json", "--target-dir", "target"];
+        Compiled::by(cargo().current_dir(dir).arg(command).args(options))
     };
-    if let Some(code) = result.strip_prefix("fails=") {
-        let shown = rest.split_once("```text\n").and_then(|(_, rest)| rest.split_once("```"));
-        let shown: Vec<&str> = shown.map_or("", |(shown, _)| shown).lines().collect();
-        return run("check")?.0.fails_with(code, &shown);
+    let Expected::Ends(result, rest) = &state.expected else {
+        return run("check")?.succeeds();
+    };
+    let fences = fences(rest);
+    let text = |language| fences.iter().find(|f| f.language == language).map(|f| f.text);
+    let (outcome, code) = result.split_once('=').unwrap_or((result, ""));
+    if outcome == "fails" {
+        return programs::fails_with(&run("check")?, code, text("text").unwrap_or_default());
     }
-    let (compiled, library) = run("build")?;
-    compiled.succeeds()?;
-    let library = library.ok_or("cargo names no library")?;
-    let dependencies = dir.join("target/debug/deps");
-    let stage = Stage { programs: dir.to_owned(), library, dependencies };
-    if !rest.contains("```rust\n") {
-        return Err(format!(
-            "a detour that {result} needs a program: a `rust` fence after the `diff`"
-        ));
-    }
-    let program = rest.replacen("```rust\n", &format!("```rust {result} stage={NAME}\n"), 1);
-    let program = program.replacen("```text\n", "```text output\n", 1);
-    let problems = programs::check("", &program, &BTreeMap::from([(NAME.to_owned(), stage)]));
-    problems.into_iter().next().map_or(Ok(()), |problem| Err(problem.message))
+    let built = run("build")?;
+    built.succeeds()?;
+    let library = built.library.ok_or("cargo names no library")?;
+    let stage = Stage { programs: dir.to_owned(), library };
+    let needed =
+        || format!("a detour that {result} needs a program: a `rust` fence after the `diff`");
+    programs::ends((outcome, code), text("rust").ok_or_else(needed)?, text("text"), &stage)
 }
 
 /// Writes a package of some name, and takes away what an earlier one had in its place.
@@ -100,30 +93,4 @@ fn table(root: &Path, options: &str) -> String {
         });
     }
     format!("{{ {} }}", entries.join(", "))
-}
-
-/// Runs cargo on the package in `dir`: what it says, and the library that it has built.
-fn cargo(dir: &Path, command: &str) -> io::Result<(Compiled, Option<PathBuf>)> {
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(dir).args([command, "--lib", "--offline", "--message-format", "json"]);
-    cargo.arg("--target-dir").arg(dir.join("target"));
-    let output = cargo.output()?;
-    let (mut codes, mut said, mut library) = (BTreeSet::new(), String::new(), None);
-    for line in String::from_utf8_lossy(&output.stdout).lines() {
-        let message: Value = serde_json::from_str(line).unwrap_or_default();
-        let told = &message["message"];
-        if told["level"] == "error" {
-            codes.extend(told["code"]["code"].as_str().map(str::to_owned));
-            said += told["rendered"].as_str().unwrap_or_default();
-        }
-        if message["target"]["name"] == "kvs" {
-            let mut files = message["filenames"].as_array().into_iter().flatten();
-            let file = files.find_map(|file| file.as_str().filter(|file| file.ends_with(".rlib")));
-            library = file.map(PathBuf::from).or(library);
-        }
-    }
-    if said.is_empty() {
-        said = String::from_utf8_lossy(&output.stderr).into_owned();
-    }
-    Ok((Compiled { status: output.status, codes, output: said }, library))
 }

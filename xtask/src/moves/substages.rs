@@ -2,11 +2,10 @@
 
 use super::compile::write;
 use super::package::Package;
+use crate::compiled::cargo;
 use crate::problem::Problem;
-use std::env;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 /// The sub-stages that don't pass.
 pub(super) fn test(root: &Path) -> Vec<Problem> {
@@ -37,7 +36,7 @@ fn test_step(root: &Path, stage: &str, step: &str) -> Result<(), String> {
     let package = Package::read_step(root, stage, step)?;
     write(root, &dir, name, &package).map_err(|error| error.to_string())?;
 
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut cargo = cargo();
     cargo.current_dir(root).args(["test", "--quiet", "--offline", "--features"]);
     cargo.arg(format!("stage-{number}")).arg("--config").arg(format!("paths = [{dir:?}]"));
     let output = cargo.output().map_err(|error| error.to_string())?;

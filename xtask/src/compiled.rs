@@ -1,0 +1,69 @@
+//! What rustc and cargo say, in JSON, of what they were to compile.
+
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::env;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// What a compiler made of a program.
+pub(crate) struct Compiled {
+    is_good: bool,
+    /// The codes of its errors.
+    pub(crate) codes: BTreeSet<String>,
+    /// Its errors, in words.
+    pub(crate) output: String,
+    /// The library `kvs`.
+    pub(crate) library: Option<PathBuf>,
+    pub(crate) programs: Vec<PathBuf>,
+}
+
+/// The cargo that runs this.
+pub(crate) fn cargo() -> Command {
+    Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+impl Compiled {
+    /// Runs a compiler that prints its messages as JSON.
+    ///
+    /// # Errors
+    /// If it can't be started.
+    pub(crate) fn by(compiler: &mut Command) -> Result<Compiled, String> {
+        let output = compiler.output().map_err(|error| error.to_string())?;
+        let (codes, programs) = (BTreeSet::new(), Vec::new());
+        let is_good = output.status.success();
+        let mut compiled =
+            Compiled { is_good, codes, output: String::new(), library: None, programs };
+        // Cargo says it to stdout, and rustc to stderr.
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        for line in String::from_utf8_lossy(&output.stdout).lines().chain(stderr.lines()) {
+            compiled.hear(&serde_json::from_str(line).unwrap_or_default());
+        }
+        if compiled.output.is_empty() {
+            compiled.output = stderr.into_owned();
+        }
+        Ok(compiled)
+    }
+
+    fn hear(&mut self, said: &Value) {
+        let message = if said["message"].is_object() { &said["message"] } else { said };
+        if message["level"] == "error" {
+            self.codes.extend(message["code"]["code"].as_str().map(str::to_owned));
+            self.output += message["rendered"].as_str().unwrap_or_default();
+        }
+        if let Some(program) = said["executable"].as_str() {
+            self.programs.push(PathBuf::from(program));
+        } else if said["target"]["name"] == "kvs" && said["target"]["kind"][0] == "lib" {
+            // The one beside the metadata is not overwritten by the next stage's.
+            let files = said["filenames"].as_array().into_iter().flatten();
+            let mut files = files.filter_map(Value::as_str).map(PathBuf::from);
+            let metadata = files.find(|file| file.extension().is_some_and(|end| end == "rmeta"));
+            self.library = metadata.map(|file| file.with_extension("rlib"));
+        }
+    }
+
+    pub(crate) fn succeeds(&self) -> Result<(), String> {
+        let error = || format!("it doesn't compile:\n{}", self.output);
+        self.is_good.then_some(()).ok_or_else(error)
+    }
+}
