@@ -79,21 +79,14 @@ fn merge(old: Vec<Group>, new: Vec<Group>, slots: &mut Vec<Slot>) {
             }
             continue;
         }
-        let mut old = old.by_ref().take(op.old_range().len()).peekable();
         let mut new = new.by_ref().take(op.new_range().len()).peekable();
-        loop {
-            let is_next_new = match (old.peek(), new.peek()) {
-                (Some(old), Some(new)) => comes_before(&new[0], &old[0]),
-                _ => false,
-            };
-            match if is_next_new { None } else { old.next() } {
-                Some(old) => merge_group(old, Vec::new(), slots),
-                None => match new.next() {
-                    Some(new) => merge_group(Vec::new(), new, slots),
-                    None => break,
-                },
+        for old in old.by_ref().take(op.old_range().len()) {
+            while let Some(new) = new.next_if(|new| comes_before(&new[0], &old[0])) {
+                merge_group(Vec::new(), new, slots);
             }
+            merge_group(old, Vec::new(), slots);
         }
+        new.for_each(|new| merge_group(Vec::new(), new, slots));
     }
 }
 
