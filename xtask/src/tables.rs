@@ -92,6 +92,7 @@ fn promise_table(run: &Promises) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
 
     #[test]
     fn a_table_is_put_between_its_marks() {
@@ -119,5 +120,22 @@ mod tests {
             table.ends_with("2 cores, 2026-11-22, revision abc, the usual size: 8 s."),
             "{table}"
         );
+    }
+
+    #[test]
+    fn a_changed_record_changes_a_figure() {
+        let root = tempfile::tempdir().unwrap();
+        let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../benches/results/scaling.json");
+        let record = std::fs::read_to_string(own).unwrap();
+        let figures_of = |record: &str| {
+            let path = derived::path(root.path(), "scaling");
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, record).unwrap();
+            let mut tree = Tree::new(root.path());
+            assert_eq!(figures(&mut tree), []);
+            tree.read("benches/figures/scaling-read-rate.svg").unwrap()
+        };
+        let changed = record.replace("read/stage-7/2", "read/stage-7/3");
+        assert_ne!(figures_of(&record), figures_of(&changed));
     }
 }
