@@ -50,10 +50,16 @@ fn each_stage_overlaps_requests_as_the_text_says() {
             traces.push(trace);
         }
     }
-    if PICKED == "final" && env::var("KVS_TIMELINE").is_ok_and(|what| what == "draw") {
-        let figure = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/figures/timeline.svg");
-        fs::write(figure, figure::draw(&traces)).unwrap();
+    if PICKED != "final" {
+        return;
     }
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/figures/timeline.svg");
+    let figure = figure::draw(&traces);
+    if env::var("KVS_TIMELINE").is_ok_and(|what| what == "draw") {
+        fs::write(&file, &figure).unwrap();
+    }
+    let is_drawn = fs::read_to_string(&file).is_ok_and(|drawn| drawn == figure);
+    assert!(is_drawn, "KVS_TIMELINE=draw cargo test --test timeline each_stage draws it anew");
 }
 
 #[test]

@@ -6,7 +6,7 @@
 //! What the shell itself says of its jobs (`[1] 4711`) is neither shown nor seen.
 //!
 //! `cargo run` starts programs that were built before (`cargo` below), on a port of the session's own
-//! that stands for 4000. After `kill %1` it is waited for that job to end.
+//! that stands for 4000. After `kill %1` the session waits for that job to end.
 //!
 //! A block without `stage=` is not run, and may only build and start something.
 

@@ -53,7 +53,7 @@ impl LineDecoder {
 
     /// How many bytes need not be kept after [`LineDecoder::find`] has found nothing more: all, if
     /// they are part of a line that is too long.
-    pub fn discard(&mut self) -> usize {
+    pub fn discard_too_long(&mut self) -> usize {
         self.discarding |= self.scanned >= self.limit;
         if self.discarding { std::mem::take(&mut self.scanned) } else { 0 }
     }

@@ -57,7 +57,7 @@ impl<'a, E: KvsEngine> Requests<'a, E> {
             }
             done += lines.take();
         }
-        (done + lines.discard(), false)
+        (done + lines.discard_too_long(), false)
     }
 
     fn has_room(&self) -> bool {

@@ -44,6 +44,7 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use promise::{Promise, Run};
 use record::Line;
 use std::env;
+use std::panic::catch_unwind;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -93,10 +94,13 @@ fn main() -> ExitCode {
 /// Tries a promise, and injects its faults. If that fails, says how to repeat it.
 fn is_kept(promise: &'static Promise, run: Run) -> Result<Line, Failed> {
     let since = Instant::now();
-    let counts = promise.run(run).and_then(|counts| {
+    let is_kept = || {
+        let counts = promise.run(run)?;
         promise.notices_its_faults(run)?;
         Ok(counts)
-    });
+    };
+    // Many fail by a panic, whose message the hook has printed.
+    let counts = catch_unwind(is_kept).unwrap_or_else(|_| Err("it panicked".to_owned()));
     let counts = counts.map_err(|error| {
         let (seed, name) = (run.seed, promise.name);
         format!(

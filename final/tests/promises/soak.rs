@@ -2,8 +2,8 @@
 //! takes from the machine does not grow.
 
 use super::promise::{Outcome, Run, count};
-use super::server::{KVS, kvs_server};
-use kvs_final::KvsClient;
+use super::server::kvs_server;
+use kvs_final::{KvsClient, KvsError};
 use kvs_test_kit::process::{open_files, resident, threads};
 use kvs_test_kit::requests::NOTHING;
 use kvs_test_kit::sigterm::set;
@@ -15,7 +15,6 @@ use rand::{RngExt, SeedableRng};
 use std::fs;
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -23,6 +22,8 @@ use tempfile::TempDir;
 
 /// So many clients stay, and one looks at the stats.
 const CLIENTS: u32 = 8;
+/// So many keys has each of them.
+const KEYS: usize = 500;
 /// So many threads have clients that come and go.
 const VISITORS: usize = 2;
 /// So many of those there may be at a time; one more is refused.
@@ -133,13 +134,33 @@ fn come_and_go(
     Ok(visits)
 }
 
-/// Clients that stay and ask without rest, as long as there is a server.
-fn stay(addr: SocketAddr) -> Child {
-    let (addr, clients) = (addr.to_string(), CLIENTS.to_string());
-    let mut command = Command::new(KVS);
-    command.args(["bench", "--addr", &addr, "--clients", &clients, "--read-ratio", "0.5"]);
-    command.args(["--keys", "4000", "--value-size", "1000", "--requests", "1000000000000"]);
-    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+/// A client that stays and asks without rest, each answer compared with what it has written under keys
+/// of its own.
+fn ask_without_rest(addr: SocketAddr, number: u32, done: &AtomicBool) -> Result<(), String> {
+    let mut client = KvsClient::connect(addr).map_err(|error| error.to_string())?;
+    let mut random = StdRng::seed_from_u64(number.into());
+    let mut values: Vec<Option<String>> = vec![None; KEYS];
+    while !done.load(Ordering::Relaxed) {
+        let at = random.random_range(0..KEYS);
+        let (key, value) = (format!("{number}-{at}"), &mut values[at]);
+        let failed = |error: KvsError| format!("{key}: {error}");
+        match random.random_range(0..20) {
+            0..=9 => {
+                let found = client.get(key.clone()).map_err(failed)?;
+                if found != *value {
+                    return Err(format!("{key} is not what was written"));
+                }
+            }
+            10..=11 if value.take().is_some() => client.remove(key.clone()).map_err(failed)?,
+            _ => {
+                let new = random.random_range(0..10).to_string()
+                    + &"v".repeat(random.random_range(0..2_000));
+                *value = Some(new.clone());
+                client.set(key.clone(), new).map_err(failed)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 pub(crate) fn without_growth(run: Run) -> Outcome {
@@ -162,15 +183,21 @@ pub(crate) fn without_growth(run: Run) -> Outcome {
     let server = kvs_server(&["--threads", "2", "--max-connections", &limit], dir.path());
     let mut watch = KvsClient::connect(server.addr).unwrap();
     watch.set("large".to_owned(), "v".repeat(LARGE)).unwrap();
-    let (mut staying, done, addr) = (stay(server.addr), AtomicBool::new(false), server.addr);
+    let (done, addr) = (AtomicBool::new(false), server.addr);
     let all = format!("\nconnections {}\n", CLIENTS + 1);
-    until("the clients that stay are there", || watch.stats().unwrap().contains(&all));
     let (samples, visits) = thread::scope(|scope| {
+        let done = &done;
+        let staying: Vec<_> =
+            (0..CLIENTS).map(|n| scope.spawn(move || ask_without_rest(addr, n, done))).collect();
+        let have_come = || {
+            watch.stats().unwrap().contains(&all)
+                || staying.iter().any(|client| client.is_finished())
+        };
+        until("the clients that stay are there", have_come);
         let key =
             |visit: usize| if leaks_memory { format!("{visit:04096}") } else { "visit".into() };
         let visit = |number| {
             let requests = (number..).step_by(VISITORS).map(move |visit| set(&key(visit), "v"));
-            let done = &done;
             scope.spawn(move || come_and_go(addr, requests, crowd, done))
         };
         let visitors: Vec<_> = (0..VISITORS).map(visit).collect();
@@ -190,13 +217,10 @@ pub(crate) fn without_growth(run: Run) -> Outcome {
             let of_this = visitor.join().unwrap()?;
             visits.iter_mut().zip(of_this).for_each(|(all, of_this)| *all += of_this);
         }
+        staying.into_iter().try_for_each(|client| client.join().unwrap())?;
         Ok::<_, String>((samples?, visits))
     })?;
-    if let Some(status) = staying.try_wait().unwrap() {
-        return Err(format!("the clients that stay end with {status}"));
-    }
     drop(server);
-    staying.wait().unwrap();
     // The first quarter is for warming up.
     let quarter = samples.len() / 4;
     let (before, later) = (&samples[quarter..2 * quarter], &samples[3 * quarter..]);

@@ -101,7 +101,7 @@ fn found_in_pieces(bytes: &[u8], size: usize, forgets: bool) -> Vec<Option<Vec<u
             });
             done += lines.take();
         }
-        done += lines.discard();
+        done += lines.discard_too_long();
         kept.drain(..done);
         assert!(kept.len() < LIMIT, "no more is kept than a line may have");
     }
