@@ -337,7 +337,7 @@ mod shared {
         Ok(())
     }
 
-    /// The planted fault: an index that unlinks the old entry before it links the new one.
+    /// The injected fault: an index that unlinks the old entry before it links the new one.
     #[test]
     fn a_planted_index_that_unlinks_first_is_caught() -> Result<()> {
         #[derive(Clone)]

@@ -2,7 +2,7 @@
 //!
 //! Its documentation promises that what was written before is on the disk. On Linux the call ends in
 //! `sync_file_range`, which starts and awaits the write-out of a file's pages and does neither of the
-//! two things that a power cut asks for: it does not empty the disk's own cache, and it does not
+//! two things that a power loss asks for: it does not empty the disk's own cache, and it does not
 //! write the file's length. So an acknowledged write can be lost, and `final` refuses to promise more.
 //!
 //! The system calls are counted by `strace`; without it the stories say so and are not told.

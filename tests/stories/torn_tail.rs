@@ -1,6 +1,6 @@
 //! The torn tail.
 //!
-//! A power cut in the middle of a write leaves half a record at the end of the log. Nobody was told
+//! A power loss in the middle of a write leaves half a record at the end of the log. Nobody was told
 //! that it was written, so nothing is lost. A store that refuses its log for it cannot be opened any
 //! more, and that loses everything. `final` cuts the tail and says so.
 

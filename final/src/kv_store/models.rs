@@ -180,14 +180,14 @@ impl Moving {
         self.index.is_at("key", segment.number, 20)
     }
 
-    /// Bytes that are dead in the old segment, in the copy and in the new one.
+    /// Bytes of garbage in the old segment, in the copy and in the new one.
     fn garbage(&self) -> [u64; 3] {
         [self.old.garbage(), self.copy.garbage(), self.new.garbage()]
     }
 }
 
 /// The copy of a record replaces it in the index, unless it was overwritten; what nothing points to
-/// is counted as dead.
+/// is counted as garbage.
 fn swap_against_set() {
     let moving = Moving::start();
     let mover = with(&moving, |moving| moving.move_key());

@@ -1,4 +1,4 @@
-//! What `kvs` offers to those who use a server: requests from a pipe, a prompt, figures, a bench.
+//! What `kvs` offers to those who use a server: requests from a pipe, a prompt, stats, a bench.
 
 use crate::{KVS, kvs, kvs_server};
 use assert_cmd::assert::Assert;

@@ -50,7 +50,7 @@ fn every_record_behind_a_sync_vouches_for_what_is_before_the_sync_and_for_no_mor
 #[test]
 fn a_value_full_of_what_looks_like_headers_does_not_hide_damage() {
     // What is before "v" has the form of a header: of a record that reaches far, with a value of 96
-    // bytes, written when the first 21 bytes were safe.
+    // bytes, written when the first 21 bytes were durable.
     let header = "\0\0\0\0\u{15}\0\0\0`\0\0\0\0\0\u{1}";
     let disk = SimulatedDisk::new();
     let store = open_os(&disk).unwrap();

@@ -104,7 +104,7 @@ impl History {
         Ok(())
     }
 
-    /// Opens the store after a power cut and looks at it; writes some more that is not durable, and cuts the
+    /// Opens the store after a power loss and looks at it; writes some more that is not durable, and cuts the
     /// power again. What was seen is there, and perhaps what was written since: nothing that the first
     /// cut took comes back.
     fn check_twice(
@@ -126,10 +126,10 @@ impl History {
         let cut = image.after_power_loss(image.changes(), random);
         let models: Vec<&Model> = models.iter().collect();
         let held = holds(&open(&cut).map_err(message)?, &models);
-        held.map(|_| ()).map_err(|error| format!("after two power cuts: {error}"))
+        held.map(|_| ()).map_err(|error| format!("after two power losses: {error}"))
     }
 
-    /// Crashes everywhere: a kill, and `cuts` power cuts, at each change. Returns how many images
+    /// Crashes everywhere: a kill, and `cuts` power losses, at each change. Returns how many images
     /// there were, and how many of them came from a crash during a recovery.
     fn crash_everywhere(&self, cuts: usize, random: &mut StdRng) -> Result<(usize, usize), String> {
         let (mut images, mut again) = (0, 0);
@@ -184,15 +184,14 @@ fn below_always(disk: &SimulatedDisk, seed: u64) -> History {
     history(disk, &options(disk).durability(level).compact_at(COMPACT_AT), seed, false)
 }
 
-/// Crashes everywhere in a script of this seed at level `always`: a kill, and so many power cuts, at each
+/// Crashes everywhere in a script of this seed at level `always`: a kill, and so many power losses, at each
 /// change. Returns how many images there were after a crash, and how many after a second one, during
 /// the recovery from the first.
 ///
 /// # Errors
 /// The place of the crash, and what was wrong with the store after it.
-pub fn at_level_always(seed: u64, power_cuts: usize) -> Result<(usize, usize), String> {
-    always(&SimulatedDisk::new(), seed)
-        .crash_everywhere(power_cuts, &mut StdRng::seed_from_u64(seed))
+pub fn at_level_always(seed: u64, losses: usize) -> Result<(usize, usize), String> {
+    always(&SimulatedDisk::new(), seed).crash_everywhere(losses, &mut StdRng::seed_from_u64(seed))
 }
 
 /// Expects of the same run that a value is there which was never written.
@@ -205,9 +204,9 @@ pub fn with_a_promise_that_is_not_kept(seed: u64) -> Result<(usize, usize), Stri
 }
 
 /// The same as [`at_level_always`] at level `interval`, or `os`, where some steps are synced.
-pub fn below_level_always(seed: u64, power_cuts: usize) -> Result<(usize, usize), String> {
+pub fn below_level_always(seed: u64, losses: usize) -> Result<(usize, usize), String> {
     below_always(&SimulatedDisk::new(), seed)
-        .crash_everywhere(power_cuts, &mut StdRng::seed_from_u64(seed))
+        .crash_everywhere(losses, &mut StdRng::seed_from_u64(seed))
 }
 
 /// The same as [`at_level_always`], on a disk that says of each sync that it is done, and does nothing.
