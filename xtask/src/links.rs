@@ -1,5 +1,5 @@
-//! What the texts point to exists: files and headings that they link to, and what they name between
-//! backticks: files, long names, which are those of tests, and what a `cargo` command picks.
+//! What the texts point to exists: files and headings that they link to, directives, and what they name
+//! between backticks: files, long names, which are those of tests, and what a `cargo` command picks.
 
 use crate::problem::Problem;
 use crate::text::{fences, prose};
@@ -10,6 +10,9 @@ use std::path::Path;
 
 /// What begins with one of these between backticks is a file.
 const DIRS: [&str; 5] = ["tests/", "final/", "stages/", "benches/", "xtask/"];
+/// What a comment of a text begins with: a directive. A misspelt one would do nothing, and be silent.
+const DIRECTIVES: [&str; 8] =
+    ["compiles", "excerpt", "move", "numbers", "rename", "step", "table", "try"];
 /// A name with so many underscores is a function's.
 const LONG: usize = 4;
 
@@ -23,7 +26,8 @@ pub(crate) fn check(root: &Path, file: &str, text: &str, names: &Names) -> Vec<P
             .into_iter()
             .filter_map(|target| Some(format!("`{target}`: {}", broken(&dir, text, target)?)));
         let missing = code.into_iter().filter_map(|code| names.missing(code));
-        problems.extend(broken.chain(missing).map(|message| Problem::new(file, line, message)));
+        let found = broken.chain(missing).chain(unknown_directive(words));
+        problems.extend(found.map(|message| Problem::new(file, line, message)));
     }
     for fence in fences(text).iter().filter(|fence| fence.language == "console") {
         let commands = fence.text.lines().zip(fence.line + 1..);
@@ -33,6 +37,13 @@ pub(crate) fn check(root: &Path, file: &str, text: &str, names: &Names) -> Vec<P
         problems.extend(missing);
     }
     problems
+}
+
+/// What is wrong with a comment that is no directive.
+fn unknown_directive(line: &str) -> Option<String> {
+    let name = line.strip_prefix("<!--")?.trim_start().trim_start_matches('/');
+    let name = name.split_whitespace().next().unwrap_or_default();
+    (!DIRECTIVES.contains(&name)).then(|| format!("`<!-- {name}`: there is no such directive"))
 }
 
 /// A line without its pieces of code, and these.
@@ -175,6 +186,8 @@ mod tests {
     fn what_points_to_nothing_is_noticed() {
         for (text, message) in [
             ("[a](#title)", "`#title`: there is no such heading"),
+            ("<!-- number", "`<!-- number`: there is no such directive"),
+            ("<!-- /excerp -->", "`<!-- excerp`: there is no such directive"),
             ("[a](ghost.md)", "`ghost.md`: there is no such file"),
             ("[a](README.md#ghost)", "`README.md#ghost`: there is no such heading"),
             ("<img alt=\"\" src=\"ghost.svg\">", "`ghost.svg`: there is no such file"),
