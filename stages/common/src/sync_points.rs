@@ -1,8 +1,8 @@
 //! Sync points: the moments at which a test may hold a thread that is inside an engine.
 //!
 //! A test that wants to know whether readers share a lock has to stop one of them while it holds
-//! the lock. So the log calls [`reach`] at each [`Point`], and a test [`install`]s what happens
-//! there. Only a debug build with the feature `testing` has them; elsewhere [`reach`] is empty.
+//! the lock. So the log calls `reach` at each [`Point`], and a test `install`s what happens
+//! there. Only a debug build with the feature `testing` has them; elsewhere `reach` is empty.
 
 /// Where an engine is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

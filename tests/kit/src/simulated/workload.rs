@@ -25,7 +25,7 @@ pub enum Step {
     Set(String, String),
     /// Removes a key, which may not be there.
     Remove(String),
-    /// Sets and removals that share one write and one sync, but for the first; see [`run_batch`].
+    /// Sets and removals that share one write and one sync, but for the first; see `run_batch`.
     Batch(Vec<Step>),
     /// Makes all of it durable.
     Sync,
