@@ -1,6 +1,10 @@
+use crate::disk::Access;
 use crate::{EngineKind, KvsError, Result};
-use std::fs::{self, File, OpenOptions, TryLockError};
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::path::Arg;
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -26,84 +30,127 @@ impl EngineKind {
 
 /// A data directory that is ours until this value is dropped.
 ///
-/// The owner holds an exclusive lock on the marker file. The lock is the operating system's, so it
-/// ends with the process, however the process ends.
+/// It stays the directory that was opened, whatever becomes of its name: files are opened relative to
+/// its descriptor. The owner holds a lock on the directory and on the marker file in it, exclusive
+/// unless it only reads. The locks are the operating system's, so they end with the process, however
+/// the process ends.
 #[derive(Debug)]
 pub(crate) struct DataDir {
     path: PathBuf,
-    _marker: File,
+    dir: File,
+    /// None if there is none and nothing may be changed.
+    marker: Option<File>,
 }
 
 impl DataDir {
-    /// Makes the directory if need be and takes it for `engine`. Waits a second for an owner that
-    /// is letting go.
+    /// Takes the directory for `engine`. To write it is made if need be. Waits a second for an owner
+    /// that is letting go.
     ///
     /// # Errors
     /// [`KvsError::InUse`] if somebody else keeps it, [`KvsError::WrongEngine`] if the other engine
     /// wrote the data in it.
-    pub(crate) fn open(path: impl Into<PathBuf>, engine: EngineKind) -> Result<DataDir> {
+    pub(crate) fn open(
+        path: impl Into<PathBuf>,
+        engine: EngineKind,
+        access: Access,
+    ) -> Result<DataDir> {
         let path = path.into();
-        create_dir(&path).map_err(KvsError::at(&path))?;
-        let marker_path = path.join(MARKER);
-        let in_marker = || KvsError::at(&marker_path);
-        let mut options = OpenOptions::new();
-        let mut marker = options
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&marker_path)
-            .map_err(in_marker())?;
-        if lock(&path, &mut marker, engine)?.is_none() {
-            // The name has to be durable before any data is.
-            writeln!(marker, "{engine}")
-                .and_then(|()| marker.sync_all())
-                .and_then(|()| File::open(&path)?.sync_all())
-                .map_err(in_marker())?;
+        let in_dir = || KvsError::at(&path);
+        if access == Access::Write {
+            create_dir(&path).map_err(in_dir())?;
         }
-        Ok(DataDir { path, _marker: marker })
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+        let dir = open_at(CWD, &path, flags).map_err(in_dir())?;
+        lock(&dir, &path, &path, access)?;
+        let mut owned = DataDir { path, dir, marker: None };
+        owned.claim_marker(engine, access)?;
+        Ok(owned)
     }
 
-    /// As [`DataDir::open`], but changes nothing. None if there is no marker, so that there is
-    /// nothing to lock, and nobody has the directory.
-    pub(crate) fn open_existing(path: &Path, engine: EngineKind) -> Result<Option<DataDir>> {
-        let marker_path = path.join(MARKER);
-        let mut marker = match File::open(&marker_path) {
-            Ok(marker) => marker,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(KvsError::at(&marker_path)(error)),
+    fn claim_marker(&mut self, engine: EngineKind, access: Access) -> Result<()> {
+        let path = self.path.join(MARKER);
+        let in_marker = || KvsError::at(&path);
+        let flags = match access {
+            Access::Read => OFlags::RDONLY,
+            Access::Write => OFlags::RDWR | OFlags::CREATE,
         };
-        lock(path, &mut marker, engine)?;
-        Ok(Some(DataDir { path: path.to_owned(), _marker: marker }))
+        let mut marker = match self.open_file(MARKER, flags) {
+            Ok(marker) => marker,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(in_marker()(error)),
+        };
+        lock(&marker, &self.path, &path, access)?;
+        let mut name = String::new();
+        marker.read_to_string(&mut name).map_err(in_marker())?;
+        match parse_marker(&path, &name)? {
+            Some(found) if found != engine => {
+                return Err(KvsError::WrongEngine { dir: self.path.clone(), found, asked: engine });
+            }
+            None if access == Access::Write => {
+                // The name has to be durable before any data is.
+                writeln!(marker, "{engine}")
+                    .and_then(|()| marker.sync_all())
+                    .and_then(|()| self.dir.sync_all())
+                    .map_err(in_marker())?;
+            }
+            _ => {}
+        }
+        self.marker = Some(marker);
+        Ok(())
     }
 
-    /// Where it is.
+    /// Where it was when it was opened.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
+
+    /// The open directory.
+    pub(crate) fn dir(&self) -> &File {
+        &self.dir
+    }
+
+    /// Opens a file in it.
+    pub(crate) fn open_file(&self, name: &str, flags: OFlags) -> io::Result<File> {
+        open_at(&self.dir, name, flags)
+    }
+
+    /// Lets others take it.
+    pub(crate) fn release(&self) {
+        for file in self.marker.iter().chain([&self.dir]) {
+            // It could only fail if it were not locked.
+            let _ = file.unlock();
+        }
+    }
 }
 
-/// Locks the marker of the directory `dir`, and returns the engine in it, which is `engine` or none.
-fn lock(dir: &Path, marker: &mut File, engine: EngineKind) -> Result<Option<EngineKind>> {
-    let path = dir.join(MARKER);
+impl Drop for DataDir {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+fn open_at(dir: impl AsFd, path: impl Arg, flags: OFlags) -> io::Result<File> {
+    let mode = Mode::from_raw_mode(0o666);
+    Ok(openat(dir, path, flags | OFlags::CLOEXEC, mode)?.into())
+}
+
+/// Locks a file at `path`, which stands for the directory `dir`.
+fn lock(file: &File, dir: &Path, path: &Path, access: Access) -> Result<()> {
     let deadline = Instant::now() + LOCK_TIMEOUT;
-    while let Err(error) = marker.try_lock() {
+    let try_lock = || match access {
+        Access::Read => file.try_lock_shared(),
+        Access::Write => file.try_lock(),
+    };
+    while let Err(error) = try_lock() {
         match error {
-            TryLockError::Error(error) => return Err(KvsError::at(&path)(error)),
+            TryLockError::Error(error) => return Err(KvsError::at(path)(error)),
             TryLockError::WouldBlock if Instant::now() > deadline => {
                 return Err(KvsError::InUse { dir: dir.to_owned() });
             }
             TryLockError::WouldBlock => thread::sleep(Duration::from_millis(10)),
         }
     }
-    let mut name = String::new();
-    marker.read_to_string(&mut name).map_err(KvsError::at(&path))?;
-    match parse_marker(&path, &name)? {
-        Some(found) if found != engine => {
-            Err(KvsError::WrongEngine { dir: dir.to_owned(), found, asked: engine })
-        }
-        found => Ok(found),
-    }
+    Ok(())
 }
 
 /// Makes a directory with those above it, and makes the names of all that were missing durable.
@@ -139,9 +186,10 @@ mod tests {
     fn an_empty_marker_is_taken_and_a_foreign_one_is_refused() {
         let dir = TempDir::new().unwrap();
         fs::write(dir.path().join(MARKER), "").unwrap();
-        drop(DataDir::open(dir.path(), EngineKind::Sled).unwrap());
+        drop(DataDir::open(dir.path(), EngineKind::Sled, Access::Write).unwrap());
         fs::write(dir.path().join(MARKER), "granite\n").unwrap();
-        let error = DataDir::open(dir.path(), EngineKind::Kvs).unwrap_err().to_string();
+        let error =
+            DataDir::open(dir.path(), EngineKind::Kvs, Access::Write).unwrap_err().to_string();
         assert!(error.contains("`granite` is no engine"), "{error}");
     }
 }

@@ -1,4 +1,5 @@
 use crate::data_dir::DataDir;
+use crate::disk::Access;
 use crate::{EngineKind, KvsEngine, KvsError, Result};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,7 +23,7 @@ impl SledKvsEngine {
     /// # Errors
     /// If the directory is in use or another engine's, or if sled cannot open it.
     pub fn open(dir: impl Into<PathBuf>) -> Result<SledKvsEngine> {
-        let dir = DataDir::open(dir, EngineKind::Sled)?;
+        let dir = DataDir::open(dir, EngineKind::Sled, Access::Write)?;
         let db = sled::open(dir.path().join("sled")).map_err(engine_error)?;
         Ok(SledKvsEngine { db, _dir: Arc::new(dir) })
     }

@@ -15,42 +15,62 @@ pub use real::RealDisk;
 pub use simulated::{Fault, SimulatedDisk};
 
 use crate::Result;
-use std::any::Any;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
-/// A directory that this process has taken, until this is dropped.
-pub type Claim = Box<dyn Any + Send + Sync>;
+/// What something is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// To read it and to change nothing, as far as the disk can see to that.
+    Read,
+    /// To read and to write.
+    Write,
+}
 
-/// A place with directories and files.
+/// A place with directories.
+pub trait Disk: Send + Sync + 'static {
+    /// Takes a directory for this process. To write it is made if need be, and nobody else has it
+    /// meanwhile; to read it is shared with others that read.
+    ///
+    /// # Errors
+    /// [`KvsError::InUse`](crate::KvsError::InUse) if somebody else has it;
+    /// [`KvsError::WrongEngine`](crate::KvsError::WrongEngine) if its data is another engine's.
+    fn claim(&self, dir: &Path, access: Access) -> Result<Arc<dyn Dir>>;
+}
+
+/// A directory that this process has taken, until it is released or the last handle is dropped.
+///
+/// Its files are found by their names in *this* directory. What has become of the directory's own name
+/// makes no difference: it may be moved or deleted, and another one may be in its place.
 ///
 /// The rules are POSIX's, taken strictly. What was written is there for every reader at once. It is
 /// durable, which is to say that it survives a power loss, only after [`DiskFile::sync`]; and a name,
-/// new, changed or removed, only after [`Disk::sync_dir`] on its directory.
-pub trait Disk: Send + Sync + 'static {
-    /// Makes `dir` if need be and takes it for this process.
-    fn claim(&self, dir: &Path) -> Result<Claim>;
+/// new, changed or removed, only after [`Dir::sync`].
+pub trait Dir: Send + Sync {
+    /// Where it was when it was taken, for messages.
+    fn path(&self) -> &Path;
 
-    /// As `claim`, but changes nothing: none if `dir` is such that nobody can have it.
-    fn claim_existing(&self, dir: &Path) -> Result<Option<Claim>>;
-
-    /// The names in `dir`, in no order.
-    fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
+    /// The names in it, in no order.
+    fn list(&self) -> io::Result<Vec<String>>;
 
     /// Makes a file, empty if there was one already.
-    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
+    fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>>;
 
     /// Opens a file that exists.
-    fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
+    fn open(&self, name: &str, access: Access) -> io::Result<Box<dyn DiskFile>>;
 
     /// Gives a file another name, in one step. What had that name before has none.
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
 
     /// Takes a name away. Who has the file open keeps it.
-    fn remove(&self, path: &Path) -> io::Result<()>;
+    fn remove(&self, name: &str) -> io::Result<()>;
 
-    /// Makes the names in `dir` durable.
-    fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+    /// Makes the names in it durable.
+    fn sync(&self) -> io::Result<()>;
+
+    /// Lets others take it from now on.
+    fn release(&self);
 }
 
 /// An open file. All positions are explicit: there is no cursor that two threads could share.

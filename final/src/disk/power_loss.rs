@@ -2,15 +2,23 @@
 
 use rand::{Rng, RngExt};
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// A file, whatever its names.
 pub(super) type FileId = usize;
 
+/// A directory, wherever it is.
+pub(super) type DirId = usize;
+
+/// A name in a directory.
+pub(super) type Name = (DirId, String);
+
 /// What is on a disk.
 #[derive(Clone, Default)]
 pub(super) struct Content {
-    pub(super) names: BTreeMap<PathBuf, FileId>,
+    /// Where the directories are. What was moved or deleted stays so: it is not the store's to sync.
+    pub(super) dirs: BTreeMap<PathBuf, DirId>,
+    pub(super) names: BTreeMap<Name, FileId>,
     pub(super) files: Vec<Vec<u8>>,
     /// Of some files, what was on its way when the power failed. Bytes behind the file's end nobody
     /// sees; but where the file grows and the power fails again, they can be there in the place of
@@ -24,9 +32,10 @@ pub(super) enum Change {
     Write { file: FileId, offset: u64, bytes: Vec<u8> },
     SetLen { file: FileId, len: u64 },
     Sync { file: FileId },
-    Name { path: PathBuf, file: Option<FileId> },
-    Rename { from: PathBuf, to: PathBuf, file: FileId },
-    SyncDir { dir: PathBuf },
+    Name { name: Name, file: Option<FileId> },
+    Rename { from: Name, to: Name, file: FileId },
+    SyncDir { dir: DirId },
+    Dir { path: PathBuf, dir: Option<DirId> },
 }
 
 impl Content {
@@ -66,15 +75,17 @@ impl Content {
                 self.file(*file).resize(*len as usize, 0);
                 self.behind.remove(file);
             }
-            Change::Name { path, file: Some(file) } => {
+            Change::Name { name, file: Some(file) } => {
                 self.file(*file);
-                self.names.insert(path.clone(), *file);
+                self.names.insert(name.clone(), *file);
             }
-            Change::Name { path, file: None } => drop(self.names.remove(path)),
+            Change::Name { name, file: None } => drop(self.names.remove(name)),
             Change::Rename { from, to, file } => {
                 self.names.remove(from);
                 self.names.insert(to.clone(), *file);
             }
+            Change::Dir { path, dir: Some(dir) } => drop(self.dirs.insert(path.clone(), *dir)),
+            Change::Dir { path, dir: None } => drop(self.dirs.remove(path)),
             Change::Sync { .. } | Change::SyncDir { .. } => {}
         }
     }
@@ -85,8 +96,8 @@ pub(super) fn is_durable(done: &[Change]) -> bool {
     let keep = Keep::new(done, None);
     done.iter().enumerate().all(|(number, change)| match change {
         Change::Write { file, .. } | Change::SetLen { file, .. } => keep.is_synced(number, *file),
-        Change::Name { path, .. } | Change::Rename { to: path, .. } => keep.is_named(number, path),
-        Change::Sync { .. } | Change::SyncDir { .. } => true,
+        Change::Name { name, .. } | Change::Rename { to: name, .. } => keep.is_named(number, name),
+        Change::Sync { .. } | Change::SyncDir { .. } | Change::Dir { .. } => true,
     })
 }
 
@@ -125,8 +136,8 @@ pub(super) fn replay<'a>(
             }
             Change::SetLen { file, .. } if !keep.whole(number, *file) => {}
             // A rename is one step: both names or none.
-            Change::Name { path, .. } | Change::Rename { to: path, .. }
-                if !keep.name(number, path) => {}
+            Change::Name { name, .. } | Change::Rename { to: name, .. }
+                if !keep.name(number, name) => {}
             change => content.apply(change),
         }
     }
@@ -138,7 +149,7 @@ struct Keep<'a> {
     /// For each file the number of its last sync; what came before it is durable.
     file_syncs: HashMap<FileId, usize>,
     /// For each directory likewise.
-    dir_syncs: HashMap<&'a Path, usize>,
+    dir_syncs: HashMap<DirId, usize>,
     choices: Option<&'a mut dyn Rng>,
 }
 
@@ -148,7 +159,7 @@ impl<'a> Keep<'a> {
         for (number, change) in done.iter().enumerate() {
             match change {
                 Change::Sync { file } => drop(keep.file_syncs.insert(*file, number)),
-                Change::SyncDir { dir } => drop(keep.dir_syncs.insert(dir, number)),
+                Change::SyncDir { dir } => drop(keep.dir_syncs.insert(*dir, number)),
                 _ => {}
             }
         }
@@ -159,9 +170,8 @@ impl<'a> Keep<'a> {
         self.file_syncs.get(&file).is_some_and(|sync| *sync > number)
     }
 
-    fn is_named(&self, number: usize, path: &Path) -> bool {
-        let last = path.parent().and_then(|dir| self.dir_syncs.get(dir));
-        last.is_some_and(|sync| *sync > number)
+    fn is_named(&self, number: usize, (dir, _): &Name) -> bool {
+        self.dir_syncs.get(dir).is_some_and(|sync| *sync > number)
     }
 
     /// One of `bound` choices; the first, which is to keep, if nothing is lost.
@@ -192,8 +202,8 @@ impl<'a> Keep<'a> {
         Parts { start, end, grows }
     }
 
-    fn name(&mut self, number: usize, path: &Path) -> bool {
-        self.choose(self.is_named(number, path), 2) == 0
+    fn name(&mut self, number: usize, name: &Name) -> bool {
+        self.choose(self.is_named(number, name), 2) == 0
     }
 }
 

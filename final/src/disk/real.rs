@@ -1,53 +1,71 @@
-use super::{Claim, Disk, DiskFile};
+use super::{Access, Dir, Disk, DiskFile};
 use crate::data_dir::DataDir;
 #[cfg(feature = "testing")]
 use crate::sync_points::{Point, reach};
 use crate::{EngineKind, Result};
-use std::fs::{self, File, OpenOptions};
+use rustix::fs::{AtFlags, OFlags, renameat, unlinkat};
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::Arc;
 
 /// The file system of the operating system.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RealDisk;
 
 impl Disk for RealDisk {
-    fn claim(&self, dir: &Path) -> Result<Claim> {
-        Ok(Box::new(DataDir::open(dir, EngineKind::Kvs)?))
+    fn claim(&self, dir: &Path, access: Access) -> Result<Arc<dyn Dir>> {
+        Ok(Arc::new(DataDir::open(dir, EngineKind::Kvs, access)?))
+    }
+}
+
+impl Dir for DataDir {
+    fn path(&self) -> &Path {
+        DataDir::path(self)
     }
 
-    fn claim_existing(&self, dir: &Path) -> Result<Option<Claim>> {
-        let claim = DataDir::open_existing(dir, EngineKind::Kvs)?;
-        Ok(claim.map(|claim| Box::new(claim) as Claim))
-    }
-
-    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
-        let names = fs::read_dir(dir)?.map(|entry| Ok(entry?.file_name()));
+    fn list(&self) -> io::Result<Vec<String>> {
+        let entries = rustix::fs::Dir::read_from(self.dir())?;
+        let names = entries.map(|entry| Ok(entry?.file_name().to_owned()));
         // A name that is no text is none of ours.
-        names.filter_map(|name| name.map(|name| name.into_string().ok()).transpose()).collect()
+        let names = names
+            .filter_map(|name: io::Result<_>| name.map(|name| name.into_string().ok()).transpose());
+        names.filter(|name| !matches!(name.as_deref(), Ok("." | ".."))).collect()
     }
 
-    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(true);
-        Ok(Box::new(options.open(path)?))
+    fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::TRUNC;
+        Ok(Box::new(self.open_file(name, flags)?))
     }
 
-    fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        Ok(Box::new(OpenOptions::new().read(true).write(true).open(path)?))
+    fn open(&self, name: &str, access: Access) -> io::Result<Box<dyn DiskFile>> {
+        Ok(Box::new(self.open_file(name, access.into())?))
     }
 
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        fs::rename(from, to)
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        Ok(renameat(self.dir(), from, self.dir(), to)?)
     }
 
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        fs::remove_file(path)
+    fn remove(&self, name: &str) -> io::Result<()> {
+        Ok(unlinkat(self.dir(), name, AtFlags::empty())?)
     }
 
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        File::open(dir)?.sync_all()
+    fn sync(&self) -> io::Result<()> {
+        self.dir().sync_all()
+    }
+
+    fn release(&self) {
+        DataDir::release(self);
+    }
+}
+
+impl From<Access> for OFlags {
+    fn from(access: Access) -> OFlags {
+        match access {
+            Access::Read => OFlags::RDONLY,
+            Access::Write => OFlags::RDWR,
+        }
     }
 }
 

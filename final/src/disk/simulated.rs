@@ -1,5 +1,5 @@
-use super::power_loss::{Change, Content, FileId, is_durable, lose, replay};
-use super::{Claim, Disk, DiskFile};
+use super::power_loss::{Change, Content, DirId, FileId, Name, is_durable, lose, replay};
+use super::{Access, Dir, Disk, DiskFile};
 use crate::sync::{Mutex, MutexGuard};
 use crate::{KvsError, Result};
 use rand::Rng;
@@ -35,7 +35,9 @@ pub struct Fault {
 struct State {
     /// What is there now.
     now: Content,
-    claimed: BTreeSet<PathBuf>,
+    /// How many directories were ever made.
+    dirs: DirId,
+    claimed: BTreeSet<DirId>,
     /// What was there at the start.
     base: Content,
     changes: Vec<Change>,
@@ -89,20 +91,45 @@ impl SimulatedDisk {
     /// The content of a file, if there is one of that name.
     pub fn content(&self, path: &Path) -> Option<Vec<u8>> {
         let state = self.state();
-        state.now.names.get(path).map(|file| state.now.files[*file].clone())
+        let file = *state.now.names.get(&state.name(path)?)?;
+        Some(state.now.files[file].clone())
     }
 
-    /// Replaces the content of a file, as damage would.
+    /// Replaces the content of a file, as damage would; makes it, and its directory, if need be.
     pub fn set_content(&self, path: &Path, content: Vec<u8>) {
         let mut state = self.state();
-        if let Some(&file) = state.now.names.get(path) {
+        if let (None, Some(dir)) = (state.name(path), path.parent()) {
+            state.make_dir(dir);
+        }
+        let Some(name) = state.name(path) else {
+            return;
+        };
+        let new = state.now.files.len();
+        let file = *state.now.names.entry(name).or_insert(new);
+        if file == new {
+            state.now.files.push(content);
+        } else {
             state.now.files[file] = content;
         }
     }
 
-    /// The names of all files.
+    /// Deletes a file, as an accident would.
+    pub fn delete(&self, path: &Path) {
+        let mut state = self.state();
+        if let Some(name) = state.name(path) {
+            state.now.names.remove(&name);
+        }
+    }
+
+    /// The paths of all files.
     pub fn files(&self) -> Vec<PathBuf> {
-        self.state().now.names.keys().cloned().collect()
+        let state = self.state();
+        let names = state.now.names.keys();
+        let path = |(dir, name): &Name| {
+            let mut dirs = state.now.dirs.iter();
+            dirs.find(|(_, id)| *id == dir).map(|(path, _)| path.join(name))
+        };
+        names.filter_map(path).collect()
     }
 
     /// A disk with the same content, all of it durable.
@@ -117,7 +144,14 @@ impl SimulatedDisk {
         // Nobody sees what is behind a file's end, as long as the power does not fail.
         let shown = Content { behind: HashMap::new(), ..base.clone() };
         let (now, changes) = (replay(&shown, done, None), done.to_vec());
-        SimulatedDisk(Arc::new(Mutex::new(State { now, base, changes, ..State::default() })))
+        let dirs = 1 + now
+            .dirs
+            .values()
+            .chain(base.names.keys().map(|(dir, _)| dir))
+            .max()
+            .copied()
+            .unwrap_or(0);
+        SimulatedDisk(Arc::new(Mutex::new(State { now, base, changes, dirs, ..State::default() })))
     }
 
     /// The disk after a power loss that came when `changes` operations were done: whatever was not
@@ -163,96 +197,156 @@ impl State {
         self.begin().map_err(|(error, _)| error)
     }
 
-    fn find(&self, path: &Path) -> io::Result<FileId> {
-        self.now.names.get(path).copied().ok_or_else(|| io::ErrorKind::NotFound.into())
+    /// Makes a directory.
+    fn make_dir(&mut self, path: &Path) -> DirId {
+        let id = self.dirs;
+        self.dirs += 1;
+        self.change(Change::Dir { path: path.to_owned(), dir: Some(id) });
+        id
+    }
+
+    /// Where the file at `path` is, if its directory is there.
+    fn name(&self, path: &Path) -> Option<Name> {
+        let dir = self.now.dirs.get(path.parent()?)?;
+        Some((*dir, path.file_name()?.to_str()?.to_owned()))
+    }
+
+    fn find(&self, name: &Name) -> io::Result<FileId> {
+        self.now.names.get(name).copied().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 }
 
 impl Disk for SimulatedDisk {
-    fn claim(&self, dir: &Path) -> Result<Claim> {
+    fn claim(&self, path: &Path, access: Access) -> Result<Arc<dyn Dir>> {
         let mut state = self.state();
-        state.begin_plain().map_err(KvsError::at(dir))?;
-        if !state.claimed.insert(dir.to_owned()) {
-            return Err(KvsError::InUse { dir: dir.to_owned() });
+        state.begin_plain().map_err(KvsError::at(path))?;
+        let id = match state.now.dirs.get(path) {
+            Some(id) => *id,
+            None if access == Access::Read => {
+                return Err(KvsError::at(path)(io::ErrorKind::NotFound.into()));
+            }
+            None => state.make_dir(path),
+        };
+        if !state.claimed.insert(id) {
+            return Err(KvsError::InUse { dir: path.to_owned() });
         }
-        Ok(Box::new(Taken { disk: self.clone(), dir: dir.to_owned() }))
+        let claim = Mutex::new(Some(Taken { disk: self.clone(), id }));
+        Ok(Arc::new(SimulatedDir { disk: self.clone(), path: path.to_owned(), id, claim }))
+    }
+}
+
+struct SimulatedDir {
+    disk: SimulatedDisk,
+    path: PathBuf,
+    id: DirId,
+    claim: Mutex<Option<Taken>>,
+}
+
+impl SimulatedDir {
+    fn name(&self, name: &str) -> Name {
+        (self.id, name.to_owned())
     }
 
-    fn claim_existing(&self, dir: &Path) -> Result<Option<Claim>> {
-        self.claim(dir).map(Some)
-    }
-
-    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
-        let mut state = self.state();
+    /// Begins an operation.
+    fn begin(&self) -> io::Result<MutexGuard<'_, State>> {
+        let mut state = self.disk.state();
         state.begin_plain()?;
-        let inside = state.now.names.keys().filter(|path| path.parent() == Some(dir));
-        Ok(inside.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect())
+        Ok(state)
     }
 
-    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        let mut state = self.state();
-        state.begin_plain()?;
-        let file = match state.find(path) {
+    fn file(&self, file: FileId, access: Access) -> Box<dyn DiskFile> {
+        Box::new(SimulatedFile { disk: self.disk.clone(), file, access })
+    }
+}
+
+impl Dir for SimulatedDir {
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        let state = self.begin()?;
+        let inside = state.now.names.keys().filter(|(dir, _)| *dir == self.id);
+        Ok(inside.map(|(_, name)| name.clone()).collect())
+    }
+
+    fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
+        let mut state = self.begin()?;
+        let name = self.name(name);
+        let file = match state.find(&name) {
             Ok(file) => {
                 state.change(Change::SetLen { file, len: 0 });
                 file
             }
             Err(_) => {
                 let file = state.now.files.len();
-                state.change(Change::Name { path: path.to_owned(), file: Some(file) });
+                state.change(Change::Name { name, file: Some(file) });
                 file
             }
         };
-        Ok(Box::new(SimulatedFile { disk: self.clone(), file }))
+        Ok(self.file(file, Access::Write))
     }
 
-    fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        let mut state = self.state();
-        state.begin_plain()?;
-        let file = state.find(path)?;
-        Ok(Box::new(SimulatedFile { disk: self.clone(), file }))
+    fn open(&self, name: &str, access: Access) -> io::Result<Box<dyn DiskFile>> {
+        Ok(self.file(self.begin()?.find(&self.name(name))?, access))
     }
 
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let mut state = self.state();
-        state.begin_plain()?;
-        let file = state.find(from)?;
-        state.change(Change::Rename { from: from.to_owned(), to: to.to_owned(), file });
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        let mut state = self.begin()?;
+        let (from, to) = (self.name(from), self.name(to));
+        let file = state.find(&from)?;
+        state.change(Change::Rename { from, to, file });
         Ok(())
     }
 
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        let mut state = self.state();
-        state.begin_plain()?;
-        state.find(path)?;
-        state.change(Change::Name { path: path.to_owned(), file: None });
+    fn remove(&self, name: &str) -> io::Result<()> {
+        let mut state = self.begin()?;
+        let name = self.name(name);
+        state.find(&name)?;
+        state.change(Change::Name { name, file: None });
         Ok(())
     }
 
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        let mut state = self.state();
-        state.begin_plain()?;
+    fn sync(&self) -> io::Result<()> {
+        let mut state = self.begin()?;
         if !state.lies {
-            state.changes.push(Change::SyncDir { dir: dir.to_owned() });
+            state.changes.push(Change::SyncDir { dir: self.id });
         }
         Ok(())
+    }
+
+    fn release(&self) {
+        self.claim.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
 
 struct Taken {
     disk: SimulatedDisk,
-    dir: PathBuf,
+    id: DirId,
 }
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        self.disk.state().claimed.remove(&self.dir);
+        self.disk.state().claimed.remove(&self.id);
     }
 }
 
 struct SimulatedFile {
     disk: SimulatedDisk,
     file: FileId,
+    access: Access,
+}
+
+impl SimulatedFile {
+    /// Begins a change.
+    fn begin_write(&self) -> std::result::Result<MutexGuard<'_, State>, (io::Error, bool)> {
+        let mut state = self.disk.state();
+        state.begin()?;
+        match self.access {
+            Access::Read => Err((io::ErrorKind::PermissionDenied.into(), false)),
+            Access::Write => Ok(state),
+        }
+    }
 }
 
 impl DiskFile for SimulatedFile {
@@ -272,10 +366,9 @@ impl DiskFile for SimulatedFile {
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        let mut state = self.disk.state();
-        let (bytes, result) = match state.begin() {
-            Ok(()) => (bytes, Ok(())),
-            Err((error, true)) => (&bytes[..bytes.len() / 2], Err(error)),
+        let (mut state, bytes, result) = match self.begin_write() {
+            Ok(state) => (state, bytes, Ok(())),
+            Err((error, true)) => (self.disk.state(), &bytes[..bytes.len() / 2], Err(error)),
             Err((error, false)) => return Err(error),
         };
         state.change(Change::Write { file: self.file, offset, bytes: bytes.to_owned() });
@@ -283,8 +376,7 @@ impl DiskFile for SimulatedFile {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        let mut state = self.disk.state();
-        state.begin_plain()?;
+        let mut state = self.begin_write().map_err(|(error, _)| error)?;
         state.change(Change::SetLen { file: self.file, len });
         Ok(())
     }

@@ -1,7 +1,7 @@
 use super::manifest::{self, Manifest};
 use super::recovery;
 use super::segment::Found;
-use crate::disk::Disk;
+use crate::disk::{Access, Disk};
 use crate::{KvsError, Result};
 use std::collections::BTreeSet;
 use std::io;
@@ -29,15 +29,11 @@ pub struct CheckReport {
 /// it is in use.
 pub fn check(disk: &dyn Disk, dir: &Path) -> Result<CheckReport> {
     let missing = || KvsError::at(&dir.join(manifest::NAME))(io::ErrorKind::NotFound.into());
-    let names = disk.list(dir).map_err(KvsError::at(dir))?;
-    if !names.iter().any(|name| name == manifest::NAME) {
-        return Err(missing());
-    }
-    let _claim = disk.claim_existing(dir)?;
-    let manifest = Manifest::read(disk, dir)?.ok_or_else(missing)?;
+    let dir = disk.claim(dir, Access::Read)?;
+    let manifest = Manifest::read(&*dir)?.ok_or_else(missing)?;
     let mut report = CheckReport::default();
     let mut keys = BTreeSet::new();
-    let files = recovery::read(disk, dir, manifest, |found, _| {
+    let files = recovery::read(&*dir, manifest, Access::Read, |found, _| {
         if let Found::Record { record, len, .. } = found {
             report.records += 1;
             report.bytes += u64::from(len);

@@ -215,7 +215,7 @@ impl Compactor {
         let named = copies.iter().map(|(segment, end)| (segment.number, Some(*end)));
         manifest.segments.splice(..old, named);
         writer.check_running().map_err(WriteError::Unchanged)?;
-        manifest.write(&*writer.disk, writer.dir())?;
+        manifest.write(&*writer.dir)?;
         catalog.manifest = manifest;
         catalog.sealed.splice(..old, copies.iter().cloned());
         writer.sealed.store(catalog.sealed.len() as u64, Ordering::Relaxed);
@@ -253,7 +253,7 @@ impl Compactor {
     /// A segment that cannot be deleted costs space, until the next open deletes it.
     fn delete(&self, segment: &Segment) {
         fault!("a deleted segment is emptied", drop(segment.file.set_len(0)));
-        if let Err(error) = self.writer.disk.remove(&segment.path) {
+        if let Err(error) = self.writer.dir.remove(&segment::name(segment.number)) {
             log::warn!("{}: cannot be deleted: {error}", segment.path.display());
         }
     }
@@ -292,7 +292,7 @@ impl Copies<'_> {
             catalog.manifest.next += 1;
             catalog.manifest.next - 1
         };
-        let segment = Segment::create(&*self.writer.disk, self.writer.dir(), number)?;
+        let segment = Segment::create(&*self.writer.dir, number)?;
         self.segments.push((segment, segment::HEADER));
         Ok(())
     }

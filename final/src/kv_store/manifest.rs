@@ -14,11 +14,10 @@
 //! the last has one if the store was closed in good order. The last line is the CRC-32 of those
 //! before it. A segment that is not named here does not belong to the store.
 
-use crate::disk::Disk;
+use crate::disk::{Access, Dir};
 use crate::{KvsError, Result};
 use std::fmt::Write;
 use std::io;
-use std::path::Path;
 
 /// The file's name.
 pub(super) const NAME: &str = "MANIFEST";
@@ -53,12 +52,12 @@ impl WriteError {
 
 impl Manifest {
     /// Reads the manifest in `dir`; none if there is no such file.
-    pub(super) fn read(disk: &dyn Disk, dir: &Path) -> Result<Option<Manifest>> {
-        let path = dir.join(NAME);
-        if !disk.list(dir).map_err(KvsError::at(dir))?.iter().any(|name| name == NAME) {
+    pub(super) fn read(dir: &dyn Dir) -> Result<Option<Manifest>> {
+        let path = dir.path().join(NAME);
+        if !dir.list().map_err(KvsError::at(dir.path()))?.iter().any(|name| name == NAME) {
             return Ok(None);
         }
-        let read = disk.open(&path).and_then(|file| {
+        let read = dir.open(NAME, Access::Read).and_then(|file| {
             let mut bytes = vec![0; file.len()? as usize];
             file.read_at(&mut bytes, 0)?;
             Ok(bytes)
@@ -79,14 +78,14 @@ impl Manifest {
     }
 
     /// Replaces the manifest in `dir`. It counts, and is durable, once this returns.
-    pub(super) fn write(&self, disk: &dyn Disk, dir: &Path) -> std::result::Result<(), WriteError> {
-        let (unfinished, path) = (dir.join(UNFINISHED), dir.join(NAME));
-        let written = disk.create(&unfinished).and_then(|file| {
+    pub(super) fn write(&self, dir: &dyn Dir) -> std::result::Result<(), WriteError> {
+        let (unfinished, path) = (dir.path().join(UNFINISHED), dir.path().join(NAME));
+        let written = dir.create(UNFINISHED).and_then(|file| {
             file.write_at(self.to_text().as_bytes(), 0)?;
             file.sync()
         });
         written.map_err(KvsError::at(&unfinished)).map_err(WriteError::Unchanged)?;
-        if let Err(error) = disk.rename(&unfinished, &path) {
+        if let Err(error) = dir.rename(UNFINISHED, NAME) {
             let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
             let unchanged = full.contains(&error.kind());
             let error = KvsError::at(&path)(error);
@@ -95,7 +94,7 @@ impl Manifest {
                 false => WriteError::Unknown(error),
             });
         }
-        disk.sync_dir(dir).map_err(KvsError::at(dir)).map_err(WriteError::Unknown)
+        dir.sync().map_err(KvsError::at(dir.path())).map_err(WriteError::Unknown)
     }
 
     fn to_text(&self) -> String {
@@ -144,7 +143,13 @@ fn parse(text: &str) -> Option<Manifest> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::disk::SimulatedDisk;
+    use crate::disk::{Disk, SimulatedDisk};
+    use std::path::Path;
+    use std::sync::Arc;
+
+    fn dir(disk: &SimulatedDisk) -> Arc<dyn Dir> {
+        disk.claim(Path::new("/"), Access::Write).unwrap()
+    }
 
     fn manifest() -> Manifest {
         Manifest { next: 12, segments: vec![(7, Some(67_108_801)), (11, None)] }
@@ -152,11 +157,10 @@ mod tests {
 
     #[test]
     fn it_is_read_as_it_was_written() {
-        let disk = SimulatedDisk::new();
-        let dir = Path::new("/store");
-        assert_eq!(Manifest::read(&disk, dir).unwrap(), None);
-        manifest().write(&disk, dir).unwrap();
-        assert_eq!(Manifest::read(&disk, dir).unwrap(), Some(manifest()));
+        let dir = dir(&SimulatedDisk::new());
+        assert_eq!(Manifest::read(&*dir).unwrap(), None);
+        manifest().write(&*dir).unwrap();
+        assert_eq!(Manifest::read(&*dir).unwrap(), Some(manifest()));
     }
 
     #[test]
@@ -165,9 +169,10 @@ mod tests {
         let newer = body(&text).unwrap().replace("manifest 1", "manifest 2");
         let newer = format!("{newer}crc {:08x}\n", crc32fast::hash(newer.as_bytes()));
         let disk = SimulatedDisk::new();
-        manifest().write(&disk, Path::new("/")).unwrap();
+        let dir = dir(&disk);
+        manifest().write(&*dir).unwrap();
         disk.set_content(Path::new("/MANIFEST"), newer.into_bytes());
-        let error = Manifest::read(&disk, Path::new("/")).unwrap_err().to_string();
+        let error = Manifest::read(&*dir).unwrap_err().to_string();
         assert!(error.contains("a store of format 2"), "{error}");
     }
 

@@ -44,7 +44,7 @@ mod writer;
 pub use check::{CheckReport, check};
 pub use options::{Durability, KvStoreOptions};
 
-use crate::disk::Claim;
+use crate::disk::Access;
 use crate::sync::atomic::Ordering;
 use crate::{KvsEngine, Result, Stats};
 use background::Background;
@@ -82,8 +82,6 @@ struct Shared {
     writer: Arc<Writer>,
     compactor: Arc<Compactor>,
     background: Background,
-    /// The directory is ours; given up last.
-    _claim: Claim,
 }
 
 impl KvStore {
@@ -97,9 +95,9 @@ impl KvStore {
     }
 
     fn open_with(options: KvStoreOptions, dir: PathBuf) -> Result<KvStore> {
-        let claim = options.disk.claim(&dir)?;
+        let dir = options.disk.claim(&dir, Access::Write)?;
         let index = Arc::new(Index::default());
-        let files = recovery::open(&*options.disk, &dir, &index)?;
+        let files = recovery::open(&*dir, &index)?;
         let writer = Arc::new(Writer::new(options, dir, Arc::clone(&index), files)?);
         let compactor = Arc::new(Compactor::new(Arc::clone(&writer)));
         let commit = Arc::new(Commit::new(Arc::clone(&writer)));
@@ -114,7 +112,6 @@ impl KvStore {
             writer,
             compactor,
             background,
-            _claim: claim,
         })))
     }
 
@@ -232,5 +229,7 @@ impl Drop for Shared {
         if let Err(error) = self.writer.close() {
             log::warn!("the store was not closed in good order; the next open checks it: {error}");
         }
+        // A thread that cannot be waited for may have the writer a little longer.
+        self.writer.dir.release();
     }
 }

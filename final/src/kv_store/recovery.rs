@@ -14,10 +14,9 @@ use super::manifest::{self, Manifest};
 use super::record::{self, Location};
 use super::replay;
 use super::segment::{self, Found, Scan, Segment};
-use crate::disk::{Disk, DiskFile};
+use crate::disk::{Access, Dir, DiskFile};
 use crate::{KvsError, Result};
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 
 /// How much is read to guess how many records there are.
@@ -36,15 +35,15 @@ pub(super) struct Files {
 ///
 /// It may be interrupted anywhere and run again: until the end it only truncates what the next run
 /// would truncate as well, and deletes what the manifest does not name.
-pub(super) fn open(disk: &dyn Disk, dir: &Path, index: &Index) -> Result<Files> {
-    let Some(manifest) = Manifest::read(disk, dir)? else {
-        return create(disk, dir);
+pub(super) fn open(dir: &dyn Dir, index: &Index) -> Result<Files> {
+    let Some(manifest) = Manifest::read(dir)? else {
+        return create(dir);
     };
     // It may have been renamed by a process that was killed before it made the name durable. What is
     // deleted and acknowledged from here on relies on it.
-    disk.sync_dir(dir).map_err(KvsError::at(dir))?;
-    reserve(disk, dir, &manifest, index)?;
-    let mut files = replay::fill(index, |apply| read(disk, dir, manifest, apply))?;
+    dir.sync().map_err(KvsError::at(dir.path()))?;
+    reserve(dir, &manifest, index)?;
+    let mut files = replay::fill(index, |apply| read(dir, manifest, Access::Write, apply))?;
     if let Some((newest, end)) = files.segments.last() {
         if files.torn > 0 {
             let path = newest.path.display();
@@ -55,52 +54,55 @@ pub(super) fn open(disk: &dyn Disk, dir: &Path, index: &Index) -> Result<Files> 
     if let Some((_, end @ Some(_))) = files.manifest.segments.last_mut() {
         // It was closed in good order; from now on its end is open again.
         *end = None;
-        files.manifest.write(disk, dir).map_err(manifest::WriteError::into_inner)?;
+        files.manifest.write(dir).map_err(manifest::WriteError::into_inner)?;
     }
-    remove_orphans(disk, dir, &files.manifest)?;
+    remove_orphans(dir, &files.manifest)?;
     Ok(files)
 }
 
-fn create(disk: &dyn Disk, dir: &Path) -> Result<Files> {
-    for name in disk.list(dir).map_err(KvsError::at(dir))? {
-        let path = dir.join(&name);
+fn create(dir: &dyn Dir) -> Result<Files> {
+    for name in dir.list().map_err(KvsError::at(dir.path()))? {
+        let path = dir.path().join(&name);
         if name.starts_with("kvs-") && name.ends_with(".log") {
             return Err(KvsError::Format { path, found: "a log in the stages' format".to_owned() });
         }
         if segment::number_of(&name).is_some() {
             // The first segment is made before the manifest; a crash between leaves it empty.
-            let file = disk.open(&path).map_err(KvsError::at(&path))?;
+            let file = dir.open(&name, Access::Read).map_err(KvsError::at(&path))?;
             if file.len().map_err(KvsError::at(&path))? > segment::HEADER.into() {
                 let reason = "there are segments but no manifest".to_owned();
                 return Err(KvsError::Damaged {
-                    path: dir.join(manifest::NAME),
+                    path: dir.path().join(manifest::NAME),
                     offset: 0,
                     reason,
                 });
             }
         }
     }
-    let segment = Segment::create(disk, dir, 1)?;
+    let segment = Segment::create(dir, 1)?;
     let manifest = Manifest { next: 2, segments: vec![(1, None)] };
-    manifest.write(disk, dir).map_err(manifest::WriteError::into_inner)?;
-    remove_orphans(disk, dir, &manifest)?;
+    manifest.write(dir).map_err(manifest::WriteError::into_inner)?;
+    remove_orphans(dir, &manifest)?;
     Ok(Files { manifest, segments: vec![(segment, segment::HEADER)], torn: 0 })
 }
 
-/// Reads all records in their order and hands each to `apply`, with its segment. Changes nothing.
+/// Reads all records in their order and hands each to `apply`, with its segment. Changes nothing. Only
+/// the last segment is opened as `access` says; the others are never written again.
 ///
 /// # Errors
 /// [`KvsError::Damaged`] at the first byte that is not as it was written.
 pub(super) fn read(
-    disk: &dyn Disk,
-    dir: &Path,
+    dir: &dyn Dir,
     manifest: Manifest,
+    access: Access,
     mut apply: impl FnMut(Found<'_>, &Arc<Segment>),
 ) -> Result<Files> {
     let mut segments = Vec::with_capacity(manifest.segments.len());
     let mut torn = 0;
+    let last = manifest.segments.last().map(|(number, _)| *number);
     for &(number, end) in &manifest.segments {
-        let segment = Segment::open(disk, dir, number)?;
+        let access = if Some(number) == last { access } else { Access::Read };
+        let segment = Segment::open(dir, number, access)?;
         let len = segment.len()?;
         let Ok(limit) = u32::try_from(end.map_or(len, u64::from)) else {
             return Err(segment.damaged(u32::MAX, "the segment is longer than one can be"));
@@ -129,11 +131,11 @@ pub(super) fn read(
 
 /// Makes room in the index for as many keys as there are records, if they all are as long as the
 /// first ones: a map that has to grow while it is filled is filled twice.
-fn reserve(disk: &dyn Disk, dir: &Path, manifest: &Manifest, index: &Index) -> Result<()> {
+fn reserve(dir: &dyn Dir, manifest: &Manifest, index: &Index) -> Result<()> {
     const SAMPLE: u64 = 100;
     let mut expected = 0;
     for (number, end) in &manifest.segments {
-        let segment = Segment::open(disk, dir, *number)?;
+        let segment = Segment::open(dir, *number, Access::Read)?;
         let len = end.map_or(segment.len()?, u64::from).min(u32::MAX.into());
         let mut scan = Scan::new(&segment, segment.len()?.min(len).min(SAMPLE_BYTES) as u32);
         let (mut records, mut bytes) = (0, 0);
@@ -203,13 +205,12 @@ fn clear_behind(file: &dyn DiskFile, end: u64) -> io::Result<()> {
 }
 
 /// Deletes what an interrupted rotation or compaction left behind.
-fn remove_orphans(disk: &dyn Disk, dir: &Path, manifest: &Manifest) -> Result<()> {
-    for name in disk.list(dir).map_err(KvsError::at(dir))? {
+fn remove_orphans(dir: &dyn Dir, manifest: &Manifest) -> Result<()> {
+    for name in dir.list().map_err(KvsError::at(dir.path()))? {
         let is_orphan = segment::number_of(&name)
             .is_some_and(|number| manifest.segments.iter().all(|(named, _)| *named != number));
         if is_orphan || name == manifest::UNFINISHED {
-            let path = dir.join(name);
-            disk.remove(&path).map_err(KvsError::at(&path))?;
+            dir.remove(&name).map_err(KvsError::at(&dir.path().join(&name)))?;
         }
     }
     Ok(())

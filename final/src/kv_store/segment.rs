@@ -12,10 +12,10 @@
 //! map it would be a signal that ends the process.
 
 use super::record::{self, Location, Record};
-use crate::disk::{Disk, DiskFile};
+use crate::disk::{Access, Dir, DiskFile};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::{KvsError, Result};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Bytes before the first record.
@@ -37,15 +37,15 @@ pub(super) struct Segment {
     garbage: AtomicU64,
 }
 
-/// The file of a segment.
-pub(super) fn path(dir: &Path, number: u64) -> PathBuf {
-    dir.join(format!("{number:010}.seg"))
+/// The name of a segment's file.
+pub(super) fn name(number: u64) -> String {
+    format!("{number:010}.seg")
 }
 
 /// The number of the segment that a file of this name is.
-pub(super) fn number_of(name: &str) -> Option<u64> {
-    let number = name.strip_suffix(".seg")?.parse().ok()?;
-    (path(Path::new(""), number) == Path::new(name)).then_some(number)
+pub(super) fn number_of(file: &str) -> Option<u64> {
+    let number = file.strip_suffix(".seg")?.parse().ok()?;
+    (name(number) == file).then_some(number)
 }
 
 impl Segment {
@@ -54,22 +54,23 @@ impl Segment {
     }
 
     /// Makes an empty segment. Its header and its name are durable when this returns.
-    pub(super) fn create(disk: &dyn Disk, dir: &Path, number: u64) -> Result<Arc<Segment>> {
-        let path = path(dir, number);
-        let file = disk.create(&path).map_err(KvsError::at(&path))?;
+    pub(super) fn create(dir: &dyn Dir, number: u64) -> Result<Arc<Segment>> {
+        let name = name(number);
+        let path = dir.path().join(&name);
+        let file = dir.create(&name).map_err(KvsError::at(&path))?;
         let written = file.write_at(&header(number), 0).and_then(|()| file.sync());
-        if let Err(error) = written.and_then(|()| disk.sync_dir(dir)) {
+        if let Err(error) = written.and_then(|()| dir.sync()) {
             // The next open would delete it as well.
-            let _ = disk.remove(&path);
+            let _ = dir.remove(&name);
             return Err(KvsError::at(&path)(error));
         }
         Ok(Arc::new(Segment::new(number, path, file)))
     }
 
     /// Opens a segment that exists.
-    pub(super) fn open(disk: &dyn Disk, dir: &Path, number: u64) -> Result<Arc<Segment>> {
-        let path = path(dir, number);
-        let file = disk.open(&path).map_err(KvsError::at(&path))?;
+    pub(super) fn open(dir: &dyn Dir, number: u64, access: Access) -> Result<Arc<Segment>> {
+        let path = dir.path().join(name(number));
+        let file = dir.open(&name(number), access).map_err(KvsError::at(&path))?;
         let segment = Segment::new(number, path, file);
         let mut found = [0; HEADER as usize];
         if segment.len()? < found.len() as u64 {
@@ -211,12 +212,13 @@ impl<'a> Scan<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::disk::SimulatedDisk;
+    use crate::disk::{Disk, SimulatedDisk};
+    use std::path::Path;
 
     #[test]
     fn garbage_in_a_segment_that_was_replaced_does_not_count() {
-        let disk = SimulatedDisk::new();
-        let segment = Segment::create(&disk, Path::new("/"), 1).unwrap();
+        let dir = SimulatedDisk::new().claim(Path::new("/"), Access::Write).unwrap();
+        let segment = Segment::create(&*dir, 1).unwrap();
         assert!(segment.add_garbage(20) && segment.add_garbage(30));
         assert_eq!((segment.garbage(), segment.take_garbage()), (50, 50));
         // A writer that had replaced an entry before, and says so only now.

@@ -6,12 +6,11 @@ use super::options::{Durability, KvStoreOptions};
 use super::record::{self, Location, Record};
 use super::recovery::Files;
 use super::segment::{self, Segment};
-use crate::disk::Disk;
+use crate::disk::Dir;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Mutex, MutexGuard, OnceLock, fault};
 use crate::{KvsError, Result};
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 
 /// How much is reserved ahead of the log's end at level `always`, in bytes: a file that does not
@@ -35,8 +34,7 @@ impl Op {
 
 /// The log: the segment that is written to, and the ones before it.
 pub(super) struct Writer {
-    pub(super) disk: Arc<dyn Disk>,
-    dir: PathBuf,
+    pub(super) dir: Arc<dyn Dir>,
     pub(super) index: Arc<Index>,
     pub(super) options: KvStoreOptions,
     /// The end of the log. Held by whoever writes there: one batch of writes at a time, with its
@@ -78,19 +76,19 @@ impl Writer {
     /// Goes on where recovery ended.
     pub(super) fn new(
         options: KvStoreOptions,
-        dir: PathBuf,
+        dir: Arc<dyn Dir>,
         index: Arc<Index>,
         files: Files,
     ) -> Result<Writer> {
         let Files { manifest, mut segments, .. } = files;
         let bytes = segments.iter().map(|(_, end)| u64::from(*end)).sum();
         let Some((segment, end)) = segments.pop() else {
-            let (path, reason) = (dir.join(manifest::NAME), "it names no segment".to_owned());
+            let (path, reason) =
+                (dir.path().join(manifest::NAME), "it names no segment".to_owned());
             return Err(KvsError::Damaged { path, offset: 0, reason });
         };
         let tail = Tail { segment, end, synced: end, reserved: end.into(), buffer: Vec::new() };
         Ok(Writer {
-            disk: Arc::clone(&options.disk),
             dir,
             index,
             options,
@@ -243,13 +241,13 @@ impl Writer {
 
         let mut catalog = self.catalog();
         let mut manifest = catalog.manifest.clone();
-        let new = Segment::create(&*self.disk, &self.dir, manifest.next)?;
+        let new = Segment::create(&*self.dir, manifest.next)?;
         manifest.next += 1;
         if let Some((_, end)) = manifest.segments.last_mut() {
             *end = Some(tail.end);
         }
         manifest.segments.push((new.number, None));
-        match manifest.write(&*self.disk, &self.dir) {
+        match manifest.write(&*self.dir) {
             Ok(()) => {}
             Err(WriteError::Unchanged(error)) => return Err(error),
             // If the new manifest counts, a write to the old segment would be lost.
@@ -314,7 +312,7 @@ impl Writer {
         if let Some((_, end)) = manifest.segments.last_mut() {
             *end = Some(tail.end);
         }
-        manifest.write(&*self.disk, &self.dir).map_err(WriteError::into_inner)
+        manifest.write(&*self.dir).map_err(WriteError::into_inner)
     }
 
     /// Ends all writing, for good. A sync that failed is not tried again: the operating system may
@@ -336,9 +334,5 @@ impl Writer {
 
     pub(super) fn stopped(&self) -> Option<&String> {
         self.stopped.get()
-    }
-
-    pub(super) fn dir(&self) -> &Path {
-        &self.dir
     }
 }

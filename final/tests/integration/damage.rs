@@ -1,6 +1,6 @@
 //! Every flipped bit and every missing end of a store that was closed in good order.
 
-use kvs_final::disk::{Disk, SimulatedDisk};
+use kvs_final::disk::SimulatedDisk;
 use kvs_final::{Durability, KvStoreOptions, KvsEngine, KvsError, check};
 use kvs_test_kit::simulated::damage::{Damage, is_noticed, store};
 use kvs_test_kit::simulated::workload::{DIR, Step, holds, is_damaged, key, open, run};
@@ -109,12 +109,12 @@ fn check_changes_nothing_and_counts_right() {
 fn a_directory_of_another_format_is_refused_by_name() {
     let disk = SimulatedDisk::new();
     let dir = Path::new(DIR);
-    drop(disk.create(&dir.join("kvs-1.log")).unwrap());
+    disk.set_content(&dir.join("kvs-1.log"), Vec::new());
     let error = open(&disk).map(drop).unwrap_err().to_string();
     assert!(error.contains("a log in the stages' format"), "{error}");
 
     let (disk, _, _) = unclosed();
-    disk.remove(&dir.join("MANIFEST")).unwrap();
+    disk.delete(&dir.join("MANIFEST"));
     let error = open(&disk).map(drop).unwrap_err().to_string();
     assert!(error.contains("segments but no manifest"), "{error}");
 }

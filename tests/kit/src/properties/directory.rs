@@ -2,7 +2,7 @@
 //! is opened and is a store.
 
 use super::{Reached, note};
-use kvs_final::disk::{Disk, SimulatedDisk};
+use kvs_final::disk::SimulatedDisk;
 use kvs_final::{Durability, KvStore, KvStoreOptions, KvsEngine, KvsError, Result, check};
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -85,7 +85,7 @@ fn change(input: &[u8]) -> Changed {
                 bytes = disk.content(other).unwrap();
             }
             6 => {
-                disk.remove(path).unwrap();
+                disk.delete(path);
                 changed.is_plain = false;
                 continue;
             }

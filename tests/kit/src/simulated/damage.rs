@@ -63,7 +63,7 @@ impl Damage {
         let damage = Damage { disk, model };
         assert_eq!(is_noticed(&damage.disk, &damage.model, Path::new(DIR), 0), Ok(false));
         let stranger = Path::new(DIR).join("stranger");
-        kvs_final::disk::Disk::create(&damage.disk, &stranger).unwrap().write_at(b"!", 0).unwrap();
+        damage.disk.set_content(&stranger, b"!".to_vec());
         damage
     }
 
