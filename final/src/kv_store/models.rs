@@ -4,7 +4,7 @@
 use super::index::{Entry, Index};
 use super::segment::Segment;
 use super::writer::{Op, Writer};
-use crate::disk::{Fault, SimulatedDisk};
+use crate::disk::{Access, Disk, Fault, SimulatedDisk};
 use crate::models::model::Model;
 use crate::sync::map::Operation;
 use crate::{Durability, KvStore, KvStoreOptions, KvsEngine, Result};
@@ -152,8 +152,8 @@ const LEN: u32 = 30;
 
 impl Moving {
     fn start() -> Arc<Moving> {
-        let disk = SimulatedDisk::new();
-        let segment = |number| Segment::create(&disk, Path::new("/"), number).unwrap();
+        let dir = SimulatedDisk::new().claim(Path::new("/"), Access::Write).unwrap();
+        let segment = |number| Segment::create(&*dir, number).unwrap();
         let moving =
             Moving { index: Index::default(), old: segment(1), copy: segment(2), new: segment(3) };
         moving.set(&moving.old, "old");
