@@ -318,11 +318,17 @@ impl Writer {
     /// Ends all writing, for good. A sync that failed is not tried again: the operating system may
     /// have dropped the bytes and would report success.
     pub(super) fn stop(&self, reason: String) -> KvsError {
+        let mut is_first = false;
         let reason = self.stopped.get_or_init(|| {
-            log::error!("no more writes until the store is opened again: {reason}");
+            is_first = true;
             reason
         });
-        KvsError::Stopped { reason: reason.clone() }
+        let stopped = KvsError::Stopped { reason: reason.clone() };
+        if is_first {
+            // Only now: whoever takes log lines may take his time.
+            log::error!("{stopped}");
+        }
+        stopped
     }
 
     pub(super) fn check_running(&self) -> Result<()> {
