@@ -30,6 +30,9 @@
 //! # }
 //! ```
 
+// They panic where nobody reads.
+#![cfg_attr(not(loom), warn(clippy::print_stderr, clippy::print_stdout))]
+
 #[cfg(not(target_os = "linux"))]
 compile_error!("the server waits for its clients with epoll, which only Linux has");
 

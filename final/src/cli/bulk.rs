@@ -1,7 +1,7 @@
 //! `kvs client` from a pipe: a request a line, many under way at once.
 
 use super::command::{self, Command, HELP, value_or_not_found};
-use super::outcome::{Outcome, ResultExt, err_msg};
+use super::outcome::{Outcome, ResultExt, err_msg, print_message};
 use crate::{KvsClient, KvsError, Pending, Result};
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, BufWriter, Read, Write};
@@ -141,6 +141,6 @@ impl<W: Write> Bulk<W> {
 
     fn fail(&mut self, number: u64, message: &str) {
         self.failed += 1;
-        eprintln!("line {number}: {message}");
+        print_message(&format!("line {number}: {message}"));
     }
 }

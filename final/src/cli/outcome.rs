@@ -2,6 +2,7 @@
 //! the context in which it happened.
 
 pub(super) use failure::{Error, ResultExt, err_msg};
+use std::io::{self, Write};
 
 /// What came of a command.
 pub(super) type Outcome<T = ()> = Result<T, Error>;
@@ -9,5 +10,11 @@ pub(super) type Outcome<T = ()> = Result<T, Error>;
 /// An error with its causes, on stderr.
 pub(super) fn print_error(error: &Error) {
     let causes: Vec<String> = error.iter_chain().map(|cause| cause.to_string()).collect();
-    eprintln!("{}", causes.join(": "));
+    print_message(&causes.join(": "));
+}
+
+/// A line for people, on stderr. Where nobody takes it any more, that changes nothing of what there is to
+/// do; `eprintln!` would panic.
+pub(super) fn print_message(message: &str) {
+    let _ = writeln!(io::stderr(), "{message}");
 }

@@ -2,7 +2,7 @@
 
 use super::client::connect;
 use super::command::{self, Command};
-use super::outcome::{Outcome, print_error};
+use super::outcome::{Outcome, print_error, print_message};
 use crate::{KvsClient, KvsError};
 use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
@@ -46,7 +46,7 @@ pub(super) fn prompt(addr: SocketAddr) -> Outcome {
                 Ok(text) => io::stdout().write_all(text.as_bytes())?,
                 Err(error) => print_error(&error),
             },
-            Err(message) => eprintln!("{message}"),
+            Err(message) => print_message(&message),
         }
     }
     Ok(())

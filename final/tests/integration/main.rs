@@ -24,6 +24,7 @@ mod program;
 mod prompt;
 mod properties;
 mod replay;
+mod stderr;
 mod stopping;
 mod tail;
 mod timeouts;

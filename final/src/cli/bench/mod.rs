@@ -86,10 +86,11 @@ fn watch(ended: &Receiver<()>, done: &AtomicU64, requests: u64) {
             let share = done as f64 / requests as f64;
             let bar = "#".repeat((share * 40.0) as usize);
             let rate = done as f64 / begin.elapsed().as_secs_f64();
-            eprint!("\r[{bar:40}] {:3.0} % {rate:8.0} requests/s", share * 100.0);
+            let percent = share * 100.0;
+            let _ = write!(io::stderr(), "\r[{bar:40}] {percent:3.0} % {rate:8.0} requests/s");
         }
     }
     if terminal {
-        eprint!("\r\x1b[K");
+        let _ = write!(io::stderr(), "\r\x1b[K");
     }
 }
