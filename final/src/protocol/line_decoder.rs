@@ -15,6 +15,8 @@ pub struct LineDecoder {
     scanned: usize,
     /// The line that is arriving is too long; its bytes are discarded.
     discarding: bool,
+    /// No line was taken yet.
+    first: bool,
 }
 
 /// A line.
@@ -29,7 +31,7 @@ pub enum Line<'a> {
 impl LineDecoder {
     /// For lines of at most `limit` bytes with their newlines.
     pub fn new(limit: usize) -> LineDecoder {
-        LineDecoder { limit, scanned: 0, discarding: false }
+        LineDecoder { limit, scanned: 0, discarding: false, first: true }
     }
 
     /// The line that `bytes` starts with: what was left over the last time, and what came since. It
@@ -47,7 +49,7 @@ impl LineDecoder {
 
     /// Takes the line that was found. Returns its length in bytes, newline included.
     pub fn take(&mut self) -> usize {
-        self.discarding = false;
+        (self.discarding, self.first) = (false, false);
         std::mem::take(&mut self.scanned) + 1
     }
 
@@ -56,6 +58,11 @@ impl LineDecoder {
     pub fn discard_too_long(&mut self) -> usize {
         self.discarding |= self.scanned >= self.limit;
         if self.discarding { std::mem::take(&mut self.scanned) } else { 0 }
+    }
+
+    /// Whether no line was taken yet.
+    pub fn is_first(&self) -> bool {
+        self.first
     }
 
     /// Whether the bytes of a line that is too long are being discarded.

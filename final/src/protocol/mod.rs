@@ -8,13 +8,16 @@
 //! anything else                     {"Err":"…"}
 //! ```
 //!
-//! Answers come in the order of the requests, and a client may send many before it reads.
+//! Answers come in the order of the requests, and a client may send many before it reads. A connection
+//! ends with its error if a line is [of another protocol](is_foreign): what a web page or a mail program
+//! sends may have requests in it that somebody else wrote.
 
 mod line_decoder;
 
 pub use line_decoder::{Line, LineDecoder};
 
 use crate::{KvsError, Result};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 /// The longest line, in bytes with its newline, that either side takes.
@@ -77,5 +80,34 @@ pub fn encode(message: &impl Serialize) -> Result<Vec<u8>> {
 /// # Errors
 /// [`KvsError::Protocol`], with a message for whoever wrote the line.
 pub fn decode(line: &[u8]) -> Result<Request> {
-    serde_json::from_slice(line).map_err(|error| KvsError::Protocol(error.to_string()))
+    let request = serde_json::from_slice(line);
+    let request = request.map_err(|error| KvsError::Protocol(error.to_string()))?;
+    // serde takes an array for a struct. The names of the messages have no colon.
+    let fields = memchr::memchr(b':', line).map(|colon| line[colon + 1..].trim_ascii_start());
+    match fields {
+        Some([b'{', ..]) => Ok(request),
+        _ => Err(KvsError::Protocol("the fields of a message are an object".to_owned())),
+    }
+}
+
+/// Whether a line is a JSON object, a message or not.
+pub fn is_object(line: &[u8]) -> bool {
+    begins_object(line) && serde_json::from_slice::<IgnoredAny>(line).is_ok()
+}
+
+/// Whether a line, or what has arrived of it, is of another protocol: the first one if it begins as no
+/// JSON object, any other if it begins with a method of HTTP or with `Host:`.
+pub fn is_foreign(line: &[u8], is_first: bool) -> bool {
+    const HTTP: [&[u8]; 11] = [
+        b"CONNECT", b"DELETE", b"GET", b"HEAD", b"OPTIONS", b"PATCH", b"POST", b"PRI *", b"PUT",
+        b"TRACE", b"Host:",
+    ];
+    let begins =
+        |text: &&[u8]| line.get(..text.len()).is_some_and(|start| start.eq_ignore_ascii_case(text));
+    !begins_object(line) && (is_first || HTTP.iter().any(begins))
+}
+
+/// As far as it has arrived.
+fn begins_object(line: &[u8]) -> bool {
+    matches!(line.trim_ascii_start(), [] | [b'{', ..])
 }

@@ -4,6 +4,7 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Close {
     Done,
+    Foreign,
     Lost,
     Panic,
     Refused,
@@ -15,6 +16,7 @@ impl fmt::Display for Close {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Close::Done => "the client is done",
+            Close::Foreign => "it speaks another protocol",
             Close::Lost => "the client is gone",
             Close::Panic => "a panic in its request",
             Close::Refused => "it was refused",

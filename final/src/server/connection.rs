@@ -239,6 +239,9 @@ impl Connection {
         };
         self.execute(inner, &read[..received], &mut requests);
         let executed = requests.any();
+        if let Some(error) = requests.foreign.take() {
+            inner.give_up(Close::Foreign, format!("{error}; the connection is closed"));
+        }
         if inner.phase == Phase::Open {
             if due && inner.timer == Timer::Idle && received == 0 {
                 return Ok(self.timed_out(Timer::Idle));

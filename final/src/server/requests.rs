@@ -1,6 +1,6 @@
 use super::connection::Connection;
 use super::shared::Shared;
-use crate::protocol::{self, Line, LineDecoder, Request, Response};
+use crate::protocol::{self, Line, LineDecoder, Request, Response, is_object};
 use crate::sync::Instant;
 use crate::sync::atomic::Ordering;
 use crate::{KvsEngine, KvsError, Result};
@@ -30,6 +30,8 @@ pub(super) struct Requests<'a, E> {
     began: Instant,
     requests: u64,
     errors: u64,
+    /// What is wrong with a line that is of another protocol.
+    pub(super) foreign: Option<KvsError>,
 }
 
 impl<'a, E: KvsEngine> Requests<'a, E> {
@@ -43,16 +45,36 @@ impl<'a, E: KvsEngine> Requests<'a, E> {
             let writes = connection.writes();
             (writes.len(), writes.bytes())
         };
-        let (requests, errors) = (0, 0);
-        Requests { connection, engine, answers, waiting, waiting_bytes, began, requests, errors }
+        Requests {
+            connection,
+            engine,
+            answers,
+            waiting,
+            waiting_bytes,
+            began,
+            requests: 0,
+            errors: 0,
+            foreign: None,
+        }
     }
 
     /// Executes the lines in `bytes`, as many as may be now. Returns how many bytes were dealt with,
-    /// and whether there are lines that have to wait for something else.
+    /// and whether there are lines that have to wait for something else. A line of another protocol
+    /// is the last one.
     pub(super) fn execute_all(&mut self, bytes: &[u8], lines: &mut LineDecoder) -> (usize, bool) {
         let mut done = 0;
-        while let Some(line) = lines.find(&bytes[done..]) {
-            if !self.has_room() || !self.execute(line) {
+        while self.foreign.is_none() {
+            let rest = &bytes[done..];
+            // Before its end is there: of a line that is too long the beginning is not kept.
+            if !lines.is_discarding() && protocol::is_foreign(rest, lines.is_first()) {
+                self.foreign =
+                    Some(KvsError::Protocol("it begins as another protocol does".to_owned()));
+                break;
+            }
+            let Some(line) = lines.find(rest) else {
+                break;
+            };
+            if !self.has_room() || !self.execute(line, lines.is_first()) {
                 return (done, true);
             }
             done += lines.take();
@@ -73,8 +95,8 @@ impl<'a, E: KvsEngine> Requests<'a, E> {
 
     /// Executes a line. Returns false if it has to wait, for writes that came before it: only
     /// another write need not, because the engine keeps their order.
-    fn execute(&mut self, line: Line<'_>) -> bool {
-        let request = self.decode(line);
+    fn execute(&mut self, line: Line<'_>, is_first: bool) -> bool {
+        let request = self.decode(&line);
         let is_write = matches!(request, Ok(Request::Set { .. } | Request::Remove { .. }));
         if self.waiting > 0 && !is_write {
             self.collect();
@@ -102,12 +124,15 @@ impl<'a, E: KvsEngine> Requests<'a, E> {
                 let text = self.connection.shared.stats_text() + &self.engine.stats_text();
                 self.answer(Ok(Some(text)));
             }
+            Err(error) if is_first && matches!(line, Line::Whole(line) if !is_object(line)) => {
+                self.foreign = Some(error);
+            }
             Err(error) => self.answer(Err(error)),
         }
         true
     }
 
-    fn decode(&self, line: Line<'_>) -> Result<Request> {
+    fn decode(&self, line: &Line<'_>) -> Result<Request> {
         let limits = &self.connection.shared.limits;
         let Line::Whole(line) = line else {
             let message = format!("the line is longer than {} bytes", limits.request_bytes);

@@ -106,7 +106,7 @@ fn a_crowd_costs_little(pool: &str) {
     let before = resident(pid);
     let mut idle = connect(&server, crowd.idle);
     if is_injected("idle clients that leave something behind") {
-        idle.iter_mut().for_each(|client| client.write_all(&[b'x'; LEFT]).unwrap());
+        idle.iter_mut().for_each(|client| client.write_all(&[b'{'; LEFT]).unwrap());
         let arrived = (crowd.idle * LEFT) as u64;
         until("it has arrived", || stat(&mut first, "bytes_buffered") == arrived);
     }
@@ -124,7 +124,7 @@ fn a_crowd_costs_little(pool: &str) {
         let mut dripping = connect(&server, crowd.dripping);
         for _ in 0..DROPS {
             for stream in &mut dripping {
-                stream.write_all(b"x").unwrap();
+                stream.write_all(b"{").unwrap();
             }
             no_more_threads();
         }
@@ -143,7 +143,7 @@ fn a_crowd_costs_little(pool: &str) {
     });
     go_on_during(&active, "all of them, and drops again", || {
         for stream in &mut dripping {
-            stream.write_all(b"x").unwrap();
+            stream.write_all(b"{").unwrap();
         }
         no_more_threads();
     });

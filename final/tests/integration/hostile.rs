@@ -72,6 +72,7 @@ fn each_line_of_garbage_gets_its_error() {
     let mut random = StdRng::seed_from_u64(4);
     for _ in 0..20 {
         let mut client = place.server.connect();
+        assert_eq!(client.ask(GET), FOUND);
         let mut garbage = vec![0; 50_000];
         random.fill(&mut garbage[..]);
         garbage.push(b'\n');
@@ -94,6 +95,7 @@ fn lines_without_end_take_no_more_memory_than_the_longest_line() {
     thread::scope(|scope| {
         for _ in 0..4 {
             let mut client = place.server.connect();
+            assert_eq!(client.ask(GET), FOUND);
             scope.spawn(move || {
                 for _ in 0..50 {
                     client.send(vec![b'x'; 1 << 20]);
@@ -117,6 +119,7 @@ fn lines_without_end_take_no_more_memory_than_the_longest_line() {
 fn what_is_deep_or_long_or_no_text_is_refused_and_the_connection_goes_on() {
     let place = Place::new(&[]);
     let mut client = place.server.connect();
+    assert_eq!(client.ask(GET), FOUND);
     let many = |text: &str| text.repeat(1 << 20).into_bytes();
     let key = |text: &[u8]| [b"{\"Get\":{\"key\":", text, b"}}"].concat();
     let long_key = r#"{"Err":"the key is 1048576 bytes long; the limit is 65535"}"#;

@@ -167,7 +167,7 @@ fn a_request_that_is_too_long_has_no_more_time_than_others() {
     let limits = Limits { request_bytes: 100, request_time: SHORT, ..Limits::default() };
     let server = with(limits);
     let mut client = server.connect();
-    client.send([b'x'; 200]);
+    client.send([b'{'; 200]);
     let mut sender = client.stream().try_clone().unwrap();
     let drip = thread::spawn(move || {
         until("the server closes the connection", || sender.write_all(b"x").is_err());
@@ -254,7 +254,7 @@ fn requests_in_part_beyond_the_memory_for_them_are_refused() {
     let mut second = server.connect();
     // The server ends it in the middle.
     let mut sender = second.stream().try_clone().unwrap();
-    let sender = thread::spawn(move || sender.write_all(&vec![b'x'; LARGE]));
+    let sender = thread::spawn(move || sender.write_all(&vec![b'{'; LARGE]));
     is_closed_with(&mut second, "no memory");
     drop(second);
     let _ = sender.join().unwrap();
@@ -309,7 +309,7 @@ fn writes_that_are_not_done_take_memory_and_there_is_an_end_to_it() {
     }
     assert_eq!(engine.waiting(), 16);
     let mut next = server.connect();
-    next.send("x".repeat(200 << 10));
+    next.send("{".repeat(200 << 10));
     is_closed_with(&mut next, "no memory");
     let answers = thread::spawn(move || (0..count).all(|_| writer.line() == NOTHING));
     let mut random = StdRng::seed_from_u64(0);

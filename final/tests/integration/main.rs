@@ -14,6 +14,7 @@ mod damage;
 mod exhausted;
 mod fairness;
 mod faults;
+mod foreign;
 mod formats;
 mod hostile;
 mod leftovers;

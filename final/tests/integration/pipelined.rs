@@ -71,6 +71,7 @@ fn requests_of_all_kinds_in_one_packet_are_answered_as_if_one_by_one() {
             let mut client = server.connect();
             scope.spawn(move || {
                 let mut random = StdRng::seed_from_u64(number);
+                assert_eq!(client.ask(get("k").trim_end()), found(None));
                 let (packet, answers) = requests(&format!("{number}-"), count, &mut random);
                 client.send(packet);
                 for (number, expected) in answers.into_iter().enumerate() {

@@ -84,6 +84,11 @@ pub(crate) fn clients(run: Run) -> Outcome {
     Ok(vec![count(Printed::by_tests(modules, prefix, run)?.passed(), "tests", 38)])
 }
 
+/// What five other protocols send, and what only looks like a message.
+pub(crate) fn foreign(run: Run) -> Outcome {
+    Ok(vec![count(Printed::by_tests(&["foreign"], "", run)?.passed(), "tests", 4)])
+}
+
 /// Directories that were written once and are opened ever after, and ones that are refused.
 pub(crate) fn formats(run: Run) -> Outcome {
     Ok(vec![count(Printed::by_tests(&["formats"], "", run)?.passed(), "tests", 8)])

@@ -194,6 +194,14 @@ pub(crate) const PROMISES: &[Promise] = &[
         ],
     },
     Promise {
+        name: "foreign",
+        promise: "Text of another protocol, such as a web page can send, ends its connection with an \
+                  error, and no request in it is executed",
+        needs: &[],
+        shown_by: suites::foreign,
+        faults: &[("a server that passes over what is no message", "gets {\"Err\"")],
+    },
+    Promise {
         name: "panics",
         promise: "A job that panics costs that job alone, and a dropped pool leaves no thread",
         needs: &[],
