@@ -1,10 +1,12 @@
 //! What the command lines take. The only file that knows `structopt`.
 
+use super::address::Address;
+use super::client::Remote;
 use super::command::Command;
 use super::numbers;
-use crate::{Durability, EngineKind, Limits};
+use super::output::Output;
+use crate::{Durability, EngineKind, KvsClientOptions, Limits};
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::{NonZeroU32, NonZeroU64};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -14,9 +16,6 @@ use structopt::clap::AppSettings;
 
 // The defaults are here and not in the attributes: with a `default_value`, `--addr` without an address
 // would be taken for the default instead of being refused.
-
-/// Where the server listens and the client connects when nobody says.
-const DEFAULT_ADDR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4000);
 
 /// The arguments that the program was started with. Prints help, version or a complaint and ends the
 /// process where that is the answer.
@@ -52,7 +51,7 @@ pub(super) enum KvsArgs {
     Client(ClientArgs),
     /// Prints what the server counts, a line a number
     #[structopt(after_help = "EXAMPLE:\n    kvs stats --addr 127.0.0.1:4000")]
-    Stats(AddrArg),
+    Stats(RemoteArgs),
     /// Measures throughput and latency of a server
     Bench(BenchArgs),
     /// Reads every record of a store that is not in use, and changes nothing
@@ -64,18 +63,22 @@ pub(super) enum KvsArgs {
     },
 }
 
-// `structopt` would make a doc comment the help of each command that has this.
-#[derive(Debug, StructOpt)]
-pub(super) struct AddrArg {
+// Which server, and how to talk to it. `structopt` would make a doc comment the help of each command
+// that has this.
+#[derive(Debug, Default, StructOpt)]
+pub(super) struct RemoteArgs {
     /// The server's address, by default 127.0.0.1:4000
-    #[structopt(long, value_name = "IP:PORT")]
-    addr: Option<SocketAddr>,
+    #[structopt(long, value_name = "HOST:PORT")]
+    addr: Option<Address>,
 }
 
-impl AddrArg {
-    /// Where the server is.
-    pub(super) fn addr(&self) -> SocketAddr {
-        self.addr.unwrap_or(DEFAULT_ADDR)
+impl RemoteArgs {
+    fn or(self, others: RemoteArgs) -> RemoteArgs {
+        RemoteArgs { addr: self.addr.or(others.addr) }
+    }
+
+    pub(super) fn remote(&self) -> Remote {
+        Remote { addr: self.addr.clone().unwrap_or_default(), options: KvsClientOptions::new() }
     }
 }
 
@@ -94,8 +97,8 @@ SIGINT (ctrl-C) and SIGTERM stop it in good order."
 )]
 pub(super) struct ServerArgs {
     /// Listens here, by default on 127.0.0.1:4000; port 0 lets the system choose
-    #[structopt(long, value_name = "IP:PORT")]
-    addr: Option<SocketAddr>,
+    #[structopt(long, value_name = "HOST:PORT")]
+    addr: Option<Address>,
     /// The storage engine, kvs or sled; by default the one whose data is there, else kvs
     #[structopt(long, value_name = "NAME")]
     pub(super) engine: Option<EngineKind>,
@@ -119,8 +122,8 @@ pub(super) struct ServerArgs {
 
 impl ServerArgs {
     /// Where to listen.
-    pub(super) fn addr(&self) -> SocketAddr {
-        self.addr.unwrap_or(DEFAULT_ADDR)
+    pub(super) fn addr(&self) -> Address {
+        self.addr.clone().unwrap_or_default()
     }
 
     /// The data directory.
@@ -218,19 +221,40 @@ EXAMPLES:
 )]
 pub(super) struct ClientArgs {
     #[structopt(flatten)]
-    addr: AddrArg,
+    options: ClientOptions,
     /// Without a command: a prompt on a terminal, else one request a line
     #[structopt(subcommand)]
     request: Option<RequestArgs>,
 }
 
 impl ClientArgs {
-    /// Where the server is, and what it is asked if that is on the command line.
-    pub(super) fn split(self) -> (SocketAddr, Option<Command>) {
-        match self.request.map(RequestArgs::split) {
-            None => (self.addr.addr(), None),
-            Some((own, command)) => (own.addr.unwrap_or(self.addr.addr()), Some(command)),
-        }
+    /// Which server, how its answers are printed, and what it is asked if that is on the command line.
+    pub(super) fn split(self) -> (Remote, Output, Option<Command>) {
+        let (own, command) = self.request.map(RequestArgs::split).unzip();
+        let (remote, output) = own.unwrap_or_default().or(self.options).split();
+        (remote, output, command)
+    }
+}
+
+// They may be before a request's name and behind it.
+#[derive(Debug, Default, StructOpt)]
+pub(super) struct ClientOptions {
+    #[structopt(flatten)]
+    remote: RemoteArgs,
+    /// Prints each answer as a line of JSON: {"Ok":"VALUE"}, {"Ok":null}, {"Err":"MESSAGE"}
+    #[structopt(long)]
+    json: bool,
+}
+
+impl ClientOptions {
+    fn or(self, others: ClientOptions) -> ClientOptions {
+        let json = self.json || others.json;
+        ClientOptions { remote: self.remote.or(others.remote), json }
+    }
+
+    /// Which server, and how its answers are printed.
+    pub(super) fn split(&self) -> (Remote, Output) {
+        (self.remote.remote(), Output::of_stdout(self.json))
     }
 }
 
@@ -248,7 +272,7 @@ pub(super) enum RequestArgs {
         /// The key
         key: String,
         #[structopt(flatten)]
-        addr: AddrArg,
+        options: ClientOptions,
     },
     /// Gives a key a value
     #[structopt(after_help = "\
@@ -261,7 +285,7 @@ EXAMPLES:
         /// The value; put `--` before one that starts with a dash
         value: String,
         #[structopt(flatten)]
-        addr: AddrArg,
+        options: ClientOptions,
     },
     /// Removes a key and its value
     #[structopt(after_help = "EXAMPLE:\n    kvs client rm animal")]
@@ -269,17 +293,17 @@ EXAMPLES:
         /// The key
         key: String,
         #[structopt(flatten)]
-        addr: AddrArg,
+        options: ClientOptions,
     },
 }
 
 impl RequestArgs {
-    /// Where the server is, and what it is asked.
-    pub(super) fn split(self) -> (AddrArg, Command) {
+    /// Which server in what way, and what it is asked.
+    pub(super) fn split(self) -> (ClientOptions, Command) {
         match self {
-            RequestArgs::Get { key, addr } => (addr, Command::Get { key }),
-            RequestArgs::Set { key, value, addr } => (addr, Command::Set { key, value }),
-            RequestArgs::Rm { key, addr } => (addr, Command::Rm { key }),
+            RequestArgs::Get { key, options } => (options, Command::Get { key }),
+            RequestArgs::Set { key, value, options } => (options, Command::Set { key, value }),
+            RequestArgs::Rm { key, options } => (options, Command::Rm { key }),
         }
     }
 }
@@ -297,7 +321,7 @@ EXAMPLES:
     kvs bench --connect-each --requests 20000          a connection for each request")]
 pub(super) struct BenchArgs {
     #[structopt(flatten)]
-    addr: AddrArg,
+    remote: RemoteArgs,
     /// Clients, each with a thread and a connection of its own; by default 16
     #[structopt(long, value_name = "N")]
     clients: Option<NonZeroU32>,
@@ -322,8 +346,8 @@ pub(super) struct BenchArgs {
 }
 
 impl BenchArgs {
-    pub(super) fn addr(&self) -> SocketAddr {
-        self.addr.addr()
+    pub(super) fn remote(&self) -> Remote {
+        self.remote.remote()
     }
 
     pub(super) fn clients(&self) -> u32 {

@@ -1,7 +1,8 @@
 //! `kvs client` from a pipe: a request a line, many under way at once.
 
-use super::command::{self, Command, HELP, value_or_not_found};
+use super::command::{self, Command, HELP};
 use super::outcome::{Outcome, ResultExt, err_msg, print_message};
+use super::output::Output;
 use crate::{KvsClient, KvsError, Pending, Result};
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, BufWriter, Read, Write};
@@ -12,16 +13,22 @@ const UNDER_WAY: usize = 1000;
 /// How much input is read at once, in bytes. Before the next piece every answer is waited for.
 const INPUT: usize = 1 << 20;
 
-/// Does what the lines say, in their order; the values of `get` come in that order too, each on a
-/// line. A line that fails is reported on stderr and passed over.
+/// Does what the lines say, in their order, and prints what they print in that order too. A line that
+/// fails is reported on stderr and passed over.
 ///
 /// # Errors
 /// If a line failed, at the end; if the connection is lost, at once.
-pub(super) fn run(client: KvsClient, input: impl Read, output: impl Write) -> Outcome {
+pub(super) fn run(
+    client: KvsClient,
+    output: Output,
+    input: impl Read,
+    stdout: impl Write,
+) -> Outcome {
     let mut input = BufReader::with_capacity(INPUT, input);
     let mut bulk = Bulk {
         client,
-        output: BufWriter::new(output),
+        output,
+        stdout: BufWriter::new(stdout),
         under_way: VecDeque::new(),
         lines: 0,
         failed: 0,
@@ -46,7 +53,8 @@ pub(super) fn run(client: KvsClient, input: impl Read, output: impl Write) -> Ou
 
 struct Bulk<W: Write> {
     client: KvsClient,
-    output: BufWriter<W>,
+    output: Output,
+    stdout: BufWriter<W>,
     /// Requests whose answers were not waited for yet, oldest first, with the numbers of their
     /// lines.
     under_way: VecDeque<(u64, Request)>,
@@ -75,13 +83,13 @@ impl<W: Write> Bulk<W> {
             Ok(Some(Command::Rm { key })) => self.client.submit_remove(key).map(Request::Write),
             Ok(Some(Command::Help)) => {
                 self.settle(0)?;
-                self.output.write_all(HELP.as_bytes())?;
+                self.stdout.write_all(self.output.text(HELP.to_owned()).as_bytes())?;
                 return Ok(true);
             }
             Ok(Some(Command::Stats)) => {
                 self.settle(0)?;
-                let stats = self.client.stats().map(Some);
-                self.answer(self.lines, stats.map(|stats| stats.map(|s| s.trim_end().to_owned())))?;
+                let stats = self.client.stats().map(|text| self.output.text(text));
+                self.answer(self.lines, stats)?;
                 return Ok(true);
             }
             Err(message) => {
@@ -109,28 +117,26 @@ impl<W: Write> Bulk<W> {
         while self.under_way.len() > most
             && let Some((number, request)) = self.under_way.pop_front()
         {
-            let value = match request {
-                Request::Read(pending) => {
-                    pending.wait().map(|value| Some(value_or_not_found(value)))
-                }
-                Request::Write(pending) => pending.wait().map(|()| None),
+            let text = match request {
+                Request::Read(pending) => pending.wait().map(|value| self.output.value(value)),
+                Request::Write(pending) => pending.wait().map(|()| self.output.done()),
             };
-            self.answer(number, value)?;
+            self.answer(number, text)?;
         }
-        if most == 0 { Ok(self.output.flush()?) } else { Ok(()) }
+        if most == 0 { Ok(self.stdout.flush()?) } else { Ok(()) }
     }
 
     /// Prints what came of a line.
-    fn answer(&mut self, number: u64, answer: Result<Option<String>>) -> Outcome {
+    fn answer(&mut self, number: u64, answer: Result<String>) -> Outcome {
         match answer {
-            Ok(None) => {}
-            Ok(Some(text)) => writeln!(self.output, "{text}")?,
+            Ok(text) => self.stdout.write_all(text.as_bytes())?,
             Err(error @ (KvsError::KeyNotFound | KvsError::Server(_))) => {
+                self.stdout.write_all(self.output.failed(&error).as_bytes())?;
                 self.fail(number, &error.to_string());
             }
             // The connection is lost.
             lost => {
-                self.output.flush()?;
+                self.stdout.flush()?;
                 lost.with_context(|_| {
                     format!("line {number}, and nobody knows what was done from there on")
                 })?;

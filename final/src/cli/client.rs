@@ -1,22 +1,44 @@
 //! `kvs client` with a request, and `kvs stats`.
 
+use super::address::Address;
 use super::command::Command;
 use super::outcome::{Outcome, ResultExt};
-use crate::KvsClient;
-use std::io::{self, Write};
-use std::net::SocketAddr;
+use super::output::Output;
+use crate::{KvsClient, KvsClientOptions, KvsError, Result};
+use std::io::{self, ErrorKind, Write};
 
-pub(super) fn connect(addr: SocketAddr) -> Outcome<KvsClient> {
-    Ok(KvsClient::connect(addr).with_context(|_| format!("cannot connect to {addr}"))?)
+/// A server, and how to talk to it.
+#[derive(Clone, Debug)]
+pub(super) struct Remote {
+    pub(super) addr: Address,
+    pub(super) options: KvsClientOptions,
 }
 
-/// Asks the server at `addr` for one thing, and prints what it answers.
-pub(super) fn request(addr: SocketAddr, command: Command) -> Outcome {
-    let answer = command.execute(&mut connect(addr)?)?;
-    Ok(io::stdout().write_all(answer.as_bytes())?)
+impl Remote {
+    pub(super) fn connect(&self) -> Outcome<KvsClient> {
+        Ok(self.try_connect().with_context(|error| {
+            let refused = ErrorKind::ConnectionRefused;
+            let hint = match error {
+                KvsError::Io(error) if error.kind() == refused => " (is a server running there?)",
+                _ => "",
+            };
+            format!("cannot connect to {}{hint}", self.addr)
+        })?)
+    }
+
+    /// The same, with the error as the library has it.
+    pub(super) fn try_connect(&self) -> Result<KvsClient> {
+        self.options.connect(&self.addr)
+    }
 }
 
-/// Prints what the server counts.
-pub(super) fn stats(addr: SocketAddr) -> Outcome {
-    request(addr, Command::Stats)
+/// Asks a server for one thing, and prints what it answers.
+pub(super) fn request(remote: &Remote, output: Output, command: Command) -> Outcome {
+    let answer = command.execute(&mut remote.connect()?, output);
+    let text = match &answer {
+        Ok(text) => text.clone(),
+        Err(error) => output.failed(error),
+    };
+    io::stdout().write_all(text.as_bytes())?;
+    Ok(answer.map(drop)?)
 }

@@ -1,6 +1,7 @@
 //! What a client can be told, at the prompt and in a pipe a line each.
 
-use crate::{KvsClient, KvsError};
+use super::output::Output;
+use crate::KvsClient;
 
 /// What `help` says.
 pub(super) const HELP: &str = "\
@@ -26,21 +27,16 @@ pub(super) enum Command {
 
 impl Command {
     /// Asks the server, and returns what is to be printed.
-    pub(super) fn execute(self, client: &mut KvsClient) -> crate::Result<String> {
+    pub(super) fn execute(self, client: &mut KvsClient, output: Output) -> crate::Result<String> {
         match self {
-            Command::Get { key } => Ok(value_or_not_found(client.get(key)?) + "\n"),
-            Command::Set { key, value } => client.set(key, value).map(|()| String::new()),
-            Command::Rm { key } => client.remove(key).map(|()| String::new()),
-            Command::Stats => client.stats(),
-            Command::Help => Ok(HELP.to_owned()),
+            Command::Get { key } => Ok(output.value(client.get(key)?)),
+            Command::Set { key, value } => client.set(key, value).map(|()| output.done()),
+            Command::Rm { key } => client.remove(key).map(|()| output.done()),
+            Command::Stats => Ok(output.text(client.stats()?)),
+            Command::Help => Ok(output.text(HELP.to_owned())),
             Command::Quit => Ok(String::new()),
         }
     }
-}
-
-/// What `get` prints.
-pub(super) fn value_or_not_found(value: Option<String>) -> String {
-    value.unwrap_or_else(|| KvsError::KeyNotFound.to_string())
 }
 
 /// What the line asks for; nothing if it is blank.

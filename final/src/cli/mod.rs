@@ -2,13 +2,15 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `args.rs`, `numbers.rs` | the command lines |
+//! | `args.rs`, `numbers.rs`, `address.rs` | the command lines |
 //! | `server.rs`, `client.rs`, `check.rs`, `bench/` | the commands |
 //! | `signals.rs` | what ends a server |
 //! | `prompt.rs`, `bulk.rs` | `kvs client` on a terminal, and from a pipe |
 //! | `command.rs` | what a line at the prompt or in a pipe means |
+//! | `output.rs` | how an answer is printed |
 //! | `outcome.rs` | how a command ends |
 
+mod address;
 mod args;
 mod bench;
 mod bulk;
@@ -17,12 +19,15 @@ mod client;
 mod command;
 mod numbers;
 mod outcome;
+mod output;
 mod prompt;
 mod server;
 mod signals;
 
 use args::{ClientArgs, KvsArgs};
+use command::Command;
 use outcome::{Outcome, print_error};
+use output::Output;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
@@ -31,7 +36,9 @@ pub fn kvs() -> ExitCode {
     run(|| match args::parse() {
         KvsArgs::Server(args) => server::serve(&args),
         KvsArgs::Client(args) => talk(args),
-        KvsArgs::Stats(args) => client::stats(args.addr()),
+        KvsArgs::Stats(args) => {
+            client::request(&args.remote(), Output::of_stdout(false), Command::Stats)
+        }
         KvsArgs::Bench(args) => bench::bench(&args),
         KvsArgs::Check { dir } => check::check(&dir),
     })
@@ -45,19 +52,21 @@ pub fn server() -> ExitCode {
 /// The program `kvs-client`.
 pub fn client() -> ExitCode {
     run(|| {
-        let (addr, command) = args::parse::<args::RequestArgs>().split();
-        client::request(addr.addr(), command)
+        let (options, command) = args::parse::<args::RequestArgs>().split();
+        let (remote, output) = options.split();
+        client::request(&remote, output, command)
     })
 }
 
 /// One request, a prompt, or a file of requests.
 fn talk(args: ClientArgs) -> Outcome {
-    match args.split() {
-        (addr, Some(command)) => client::request(addr, command),
-        (addr, None) if io::stdin().is_terminal() && io::stdout().is_terminal() => {
-            prompt::prompt(addr)
+    let (remote, output, command) = args.split();
+    match command {
+        Some(command) => client::request(&remote, output, command),
+        None if io::stdin().is_terminal() && io::stdout().is_terminal() => {
+            prompt::prompt(remote, output)
         }
-        (addr, None) => bulk::run(client::connect(addr)?, io::stdin().lock(), io::stdout().lock()),
+        None => bulk::run(remote.connect()?, output, io::stdin().lock(), io::stdout().lock()),
     }
 }
 

@@ -2,6 +2,8 @@
 //! the context in which it happened.
 
 pub(super) use failure::{Error, ResultExt, err_msg};
+
+use super::output::printable;
 use std::io::{self, Write};
 
 /// What came of a command.
@@ -13,8 +15,8 @@ pub(super) fn print_error(error: &Error) {
     print_message(&causes.join(": "));
 }
 
-/// A line for people, on stderr. Where nobody takes it any more, that changes nothing of what there is to
+/// A line for people, on stderr, without commands to their terminal. Where nobody takes it any more, that changes nothing of what there is to
 /// do; `eprintln!` would panic.
 pub(super) fn print_message(message: &str) {
-    let _ = writeln!(io::stderr(), "{message}");
+    let _ = writeln!(io::stderr(), "{}", printable(message));
 }

@@ -1,20 +1,20 @@
 //! `kvs client` on a terminal.
 
-use super::client::connect;
+use super::client::Remote;
 use super::command::{self, Command};
 use super::outcome::{Outcome, print_error, print_message};
+use super::output::Output;
 use crate::{KvsClient, KvsError};
 use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
 use std::io::{self, Write};
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::{env, fs};
 
 /// Asks for lines and does what they say, until the end of the input or `quit`. Errors do not end
 /// it; a connection that is lost is made anew for the next line.
-pub(super) fn prompt(addr: SocketAddr) -> Outcome {
-    let mut session = Session { addr, client: Some(connect(addr)?) };
+pub(super) fn prompt(remote: Remote, output: Output) -> Outcome {
+    let mut session = Session { client: Some(remote.connect()?), remote, output };
     let mut editor = DefaultEditor::new()?;
     let mut history = history();
     if let Some(file) = &history
@@ -24,7 +24,7 @@ pub(super) fn prompt(addr: SocketAddr) -> Outcome {
     }
     writeln!(io::stdout(), "`help` lists the commands")?;
     loop {
-        let line = match editor.readline(&format!("{addr}> ")) {
+        let line = match editor.readline(&format!("{}> ", session.remote.addr)) {
             Ok(line) => line,
             // ctrl-C: the line is dropped.
             Err(ReadlineError::Interrupted) => continue,
@@ -53,7 +53,8 @@ pub(super) fn prompt(addr: SocketAddr) -> Outcome {
 }
 
 struct Session {
-    addr: SocketAddr,
+    remote: Remote,
+    output: Output,
     /// None after the connection was lost.
     client: Option<KvsClient>,
 }
@@ -63,9 +64,9 @@ impl Session {
     fn execute(&mut self, command: Command) -> Outcome<String> {
         let client = match &mut self.client {
             Some(client) => client,
-            lost => lost.insert(connect(self.addr)?),
+            lost => lost.insert(self.remote.connect()?),
         };
-        let answer = command.execute(client);
+        let answer = command.execute(client, self.output);
         if !matches!(answer, Ok(_) | Err(KvsError::KeyNotFound | KvsError::Server(_))) {
             self.client = None;
         }

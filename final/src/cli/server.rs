@@ -6,6 +6,7 @@ use super::signals;
 use crate::thread_pool::{NaiveThreadPool, RayonThreadPool, SharedQueueThreadPool, ThreadPool};
 use crate::{Durability, EngineKind, KvStoreOptions, KvsEngine, KvsServer, Limits, SledKvsEngine};
 use rustix::process::{Resource, getrlimit, setrlimit};
+use std::net::ToSocketAddrs;
 
 pub(super) fn serve(args: &ServerArgs) -> Outcome {
     let (dir, level) = (args.dir(), args.durability);
@@ -43,7 +44,13 @@ fn with_engine<E: KvsEngine>(engine: E, promise: &str, args: &ServerArgs) -> Out
 fn with_pool<E: KvsEngine, P: ThreadPool>(engine: E, promise: &str, args: &ServerArgs) -> Outcome {
     let (pool, threads) = (args.pool(), args.threads());
     let limits = limited_by(raise_open_files(), args.limits());
-    let server = KvsServer::bind_with(args.addr(), engine, P::new(threads)?, limits.clone())?;
+    let addr = args.addr();
+    let addr = match addr.to_socket_addrs().map(|mut addrs| addrs.next()) {
+        Ok(Some(addr)) => addr,
+        Ok(None) => return Err(err_msg(format!("{addr} stands for no address"))),
+        Err(error) => return Err(err_msg(format!("{addr}: {error}"))),
+    };
+    let server = KvsServer::bind_with(addr, engine, P::new(threads)?, limits.clone())?;
     let handle = server.handle();
     signals::on_terminate(move || handle.shutdown())?;
     log::info!(

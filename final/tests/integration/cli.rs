@@ -8,7 +8,7 @@ use predicates::prelude::PredicateBooleanExt;
 use predicates::str::{contains, is_empty, is_match};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 fn start() -> (Server, TempDir) {
@@ -38,6 +38,45 @@ fn every_help_has_an_example_and_the_first_shows_the_way() {
         let example = format!("    kvs {command}");
         kvs(&words).assert().success().stdout(contains("EXAMPLE").and(contains(example)));
     }
+}
+
+#[test]
+fn an_address_may_be_a_name() {
+    let dir = TempDir::new().unwrap();
+    let server = Server::start_at("localhost:0", Command::new(KVS).arg("server"), dir.path());
+    let server = server.unwrap();
+    let addr = format!("localhost:{}", server.addr.port());
+    kvs(&["client", "--addr", &addr, "set", "k", "v"]).assert().success();
+    kvs(&["client", "get", "k", "--addr", &addr]).assert().success().stdout("v\n");
+    kvs(&["client", "--addr", &addr]).write_stdin("get k\n").assert().success().stdout("v\n");
+    kvs(&["stats", "--addr", &addr]).assert().success().stdout(contains("keys 1\n"));
+    kvs(&["bench", "--addr", &addr, "--requests", "10"]).assert().success();
+    assert!(KvsClient::connect(&*addr).unwrap().get("k".to_owned()).unwrap().is_some());
+}
+
+#[test]
+fn where_nobody_listens_one_is_asked_whether_a_server_is_running() {
+    let addr = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let message = format!("cannot connect to {addr} (is a server running there?)");
+    for command in [&["client"][..], &["client", "get", "k"], &["stats"], &["bench"]] {
+        kvs(command).args(["--addr", &addr]).assert().code(1).stderr(contains(&*message));
+    }
+}
+
+/// A line each, whatever is in a value: nothing can be taken for something else.
+#[test]
+fn each_answer_is_a_line_of_json_where_that_is_asked_for() {
+    let (server, _dir) = start();
+    let addr = server.addr.to_string();
+    let lines = "set a \"x\\ny\"\nset b Key not found\nget a\nget b\nget c\nrm c\n";
+    kvs(&["client", "--json", "--addr", &addr]).write_stdin(lines).assert().failure().stdout(
+        "{\"Ok\":null}\n{\"Ok\":null}\n{\"Ok\":\"x\\ny\"}\n{\"Ok\":\"Key not found\"}\n\
+         {\"Ok\":null}\n{\"Err\":\"Key not found\"}\n",
+    );
+    let one = |words: &[&str]| kvs(&["client", "--addr", &addr, "--json"]).args(words).assert();
+    one(&["get", "a"]).success().stdout("{\"Ok\":\"x\\ny\"}\n");
+    one(&["rm", "c"]).code(1).stdout("{\"Err\":\"Key not found\"}\n").stderr("Key not found\n");
+    pipe(&server, "stats\n").success().stdout(contains("\nkeys 2\n"));
 }
 
 #[test]
@@ -79,7 +118,7 @@ fn a_hundred_thousand_lines_are_loaded() {
 #[test]
 fn a_line_is_done_before_the_next_one_is_waited_for() {
     let (server, _dir) = start();
-    let mut child = std::process::Command::new(KVS)
+    let mut child = Command::new(KVS)
         .args(["client", "--addr", &server.addr.to_string()])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -190,12 +229,8 @@ fn a_bench_whose_server_goes_away_ends_with_errors() {
     let addr = server.addr.to_string();
     let (mut probe, mut server) = (KvsClient::connect(server.addr).unwrap(), server);
     let args = ["bench", "--addr", &addr, "--requests", "1000000000", "--pipeline", "4"];
-    let child = std::process::Command::new(KVS)
-        .args(args)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let child =
+        Command::new(KVS).args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     // The keys are there, so it has begun.
     while probe.get("bench-16-999".to_owned()).unwrap().is_none() {}
     server.kill();

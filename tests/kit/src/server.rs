@@ -26,7 +26,15 @@ impl Server {
     /// # Errors
     /// If it ends before that: what it logged, with how it ended as the last line.
     pub fn start(command: &mut Command, dir: &Path) -> Result<Server, String> {
-        command.args(["--addr", "127.0.0.1:0", "--dir"]).arg(dir);
+        Server::start_at("127.0.0.1:0", command, dir)
+    }
+
+    /// The same at another address.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub fn start_at(addr: &str, command: &mut Command, dir: &Path) -> Result<Server, String> {
+        command.args(["--addr", addr, "--dir"]).arg(dir);
         // The line that is waited for is of the level `info`.
         command.env_remove("RUST_LOG");
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();

@@ -1,20 +1,19 @@
 use super::load::{Load, Op};
 use super::report::Report;
 use crate::cli::args::BenchArgs;
-use crate::cli::client::connect;
+use crate::cli::client::Remote;
 use crate::cli::outcome::Outcome;
 use crate::{KvsClient, KvsError, Pending, Result};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 /// One of the clients: a thread, a connection, and its share of the requests.
 pub(super) struct BenchClient {
-    addr: SocketAddr,
+    remote: Remote,
     client: KvsClient,
     connect_each: bool,
     depth: usize,
@@ -44,8 +43,8 @@ impl BenchClient {
     ) -> Outcome<BenchClient> {
         let (clients, number) = (u64::from(args.clients()), u64::from(number));
         Ok(BenchClient {
-            addr: args.addr(),
-            client: connect(args.addr())?,
+            client: args.remote().connect()?,
+            remote: args.remote(),
             connect_each: args.connect_each,
             depth: args.pipeline(),
             requests: args.requests() / clients + u64::from(number < args.requests() % clients),
@@ -83,7 +82,7 @@ impl BenchClient {
     }
 
     fn connect(&mut self) -> Result<()> {
-        self.client = KvsClient::connect(self.addr)?;
+        self.client = self.remote.try_connect()?;
         Ok(())
     }
 

@@ -5,7 +5,6 @@ mod load;
 mod report;
 
 use super::args::BenchArgs;
-use super::client::connect;
 use super::outcome::{Outcome, ResultExt, err_msg};
 use crate::KvsClient;
 use client::BenchClient;
@@ -27,7 +26,7 @@ const BLINK: Duration = Duration::from_millis(200);
 /// If the server cannot be reached. If a request fails, after the report.
 pub(super) fn bench(args: &BenchArgs) -> Outcome {
     let load = Arc::new(Load::new(args));
-    preload(connect(args.addr())?, &load).context("cannot write the keys")?;
+    preload(args.remote().connect()?, &load).context("cannot write the keys")?;
     // Counts for the progress alone, so `Relaxed`.
     let done = Arc::new(AtomicU64::new(0));
     // A client waits for a word before it begins, and says by hanging up that it has ended.

@@ -1,0 +1,117 @@
+//! How what a server answers is printed.
+
+use crate::KvsError;
+use crate::protocol::Response;
+use serde::Serialize;
+use std::io::{self, IsTerminal};
+
+/// Who reads it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Output {
+    /// A program that wants values as they are.
+    Plain,
+    /// Somebody at a terminal, which a value must not give commands to.
+    Terminal,
+    /// A program that wants to tell all answers apart: each is a line, as the protocol has it.
+    Json,
+}
+
+impl Output {
+    /// What stdout is, unless JSON is asked for.
+    pub(super) fn of_stdout(json: bool) -> Output {
+        match json {
+            true => Output::Json,
+            false if io::stdout().is_terminal() => Output::Terminal,
+            false => Output::Plain,
+        }
+    }
+
+    /// What `get` prints. On a terminal a value is a JSON string if it could be taken for something
+    /// else, so that it can be typed as it is shown.
+    pub(super) fn value(self, value: Option<String>) -> String {
+        let not_found = KvsError::KeyNotFound.to_string();
+        match (self, value) {
+            (Output::Json, value) => json(&Response::Ok(value)),
+            (_, None) => not_found + "\n",
+            (Output::Terminal, Some(value))
+                if value.contains(char::is_control)
+                    || value.starts_with('"')
+                    || value == not_found =>
+            {
+                json(&value)
+            }
+            (_, Some(value)) => value + "\n",
+        }
+    }
+
+    /// What a write prints that was done.
+    pub(super) fn done(self) -> String {
+        if self == Output::Json { self.value(None) } else { String::new() }
+    }
+
+    /// What stdout gets of an error that is an answer; stderr has it anyway.
+    pub(super) fn failed(self, error: &KvsError) -> String {
+        match error {
+            KvsError::KeyNotFound | KvsError::Server(_) if self == Output::Json => {
+                json(&Response::Err(error.to_string()))
+            }
+            _ => String::new(),
+        }
+    }
+
+    /// A text of several lines.
+    pub(super) fn text(self, text: String) -> String {
+        match self {
+            Output::Plain => text,
+            Output::Terminal => printable(&text),
+            Output::Json => self.value(Some(text)),
+        }
+    }
+}
+
+/// A message for a terminal or a log: control characters are escaped, but for newlines.
+pub(super) fn printable(text: &str) -> String {
+    let escape = |c: char| match c.is_control() && c != '\n' {
+        true => c.escape_default().to_string(),
+        false => c.to_string(),
+    };
+    text.chars().map(escape).collect()
+}
+
+/// A line of JSON without any control character.
+fn json(what: &impl Serialize) -> String {
+    // Strings have nothing to refuse.
+    let text = serde_json::to_string(what).unwrap_or_default();
+    // JSON wants those up to U+001F escaped, and a terminal obeys U+007F to U+009F as well.
+    let escape = |c: char| match c.is_control() {
+        true => format!("\\u{:04x}", u32::from(c)),
+        false => c.to_string(),
+    };
+    text.chars().map(escape).chain(["\n".to_owned()]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_gives_a_terminal_no_command_and_looks_like_nothing_else() {
+        for (value, shown) in [
+            ("two words", "two words"),
+            ("\x1b[2J", r#""\u001b[2J""#),
+            ("\u{9b}2J\x7f", r#""\u009b2J\u007f""#),
+            ("two\nlines", r#""two\nlines""#),
+            ("\"quoted\"", r#""\"quoted\"""#),
+            ("Key not found", r#""Key not found""#),
+        ] {
+            let shown = format!("{shown}\n");
+            assert_eq!(Output::Terminal.value(Some(value.into())), shown);
+            let json = format!("{{\"Ok\":{}}}\n", json(&value).trim_end());
+            assert_eq!(Output::Json.value(Some(value.into())), json);
+            assert_eq!(Output::Plain.value(Some(value.into())), format!("{value}\n"));
+            assert_eq!(serde_json::from_str::<String>(&super::json(&value)).unwrap(), value);
+        }
+        assert_eq!(Output::Terminal.value(None), "Key not found\n");
+        assert_eq!(Output::Terminal.text("a \x1b\nb 1\n".into()), "a \\u{1b}\nb 1\n");
+    }
+}
