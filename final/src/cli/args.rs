@@ -4,23 +4,50 @@ use super::address::Address;
 use super::client::Remote;
 use super::command::Command;
 use super::numbers;
+use super::outcome::{Outcome, err_msg};
 use super::output::Output;
 use crate::{Durability, EngineKind, KvsClientOptions, Limits};
+use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::num::{NonZeroU32, NonZeroU64};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 use structopt::StructOpt;
-use structopt::clap::AppSettings;
+use structopt::clap::{AppSettings, ArgMatches};
 
 // The defaults are here and not in the attributes: with a `default_value`, `--addr` without an address
 // would be taken for the default instead of being refused.
 
+/// Threads in a pool at most. Far more than a server has a use for, rayon takes a time that grows with
+/// their square, and their stacks meet the system's limits.
+const MAX_THREADS: u32 = 1024;
+/// Keys of a bench at most: they are counted in 32 bits.
+const MAX_KEYS: usize = u32::MAX as usize;
+
+/// Options and arguments that are paths, and so need not be text.
+const PATHS: [&str; 1] = ["dir"];
+
 /// The arguments that the program was started with. Prints help, version or a complaint and ends the
 /// process where that is the answer.
-pub(super) fn parse<T: StructOpt>() -> T {
-    T::from_args()
+///
+/// # Errors
+/// If an argument is not UTF-8 where that is wanted: `structopt` would panic.
+pub(super) fn parse<T: StructOpt>() -> Outcome<T> {
+    let matches = T::clap().get_matches();
+    match not_text(&matches) {
+        None => Ok(T::from_clap(&matches)),
+        Some(what) => Err(err_msg(format!("{what:?} is not UTF-8"))),
+    }
+}
+
+/// An argument that is not UTF-8 and no path.
+fn not_text<'a>(matches: &'a ArgMatches<'_>) -> Option<&'a OsStr> {
+    // The crate hides these fields, and has no other way to look at all arguments. It is not developed
+    // any more, so they stay.
+    let texts = matches.args.iter().filter(|(name, _)| !PATHS.contains(name));
+    let values = texts.flat_map(|(_, found)| &found.vals).map(OsString::as_os_str);
+    let own = values.into_iter().find(|value| value.to_str().is_none());
+    own.or_else(|| not_text(&matches.subcommand.as_ref()?.matches))
 }
 
 /// The command line of the program that is everything.
@@ -28,7 +55,7 @@ pub(super) fn parse<T: StructOpt>() -> T {
 #[structopt(
     name = "kvs",
     about = "A key/value server, its client, and a check of its data",
-    settings = &[AppSettings::SubcommandRequiredElseHelp, AppSettings::VersionlessSubcommands],
+    settings = &[AppSettings::SubcommandRequiredElseHelp],
     after_help = "\
 QUICK START:
     kvs server --dir DATA         a server on 127.0.0.1:4000 that keeps its data in DATA
@@ -113,7 +140,7 @@ pub(super) struct ServerArgs {
     /// The thread pool: naive, queue or rayon; by default queue
     #[structopt(long, value_name = "NAME")]
     pool: Option<PoolKind>,
-    /// Threads in the pool, at least 1; by default one for each logical core
+    /// Threads in the pool, 1 to 1024; by default one for each logical core
     #[structopt(long, value_name = "N", parse(try_from_str = parse_threads))]
     threads: Option<u32>,
     #[structopt(flatten)]
@@ -136,7 +163,7 @@ impl ServerArgs {
     }
 
     pub(super) fn threads(&self) -> u32 {
-        self.threads.unwrap_or(num_cpus::get() as u32)
+        self.threads.unwrap_or((num_cpus::get() as u32).min(MAX_THREADS))
     }
 
     pub(super) fn limits(&self) -> Limits {
@@ -211,14 +238,11 @@ struct LimitArgs {
 
 /// The command line of the client that can do without a command.
 #[derive(Debug, StructOpt)]
-#[structopt(
-    settings = &[AppSettings::VersionlessSubcommands],
-    after_help = "\
+#[structopt(after_help = "\
 EXAMPLES:
     kvs client set animal crab      one request
     kvs client                      a prompt; `help` there tells the rest
-    kvs client < FILE               a request a line, as at the prompt, but many under way at once"
-)]
+    kvs client < FILE               a request a line, as at the prompt, but many under way at once")]
 pub(super) struct ClientArgs {
     #[structopt(flatten)]
     options: ClientOptions,
@@ -260,11 +284,7 @@ impl ClientOptions {
 
 /// The command line of a single request.
 #[derive(Debug, StructOpt)]
-#[structopt(
-    name = "kvs-client",
-    about = "Talks to a key/value server",
-    settings = &[AppSettings::VersionlessSubcommands]
-)]
+#[structopt(name = "kvs-client", about = "Talks to a key/value server")]
 pub(super) enum RequestArgs {
     /// Prints the value of a key
     #[structopt(after_help = "EXAMPLE:\n    kvs client get animal")]
@@ -322,23 +342,24 @@ EXAMPLES:
 pub(super) struct BenchArgs {
     #[structopt(flatten)]
     remote: RemoteArgs,
-    /// Clients, each with a thread and a connection of its own; by default 16
-    #[structopt(long, value_name = "N")]
-    clients: Option<NonZeroU32>,
+    /// Clients, each with a thread and a connection of its own; by default 16, at most 10000
+    #[structopt(long, value_name = "N", parse(try_from_str = numbers::count_to::<10_000>))]
+    clients: Option<usize>,
     /// Requests of all clients together, by default 100000
-    #[structopt(long, value_name = "M")]
-    requests: Option<NonZeroU64>,
+    #[structopt(long, value_name = "M", parse(try_from_str = numbers::count))]
+    requests: Option<usize>,
     /// The share of reads, from 0 to 1; by default 0.9. The others are writes
     #[structopt(long, value_name = "R", parse(try_from_str = numbers::ratio))]
     read_ratio: Option<f64>,
-    /// Requests that a client has under way, by default 1
-    #[structopt(long, value_name = "D", conflicts_with = "connect-each")]
-    pipeline: Option<NonZeroU32>,
+    /// Requests that a client has under way, by default 1, at most 100000
+    #[structopt(long, value_name = "D", conflicts_with = "connect-each",
+                parse(try_from_str = numbers::count_to::<100_000>))]
+    pipeline: Option<usize>,
     /// Keys, by default 1000
-    #[structopt(long, value_name = "N")]
-    keys: Option<NonZeroU32>,
-    /// The length of each value in bytes, by default 16
-    #[structopt(long, value_name = "BYTES")]
+    #[structopt(long, value_name = "N", parse(try_from_str = numbers::count_to::<MAX_KEYS>))]
+    keys: Option<usize>,
+    /// The length of each value in bytes, by default 16, at most 64M. K, M and G are understood
+    #[structopt(long, value_name = "BYTES", parse(try_from_str = numbers::bytes_to::<{ 64 << 20 }>))]
     value_size: Option<usize>,
     /// A connection for each request
     #[structopt(long)]
@@ -351,11 +372,11 @@ impl BenchArgs {
     }
 
     pub(super) fn clients(&self) -> u32 {
-        self.clients.map_or(16, NonZeroU32::get)
+        self.clients.unwrap_or(16) as u32
     }
 
     pub(super) fn requests(&self) -> u64 {
-        self.requests.map_or(100_000, NonZeroU64::get)
+        self.requests.unwrap_or(100_000) as u64
     }
 
     pub(super) fn read_ratio(&self) -> f64 {
@@ -363,11 +384,11 @@ impl BenchArgs {
     }
 
     pub(super) fn pipeline(&self) -> usize {
-        self.pipeline.map_or(1, |depth| depth.get() as usize)
+        self.pipeline.unwrap_or(1)
     }
 
     pub(super) fn keys(&self) -> u32 {
-        self.keys.map_or(1000, NonZeroU32::get)
+        self.keys.unwrap_or(1000) as u32
     }
 
     pub(super) fn value_size(&self) -> usize {
@@ -411,7 +432,8 @@ impl FromStr for PoolKind {
 fn parse_threads(number: &str) -> Result<u32, String> {
     match number.parse() {
         Ok(0) => Err("a pool needs at least one thread".into()),
-        Ok(threads) => Ok(threads),
+        Ok(threads @ ..=MAX_THREADS) => Ok(threads),
+        Ok(_) => Err(format!("a pool has at most {MAX_THREADS} threads")),
         Err(error) => Err(format!("`{number}`: {error}")),
     }
 }

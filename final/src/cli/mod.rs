@@ -33,7 +33,7 @@ use std::process::ExitCode;
 
 /// The program `kvs`: server, client, and what one wants to know about them.
 pub fn kvs() -> ExitCode {
-    run(|| match args::parse() {
+    run(|| match args::parse()? {
         KvsArgs::Server(args) => server::serve(&args),
         KvsArgs::Client(args) => talk(args),
         KvsArgs::Stats(args) => {
@@ -46,13 +46,13 @@ pub fn kvs() -> ExitCode {
 
 /// The program `kvs-server`.
 pub fn server() -> ExitCode {
-    run(|| server::serve(&args::parse()))
+    run(|| server::serve(&args::parse()?))
 }
 
 /// The program `kvs-client`.
 pub fn client() -> ExitCode {
     run(|| {
-        let (options, command) = args::parse::<args::RequestArgs>().split();
+        let (options, command) = args::parse::<args::RequestArgs>()?.split();
         let (remote, output) = options.split();
         client::request(&remote, output, command)
     })

@@ -3,17 +3,34 @@
 use std::time::Duration;
 
 pub(super) fn bytes(text: &str) -> Result<usize, String> {
+    bytes_to::<{ usize::MAX }>(text)
+}
+
+/// A number of bytes, `MOST` at most.
+pub(super) fn bytes_to<const MOST: usize>(text: &str) -> Result<usize, String> {
     let units = [(['k', 'K'], 1 << 10), (['m', 'M'], 1 << 20), (['g', 'G'], 1 << 30)];
     let with_unit = |(letters, unit)| Some((text.strip_suffix(letters)?, unit));
     let (number, unit) = units.into_iter().find_map(with_unit).unwrap_or((text, 1));
     let bytes = number.parse().ok().and_then(|number: usize| number.checked_mul(unit));
-    bytes.ok_or_else(|| format!("`{text}` is no number of bytes, such as 1000, 64K or 16M"))
+    match bytes {
+        Some(bytes) if bytes <= MOST => Ok(bytes),
+        Some(_) => Err(format!("`{text}` is more than {MOST} bytes")),
+        None => Err(format!("`{text}` is no number of bytes, such as 1000, 64K or 16M")),
+    }
 }
 
 pub(super) fn count(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(count @ 1..) => Ok(count),
         _ => Err(format!("`{text}` is no number from 1 on")),
+    }
+}
+
+/// A number from 1 to `MOST`.
+pub(super) fn count_to<const MOST: usize>(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count) if (1..=MOST).contains(&count) => Ok(count),
+        _ => Err(format!("`{text}` is no number from 1 to {MOST}")),
     }
 }
 
@@ -51,5 +68,8 @@ mod tests {
             assert!(time(wrong).is_err(), "{wrong}");
         }
         assert!(count("0").is_err());
+        assert_eq!((count_to::<2>("2"), bytes_to::<1024>("1K")), (Ok(2), Ok(1024)));
+        assert!(count_to::<2>("3").unwrap_err().contains("from 1 to 2"));
+        assert!(bytes_to::<1024>("1025").unwrap_err().contains("more than 1024"));
     }
 }

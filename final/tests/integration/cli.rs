@@ -194,7 +194,7 @@ fn a_bench_counts_reads_writes_and_errors() {
         .success()
         .stdout(reads);
     let writes = is_match("writes +100 ").unwrap().and(contains("reads").not());
-    let args = ["--read-ratio", "0", "--value-size", "70000", "--keys", "10", "--connect-each"];
+    let args = ["--read-ratio", "0", "--value-size", "64K", "--keys", "10", "--connect-each"];
     bench(&server, &["--requests", "100"]).success();
     bench(&server, &[&args[..], &["--requests", "100"]].concat()).success().stdout(writes);
 }
@@ -242,16 +242,21 @@ fn a_bench_whose_server_goes_away_ends_with_errors() {
 
 #[test]
 fn options_of_a_bench_that_make_no_sense_are_refused() {
-    for args in [
-        ["--clients", "0"],
-        ["--requests", "0"],
-        ["--keys", "0"],
-        ["--pipeline", "0"],
-        ["--read-ratio", "1.5"],
-        ["--read-ratio", "NaN"],
-        ["--value-size", "-1"],
+    for (option, value, message) in [
+        ("--clients", "0", "no number from 1 to 10000"),
+        ("--clients", "20000", "no number from 1 to 10000"),
+        ("--requests", "0", "no number from 1 on"),
+        ("--keys", "0", "no number from 1 to 4294967295"),
+        ("--pipeline", "0", "no number from 1 to 100000"),
+        ("--pipeline", "4000000000", "no number from 1 to 100000"),
+        ("--read-ratio", "1.5", "no number from 0 to 1"),
+        ("--read-ratio", "NaN", "no number from 0 to 1"),
+        ("--value-size", "-1", "wasn't expected"),
+        ("--value-size", "4G", "is more than"),
+        ("--value-size", "18446744073709551615", "is more than"),
     ] {
-        kvs(&["bench"]).args(args).assert().failure().stderr(contains(args[0]));
+        let refused = kvs(&["bench", option, value]).assert().failure().code(1);
+        refused.stderr(contains(option).and(contains(message)));
     }
     let both = ["bench", "--connect-each", "--pipeline", "2"];
     kvs(&both).assert().failure().stderr(contains("cannot be used with"));

@@ -1,15 +1,48 @@
 //! The program `kvs`: server and client in one.
 
-use crate::{kvs, kvs_server};
+use crate::{KVS, kvs, kvs_server};
 use kvs_final::{KvStore, KvsClient, KvsEngine};
 use kvs_test_kit::server::in_memory;
+use kvs_test_kit::{Server, WATCHDOG};
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::{contains, is_empty};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::process::Command;
 use tempfile::TempDir;
 
 #[test]
 fn it_prints_the_version_that_all_programs_have() {
-    kvs(&["-V"]).assert().success().stdout(concat!("kvs ", env!("CARGO_PKG_VERSION"), "\n"));
+    for command in ["", "server", "client", "client get", "stats", "bench", "check"] {
+        let name = format!("kvs {command}").trim_end().replace(" ", "-");
+        let version = format!("{name} {}\n", env!("CARGO_PKG_VERSION"));
+        kvs(&[]).args(command.split_whitespace()).arg("-V").assert().success().stdout(version);
+    }
+}
+
+#[test]
+fn an_argument_that_is_no_text_is_refused_unless_it_is_a_path() {
+    let no_text = OsStr::from_bytes(b"caf\xe9");
+    for command in [&["client", "get"][..], &["client", "set", "k"]] {
+        let refused = kvs(command).arg(no_text).assert().failure().code(1);
+        refused.stderr("\"caf\\xE9\" is not UTF-8\n");
+    }
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join(no_text);
+    Server::start(Command::new(KVS).arg("server"), &path).unwrap().terminate();
+    kvs(&["check"]).arg(&path).assert().success();
+}
+
+#[test]
+fn more_threads_than_a_server_has_a_use_for_are_refused_before_anything_else() {
+    for (pool, threads) in [("rayon", "100000"), ("queue", "20000"), ("naive", "1025")] {
+        let dir = TempDir::new().unwrap();
+        let server = ["server", "--addr", "127.0.0.1:0", "--pool", pool, "--threads", threads];
+        let mut command = kvs(&server);
+        let refused = command.arg("--dir").arg(dir.path()).timeout(WATCHDOG).assert().code(1);
+        refused.stderr(contains("--threads").and(contains("at most 1024 threads")));
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
 }
 
 #[test]
