@@ -63,7 +63,7 @@ pub use engine_kind::EngineKind;
 pub use error::{KvsError, Result};
 #[cfg(feature = "testing")]
 pub use kv_store::testing;
-pub use kv_store::{CheckReport, Durability, KvStore, KvStoreOptions, check};
+pub use kv_store::{CheckReport, DumpReport, Durability, KvStore, KvStoreOptions, check, dump};
 pub use server::{KvsServer, Limits, ServerHandle};
 pub use sled_engine::SledKvsEngine;
 pub use stats::Stats;

@@ -27,6 +27,15 @@ impl SledKvsEngine {
         let db = sled::open(dir.path().join("sled")).map_err(engine_error)?;
         Ok(SledKvsEngine { db, _dir: Arc::new(dir) })
     }
+
+    /// Hands each key with its value to `take`, in the order of the keys. Another program may have
+    /// put bytes there that are no text.
+    pub(crate) fn for_each(&self, mut take: impl FnMut(&[u8], &[u8]) -> Result<()>) -> Result<()> {
+        self.db.iter().try_for_each(|pair| {
+            let (key, value) = pair.map_err(engine_error)?;
+            take(&key, &value)
+        })
+    }
 }
 
 impl KvsEngine for SledKvsEngine {

@@ -68,6 +68,7 @@ QUICK START:
     kvs stats                     what the server counts
     kvs bench                     how fast it is here
     kvs check DATA                whether the data of a server that is stopped is whole
+    kvs dump DATA > FILE          that data as text, and `kvs restore NEW < FILE` reads it
 
     `kvs server --help` and so on tell the rest, with examples."
 )]
@@ -88,6 +89,46 @@ pub(super) enum KvsArgs {
         #[structopt(parse(from_os_str))]
         dir: PathBuf,
     },
+    /// Prints a store that is not in use, of either engine: a line of JSON for each key
+    #[structopt(after_help = "\
+Each line is a request to set the key, as the protocol has it: `kvs restore` reads it, and so does a
+server. How many keys there are goes to stderr. Our own store is only read, in the order in which it was
+written; sled opens its files for writing.
+
+EXAMPLES:
+    kvs dump DATA > FILE
+    kvs dump DATA | kvs restore --engine sled NEW
+    kvs dump DATA | nc -N 127.0.0.1 4000")]
+    Dump {
+        /// The data directory
+        #[structopt(parse(from_os_str))]
+        dir: PathBuf,
+    },
+    /// Reads what `kvs dump` has printed, into a new directory or through a server
+    Restore(RestoreArgs),
+}
+
+/// The command line of `kvs restore`.
+#[derive(Debug, StructOpt)]
+#[structopt(after_help = "\
+At the first line that is no request to set a key, or that cannot be done, it ends and names the line;
+what the lines before it say stays. If that is the first line, no directory is made.
+A directory is synced before it is said how many keys were restored. Through a server, keys that are not
+in the file stay as they are, and the server's own durability counts.
+
+EXAMPLES:
+    kvs restore NEW < FILE
+    kvs restore --engine sled NEW < FILE
+    kvs restore --addr 127.0.0.1:4000 < FILE")]
+pub(super) struct RestoreArgs {
+    /// A directory that is empty or not there yet
+    #[structopt(parse(from_os_str), required_unless = "addr", conflicts_with = "addr")]
+    pub(super) dir: Option<PathBuf>,
+    /// The storage engine of the new directory, kvs or sled; by default kvs
+    #[structopt(long, value_name = "NAME", conflicts_with = "addr")]
+    pub(super) engine: Option<EngineKind>,
+    #[structopt(flatten)]
+    pub(super) remote: RemoteArgs,
 }
 
 // Which server, and how to talk to it. `structopt` would make a doc comment the help of each command

@@ -3,7 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `args.rs`, `numbers.rs`, `address.rs` | the command lines |
-//! | `server.rs`, `client.rs`, `check.rs`, `bench/` | the commands |
+//! | `server.rs`, `client.rs`, `check.rs`, `dump.rs`, `restore.rs`, `bench/` | the commands |
 //! | `signals.rs` | what ends a server |
 //! | `prompt.rs`, `bulk.rs` | `kvs client` on a terminal, and from a pipe |
 //! | `command.rs` | what a line at the prompt or in a pipe means |
@@ -17,10 +17,12 @@ mod bulk;
 mod check;
 mod client;
 mod command;
+mod dump;
 mod numbers;
 mod outcome;
 mod output;
 mod prompt;
+mod restore;
 mod server;
 mod signals;
 
@@ -41,6 +43,8 @@ pub fn kvs() -> ExitCode {
         }
         KvsArgs::Bench(args) => bench::bench(&args),
         KvsArgs::Check { dir } => check::check(&dir),
+        KvsArgs::Dump { dir } => dump::dump(&dir),
+        KvsArgs::Restore(args) => restore::restore(&args),
     })
 }
 

@@ -1,11 +1,12 @@
 use super::manifest::{self, Manifest};
 use super::recovery;
 use super::segment::Found;
-use crate::disk::{Access, Disk};
+use crate::disk::{Access, Dir, Disk};
 use crate::{KvsError, Result};
 use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 /// What [`check`] found in a store that is in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,9 +29,7 @@ pub struct CheckReport {
 /// At the first thing that is not as it was written, with file and offset; if there is no store; if
 /// it is in use.
 pub fn check(disk: &dyn Disk, dir: &Path) -> Result<CheckReport> {
-    let missing = || KvsError::at(&dir.join(manifest::NAME))(io::ErrorKind::NotFound.into());
-    let dir = disk.claim(dir, Access::Read)?;
-    let manifest = Manifest::read(&*dir)?.ok_or_else(missing)?;
+    let (dir, manifest) = claim(disk, dir)?;
     let mut report = CheckReport::default();
     let mut keys = BTreeSet::new();
     let files = recovery::read(&*dir, manifest, Access::Read, |found, _| {
@@ -47,4 +46,12 @@ pub fn check(disk: &dyn Disk, dir: &Path) -> Result<CheckReport> {
     report.keys = keys.len() as u64;
     report.torn_bytes = files.torn;
     Ok(report)
+}
+
+/// Takes a directory to read the store that must be there.
+pub(super) fn claim(disk: &dyn Disk, dir: &Path) -> Result<(Arc<dyn Dir>, Manifest)> {
+    let missing = || KvsError::at(&dir.join(manifest::NAME))(io::ErrorKind::NotFound.into());
+    let dir = disk.claim(dir, Access::Read)?;
+    let manifest = Manifest::read(&*dir)?.ok_or_else(missing)?;
+    Ok((dir, manifest))
 }

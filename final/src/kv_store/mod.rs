@@ -24,6 +24,7 @@ mod background;
 mod check;
 mod commit;
 mod compactor;
+mod dump;
 mod index;
 mod manifest;
 #[cfg(loom)]
@@ -42,6 +43,7 @@ mod tests;
 mod writer;
 
 pub use check::{CheckReport, check};
+pub use dump::{DumpReport, dump};
 pub use options::{Durability, KvStoreOptions};
 
 use crate::disk::Access;

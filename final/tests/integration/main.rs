@@ -11,6 +11,7 @@ mod compaction;
 mod crash;
 mod crowd;
 mod damage;
+mod dump;
 mod exhausted;
 mod fairness;
 mod faults;

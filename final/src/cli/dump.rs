@@ -1,0 +1,39 @@
+//! `kvs dump`.
+
+use super::outcome::{Outcome, err_msg, print_message};
+use crate::disk::RealDisk;
+use crate::protocol::{self, Request};
+use crate::{EngineKind, Result, SledKvsEngine, kv_store};
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+pub(super) fn dump(dir: &Path) -> Outcome {
+    let mut output = BufWriter::with_capacity(1 << 20, io::stdout().lock());
+    let mut print = |key: &str, value: &str| -> Result<()> {
+        let request = Request::Set { key: key.to_owned(), value: value.to_owned() };
+        Ok(output.write_all(&protocol::encode(&request)?)?)
+    };
+    let (mut keys, mut failed) = (0, 0);
+    match EngineKind::choose(None, dir)? {
+        EngineKind::Kvs => {
+            let report = kv_store::dump(&RealDisk, dir, print)?;
+            keys = report.keys;
+            if report.torn_bytes > 0 {
+                print_message(&format!("{} bytes of a torn tail are left out", report.torn_bytes));
+            }
+        }
+        EngineKind::Sled => SledKvsEngine::open(dir)?.for_each(|key, value| {
+            if let (Ok(key), Ok(value)) = (str::from_utf8(key), str::from_utf8(value)) {
+                keys += 1;
+                return print(key, value);
+            }
+            failed += 1;
+            let key = String::from_utf8_lossy(key);
+            print_message(&format!("left out: the key {key:?} or its value is no UTF-8 text"));
+            Ok(())
+        })?,
+    }
+    output.flush()?;
+    print_message(&format!("{keys} keys"));
+    if failed > 0 { Err(err_msg(format!("{failed} more were left out"))) } else { Ok(()) }
+}
