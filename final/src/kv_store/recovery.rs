@@ -8,6 +8,10 @@
 //! was durable before it, this is damage too. What no later record vouches for cannot be told from a
 //! torn tail and is truncated: at level `always` the last batch, at `interval` what came after the last
 //! sync that a write followed, at `os` the newest segment.
+//!
+//! Where the manifest names a segment's end, nothing was written behind it since: a segment is written to
+//! only while the manifest calls it open, and is synced before it is called anything else. Zeros may
+//! be there, of reserved space. Anything else means that the manifest is an older one than the segment.
 
 use super::index::Index;
 use super::manifest::{self, Manifest};
@@ -19,8 +23,8 @@ use crate::{KvsError, Result};
 use std::io;
 use std::sync::Arc;
 
-/// How much is read to guess how many records there are.
-const SAMPLE_BYTES: u64 = 1 << 20;
+/// How much is read to guess how many records there are, and at a time where zeros are expected.
+const CHUNK: u32 = 1 << 20;
 
 /// A store's files as they were found.
 pub(super) struct Files {
@@ -104,11 +108,12 @@ pub(super) fn read(
         let access = if Some(number) == last { access } else { Access::Read };
         let segment = Segment::open(dir, number, access)?;
         let len = segment.len()?;
-        let Ok(limit) = u32::try_from(end.map_or(len, u64::from)) else {
+        let Ok(len) = u32::try_from(len) else {
             return Err(segment.damaged(u32::MAX, "the segment is longer than one can be"));
         };
-        if len < limit.into() {
-            return Err(segment.damaged(len as u32, "the segment is shorter than it was"));
+        let limit = end.unwrap_or(len);
+        if len < limit {
+            return Err(segment.damaged(len, "the segment is shorter than it was"));
         }
         let mut scan = Scan::new(&segment, limit);
         let end = loop {
@@ -124,6 +129,9 @@ pub(super) fn read(
                 found => apply(found, &segment),
             }
         };
+        if let Some(offset) = first_nonzero(&segment, limit, len)? {
+            return Err(segment.damaged(offset, "the manifest says that the segment ends before"));
+        }
         segments.push((segment, end));
     }
     Ok(Files { manifest, segments, torn })
@@ -137,7 +145,7 @@ fn reserve(dir: &dyn Dir, manifest: &Manifest, index: &Index) -> Result<()> {
     for (number, end) in &manifest.segments {
         let segment = Segment::open(dir, *number, Access::Read)?;
         let len = end.map_or(segment.len()?, u64::from).min(u32::MAX.into());
-        let mut scan = Scan::new(&segment, segment.len()?.min(len).min(SAMPLE_BYTES) as u32);
+        let mut scan = Scan::new(&segment, segment.len()?.min(len).min(CHUNK.into()) as u32);
         let (mut records, mut bytes) = (0, 0);
         while records < SAMPLE
             && let Found::Record { len, .. } = scan.next()?
@@ -154,7 +162,7 @@ fn reserve(dir: &dyn Dir, manifest: &Manifest, index: &Index) -> Result<()> {
 
 /// Whether a whole record behind `bad` knows that the byte at `bad` had been synced before it.
 fn was_durable(segment: &Segment, bad: u32, end: u32) -> Result<bool> {
-    let rest = rest(segment, bad, end)?;
+    let rest = bytes(segment, bad, end)?;
     // Whoever wrote the values chose what is here. Headers that lead to nothing must not make
     // this take for ever: it gives up after as much work as reading the rest so many times.
     let mut budget = 16 * rest.len();
@@ -180,14 +188,25 @@ fn was_durable(segment: &Segment, bad: u32, end: u32) -> Result<bool> {
 
 /// How many bytes from `bad` on are not just the zeros of reserved space.
 fn torn_bytes(segment: &Segment, bad: u32, end: u32) -> Result<u64> {
-    let rest = rest(segment, bad, end)?;
+    let rest = bytes(segment, bad, end)?;
     Ok(rest.iter().rposition(|byte| *byte != 0).map_or(0, |last| last as u64 + 1))
 }
 
-fn rest(segment: &Segment, from: u32, end: u32) -> Result<Vec<u8>> {
-    let mut rest = vec![0; (end - from) as usize];
-    segment.read_at(&mut rest, from.into())?;
-    Ok(rest)
+/// The first byte that is more than a zero, between these offsets.
+fn first_nonzero(segment: &Segment, from: u32, end: u32) -> Result<Option<u32>> {
+    for start in (from..end).step_by(CHUNK as usize) {
+        let bytes = bytes(segment, start, end.min(start.saturating_add(CHUNK)))?;
+        if let Some(at) = bytes.iter().position(|byte| *byte != 0) {
+            return Ok(Some(start + at as u32));
+        }
+    }
+    Ok(None)
+}
+
+fn bytes(segment: &Segment, from: u32, end: u32) -> Result<Vec<u8>> {
+    let mut bytes = vec![0; (end - from) as usize];
+    segment.read_at(&mut bytes, from.into())?;
+    Ok(bytes)
 }
 
 /// Truncates a file at `end`. What is before that must not vanish in the next power loss, and what the

@@ -60,7 +60,7 @@ struct Tail {
     end: u32,
     /// Bytes below this are durable.
     synced: u32,
-    /// How long the file is, reserved space included.
+    /// How long the file may be, reserved space included.
     reserved: u64,
     /// The batch as bytes; kept for its memory.
     buffer: Vec<u8>,
@@ -179,10 +179,9 @@ impl Writer {
         if self.options.durability == Durability::Always && u64::from(end) > tail.reserved {
             // Without the reserve it is slower and just as right.
             let full = u64::from(self.options.segment_bytes.max(end));
-            let reserved = full.min(u64::from(end) + RESERVE);
-            if tail.segment.file.allocate(reserved).is_ok() {
-                tail.reserved = reserved;
-            }
+            tail.reserved = full.min(u64::from(end) + RESERVE);
+            // If it fails, the file may be longer all the same, by a part or by what is written now.
+            let _ = tail.segment.file.allocate(tail.reserved);
         }
         fault!("found before it is written", self.publish_one(&tail.segment, start, len, ops));
         if let Err(error) = tail.segment.file.write_at(&tail.buffer, start.into()) {

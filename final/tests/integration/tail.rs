@@ -1,8 +1,10 @@
 //! What recovery makes of the end of a segment, and of files that are not a store's.
 
-use kvs_final::disk::SimulatedDisk;
-use kvs_final::{KvStore, KvsEngine};
+use kvs_final::disk::{Fault, SimulatedDisk};
+use kvs_final::{Durability, KvStore, KvStoreOptions, KvsEngine, check};
 use kvs_test_kit::simulated::workload::{DIR, is_damaged, open, open_os};
+use std::io::ErrorKind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 fn segment() -> PathBuf {
@@ -60,22 +62,59 @@ fn a_value_full_of_what_looks_like_headers_does_not_hide_damage() {
     is_damaged_at(&killed(&disk, &[FIRST]), FIRST);
 }
 
-#[test]
-fn a_complete_segment_that_is_shorter_is_damaged_and_what_is_behind_its_end_does_not_count() {
+/// The disk of a store that was closed in good order, with a sealed segment before the newest one.
+fn closed() -> SimulatedDisk {
     let disk = SimulatedDisk::new();
     let store = open(&disk).unwrap();
     set(&store, "a", "1");
+    store.compact().unwrap();
     set(&store, "b", "2");
-    drop(store);
-    let good = disk.content(&segment()).unwrap();
-    for len in FIRST..good.len() {
-        disk.set_content(&segment(), good[..len].to_vec());
-        is_damaged_at(&disk.snapshot(), len);
+    disk
+}
+
+#[test]
+fn a_segment_is_damaged_if_it_is_shorter_than_the_manifest_says_or_longer_by_more_than_zeros() {
+    let disk = closed();
+    let segments = disk.files().into_iter().filter(|path| path.extension() == Some("seg".as_ref()));
+    let segments: Vec<PathBuf> = segments.collect();
+    assert_eq!(segments.len(), 2);
+    for path in segments {
+        let good = disk.content(&path).unwrap();
+        let is_damaged_at = |bytes: &[u8], expected| {
+            disk.set_content(&path, bytes.to_vec());
+            is_damaged(open(&disk.snapshot()), &path, expected);
+            is_damaged(check(&disk, Path::new(DIR)), &path, expected);
+        };
+        for len in FIRST..good.len() {
+            is_damaged_at(&good[..len], len);
+        }
+        // As much as is reserved, and more than is read at a time.
+        for zeros in [0, 1, 4 << 20] {
+            let longer = [&*good, &vec![0; zeros]].concat();
+            is_damaged_at(&[&*longer, &good[FIRST..]].concat(), longer.len());
+            disk.set_content(&path, longer);
+            assert_eq!(check(&disk, Path::new(DIR)).unwrap().keys, 2);
+            assert_eq!(open(&disk.snapshot()).unwrap().stats().keys, 2);
+        }
+        disk.set_content(&path, good);
     }
-    let mut longer = good.clone();
-    longer.extend(&good[FIRST..]);
-    disk.set_content(&segment(), longer);
-    assert_eq!(open(&disk).unwrap().stats().keys, 2);
+}
+
+#[test]
+fn a_write_that_panicked_is_behind_no_end_that_the_manifest_names() {
+    for at in 0..2 {
+        let disk = SimulatedDisk::new();
+        let options = KvStoreOptions::new().background(false).disk(disk.clone());
+        let store = options.durability(Durability::Always).open(DIR).unwrap();
+        // Of all that can fail, so that no space is reserved.
+        let (error, at) = (ErrorKind::Unsupported, disk.operations() + at);
+        disk.set_fault(Some(Fault { at, forever: false, error, short_write: false }));
+        disk.during_next_sync(|| panic!("a sync panics, as this test wants"));
+        let write = || store.set("a".to_owned(), "1".to_owned());
+        assert!(catch_unwind(AssertUnwindSafe(write)).is_err(), "at {at}");
+        drop(store);
+        assert_eq!(open(&disk.snapshot()).unwrap().stats().keys, 0);
+    }
 }
 
 #[test]

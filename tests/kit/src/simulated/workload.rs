@@ -193,12 +193,13 @@ pub fn holds(store: &KvStore, models: &[&Model]) -> std::result::Result<Model, S
 }
 
 /// Fails unless the store was refused for damage at this place.
-pub fn is_damaged(opened: Result<KvStore>, file: &Path, place: usize) {
-    match opened.map(drop) {
+pub fn is_damaged<T>(opened: Result<T>, file: &Path, place: usize) {
+    match opened {
         Err(KvsError::Damaged { path, offset, .. }) => {
             assert_eq!((&*path, offset), (file, place as u64));
         }
-        other => panic!("{}, byte {place}: {other:?}", file.display()),
+        Err(other) => panic!("{}, byte {place}: {other}", file.display()),
+        Ok(_) => panic!("{}, byte {place}: nothing is wrong", file.display()),
     }
 }
 
