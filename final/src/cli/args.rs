@@ -83,6 +83,9 @@ pub(super) enum KvsArgs {
     /// Measures throughput and latency of a server
     Bench(BenchArgs),
     /// Reads every record of a store that is not in use, and changes nothing
+    ///
+    /// The exit code is 0 if nothing is damaged. Otherwise it is 1, and a message names file and offset, or
+    /// says why the store can't be read.
     #[structopt(after_help = "EXAMPLE:\n    kvs check DATA")]
     Check {
         /// The data directory

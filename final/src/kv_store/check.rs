@@ -3,7 +3,7 @@ use super::recovery;
 use super::segment::Found;
 use crate::disk::{Access, Dir, Disk};
 use crate::{KvsError, Result};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -21,6 +21,9 @@ pub struct CheckReport {
     pub keys: u64,
     /// Bytes of a torn tail, which the next open will truncate.
     pub torn_bytes: u64,
+    /// Segments that the manifest does not name, by their files, with the number of records in each: an
+    /// interrupted compaction leaves such. The next open removes them.
+    pub unnamed: BTreeMap<String, u64>,
 }
 
 /// Reads every record of the store in `dir` and changes nothing. The store must not be open.
@@ -30,7 +33,8 @@ pub struct CheckReport {
 /// it is in use.
 pub fn check(disk: &dyn Disk, dir: &Path) -> Result<CheckReport> {
     let (dir, manifest) = claim(disk, dir)?;
-    let mut report = CheckReport::default();
+    let unnamed = recovery::leftovers(&*dir, &manifest)?;
+    let mut report = CheckReport { unnamed, ..CheckReport::default() };
     let mut keys = BTreeSet::new();
     let files = recovery::read(&*dir, manifest, Access::Read, |found, _| {
         if let Found::Record { record, len, .. } = found {

@@ -20,6 +20,7 @@ use super::replay;
 use super::segment::{self, Found, Scan, Segment};
 use crate::disk::{Access, Dir, DiskFile};
 use crate::{KvsError, Result};
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
@@ -47,6 +48,7 @@ pub(super) fn open(dir: &dyn Dir, index: &Index) -> Result<Files> {
     // deleted and acknowledged from here on relies on it.
     dir.sync().map_err(KvsError::at(dir.path()))?;
     reserve(dir, &manifest, index)?;
+    let leftovers = leftovers(dir, &manifest)?;
     let mut files = replay::fill(index, |apply| read(dir, manifest, Access::Write, apply))?;
     if let Some((newest, end)) = files.segments.last() {
         if files.torn > 0 {
@@ -60,7 +62,7 @@ pub(super) fn open(dir: &dyn Dir, index: &Index) -> Result<Files> {
         *end = None;
         files.manifest.write(dir).map_err(manifest::WriteError::into_inner)?;
     }
-    remove_orphans(dir, &files.manifest)?;
+    remove(dir, &leftovers)?;
     Ok(files)
 }
 
@@ -86,7 +88,7 @@ fn create(dir: &dyn Dir) -> Result<Files> {
     let segment = Segment::create(dir, 1)?;
     let manifest = Manifest { next: 2, segments: vec![(1, None)] };
     manifest.write(dir).map_err(manifest::WriteError::into_inner)?;
-    remove_orphans(dir, &manifest)?;
+    remove(dir, &leftovers(dir, &manifest)?)?;
     Ok(Files { manifest, segments: vec![(segment, segment::HEADER)], torn: 0 })
 }
 
@@ -223,14 +225,53 @@ fn clear_behind(file: &dyn DiskFile, end: u64) -> io::Result<()> {
     file.sync()
 }
 
-/// Deletes what an interrupted rotation or compaction left behind.
-fn remove_orphans(dir: &dyn Dir, manifest: &Manifest) -> Result<()> {
+/// The segments that the manifest does not name, by their files, with the number of records in each:
+/// what an interrupted rotation or compaction left behind.
+///
+/// # Errors
+/// [`KvsError::Damaged`] at a record that cannot be of these. A compaction copies each as written when
+/// nothing was synced; where somebody else wrote one, a manifest had named the segment before, and its
+/// number was below `next` from then on.
+pub(super) fn leftovers(dir: &dyn Dir, manifest: &Manifest) -> Result<BTreeMap<String, u64>> {
+    let mut leftovers = BTreeMap::new();
     for name in dir.list().map_err(KvsError::at(dir.path()))? {
-        let is_orphan = segment::number_of(&name)
-            .is_some_and(|number| manifest.segments.iter().all(|(named, _)| *named != number));
-        if is_orphan || name == manifest::UNFINISHED {
-            dir.remove(&name).map_err(KvsError::at(&dir.path().join(&name)))?;
+        let is_named = |number| manifest.segments.iter().any(|(named, _)| *named == number);
+        let Some(number) = segment::number_of(&name).filter(|number| !is_named(*number)) else {
+            continue;
+        };
+        let mut records = 0;
+        match Segment::open(dir, number, Access::Read) {
+            Ok(segment) => {
+                let mut scan = Scan::new(&segment, segment.len()?.min(u32::MAX.into()) as u32);
+                while let Found::Record { record, offset, .. } = scan.next()? {
+                    if number >= manifest.next && record.synced > 0 {
+                        return Err(segment.damaged(offset, "the manifest is older than this"));
+                    }
+                    records += 1;
+                }
+            }
+            // The power failed before its header was durable.
+            Err(KvsError::Damaged { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        leftovers.insert(name, records);
+    }
+    Ok(leftovers)
+}
+
+fn remove(dir: &dyn Dir, leftovers: &BTreeMap<String, u64>) -> Result<()> {
+    for (name, records) in leftovers {
+        let path = dir.path().join(name);
+        dir.remove(name).map_err(KvsError::at(&path))?;
+        if *records > 0 {
+            let path = path.display();
+            log::warn!("{path}: removed with {records} records; the manifest does not name it");
         }
     }
-    Ok(())
+    match dir.remove(manifest::UNFINISHED) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(KvsError::at(&dir.path().join(manifest::UNFINISHED))(error))
+        }
+        _ => Ok(()),
+    }
 }

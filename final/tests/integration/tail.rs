@@ -117,6 +117,22 @@ fn a_write_that_panicked_is_behind_no_end_that_the_manifest_names() {
     }
 }
 
+/// A store with its manifest put back as it was before more was written, into a new segment.
+#[test]
+fn a_segment_that_was_written_to_after_the_manifest_is_not_taken_for_a_leftover() {
+    let disk = closed();
+    let path = Path::new(DIR).join("MANIFEST");
+    let old = disk.content(&path).unwrap();
+    let store = open(&disk).unwrap();
+    // More than the segment before has room for.
+    set(&store, "c", &"3".repeat(400));
+    drop(store);
+    disk.set_content(&path, old);
+    let newest = Path::new(DIR).join("0000000004.seg");
+    is_damaged(check(&disk, Path::new(DIR)), &newest, FIRST);
+    is_damaged(open(&disk.snapshot()), &newest, FIRST);
+}
+
 #[test]
 fn files_with_names_like_those_of_the_stages_do_not_keep_a_store_from_being_made() {
     let disk = SimulatedDisk::new();

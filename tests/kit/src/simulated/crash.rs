@@ -4,9 +4,10 @@ use crate::simulated::workload::{
     AS_LONG, COMPACT_AT, DIR, Model, Step, files, holds, open, options, run, run_with, script,
 };
 use kvs_final::disk::SimulatedDisk;
-use kvs_final::{Durability, KvStoreOptions, KvsError};
+use kvs_final::{Durability, KvStoreOptions, KvsError, check};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use std::path::Path;
 use std::time::Duration;
 
 /// What was on the disk, and what had been promised, at each step of a run.
@@ -82,8 +83,13 @@ impl History {
     ) -> Result<(), String> {
         let allowed = self.allowed(changes);
         let open = |disk: &SimulatedDisk| open(disk).map_err(|error| error.to_string());
+        let checked = check(image, Path::new(DIR));
         let store = open(image)?;
         let seen = holds(&store, &allowed)?;
+        // Before the first manifest there is nothing to check.
+        if let Some(error) = checked.err().filter(|_| changes >= self.writes[0].acknowledged) {
+            return Err(format!("check refuses it: {error}"));
+        }
         let cut = image.after_power_loss(image.changes(), random);
         holds(&open(&cut)?, &[&seen]).map_err(|error| format!("seen, and then gone: {error}"))?;
         let sizes = (files(image) as u64, store.stats().segments + 1);
