@@ -1,25 +1,27 @@
-//! Every flipped bit and every missing end of a store that was closed in good order.
+//! Every flipped bit, every missing end and every byte too many of a store that was closed in good order.
 
 use kvs_final::disk::SimulatedDisk;
 use kvs_final::{Durability, KvStoreOptions, KvsEngine, KvsError, check};
-use kvs_test_kit::simulated::damage::{Damage, is_noticed, store};
+use kvs_test_kit::simulated::damage::{Damage, Kind, is_noticed, store};
 use kvs_test_kit::simulated::workload::{DIR, Step, holds, is_damaged, key, open, run};
 use kvs_test_kit::size::pick;
 use std::path::{Path, PathBuf};
 
 #[test]
-fn every_flipped_bit_and_every_missing_end_is_noticed_and_found() {
+fn every_flipped_bit_missing_end_and_byte_too_many_is_noticed_and_found() {
     let (more, least) = pick((0, 4_000), (40, 8_000));
-    let (flips, ends) = Damage::to_a_store(1, more).everywhere().unwrap();
-    println!("{flips} flipped bits and {ends} missing ends were noticed");
-    assert!(flips >= least && ends >= least / 8, "{flips} and {ends}");
+    let counts = Damage::to_a_store(1, more).everywhere().unwrap();
+    println!("flipped bits, missing ends and bytes too many that were noticed: {counts:?}");
+    assert!(counts[0] >= least && counts[1..] == [counts[0] / 8; 2], "{counts:?}");
 }
 
 #[test]
 fn damage_that_no_checksum_covers_is_noticed() {
     let stranger = Path::new(DIR).join("stranger");
-    let error = Damage::to_a_store(1, 0).to_a_file(&stranger).unwrap_err();
-    assert!(error.ends_with("stranger, bit 0 was not noticed"), "{error}");
+    for kind in [Kind::Bit, Kind::Cut, Kind::Behind] {
+        let error = Damage::to_a_store(1, 0).to_a_file(&stranger, kind).unwrap_err();
+        assert!(error.ends_with(&format!("stranger, {kind:?} 0 was not noticed")), "{error}");
+    }
 }
 
 /// And so is damage that is said to be in another place than it is.

@@ -2,7 +2,7 @@
 
 use super::promise::{Outcome, Run, count, for_each, sums};
 use kvs_final::Result;
-use kvs_test_kit::simulated::damage::Damage;
+use kvs_test_kit::simulated::damage::{Damage, Kind};
 use kvs_test_kit::simulated::{crash, faults, workload};
 use std::path::Path;
 
@@ -32,17 +32,23 @@ pub(crate) fn io_errors(run: Run) -> Outcome {
     Ok(vec![count(runs, "runs, each with an error at one place", run.pick(8_000, 200_000))])
 }
 
-/// Every flipped bit and every missing end.
+/// Every flipped bit, every missing end and every byte too many.
 pub(crate) fn damage(run: Run) -> Outcome {
-    if run.injects("damage that no checksum covers") {
-        let stranger = Path::new(workload::DIR).join("stranger");
-        Damage::to_a_store(run.seed, 40).to_a_file(&stranger)?;
+    let stranger = Path::new(workload::DIR).join("stranger");
+    for (fault, kind) in [
+        ("damage that no checksum covers", Kind::Bit),
+        ("an end that no manifest names", Kind::Behind),
+    ] {
+        if run.injects(fault) {
+            Damage::to_a_store(run.seed, 40).to_a_file(&stranger, kind)?;
+        }
     }
     let stores = run.pick(10, 200);
-    let damage = |seed| Damage::to_a_store(seed, 40).everywhere();
-    let (flips, ends) = sums(for_each(run.seeds(10, 200), damage)?);
+    let counts = for_each(run.seeds(10, 200), |seed| Damage::to_a_store(seed, 40).everywhere())?;
+    let sum = |kind: usize| counts.iter().map(|counts| counts[kind] as u64).sum::<u64>();
     Ok(vec![
-        count(flips, "flipped bits", 6_500 * stores),
-        count(ends, "missing ends", 800 * stores),
+        count(sum(0), "flipped bits", 6_500 * stores),
+        count(sum(1), "missing ends", 800 * stores),
+        count(sum(2), "bytes behind an end", 800 * stores),
     ])
 }

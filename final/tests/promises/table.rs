@@ -103,11 +103,14 @@ pub(crate) const PROMISES: &[Promise] = &[
     },
     Promise {
         name: "damage",
-        promise: "A flipped bit or a missing end is refused, with file and offset, and is never \
-                  answered as data",
+        promise: "A flipped bit, a missing end, or anything but zeros behind an end that the \
+                  manifest names is refused, with file and offset, and is never answered as data",
         needs: &[],
         shown_by: simulated::damage,
-        faults: &[("damage that no checksum covers", "stranger, bit 0 was not noticed")],
+        faults: &[
+            ("damage that no checksum covers", "stranger, Bit 0 was not noticed"),
+            ("an end that no manifest names", "stranger, Behind 0 was not noticed"),
+        ],
     },
     Promise {
         name: "fuzz",

@@ -58,7 +58,7 @@ struct Changed {
     disk: SimulatedDisk,
     /// Whether checksums were made to fit again.
     is_mended: bool,
-    /// Whether it is a store that was closed, of which only bytes were changed.
+    /// Whether it is a store that was closed, of which only bytes were changed, lost or added.
     is_plain: bool,
 }
 
@@ -94,7 +94,7 @@ fn change(input: &[u8]) -> Changed {
                 changed.is_mended = true;
             }
         }
-        if change[1] % 8 > 2 {
+        if change[1] % 8 > 4 {
             changed.is_plain = false;
         }
         disk.set_content(path, bytes);

@@ -1,4 +1,4 @@
-//! Every flipped bit and every missing end of a store that was closed in good order.
+//! Every flipped bit, every missing end and every byte too many of a store that was closed in good order.
 
 use crate::simulated::workload::{DIR, Model, Step, holds, key, open, run, script};
 use kvs_final::disk::SimulatedDisk;
@@ -47,6 +47,35 @@ pub fn is_noticed(
     checked.err().map(|_| true).ok_or_else(|| "open refuses it, check does not".to_owned())
 }
 
+/// What becomes of a file.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    /// A bit of it is flipped.
+    Bit,
+    /// It ends before.
+    Cut,
+    /// Behind its end is a byte, after so many zeros.
+    Behind,
+}
+
+impl Kind {
+    /// What it makes of a file, by its number, and where that begins. None if there are no more.
+    fn make(self, good: &[u8], number: usize) -> Option<(Vec<u8>, usize)> {
+        let mut bad = good.to_vec();
+        match self {
+            Kind::Bit => {
+                *bad.get_mut(number / 8)? ^= 1 << (number % 8);
+                Some((bad, number / 8))
+            }
+            Kind::Cut => (number < good.len()).then(|| (good[..number].to_vec(), number)),
+            Kind::Behind => {
+                bad.extend([&*vec![0; number], b"!"].concat());
+                (number < good.len()).then_some((bad, good.len() + number))
+            }
+        }
+    }
+}
+
 /// What can be damaged: each file of a small store, and one that is not the store's, where damage
 /// does not matter.
 pub struct Damage {
@@ -67,44 +96,40 @@ impl Damage {
         damage
     }
 
-    /// Does it to each of the store's files: see [`Damage::to_a_file`].
+    /// Does it to each of the store's files: flips every bit, cuts off every end, and puts a byte behind
+    /// the end, after every number of zeros that is less than the file's length. Returns how many of each.
     ///
     /// # Errors
     /// Which one was not noticed.
-    pub fn everywhere(&self) -> Result<(usize, usize), String> {
+    pub fn everywhere(&self) -> Result<[usize; 3], String> {
         let files = self.disk.files().into_iter().filter(|path| !path.ends_with("stranger"));
-        let mut counts = (0, 0);
+        let mut counts = [0; 3];
         for path in files {
-            let (flips, ends) = self.to_a_file(&path)?;
-            counts = (counts.0 + flips, counts.1 + ends);
+            for (count, kind) in counts.iter_mut().zip([Kind::Bit, Kind::Cut, Kind::Behind]) {
+                *count += self.to_a_file(&path, kind)?;
+            }
         }
         Ok(counts)
     }
 
-    /// Flips each bit of a file, and cuts off each of its ends. Returns how many of both there were.
+    /// Does it to one file, everywhere. Returns how often.
     ///
     /// # Errors
-    /// Which one was not noticed.
-    pub fn to_a_file(&self, path: &Path) -> Result<(usize, usize), String> {
+    /// Where it was not noticed.
+    pub fn to_a_file(&self, path: &Path, kind: Kind) -> Result<usize, String> {
         let disk = self.disk.snapshot();
         let good = disk.content(path).unwrap();
-        let must_be_noticed = |bad: Vec<u8>, place, what: String| {
+        let all = (0..).map_while(|number| kind.make(&good, number));
+        let mut count = 0;
+        for (bad, place) in all {
             disk.set_content(path, bad);
-            let what = format!("{}, {what}", path.display());
+            let what = format!("{}, {kind:?} {count}", path.display());
             match is_noticed(&disk, &self.model, path, place) {
-                Ok(true) => Ok(()),
-                Ok(false) => Err(format!("{what} was not noticed")),
-                Err(error) => Err(format!("{what}: {error}")),
+                Ok(true) => count += 1,
+                Ok(false) => return Err(format!("{what} was not noticed")),
+                Err(error) => return Err(format!("{what}: {error}")),
             }
-        };
-        for bit in 0..good.len() * 8 {
-            let mut bad = good.clone();
-            bad[bit / 8] ^= 1 << (bit % 8);
-            must_be_noticed(bad, bit / 8, format!("bit {bit}"))?;
         }
-        for len in 0..good.len() {
-            must_be_noticed(good[..len].to_vec(), len, format!("cut to {len}"))?;
-        }
-        Ok((good.len() * 8, good.len()))
+        Ok(count)
     }
 }
