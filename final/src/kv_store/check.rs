@@ -33,8 +33,7 @@ pub struct CheckReport {
 /// it is in use.
 pub fn check(disk: &dyn Disk, dir: &Path) -> Result<CheckReport> {
     let (dir, manifest) = claim(disk, dir)?;
-    let unnamed = recovery::leftovers(&*dir, &manifest)?;
-    let mut report = CheckReport { unnamed, ..CheckReport::default() };
+    let mut report = CheckReport::default();
     let mut keys = BTreeSet::new();
     let files = recovery::read(&*dir, manifest, Access::Read, |found, _| {
         if let Found::Record { record, len, .. } = found {
@@ -49,6 +48,7 @@ pub fn check(disk: &dyn Disk, dir: &Path) -> Result<CheckReport> {
     report.segments = files.segments.len() as u64;
     report.keys = keys.len() as u64;
     report.torn_bytes = files.torn;
+    report.unnamed = files.leftovers;
     Ok(report)
 }
 

@@ -34,6 +34,8 @@ pub(super) struct Files {
     pub(super) segments: Vec<(Arc<Segment>, u32)>,
     /// Bytes at the end of the last segment that are no records, zeros not counted.
     pub(super) torn: u64,
+    /// See [`leftovers`].
+    pub(super) leftovers: BTreeMap<String, u64>,
 }
 
 /// Opens the store in `dir`, or makes an empty one. Fills `index`, which is empty.
@@ -48,7 +50,6 @@ pub(super) fn open(dir: &dyn Dir, index: &Index) -> Result<Files> {
     // deleted and acknowledged from here on relies on it.
     dir.sync().map_err(KvsError::at(dir.path()))?;
     reserve(dir, &manifest, index)?;
-    let leftovers = leftovers(dir, &manifest)?;
     let mut files = replay::fill(index, |apply| read(dir, manifest, Access::Write, apply))?;
     if let Some((newest, end)) = files.segments.last() {
         if files.torn > 0 {
@@ -62,7 +63,7 @@ pub(super) fn open(dir: &dyn Dir, index: &Index) -> Result<Files> {
         *end = None;
         files.manifest.write(dir).map_err(manifest::WriteError::into_inner)?;
     }
-    remove(dir, &leftovers)?;
+    remove(dir, &files.leftovers)?;
     Ok(files)
 }
 
@@ -88,8 +89,9 @@ fn create(dir: &dyn Dir) -> Result<Files> {
     let segment = Segment::create(dir, 1)?;
     let manifest = Manifest { next: 2, segments: vec![(1, None)] };
     manifest.write(dir).map_err(manifest::WriteError::into_inner)?;
-    remove(dir, &leftovers(dir, &manifest)?)?;
-    Ok(Files { manifest, segments: vec![(segment, segment::HEADER)], torn: 0 })
+    let leftovers = leftovers(dir, &manifest)?;
+    remove(dir, &leftovers)?;
+    Ok(Files { manifest, segments: vec![(segment, segment::HEADER)], torn: 0, leftovers })
 }
 
 /// Reads all records in their order and hands each to `apply`, with its segment. Changes nothing. Only
@@ -103,6 +105,7 @@ pub(super) fn read(
     access: Access,
     mut apply: impl FnMut(Found<'_>, &Arc<Segment>),
 ) -> Result<Files> {
+    let leftovers = leftovers(dir, &manifest)?;
     let mut segments = Vec::with_capacity(manifest.segments.len());
     let mut torn = 0;
     let last = manifest.segments.last().map(|(number, _)| *number);
@@ -136,7 +139,7 @@ pub(super) fn read(
         }
         segments.push((segment, end));
     }
-    Ok(Files { manifest, segments, torn })
+    Ok(Files { manifest, segments, torn, leftovers })
 }
 
 /// Makes room in the index for as many keys as there are records, if they all are as long as the
@@ -232,7 +235,7 @@ fn clear_behind(file: &dyn DiskFile, end: u64) -> io::Result<()> {
 /// [`KvsError::Damaged`] at a record that cannot be of these. A compaction copies each as written when
 /// nothing was synced; where somebody else wrote one, a manifest had named the segment before, and its
 /// number was below `next` from then on.
-pub(super) fn leftovers(dir: &dyn Dir, manifest: &Manifest) -> Result<BTreeMap<String, u64>> {
+fn leftovers(dir: &dyn Dir, manifest: &Manifest) -> Result<BTreeMap<String, u64>> {
     let mut leftovers = BTreeMap::new();
     for name in dir.list().map_err(KvsError::at(dir.path()))? {
         let is_named = |number| manifest.segments.iter().any(|(named, _)| *named == number);
