@@ -25,6 +25,7 @@ mod program;
 #[cfg(target_os = "linux")]
 mod prompt;
 mod properties;
+mod read_only;
 mod replay;
 mod stderr;
 mod stopping;
