@@ -269,10 +269,10 @@ struct LimitArgs {
     /// Jobs that the pool has at a time; as many as it has threads by default
     #[structopt(long, value_name = "N", parse(try_from_str = numbers::count))]
     max_jobs: Option<usize>,
-    /// How long a request may take to arrive; 30 by default
+    /// How long a request may take to arrive, or each 16 KiB of a large one; 30 by default
     #[structopt(long, value_name = "SECONDS", parse(try_from_str = numbers::time))]
     request_timeout: Option<Duration>,
-    /// How long a client may take to accept an answer; 30 by default
+    /// How long a client may take to accept an answer, or each 16 KiB of a large one; 30 by default
     #[structopt(long, value_name = "SECONDS", parse(try_from_str = numbers::time))]
     answer_timeout: Option<Duration>,
     /// How long a connection may be idle; for ever by default

@@ -26,9 +26,9 @@ pub(super) struct Connection {
     pub(super) token: usize,
     pub(super) shared: Arc<Shared>,
     notes: Notes,
-    /// Until when the client has to do something, in [`Shared::now`]'s milliseconds. The poller
-    /// compares it with the time every so often; seeing it a round late does no harm: `Relaxed`.
-    pub(super) deadline: AtomicU64,
+    /// From when on a sweep wakes it, in [`Shared::clock`]'s milliseconds. Seeing it a round late does no
+    /// harm: `Relaxed`.
+    pub(super) look_at: AtomicU64,
     /// Held for a turn, of which only one is under way, or by who refuses the connection instead.
     inner: Mutex<Inner>,
     /// Locked for a look. What comes first in here is written by those who finish writes.
@@ -53,6 +53,10 @@ pub(super) struct Inner {
     /// The last answer, an error, to be sent after those to the writes under way.
     farewell: Option<String>,
     pub(super) timer: Timer,
+    /// Until when the client has to do what the timer is for.
+    pub(super) deadline: u64,
+    /// How much of it has been done since it was given so long, in bytes.
+    pub(super) progress: usize,
     /// Bytes that are counted in `Shared::buffered`.
     pub(super) counted: usize,
 }
@@ -105,7 +109,7 @@ impl Connection {
             stream,
             token,
             notes: Notes::default(),
-            deadline: AtomicU64::new(NEVER),
+            look_at: AtomicU64::new(NEVER),
             inner: Mutex::new(Inner {
                 input: Vec::new(),
                 lines: LineDecoder::new(shared.limits.request_bytes),
@@ -117,6 +121,8 @@ impl Connection {
                 phase: Phase::Open,
                 farewell: None,
                 timer: Timer::None,
+                deadline: NEVER,
+                progress: 0,
                 counted: 0,
             }),
             writes: Mutex::default(),
@@ -215,15 +221,19 @@ impl Connection {
         if let Phase::Draining(why) = inner.phase {
             return self.drain(inner, read, why);
         }
-        let due = inner.timer != Timer::None && self.is_expired(self.shared.now());
         // One more look before the client is blamed: perhaps it was the server that came late.
-        inner.readable |= due;
+        inner.readable |= self.is_due(inner);
         let was_stuck = !inner.output.is_empty();
         if was_stuck {
             let all_sent = self.send_rest(inner)?;
             self.count_buffers(inner);
             if !all_sent {
-                return Ok(if due { self.timed_out(Timer::Answer) } else { Turn::Wait });
+                if self.is_due(inner) {
+                    return Ok(self.timed_out(Timer::Answer));
+                }
+                // A socket tells of room only when there is much of it.
+                self.look_soon();
+                return Ok(Turn::Wait);
             }
         }
 
@@ -242,7 +252,11 @@ impl Connection {
         if let Some(error) = requests.foreign.take() {
             inner.give_up(Close::Foreign, format!("{error}; the connection is closed"));
         }
+        if !inner.lines.is_discarding() {
+            self.progress(inner, received);
+        }
         if inner.phase == Phase::Open {
+            let due = self.is_due(inner);
             if due && inner.timer == Timer::Idle && received == 0 {
                 return Ok(self.timed_out(Timer::Idle));
             }
@@ -363,7 +377,7 @@ impl Connection {
             self.arm(inner, Timer::None, false);
         }
         Ok(match received {
-            _ if self.is_expired(self.shared.now()) => Turn::Close(why),
+            _ if self.is_due(inner) => Turn::Close(why),
             0 => Turn::Wait,
             _ => Turn::Again,
         })

@@ -31,11 +31,11 @@ pub struct Limits {
     /// clients send waits in their sockets. 64 by default; there is no use in more than the pool's
     /// threads.
     pub jobs: usize,
-    /// How long a request may take to arrive, from its first byte to its newline. Then it is
-    /// answered with an error and the connection closed. 30 s by default.
+    /// How long a request may take to arrive, from its first byte to its newline; a large one so long
+    /// for each 16 KiB. Then it is answered with an error and the connection closed. 30 s by default.
     pub request_time: Duration,
-    /// How long the client may take to accept answers that do not fit into the socket, all that are
-    /// kept for it. Then the connection is closed. 30 s by default.
+    /// How long the client may take to accept 16 KiB of the answers that do not fit into the socket, or
+    /// what is left of them. Then the connection is closed. 30 s by default.
     pub answer_time: Duration,
     /// How long a connection may be idle; by default for ever.
     pub idle_time: Option<Duration>,
@@ -54,6 +54,15 @@ impl Default for Limits {
             answer_time: Duration::from_secs(30),
             idle_time: None,
         }
+    }
+}
+
+impl Limits {
+    /// How often connections are looked over for deadlines that have passed.
+    pub(crate) fn sweep_interval(&self) -> Duration {
+        let times = [Some(self.request_time), Some(self.answer_time), self.idle_time];
+        let shortest = times.into_iter().flatten().min().unwrap_or_default();
+        (shortest / 8).clamp(Duration::from_millis(10), Duration::from_secs(1))
     }
 }
 

@@ -6,7 +6,7 @@ use super::poller::{Events, Poller};
 use super::schedule::Schedule;
 use super::table::Table;
 use crate::Result;
-use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::{Instant, fault};
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -27,6 +27,9 @@ pub(super) struct Shared {
     /// Set once, never cleared. `Release` and `Acquire`: a connection that was woken because of it
     /// sees it.
     stopping: AtomicBool,
+    /// How long the server has been there and not stopped by others, in milliseconds, as of the last
+    /// sweep. Seeing it a sweep late does no harm: `Relaxed`.
+    clock: AtomicU64,
     started: Instant,
 }
 
@@ -39,6 +42,7 @@ impl Shared {
             counters: Counters::default(),
             buffered: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
+            clock: AtomicU64::new(0),
             started: Instant::now(),
             limits,
         })
@@ -105,9 +109,13 @@ impl Shared {
         }
     }
 
-    /// Milliseconds since the server was made.
-    pub(super) fn now(&self) -> u64 {
-        self.started.elapsed().as_millis() as u64
+    /// What deadlines are compared with, in milliseconds.
+    pub(super) fn clock(&self) -> u64 {
+        self.clock.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_clock(&self, time: Duration) {
+        self.clock.store(time.as_millis() as u64, Ordering::Relaxed);
     }
 
     pub(super) fn begin_stop(&self) {
@@ -126,7 +134,7 @@ impl Shared {
         let (jobs_now, ready) = self.schedule.depth();
         let mut text = String::new();
         let numbers: [(&str, &dyn std::fmt::Display); 14] = [
-            ("uptime_ms", &self.now()),
+            ("uptime_ms", &self.started.elapsed().as_millis()),
             ("requests", &counters.requests),
             ("errors", &counters.errors),
             ("bytes_in", &counters.bytes_in),

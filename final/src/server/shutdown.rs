@@ -9,10 +9,10 @@ use std::time::Duration;
 
 /// How long connections may take to end once the server stops.
 const GRACE: Duration = Duration::from_secs(5);
-/// How often connections are looked over for deadlines that have passed, at least.
-const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
-/// The same while the server stops: jobs that end are not told of.
+/// How often connections are looked over while the server stops: jobs that end are not told of.
 const LAST_SWEEP_INTERVAL: Duration = Duration::from_millis(10);
+/// A sweep that is late by less than this is not.
+const TOLERANCE: Duration = Duration::from_millis(50);
 
 /// Stops a server. Clones stop the same server.
 #[derive(Clone)]
@@ -41,14 +41,19 @@ impl ServerHandle {
 pub(super) struct Housekeeping<'a> {
     shared: &'a Shared,
     acceptor: Option<JoinHandle<()>>,
+    last_sweep: Instant,
     next_sweep: Instant,
-    /// When the connections that are left are aborted.
-    end: Option<Instant>,
+    /// How long the server has been there, as its clock has it.
+    awake: Duration,
+    /// When the connections that are left are aborted, by that clock.
+    end: Option<Duration>,
 }
 
 impl Housekeeping<'_> {
     pub(super) fn new(shared: &Shared, acceptor: JoinHandle<()>) -> Housekeeping<'_> {
-        Housekeeping { shared, acceptor: Some(acceptor), next_sweep: Instant::now(), end: None }
+        let (acceptor, now) = (Some(acceptor), Instant::now());
+        let (awake, end) = (Duration::ZERO, None);
+        Housekeeping { shared, acceptor, last_sweep: now, next_sweep: now, awake, end }
     }
 
     /// Does what is due. Returns how long it can wait for the next call, or none when the server
@@ -82,25 +87,28 @@ impl Housekeeping<'_> {
         for connection in self.shared.table.all() {
             connection.wake_to_read();
         }
-        self.end = Some(Instant::now() + GRACE);
+        self.end = Some(self.awake + GRACE);
         self.next_sweep = Instant::now();
     }
 
     fn sweep(&mut self, now: Instant) {
+        let interval = self.next_sweep.duration_since(self.last_sweep);
+        // One that is much too late does not count for more than two: the process was stopped.
+        let longest = (2 * interval).max(TOLERANCE);
+        self.awake += now.duration_since(self.last_sweep).min(longest);
+        self.shared.set_clock(self.awake);
         let connections = self.shared.table.all();
-        let abort_all = self.end.is_some_and(|end| now >= end);
-        let time = self.shared.now();
+        let abort_all = self.end.is_some_and(|end| self.awake >= end);
+        let clock = self.shared.clock();
         for connection in connections {
             if abort_all {
                 connection.abort();
-            } else if connection.is_expired(time) {
+            } else if connection.wants_look(clock) {
                 connection.wake();
             }
         }
-        let limits = &self.shared.limits;
-        let times = [Some(limits.request_time), Some(limits.answer_time), limits.idle_time];
-        let shortest = times.into_iter().flatten().min().unwrap_or(SWEEP_INTERVAL);
-        let interval = (shortest / 4).clamp(Duration::from_millis(10), SWEEP_INTERVAL);
+        let interval = self.shared.limits.sweep_interval();
+        self.last_sweep = now;
         self.next_sweep = now + if self.end.is_some() { LAST_SWEEP_INTERVAL } else { interval };
     }
 }

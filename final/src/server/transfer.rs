@@ -38,7 +38,9 @@ impl Connection {
 
     /// Sends what was kept. Returns whether nothing is left.
     pub(super) fn send_rest(&self, inner: &mut Inner) -> io::Result<bool> {
-        inner.sent += self.write(&inner.output[inner.sent..])?;
+        let sent = self.write(&inner.output[inner.sent..])?;
+        inner.sent += sent;
+        self.progress(inner, sent);
         if inner.sent < inner.output.len() {
             return Ok(false);
         }

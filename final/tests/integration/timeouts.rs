@@ -2,14 +2,15 @@
 //! server.
 
 use crate::kvs_server;
-use kvs_final::Limits;
 use kvs_final::thread_pool::{SharedQueueThreadPool, ThreadPool};
+use kvs_final::{KvsEngine, Limits};
 use kvs_test_kit::engines::{Deferred, Memory, gated, reads};
 use kvs_test_kit::flood::Flood;
-use kvs_test_kit::local::{Local, stat};
+use kvs_test_kit::local::{Local, nobody_listens, stat};
 use kvs_test_kit::process::cpu_time;
-use kvs_test_kit::requests::{GET, NOTHING};
-use kvs_test_kit::{Raw, until};
+use kvs_test_kit::requests::{GET, NOTHING, found, set};
+use kvs_test_kit::{Raw, Server, until};
+use std::io::Read;
 use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -101,6 +102,106 @@ fn who_waits_for_a_write_is_not_idle() {
     }
     engine.finish("a");
     assert_eq!(client.line(), NOTHING);
+}
+
+const LARGE: usize = 8 << 20;
+
+/// Ask for `k`, which is more than a socket holds, read nothing, and know that it comes.
+fn ask<const N: usize>(clients: [Raw; N], times: usize) -> [Raw; N] {
+    let gets = format!("{GET}\n").repeat(times);
+    let clients = clients.map(|client| send(client, &gets));
+    for client in &clients {
+        client.stream().peek(&mut [0]).unwrap();
+    }
+    clients
+}
+
+fn send(mut client: Raw, part: &str) -> Raw {
+    client.send(part);
+    client
+}
+
+#[test]
+fn a_large_answer_or_request_that_goes_on_may_take_longer_than_its_timeout() {
+    let limits = Limits { answer_time: BEARABLE, request_time: BEARABLE, ..Limits::default() };
+    let engine = Memory::default();
+    let [value, request] = ["v".repeat(LARGE), set("k", &"w".repeat(LARGE)) + "\n"];
+    engine.set("k".to_owned(), value.clone()).unwrap();
+    let server = Local::start(engine, limits);
+    let mut witness = server.connect();
+    let ([mut reader], mut sender) = (ask([server.connect()], 1), server.connect());
+    let (mut piece, mut sent, mut taken) = (vec![0; 128 << 10], 0, 0);
+    let _others = (ask([server.connect()], 1), send(server.connect(), &GET[..10]));
+    until("two that do not go on are late", || {
+        if taken < LARGE / 2 {
+            reader.stream().read_exact(&mut piece).unwrap();
+            sender.send(&request[sent..sent + piece.len()]);
+            (taken, sent) = (taken + piece.len(), sent + piece.len());
+        }
+        thread::sleep(BEARABLE / 20);
+        stat(&mut witness, "connections_timed_out") == 2
+    });
+    assert_eq!(reader.line().len(), found(&value).len() - taken);
+    assert_eq!(sender.ask(request[sent..].trim_end()), NOTHING);
+}
+
+/// A socket that is full takes more a moment later, also if the client reads nothing.
+#[test]
+fn who_takes_no_answer_is_late_when_its_time_is_over_and_not_much_later() {
+    let limits =
+        Limits { answer_time: BEARABLE, request_time: BEARABLE / 4 * 7, ..Limits::default() };
+    let server = Local::start(reads(|_| Ok(Some("v".repeat(100_000)))), limits);
+    let mut witness = server.connect();
+    let _silent = ask([server.connect()], 100);
+    let end = send(server.connect(), &GET[..10]).line();
+    assert!(end.contains("took longer"), "{end}");
+    assert_eq!(stat(&mut witness, "connections_timed_out"), 2, "the one before it is gone already");
+}
+
+/// Stops a server, after SIGTERM perhaps, until another one has had enough of its client. Then those of
+/// its own clients that read and write meanwhile, as far as that goes, are served.
+fn a_server_that_was_stopped_blames_nobody(timeout: &str, terminates: bool) {
+    let options = ["--answer-timeout", timeout, "--request-timeout", timeout];
+    let dirs = [(); 2].map(|()| TempDir::new().unwrap());
+    let [server, other] = dirs.each_ref().map(|dir| kvs_server(&options, dir));
+    let request = set("k", &"v".repeat(LARGE)) + "\n";
+    let begin = |server: &Server| {
+        assert_eq!(server.connect().ask(request.trim_end()), NOTHING);
+        let readers = ask([(); 4].map(|()| server.connect()), 1);
+        let sender = send(server.connect(), &request[..1000]);
+        if terminates {
+            server.signal("-TERM");
+            nobody_listens(server.addr);
+        }
+        (sender, readers)
+    };
+    let (mut sender, readers) = begin(&server);
+    server.signal("-STOP");
+    let readers = readers.map(|mut reader| thread::spawn(move || reader.line().len()));
+    let rest = request[1000..].trim_end().to_owned();
+    // After SIGTERM only what has arrived is read.
+    let sender = thread::spawn(move || terminates || sender.try_ask(&rest) == NOTHING);
+    let (mut late, unread) = begin(&other);
+    let end = late.line();
+    assert!(terminates || end.contains("took longer"), "{end}");
+    if terminates {
+        other.end();
+    }
+    drop(unread);
+    server.signal("-CONT");
+    let lengths = readers.map(|reader| reader.join().unwrap());
+    assert_eq!(lengths, [found(&"v".repeat(LARGE)).len(); 4]);
+    assert!(sender.join().unwrap());
+}
+
+#[test]
+fn a_server_that_was_stopped_for_longer_than_its_timeouts_blames_nobody() {
+    a_server_that_was_stopped_blames_nobody("5", false);
+}
+
+#[test]
+fn a_server_that_was_stopped_while_it_ended_blames_nobody() {
+    a_server_that_was_stopped_blames_nobody("600", true);
 }
 
 /// A thread that looked again and again would take most of a processor.
