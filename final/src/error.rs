@@ -108,16 +108,23 @@ pub enum KvsError {
     #[error("{0}")]
     Server(String),
 
+    /// An answer is longer than the client takes. It was passed over; the next one can be had.
+    #[error("the answer is longer than {limit} bytes, the client's limit")]
+    AnswerTooLong {
+        /// The client's limit, in bytes.
+        limit: usize,
+    },
+
     /// The server hung up. What it was asked may have been done or not.
     #[error("the server closed the connection")]
     Closed,
 
-    /// The server did not do something in time. What it was asked may have been done or not.
+    /// The server made no progress for a time. What it was asked may have been done or not.
     #[error("{what} within {time:?}")]
     Timeout {
         /// What it did not do.
-        what: &'static str,
-        /// The time that it had.
+        what: String,
+        /// The time that it had for the next byte.
         time: Duration,
     },
 
@@ -144,6 +151,12 @@ impl From<io::Error> for KvsError {
 }
 
 impl KvsError {
+    /// Whether it is the answer to one request of a client, whose connection goes on.
+    pub fn is_answer(&self) -> bool {
+        use KvsError::{AnswerTooLong, KeyNotFound, Server};
+        matches!(self, KeyNotFound | Server(_) | AnswerTooLong { .. })
+    }
+
     /// Says which file an I/O error is about: `File::open(&path).map_err(KvsError::at(&path))?`.
     pub fn at(path: &Path) -> impl FnOnce(io::Error) -> KvsError {
         move |source| KvsError::File { path: path.to_owned(), source: Arc::new(source) }

@@ -141,15 +141,33 @@ pub(super) struct RemoteArgs {
     /// The server's address, by default 127.0.0.1:4000
     #[structopt(long, value_name = "HOST:PORT")]
     addr: Option<Address>,
+    /// How long the server may do nothing while something is expected of it: 30 by default, and 5 for
+    /// taking the connection
+    #[structopt(long, value_name = "SECONDS", parse(try_from_str = numbers::time))]
+    timeout: Option<Duration>,
+    /// The longest answer in bytes, as JSON; 1G by default
+    #[structopt(long, value_name = "BYTES", parse(try_from_str = numbers::bytes))]
+    max_answer: Option<usize>,
 }
 
 impl RemoteArgs {
     fn or(self, others: RemoteArgs) -> RemoteArgs {
-        RemoteArgs { addr: self.addr.or(others.addr) }
+        RemoteArgs {
+            addr: self.addr.or(others.addr),
+            timeout: self.timeout.or(others.timeout),
+            max_answer: self.max_answer.or(others.max_answer),
+        }
     }
 
     pub(super) fn remote(&self) -> Remote {
-        Remote { addr: self.addr.clone().unwrap_or_default(), options: KvsClientOptions::new() }
+        let mut options = KvsClientOptions::new();
+        if let Some(time) = self.timeout {
+            options = options.connect_timeout(time).read_timeout(time).write_timeout(time);
+        }
+        if let Some(bytes) = self.max_answer {
+            options = options.max_answer(bytes);
+        }
+        Remote { addr: self.addr.clone().unwrap_or_default(), options }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::command::{self, Command, HELP};
 use super::outcome::{Outcome, ResultExt, err_msg, print_message};
 use super::output::Output;
-use crate::{KvsClient, KvsError, Pending, Result};
+use crate::{KvsClient, Pending, Result};
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, BufWriter, Read, Write};
 
@@ -130,7 +130,7 @@ impl<W: Write> Bulk<W> {
     fn answer(&mut self, number: u64, answer: Result<String>) -> Outcome {
         match answer {
             Ok(text) => self.stdout.write_all(text.as_bytes())?,
-            Err(error @ (KvsError::KeyNotFound | KvsError::Server(_))) => {
+            Err(error) if error.is_answer() => {
                 self.stdout.write_all(self.output.failed(&error).as_bytes())?;
                 self.fail(number, &error.to_string());
             }

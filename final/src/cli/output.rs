@@ -51,10 +51,8 @@ impl Output {
 
     /// What stdout gets of an error that is an answer; stderr has it anyway.
     pub(super) fn failed(self, error: &KvsError) -> String {
-        match error {
-            KvsError::KeyNotFound | KvsError::Server(_) if self == Output::Json => {
-                json(&Response::Err(error.to_string()))
-            }
+        match self {
+            Output::Json if error.is_answer() => json(&Response::Err(error.to_string())),
             _ => String::new(),
         }
     }

@@ -4,7 +4,7 @@ use super::client::Remote;
 use super::command::{self, Command};
 use super::outcome::{Outcome, print_error, print_message};
 use super::output::Output;
-use crate::{KvsClient, KvsError};
+use crate::KvsClient;
 use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
 use std::io::{self, Write};
@@ -67,7 +67,7 @@ impl Session {
             lost => lost.insert(self.remote.connect()?),
         };
         let answer = command.execute(client, self.output);
-        if !matches!(answer, Ok(_) | Err(KvsError::KeyNotFound | KvsError::Server(_))) {
+        if answer.as_ref().is_err_and(|error| !error.is_answer()) {
             self.client = None;
         }
         Ok(answer?)

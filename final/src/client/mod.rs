@@ -5,13 +5,13 @@
 //! | `mod.rs` | the calls, and those whose answer is fetched later |
 //! | `connection.rs` | a pipeline until its first error, and the reason afterwards |
 //! | `pipeline.rs` | requests out, answers in, matched by their order, without a deadlock between the two |
-//! | `timeout_reader.rs` | reads an answer within its timeout |
-//! | `options.rs` | the timeouts |
+//! | `socket.rs` | reads and writes within the timeouts |
+//! | `options.rs` | the timeouts, and how long an answer may be |
 
 mod connection;
 mod options;
 mod pipeline;
-mod timeout_reader;
+mod socket;
 
 pub use options::KvsClientOptions;
 
@@ -19,8 +19,9 @@ use crate::protocol::Request;
 use crate::{KvsError, Result};
 use connection::Connection;
 use pipeline::{Pipeline, Slot, lock};
+use socket::Socket;
 use std::io;
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::ToSocketAddrs;
 use std::sync::{Arc, Mutex};
 
 /// A connection to a server.
@@ -31,8 +32,8 @@ use std::sync::{Arc, Mutex};
 ///
 /// After a timeout, a lost connection or an answer that makes no sense nobody can tell which answer
 /// would belong to which request. So the connection is given up, and every later call fails with
-/// [`KvsError::GivenUp`]. An error that the server answered ([`KvsError::Server`],
-/// [`KvsError::KeyNotFound`]) is an answer like any other, and the connection goes on.
+/// [`KvsError::GivenUp`]. After an error that is an answer ([`KvsError::is_answer`]) the connection
+/// goes on.
 ///
 /// ```
 /// # fn main() -> kvs_final::Result<()> {
@@ -68,7 +69,8 @@ pub struct KvsClient {
 }
 
 impl KvsClient {
-    /// Connects to a server, with the default timeouts.
+    /// Connects to a server, with the default options. `addr` may be a name and a port, as in
+    /// `"localhost:4000"` or `("fe80::1%eth0", 4000)`.
     ///
     /// # Errors
     /// If no server answers at any of the addresses that `addr` stands for.
@@ -151,9 +153,9 @@ impl KvsClientOptions {
     pub fn connect(&self, addr: impl ToSocketAddrs) -> Result<KvsClient> {
         let mut error = io::Error::new(io::ErrorKind::NotFound, "the name stands for no address");
         for addr in addr.to_socket_addrs()? {
-            match TcpStream::connect_timeout(&addr, self.connect) {
+            match Socket::connect(&addr, self.connect) {
                 Ok(stream) => {
-                    let pipeline = Pipeline::new(stream, self.read, self.write)?;
+                    let pipeline = Pipeline::new(stream, self.clone())?;
                     let connection = Arc::new(Mutex::new(Connection::new(pipeline)));
                     return Ok(KvsClient { connection });
                 }

@@ -1,6 +1,9 @@
 use std::time::Duration;
 
-/// How long a client waits for what. The least is a millisecond and the most a year, for all three.
+/// How long a client waits for what, and what it takes.
+///
+/// The times are those in which nothing happens: a long answer over a slow line may take longer, and time
+/// in which the process was stopped hardly counts. The least is a millisecond and the most a year.
 ///
 /// ```
 /// # fn main() -> kvs_final::Result<()> {
@@ -22,6 +25,7 @@ pub struct KvsClientOptions {
     pub(super) connect: Duration,
     pub(super) read: Duration,
     pub(super) write: Duration,
+    pub(super) answer: usize,
 }
 
 impl Default for KvsClientOptions {
@@ -34,7 +38,7 @@ impl KvsClientOptions {
     /// The defaults.
     pub fn new() -> KvsClientOptions {
         let secs = Duration::from_secs;
-        KvsClientOptions { connect: secs(5), read: secs(30), write: secs(30) }
+        KvsClientOptions { connect: secs(5), read: secs(30), write: secs(30), answer: 1 << 30 }
     }
 
     /// How long a server may take to accept the connection, at each of its addresses. 5 s by
@@ -44,8 +48,7 @@ impl KvsClientOptions {
         self
     }
 
-    /// How long an answer may take, from when the client begins to wait for it until it is there
-    /// in full. 30 s by default.
+    /// How long nothing may come of an answer that is waited for. 30 s by default.
     pub fn read_timeout(mut self, time: Duration) -> Self {
         self.read = clamped(time);
         self
@@ -54,6 +57,14 @@ impl KvsClientOptions {
     /// How long the server may take nothing of a request that is being sent. 30 s by default.
     pub fn write_timeout(mut self, time: Duration) -> Self {
         self.write = clamped(time);
+        self
+    }
+
+    /// The longest answer, in bytes of its line; at least 64. 1 GiB by default, more than a server sends
+    /// unless its own limits were raised beyond that: as JSON, a control character takes six bytes. Memory
+    /// is taken for what has come. A longer answer is [`KvsError::AnswerTooLong`](crate::KvsError::AnswerTooLong).
+    pub fn max_answer(mut self, bytes: usize) -> Self {
+        self.answer = bytes.max(64);
         self
     }
 }

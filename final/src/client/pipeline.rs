@@ -1,11 +1,11 @@
-use super::timeout_reader::TimeoutReader;
-use crate::protocol::{KEPT_BUFFER, MAX_LINE, Request, Response};
+use super::options::KvsClientOptions;
+use super::socket::Socket;
+use crate::protocol::{KEPT_BUFFER, Request, Response};
 use crate::{KvsError, Result};
 use std::collections::VecDeque;
-use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
 
 /// What an answer says.
 pub(super) type Answer = Result<Option<String>>;
@@ -28,8 +28,10 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// write would block, answers are read instead. One is sure to come, as long as a request is under
 /// way that the server has in full: it needs nothing more from us to answer it.
 pub(super) struct Pipeline {
-    input: BufReader<TimeoutReader>,
+    input: BufReader<Socket>,
     line: Vec<u8>,
+    /// Whether the rest of an answer is still to come that is too long, and was answered for.
+    skipping: bool,
     /// Requests that were not written yet, and perhaps the rest of one.
     output: Vec<u8>,
     /// How many requests `output` has the end of.
@@ -37,34 +39,27 @@ pub(super) struct Pipeline {
     /// Where the answers belong, oldest first; those to the `unsent` requests are the last. Weak: a
     /// slot that nobody waits for any more is gone, and its answer is passed over.
     awaited: VecDeque<Weak<Slot>>,
-    write_timeout: Duration,
-    read_timeout: Duration,
+    options: KvsClientOptions,
 }
 
 impl Pipeline {
-    pub(super) fn new(
-        stream: TcpStream,
-        read_timeout: Duration,
-        write_timeout: Duration,
-    ) -> Result<Pipeline> {
-        // Requests are gathered here; gathering them once more in the kernel would only delay them.
-        stream.set_nodelay(true)?;
-        stream.set_write_timeout(Some(write_timeout))?;
+    pub(super) fn new(stream: TcpStream, options: KvsClientOptions) -> Result<Pipeline> {
+        let socket = Socket::new(stream, options.read, options.write)?;
         Ok(Pipeline {
-            input: BufReader::with_capacity(KEPT_BUFFER, TimeoutReader::new(stream, read_timeout)?),
+            input: BufReader::with_capacity(KEPT_BUFFER, socket),
             line: Vec::new(),
+            skipping: false,
             output: Vec::new(),
             unsent: 0,
             awaited: VecDeque::new(),
-            write_timeout,
-            read_timeout,
+            options,
         })
     }
 
     /// Puts a request into the buffer, and sends the buffer if it is full. The answer will be in the
     /// slot.
     pub(super) fn send(&mut self, request: &Request) -> Result<Arc<Slot>> {
-        if self.awaited.is_empty() && !self.input.buffer().is_empty() {
+        if self.awaited.is_empty() && !self.skipping && !self.input.buffer().is_empty() {
             let message = "the server answered more than it was asked";
             return Err(KvsError::Protocol(message.into()));
         }
@@ -91,49 +86,29 @@ impl Pipeline {
         })
     }
 
-    fn stream(&self) -> &TcpStream {
-        self.input.get_ref().stream()
-    }
-
     fn write(&mut self) -> Result<()> {
         let mut from = 0;
         while from < self.output.len() {
-            let written = match self.write_once(from).map_err(|e| self.write_error(e))? {
-                Some(written) => written,
-                None => {
-                    self.read_answers()?;
-                    continue;
-                }
-            };
-            let to = from + written;
-            self.unsent -= self.output[from..to].iter().filter(|byte| **byte == b'\n').count();
-            from = to;
+            let rest = &self.output[from..];
+            let written = self.input.get_ref().write_some(rest)?;
+            self.unsent -= rest[..written].iter().filter(|byte| **byte == b'\n').count();
+            from += written;
+            if written == 0 && self.awaited.len() > self.unsent {
+                self.read_answers()?;
+            } else if written == 0 {
+                // The server has answered all that it has in full. It needs the end of this request.
+                self.input.get_ref().wait_writable().map_err(|error| match error.kind() {
+                    ErrorKind::WouldBlock => {
+                        let what = "the server took nothing of a request".to_owned();
+                        KvsError::Timeout { what, time: self.options.write }
+                    }
+                    _ => error.into(),
+                })?;
+            }
         }
         self.output.clear();
         self.output.shrink_to(2 * KEPT_BUFFER);
         Ok(())
-    }
-
-    /// Writes from `output`, and says how much. `None` if that would block while there are answers
-    /// to read.
-    fn write_once(&self, from: usize) -> io::Result<Option<usize>> {
-        let (mut stream, rest) = (self.stream(), &self.output[from..]);
-        let under_way = self.awaited.len() > self.unsent;
-        if under_way || self.unsent > 1 {
-            stream.set_nonblocking(true)?;
-            let written = stream.write(rest);
-            stream.set_nonblocking(false)?;
-            match written {
-                Err(error) if error.kind() == ErrorKind::WouldBlock && under_way => {
-                    return Ok(None);
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                written => return retry_interrupted(written),
-            }
-        }
-        // The server has answered all that it has in full. It needs the end of this request.
-        let line = rest.split_inclusive(|byte| *byte == b'\n').next().unwrap_or(rest);
-        retry_interrupted(stream.write(line))
     }
 
     /// Waits for an answer, and takes those that came with it.
@@ -156,24 +131,26 @@ impl Pipeline {
 
     /// Reads the answer to the oldest request that has none.
     fn read_answer(&mut self) -> Result<()> {
-        self.input.get_mut().begin_answer()?;
         self.line.clear();
         self.line.shrink_to(KEPT_BUFFER);
-        let mut input = (&mut self.input).take(MAX_LINE as u64);
-        input.read_until(b'\n', &mut self.line).map_err(|error| match error.kind() {
-            ErrorKind::WouldBlock | ErrorKind::TimedOut => {
-                let what = "the server gave no answer";
-                KvsError::Timeout { what, time: self.read_timeout }
+        let limit = self.options.answer;
+        self.read_line(limit).map_err(|error| match (error.kind(), self.line.len()) {
+            (ErrorKind::WouldBlock, come) => {
+                let what = match come {
+                    0 => "the server gave no answer".to_owned(),
+                    _ => format!("the server gave nothing more, after {come} bytes of an answer,"),
+                };
+                KvsError::Timeout { what, time: self.options.read }
             }
             _ => error.into(),
         })?;
-        if self.line.last() != Some(&b'\n') {
-            return Err(match self.line.len() {
-                MAX_LINE => KvsError::Protocol("the answer is too long".into()),
-                _ => KvsError::Closed,
-            });
+        let is_whole = self.line.last() == Some(&b'\n');
+        if !is_whole && self.line.len() < limit {
+            return Err(KvsError::Closed);
         }
+        self.skipping = !is_whole;
         let answer = match serde_json::from_slice(&self.line) {
+            _ if self.skipping => Err(KvsError::AnswerTooLong { limit }),
             Ok(Response::Ok(value)) => Ok(value),
             Ok(Response::Err(message)) if message == KvsError::KeyNotFound.to_string() => {
                 Err(KvsError::KeyNotFound)
@@ -187,22 +164,11 @@ impl Pipeline {
         Ok(())
     }
 
-    fn write_error(&self, error: io::Error) -> KvsError {
-        match error.kind() {
-            ErrorKind::WouldBlock | ErrorKind::TimedOut => {
-                let what = "the server took nothing of a request";
-                KvsError::Timeout { what, time: self.write_timeout }
-            }
-            _ => error.into(),
+    fn read_line(&mut self, limit: usize) -> io::Result<()> {
+        if self.skipping {
+            self.input.skip_until(b'\n')?;
+            self.skipping = false;
         }
-    }
-}
-
-/// How much was written. A signal that came between has written nothing: the caller tries again.
-fn retry_interrupted(written: io::Result<usize>) -> io::Result<Option<usize>> {
-    match written {
-        Ok(0) => Err(ErrorKind::WriteZero.into()),
-        Err(error) if error.kind() == ErrorKind::Interrupted => Ok(Some(0)),
-        written => written.map(Some),
+        (&mut self.input).take(limit as u64).read_until(b'\n', &mut self.line).map(drop)
     }
 }

@@ -20,6 +20,8 @@ mod formats;
 mod hostile;
 mod leftovers;
 mod limits;
+#[cfg(target_os = "linux")]
+mod patience;
 mod pipelined;
 mod program;
 #[cfg(target_os = "linux")]

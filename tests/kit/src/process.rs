@@ -1,8 +1,11 @@
 //! What Linux tells of a process, and may be told.
 
+use procfs::net::TcpState;
 use procfs::process::{FDTarget, Process, Status};
 use rustix::process::{Resource, getrlimit, setrlimit};
+use std::net::SocketAddr;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 /// A thread at some moment.
@@ -33,6 +36,17 @@ pub fn tasks(pid: u32) -> Vec<Task> {
         }
     };
     tasks.map(task).filter(|task| task.state != 'Z').collect()
+}
+
+/// Sends process `pid` a signal, such as `-TERM`, and does not wait.
+pub fn signal(pid: u32, signal: &str) {
+    assert!(Command::new("kill").args([signal, &pid.to_string()]).status().unwrap().success());
+}
+
+/// Whether somebody on this machine waits for a connection to `addr`, an IPv4 address.
+pub fn is_connecting(addr: SocketAddr) -> bool {
+    let mut connections = procfs::net::tcp().unwrap().into_iter();
+    connections.any(|tcp| tcp.remote_address == addr && tcp.state == TcpState::SynSent)
 }
 
 /// How many threads process `pid` has.

@@ -1,5 +1,6 @@
 //! A server in a process of its own.
 
+use crate::process;
 use crate::raw::Raw;
 use crate::wait::until;
 use std::io::{BufRead, BufReader};
@@ -81,8 +82,7 @@ impl Server {
 
     /// Sends it a signal, such as `-TERM`, and does not wait.
     pub fn signal(&self, signal: &str) {
-        let pid = self.pid().to_string();
-        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+        process::signal(self.pid(), signal);
     }
 
     /// Sends SIGTERM and waits for the end. Returns how it ended and all that it logged.
