@@ -63,7 +63,9 @@ pub use engine_kind::EngineKind;
 pub use error::{KvsError, Result};
 #[cfg(feature = "testing")]
 pub use kv_store::testing;
-pub use kv_store::{CheckReport, DumpReport, Durability, KvStore, KvStoreOptions, check, dump};
+pub use kv_store::{
+    CheckReport, DumpReport, Durability, KvStore, KvStoreOptions, check, dump, salvage,
+};
 pub use server::{KvsServer, Limits, ServerHandle};
 pub use sled_engine::SledKvsEngine;
 pub use stats::Stats;

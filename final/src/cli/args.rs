@@ -68,6 +68,7 @@ QUICK START:
     kvs stats                     what the server counts
     kvs bench                     how fast it is here
     kvs check DATA                whether the data of a server that is stopped is whole
+    kvs check --salvage DATA --to NEW  saves what is whole
     kvs dump DATA > FILE          that data as text, and `kvs restore NEW < FILE` reads it
 
     `kvs server --help` and so on tell the rest, with examples."
@@ -86,11 +87,26 @@ pub(super) enum KvsArgs {
     ///
     /// The exit code is 0 if nothing is damaged. Otherwise it is 1, and a message names file and offset, or
     /// says why the store can't be read.
-    #[structopt(after_help = "EXAMPLE:\n    kvs check DATA")]
+    #[structopt(after_help = "\
+With --salvage, what is whole in a damaged store is written to a new one. Whatever was given up is listed,
+with file and bytes; if anything was, the exit code is 1. A key whose newest record is given up has its
+older value again, and a removed key may be back. So it is with all that a lost segment said. Without
+MANIFEST, segments that a compaction had replaced but not deleted are read as well, which changes nothing
+as long as none of them is missing.
+
+EXAMPLES:
+    kvs check DATA
+    kvs check --salvage DATA --to NEW")]
     Check {
         /// The data directory
         #[structopt(parse(from_os_str))]
         dir: PathBuf,
+        /// Saves what is whole
+        #[structopt(long, requires = "to")]
+        salvage: bool,
+        /// Where to, a directory that is empty or not there yet
+        #[structopt(long, value_name = "NEW", parse(from_os_str), requires = "salvage")]
+        to: Option<PathBuf>,
     },
     /// Prints a store that is not in use, of either engine: a line of JSON for each key
     #[structopt(after_help = "\

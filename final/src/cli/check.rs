@@ -1,8 +1,9 @@
 //! `kvs check`.
 
-use super::outcome::Outcome;
+use super::outcome::{Outcome, err_msg};
+use super::restore::refuse_unless_empty;
 use crate::disk::RealDisk;
-use crate::{CheckReport, kv_store};
+use crate::{CheckReport, Durability, KvStoreOptions, kv_store};
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -20,4 +21,23 @@ pub(super) fn check(dir: &Path) -> Outcome {
     }
     writeln!(stdout, "nothing is damaged")?;
     Ok(())
+}
+
+pub(super) fn salvage(dir: &Path, to: &Path) -> Outcome {
+    refuse_unless_empty(to)?;
+    let open = || KvStoreOptions::new().durability(Durability::Os).open(to);
+    let mut places = 0;
+    let mut output = io::stdout();
+    let (store, records) = kv_store::salvage(&RealDisk, dir, open, |path, bytes, reason| {
+        places += 1;
+        let (path, len) = (path.display(), bytes.end - bytes.start);
+        // Who does not listen still wants the rest to be saved.
+        let _ = writeln!(output, "{path}: {len} bytes at {}: {reason}", bytes.start);
+    })?;
+    writeln!(output, "{records} records are saved, {} keys", store.stats().keys)?;
+    if places > 0 {
+        Err(err_msg(format!("{places} places are not as they were written")))
+    } else {
+        Ok(())
+    }
 }

@@ -42,7 +42,8 @@ pub fn kvs() -> ExitCode {
             client::request(&args.remote(), Output::of_stdout(false), Command::Stats)
         }
         KvsArgs::Bench(args) => bench::bench(&args),
-        KvsArgs::Check { dir } => check::check(&dir),
+        KvsArgs::Check { dir, salvage: true, to: Some(to) } => check::salvage(&dir, &to),
+        KvsArgs::Check { dir, .. } => check::check(&dir),
         KvsArgs::Dump { dir } => dump::dump(&dir),
         KvsArgs::Restore(args) => restore::restore(&args),
     })

@@ -52,7 +52,8 @@ pub(super) fn restore(args: &RestoreArgs) -> Outcome {
     Ok(writeln!(io::stdout(), "{done} keys are restored")?)
 }
 
-fn refuse_unless_empty(dir: &Path) -> Outcome {
+/// A new store is not mixed with anything.
+pub(super) fn refuse_unless_empty(dir: &Path) -> Outcome {
     let mut names = match fs::read_dir(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         names => names.map_err(KvsError::at(dir))?.map(|entry| Ok(entry?.file_name())),

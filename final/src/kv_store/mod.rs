@@ -35,6 +35,7 @@ mod reader;
 mod record;
 mod recovery;
 mod replay;
+mod salvage;
 mod segment;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -45,6 +46,7 @@ mod writer;
 pub use check::{CheckReport, check};
 pub use dump::{DumpReport, dump};
 pub use options::{Durability, KvStoreOptions};
+pub use salvage::salvage;
 
 use crate::disk::Access;
 use crate::sync::atomic::Ordering;

@@ -1,10 +1,12 @@
 //! Every flipped bit, every missing end and every byte too many of a store that was closed in good order.
 
-use kvs_final::disk::SimulatedDisk;
+use kvs_final::disk::{Fault, SimulatedDisk};
 use kvs_final::{Durability, KvStoreOptions, KvsEngine, KvsError, check};
 use kvs_test_kit::simulated::damage::{Damage, Kind, is_noticed, store};
-use kvs_test_kit::simulated::workload::{DIR, Step, holds, is_damaged, key, open, run};
+use kvs_test_kit::simulated::salvage::{is_lost, overwritten, salvaged, without};
+use kvs_test_kit::simulated::workload::{DIR, Model, Step, holds, is_damaged, key, open, run};
 use kvs_test_kit::size::pick;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 #[test]
@@ -139,4 +141,67 @@ fn a_store_is_refused_to_a_second_owner() {
     assert!(matches!(check(&disk, Path::new(DIR)), Err(KvsError::InUse { .. })));
     run(&Step::Set(key(0), "v".into()), &mut Some(owner), &disk).unwrap();
     assert_eq!(open(&disk).unwrap().get(key(0)).unwrap().unwrap(), "v");
+}
+
+#[test]
+fn what_is_outside_of_damage_is_saved_and_what_is_in_a_value_is_no_record() {
+    let given_up = overwritten(0, 300, false).unwrap();
+    println!("{given_up} undamaged records behind 300 damaged places were given up");
+    assert!(given_up < 60, "{given_up}");
+    assert!(overwritten(0, 10, true).unwrap_err().contains("forged"));
+}
+
+#[test]
+fn what_the_disk_cannot_read_costs_the_records_there() {
+    let (disk, _) = store(1, 40);
+    for number in 0.. {
+        let (at, error) = (disk.operations() + number, ErrorKind::Other);
+        disk.set_fault(Some(Fault { at, forever: false, error, short_write: false }));
+        match salvaged(&disk) {
+            Ok((_, found)) if found.is_empty() => return assert!(number > 10),
+            Ok((saved, found)) => {
+                let lost = |file: &Path, record| is_lost(&found, file, &record);
+                assert_eq!(saved, without(&disk, lost), "{found:?}");
+            }
+            Err(error) => assert!(matches!(error, KvsError::File { .. }), "{error}"),
+        }
+    }
+}
+
+/// A compaction's copies have higher numbers than what is written while it runs.
+#[test]
+fn without_its_manifest_or_a_segment_a_store_is_saved_in_its_true_order() {
+    let disk = SimulatedDisk::new();
+    let store = open(&disk).unwrap();
+    let mut model = Model::new();
+    let mut set = |key: usize, value: &str| {
+        store.set(format!("key{key}"), value.to_owned()).unwrap();
+        model.insert(format!("key{key}"), value.to_owned());
+    };
+    (0..5).for_each(|key| set(key, "old"));
+    let written = disk.content(&Path::new(DIR).join("0000000001.seg")).unwrap();
+    store.compact().unwrap();
+    set(1, "new");
+    store.remove(key(2)).unwrap();
+    model.remove(&key(2));
+    drop(store);
+    let path = |number| Path::new(DIR).join(format!("{number:010}.seg"));
+    disk.set_content(&path(9), disk.content(&path(3)).unwrap());
+    let (saved, found) = salvaged(&disk).unwrap();
+    assert_eq!(saved, model);
+    assert!(found[0].2.contains("the manifest does not name it"), "{found:?}");
+    disk.delete(&path(9));
+    disk.delete(&Path::new(DIR).join("MANIFEST"));
+    assert_eq!(salvaged(&disk).unwrap().0, model);
+    // What a compaction that was killed has not deleted yet.
+    disk.set_content(&path(1), written.clone());
+    let (saved, found) = salvaged(&disk).unwrap();
+    assert_eq!(saved, model);
+    assert!(found[0].2.contains("it is missing; all segments are read"), "{found:?}");
+    disk.delete(&path(2));
+    disk.delete(&path(3));
+    let old = (0..5).map(|number| (key(number), "old".to_owned())).collect();
+    assert_eq!(salvaged(&disk).unwrap().0, old);
+    disk.delete(&path(1));
+    assert!(salvaged(&disk).is_err());
 }

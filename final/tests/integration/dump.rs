@@ -24,7 +24,7 @@ fn write(store: &impl KvsEngine) {
 }
 
 /// Everything in a directory, and when it was changed.
-fn files(dir: &Path) -> BTreeMap<String, (Vec<u8>, std::time::SystemTime)> {
+pub(crate) fn files(dir: &Path) -> BTreeMap<String, (Vec<u8>, std::time::SystemTime)> {
     let file = |entry: fs::DirEntry| {
         let modified = entry.metadata().unwrap().modified().unwrap();
         (entry.file_name().into_string().unwrap(), (fs::read(entry.path()).unwrap(), modified))

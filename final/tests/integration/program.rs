@@ -1,5 +1,6 @@
 //! The program `kvs`: server and client in one.
 
+use crate::dump::files;
 use crate::{KVS, kvs, kvs_server};
 use kvs_final::{KvStore, KvsClient, KvsEngine};
 use kvs_test_kit::server::in_memory;
@@ -100,6 +101,18 @@ fn check_reports_and_changes_nothing_and_refuses_damage() {
     bytes[50] ^= 1;
     std::fs::write(&path, bytes).unwrap();
     check().failure().stderr(contains("0000000001.seg: damaged at byte 44"));
+
+    let (before, new) = (files(dir.path()), TempDir::new().unwrap());
+    let salvage = || kvs(&["check", "--salvage", "--to"]).args([new.path(), dir.path()]).assert();
+    let saved = salvage().failure().stdout(contains("10 records are saved, 10 keys"));
+    let saved =
+        saved.stdout(contains("0000000001.seg: 24 bytes at 44: a bit was flipped; the record is"));
+    saved.stderr(contains("1 places are not as they were written"));
+    assert_eq!(files(dir.path()), before);
+    salvage().failure().stderr(contains("is not empty"));
+    let store = KvStore::open(new.path()).unwrap();
+    assert_eq!(store.get("key1".to_owned()).unwrap().unwrap(), "value");
+    kvs(&["check", "--salvage"]).arg(dir.path()).assert().failure().stderr(contains("--to"));
     kvs(&["check", "/nowhere"]).assert().failure().stderr(contains("/nowhere"));
 }
 

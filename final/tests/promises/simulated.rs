@@ -3,6 +3,7 @@
 use super::promise::{Outcome, Run, count, for_each, sums};
 use kvs_final::Result;
 use kvs_test_kit::simulated::damage::{Damage, Kind};
+use kvs_test_kit::simulated::salvage::overwritten;
 use kvs_test_kit::simulated::{crash, faults, workload};
 use std::path::Path;
 
@@ -30,6 +31,19 @@ pub(crate) fn io_errors(run: Run) -> Outcome {
     let runs = for_each(run.seeds(2, 50), |seed| Ok(faults::everywhere(seed, 190, is_done)))?;
     let runs = runs.into_iter().sum::<usize>();
     Ok(vec![count(runs, "runs, each with an error at one place", run.pick(8_000, 200_000))])
+}
+
+/// Damage of any length, to a store with records in its values.
+pub(crate) fn salvage(run: Run) -> Outcome {
+    let finds_all = run.injects("a value's bytes, taken for a record");
+    let (seeds, places) = (run.seeds(10, 400), 500);
+    let overwritten = |seed| overwritten(seed, places, finds_all);
+    let given_up: usize = for_each(seeds.clone(), overwritten)?.into_iter().sum();
+    let places = places as u64 * (seeds.end - seeds.start);
+    Ok(vec![
+        count(places, "overwritten places", places),
+        count(given_up, "records behind them given up", 0),
+    ])
 }
 
 /// Every flipped bit, every missing end and every byte too many.

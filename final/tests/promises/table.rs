@@ -113,6 +113,14 @@ pub(crate) const PROMISES: &[Promise] = &[
         ],
     },
     Promise {
+        name: "salvage",
+        promise: "From a damaged store `kvs check --salvage` saves what it does not report as lost, \
+                  and nothing that was not written",
+        needs: &[],
+        shown_by: simulated::salvage,
+        faults: &[("a value's bytes, taken for a record", "forged")],
+    },
+    Promise {
         name: "fuzz",
         promise: "Whatever bytes a client sends, are in a segment, or have become of a store's \
                   files, and whatever a store is asked: it is refused, or answered as by a map",

@@ -116,13 +116,18 @@ fn mend(path: &Path, bytes: &mut [u8], at: usize) {
         let crc = crc32fast::hash(&bytes[..16]);
         bytes[16..20].copy_from_slice(&crc.to_le_bytes());
     } else if let Some(len) = record_len(bytes, at) {
-        let end = at + len;
-        let mut crc = crc32fast::Hasher::new();
-        crc.update(&bytes[8..16]);
-        crc.update(&(at as u32).to_le_bytes());
-        crc.update(&bytes[at + 4..end]);
-        bytes[at..at + 4].copy_from_slice(&crc.finalize().to_le_bytes());
+        let crc = record_crc(&bytes[8..16], at, &bytes[at..at + len]);
+        bytes[at..at + 4].copy_from_slice(&crc.to_le_bytes());
     }
+}
+
+/// The checksum of a record at this place of the segment of this number.
+pub(crate) fn record_crc(segment: &[u8], at: usize, record: &[u8]) -> u32 {
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(segment);
+    crc.update(&(at as u32).to_le_bytes());
+    crc.update(&record[4..]);
+    crc.finalize()
 }
 
 fn content(store: &KvStore) -> Content {
@@ -158,7 +163,7 @@ pub(super) fn generate(random: &mut StdRng) -> Vec<u8> {
 }
 
 /// Where a segment's header and its records start.
-fn starts(bytes: &[u8]) -> Vec<usize> {
+pub(crate) fn starts(bytes: &[u8]) -> Vec<usize> {
     let mut starts = vec![0];
     let mut next = 20;
     while let Some(len) = record_len(bytes, next) {
@@ -169,7 +174,7 @@ fn starts(bytes: &[u8]) -> Vec<usize> {
 }
 
 /// How long the record is that would start here, if all of it is there.
-fn record_len(bytes: &[u8], at: usize) -> Option<usize> {
+pub(crate) fn record_len(bytes: &[u8], at: usize) -> Option<usize> {
     let header: &[u8; 15] = bytes.get(at..)?.first_chunk()?;
     let value = u32::from_le_bytes([header[8], header[9], header[10], header[11]]) as usize;
     let key = usize::from(u16::from_le_bytes([header[12], header[13]]));

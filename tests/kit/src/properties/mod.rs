@@ -1,7 +1,7 @@
 //! What holds of bytes from outside, whatever they are. Each property is tried on inputs that are
 //! generated from a seed, and says what it came across: inputs that are all refused at once show little.
 
-mod directory;
+pub(crate) mod directory;
 mod operations;
 mod records;
 mod requests;

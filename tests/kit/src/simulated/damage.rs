@@ -1,5 +1,6 @@
 //! Every flipped bit, every missing end and every byte too many of a store that was closed in good order.
 
+use crate::simulated::salvage::{salvaged, without};
 use crate::simulated::workload::{DIR, Model, Step, holds, key, open, run, script};
 use kvs_final::disk::SimulatedDisk;
 use kvs_final::{KvsError, check};
@@ -128,6 +129,14 @@ impl Damage {
                 Ok(true) => count += 1,
                 Ok(false) => return Err(format!("{what} was not noticed")),
                 Err(error) => return Err(format!("{what}: {error}")),
+            }
+            let rest = match kind {
+                Kind::Cut => without(&self.disk, |file, bytes| file == path && bytes.end > place),
+                Kind::Bit | Kind::Behind => self.model.clone(),
+            };
+            match salvaged(&disk) {
+                Ok((saved, found)) if saved == rest && !found.is_empty() => {}
+                other => return Err(format!("{what}: {other:?} is saved, not {rest:?}")),
             }
         }
         Ok(count)

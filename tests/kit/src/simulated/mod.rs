@@ -4,4 +4,5 @@
 pub mod crash;
 pub mod damage;
 pub mod faults;
+pub mod salvage;
 pub mod workload;
