@@ -21,8 +21,8 @@ impl EngineKind {
         let path = dir.join(MARKER);
         let found = match fs::read_to_string(&path) {
             Ok(name) => parse_marker(&path, &name)?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            Err(error) => return Err(KvsError::at(&path)(error)),
+            // If that is not because there is none, `open` says why.
+            Err(_) => None,
         };
         Ok(asked.or(found).unwrap_or(EngineKind::Kvs))
     }
@@ -38,6 +38,7 @@ impl EngineKind {
 pub(crate) struct DataDir {
     path: PathBuf,
     dir: File,
+    was_made: bool,
     /// None if there is none and nothing may be changed.
     marker: Option<File>,
 }
@@ -55,14 +56,11 @@ impl DataDir {
         access: Access,
     ) -> Result<DataDir> {
         let path = path.into();
-        let in_dir = || KvsError::at(&path);
-        if access == Access::Write {
-            create_dir(&path).map_err(in_dir())?;
-        }
+        let was_made = access == Access::Write && create_dir(&path)?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
-        let dir = open_at(CWD, &path, flags).map_err(in_dir())?;
+        let dir = open_at(CWD, &path, flags).map_err(|error| no_dir(&path, error))?;
         lock(&dir, &path, &path, access)?;
-        let mut owned = DataDir { path, dir, marker: None };
+        let mut owned = DataDir { path, dir, was_made, marker: None };
         owned.claim_marker(engine, access)?;
         Ok(owned)
     }
@@ -90,8 +88,8 @@ impl DataDir {
                 // The name has to be durable before any data is.
                 writeln!(marker, "{engine}")
                     .and_then(|()| marker.sync_all())
-                    .and_then(|()| self.dir.sync_all())
                     .map_err(in_marker())?;
+                self.sync().map_err(KvsError::at(&self.path))?;
             }
             _ => {}
         }
@@ -107,6 +105,16 @@ impl DataDir {
     /// The open directory.
     pub(crate) fn dir(&self) -> &File {
         &self.dir
+    }
+
+    /// Whether there was none before it was opened.
+    pub(crate) fn was_made(&self) -> bool {
+        self.was_made
+    }
+
+    /// Makes the names in it durable.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.dir.sync_all().map_err(|error| cannot("synced", &error))
     }
 
     /// Opens a file in it.
@@ -143,7 +151,9 @@ fn lock(file: &File, dir: &Path, path: &Path, access: Access) -> Result<()> {
     };
     while let Err(error) = try_lock() {
         match error {
-            TryLockError::Error(error) => return Err(KvsError::at(path)(error)),
+            TryLockError::Error(error) => {
+                return Err(KvsError::at(path)(cannot("locked", &error)));
+            }
             TryLockError::WouldBlock if Instant::now() > deadline => {
                 return Err(KvsError::InUse { dir: dir.to_owned() });
             }
@@ -153,16 +163,40 @@ fn lock(file: &File, dir: &Path, path: &Path, access: Access) -> Result<()> {
     Ok(())
 }
 
-/// Makes a directory with those above it, and makes the names of all that were missing durable.
-fn create_dir(path: &Path) -> io::Result<()> {
+fn cannot(be: &str, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("cannot be {be}: {error}"))
+}
+
+/// Makes a directory with those above it, and makes the names of all that were missing durable. Returns
+/// whether it was missing itself.
+fn create_dir(path: &Path) -> Result<bool> {
     let missing = path.ancestors().take_while(|dir| !dir.as_os_str().is_empty() && !dir.exists());
     let missing: Vec<&Path> = missing.collect();
-    fs::create_dir_all(path)?;
-    for dir in missing {
-        let above = dir.parent().filter(|above| !above.as_os_str().is_empty());
-        File::open(above.unwrap_or(Path::new(".")))?.sync_all()?;
+    match fs::create_dir_all(path) {
+        // Something else has the name: that can't be opened, for a reason that says more.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
+        made => made.map_err(KvsError::at(path))?,
     }
-    Ok(())
+    for dir in &missing {
+        let above = dir.parent().filter(|above| !above.as_os_str().is_empty());
+        let above = above.unwrap_or(Path::new("."));
+        let synced = File::open(above).and_then(|above| above.sync_all());
+        synced.map_err(|error| KvsError::at(above)(cannot("synced", &error)))?;
+    }
+    Ok(!missing.is_empty())
+}
+
+/// Why there is no directory: it may be that a link on the way leads nowhere.
+fn no_dir(path: &Path, error: io::Error) -> KvsError {
+    let target = |link: &Path| {
+        let is_missing = fs::metadata(link).is_err_and(|e| e.kind() == io::ErrorKind::NotFound);
+        is_missing.then(|| fs::read_link(link).ok()).flatten()
+    };
+    let Some((link, target)) = path.ancestors().find_map(|link| Some((link, target(link)?))) else {
+        return KvsError::at(path)(error);
+    };
+    let reason = format!("a link to {}, which is not there", target.display());
+    KvsError::at(link)(io::Error::new(error.kind(), reason))
 }
 
 /// An empty marker is one whose writer died before it wrote: nobody's yet.

@@ -71,6 +71,13 @@ pub enum KvsError {
     #[error("no more compaction until the store is opened again")]
     NoCompaction,
 
+    /// The directory holds no store.
+    #[error("{}: there is no store in this directory", dir.display())]
+    NoStore {
+        /// The directory.
+        dir: PathBuf,
+    },
+
     /// A file of a store is not as it was written.
     #[error("{}: damaged at byte {offset}: {reason}", path.display())]
     Damaged {

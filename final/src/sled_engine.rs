@@ -1,5 +1,5 @@
 use crate::data_dir::DataDir;
-use crate::disk::Access;
+use crate::disk::{Access, Dir};
 use crate::{EngineKind, KvsEngine, KvsError, Result};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,7 +24,11 @@ impl SledKvsEngine {
     /// If the directory is in use or another engine's, or if sled cannot open it.
     pub fn open(dir: impl Into<PathBuf>) -> Result<SledKvsEngine> {
         let dir = DataDir::open(dir, EngineKind::Sled, Access::Write)?;
+        let names = dir.list().map_err(KvsError::at(dir.path()))?;
         let db = sled::open(dir.path().join("sled")).map_err(engine_error)?;
+        if !names.iter().any(|name| name == "sled") {
+            (&dir as &dyn Dir).warn_of_new_store();
+        }
         Ok(SledKvsEngine { db, _dir: Arc::new(dir) })
     }
 

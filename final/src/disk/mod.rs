@@ -69,8 +69,23 @@ pub trait Dir: Send + Sync {
     /// Makes the names in it durable.
     fn sync(&self) -> io::Result<()>;
 
+    /// Whether it was made when it was taken, where the disk can tell.
+    fn was_made(&self) -> bool {
+        false
+    }
+
     /// Lets others take it from now on.
     fn release(&self);
+}
+
+impl dyn Dir + '_ {
+    /// Says in the log that a store was made in it. Nobody may have wanted that: a volume that is not
+    /// mounted and a path with a slip in it are empty directories, too.
+    pub(crate) fn warn_of_new_store(&self) {
+        let path = std::path::absolute(self.path()).unwrap_or_else(|_| self.path().to_owned());
+        let was = if self.was_made() { "was not there" } else { "held none" };
+        log::warn!("made a new store in {}: the directory {was}", path.display());
+    }
 }
 
 /// An open file. All positions are explicit: there is no cursor that two threads could share.

@@ -52,7 +52,11 @@ impl Dir for DataDir {
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.dir().sync_all()
+        DataDir::sync(self)
+    }
+
+    fn was_made(&self) -> bool {
+        DataDir::was_made(self)
     }
 
     fn release(&self) {

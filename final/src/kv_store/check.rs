@@ -1,10 +1,9 @@
-use super::manifest::{self, Manifest};
+use super::manifest::Manifest;
 use super::recovery;
 use super::segment::Found;
 use crate::disk::{Access, Dir, Disk};
 use crate::{KvsError, Result};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -54,8 +53,12 @@ pub fn check(disk: &dyn Disk, dir: &Path) -> Result<CheckReport> {
 
 /// Takes a directory to read the store that must be there.
 pub(super) fn claim(disk: &dyn Disk, dir: &Path) -> Result<(Arc<dyn Dir>, Manifest)> {
-    let missing = || KvsError::at(&dir.join(manifest::NAME))(io::ErrorKind::NotFound.into());
     let dir = disk.claim(dir, Access::Read)?;
-    let manifest = Manifest::read(&*dir)?.ok_or_else(missing)?;
-    Ok((dir, manifest))
+    match Manifest::read(&*dir)? {
+        Some(manifest) => Ok((dir, manifest)),
+        None => {
+            recovery::expect_no_store(&*dir)?;
+            Err(KvsError::NoStore { dir: dir.path().to_owned() })
+        }
+    }
 }

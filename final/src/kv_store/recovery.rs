@@ -68,6 +68,18 @@ pub(super) fn open(dir: &dyn Dir, index: &Index) -> Result<Files> {
 }
 
 fn create(dir: &dyn Dir) -> Result<Files> {
+    expect_no_store(dir)?;
+    let segment = Segment::create(dir, 1)?;
+    let manifest = Manifest { next: 2, segments: vec![(1, None)] };
+    manifest.write(dir).map_err(manifest::WriteError::into_inner)?;
+    let leftovers = leftovers(dir, &manifest)?;
+    remove(dir, &leftovers)?;
+    dir.warn_of_new_store();
+    Ok(Files { manifest, segments: vec![(segment, segment::HEADER)], torn: 0, leftovers })
+}
+
+/// Where there is no manifest there never was a store, or it would be a loss to make a new one.
+pub(super) fn expect_no_store(dir: &dyn Dir) -> Result<()> {
     for name in dir.list().map_err(KvsError::at(dir.path()))? {
         let path = dir.path().join(&name);
         if name.starts_with("kvs-") && name.ends_with(".log") {
@@ -86,12 +98,7 @@ fn create(dir: &dyn Dir) -> Result<Files> {
             }
         }
     }
-    let segment = Segment::create(dir, 1)?;
-    let manifest = Manifest { next: 2, segments: vec![(1, None)] };
-    manifest.write(dir).map_err(manifest::WriteError::into_inner)?;
-    let leftovers = leftovers(dir, &manifest)?;
-    remove(dir, &leftovers)?;
-    Ok(Files { manifest, segments: vec![(segment, segment::HEADER)], torn: 0, leftovers })
+    Ok(())
 }
 
 /// Reads all records in their order and hands each to `apply`, with its segment. Changes nothing. Only

@@ -59,10 +59,11 @@ impl Segment {
         let path = dir.path().join(&name);
         let file = dir.create(&name).map_err(KvsError::at(&path))?;
         let written = file.write_at(&header(number), 0).and_then(|()| file.sync());
-        if let Err(error) = written.and_then(|()| dir.sync()) {
+        let written = written.map_err(KvsError::at(&path));
+        if let Err(error) = written.and_then(|()| dir.sync().map_err(KvsError::at(dir.path()))) {
             // The next open would delete it as well.
             let _ = dir.remove(&name);
-            return Err(KvsError::at(&path)(error));
+            return Err(error);
         }
         Ok(Arc::new(Segment::new(number, path, file)))
     }

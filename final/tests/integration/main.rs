@@ -33,6 +33,7 @@ mod stderr;
 mod stopping;
 mod tail;
 mod timeouts;
+mod whereabouts;
 
 use kvs_test_kit::Server;
 use std::process::Command;
