@@ -1,15 +1,22 @@
 //! `kvs client` from a pipe: a request a line, many under way at once.
 
 use super::command::{self, Command, HELP};
-use super::outcome::{Outcome, ResultExt, err_msg, print_message};
+use super::outcome::{Outcome, ResultExt, err_msg};
 use super::output::Output;
+use super::printer::Printer;
+use crate::protocol::MAX_LINE;
 use crate::{KvsClient, Pending, Result};
 use std::collections::VecDeque;
-use std::io::{BufRead, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufRead, BufReader, Read};
 
 /// How many requests are under way at most. More would make it no faster: their answers come with
 /// one read.
 const UNDER_WAY: usize = 1000;
+/// And how many bytes of answers may come of them, if none is longer than those before.
+const UNDER_WAY_BYTES: usize = 64 << 20;
+/// With so many bytes to print, no more is asked for until they are printed. So that and the answers
+/// under way are all that is in memory of them, however slowly somebody reads.
+const AHEAD: usize = 1 << 20;
 /// How much input is read at once, in bytes. Before the next piece every answer is waited for.
 const INPUT: usize = 1 << 20;
 
@@ -18,46 +25,38 @@ const INPUT: usize = 1 << 20;
 ///
 /// # Errors
 /// If a line failed, at the end; if the connection is lost, at once.
-pub(super) fn run(
-    client: KvsClient,
-    output: Output,
-    input: impl Read,
-    stdout: impl Write,
-) -> Outcome {
-    let mut input = BufReader::with_capacity(INPUT, input);
+pub(super) fn run(client: KvsClient, output: Output, input: impl Read) -> Outcome {
     let mut bulk = Bulk {
         client,
         output,
-        stdout: BufWriter::new(stdout),
+        printer: Printer::start()?,
         under_way: VecDeque::new(),
+        longest_answer: 1,
+        longest_line: MAX_LINE,
         lines: 0,
         failed: 0,
     };
-    let mut line = Vec::new();
-    loop {
-        // Whoever writes the other end of the pipe may wait for the answers.
-        if !input.buffer().contains(&b'\n') {
-            bulk.settle(0)?;
-        }
-        line.clear();
-        if input.read_until(b'\n', &mut line)? == 0 || !bulk.line(&line)? {
-            break;
-        }
-    }
-    bulk.settle(0)?;
+    let done = bulk.all(BufReader::with_capacity(INPUT, input));
+    // Why nothing can be printed says more than that nothing can.
+    bulk.printer.finish()?;
+    done?;
     match bulk.failed {
         0 => Ok(()),
         failed => Err(err_msg(format!("{failed} of {} lines failed", bulk.lines))),
     }
 }
 
-struct Bulk<W: Write> {
+struct Bulk {
     client: KvsClient,
     output: Output,
-    stdout: BufWriter<W>,
+    printer: Printer,
     /// Requests whose answers were not waited for yet, oldest first, with the numbers of their
     /// lines.
     under_way: VecDeque<(u64, Request)>,
+    /// In bytes, of those so far.
+    longest_answer: usize,
+    /// In bytes; what a server takes by default, or what this one has said.
+    longest_line: usize,
     lines: u64,
     failed: u64,
 }
@@ -67,11 +66,47 @@ enum Request {
     Write(Pending<()>),
 }
 
-impl<W: Write> Bulk<W> {
+impl Bulk {
+    fn all(&mut self, mut input: BufReader<impl Read>) -> Outcome {
+        let mut line = Vec::new();
+        loop {
+            // Whoever writes the other end of the pipe may wait for the answers.
+            if !input.buffer().contains(&b'\n') {
+                self.settle(0)?;
+            }
+            line.clear();
+            line.shrink_to(INPUT);
+            let mut is_whole = read_line(&mut input, &mut line, self.longest_line)?;
+            self.lines += u64::from(!line.is_empty());
+            if !is_whole {
+                self.ask_for_limit()?;
+                is_whole = read_line(&mut input, &mut line, self.longest_line)?;
+            }
+            if !is_whole {
+                let limit = self.longest_line;
+                self.fail(self.lines, &format!("longer than {limit} bytes, the server's limit"))?;
+                input.skip_until(b'\n')?;
+            } else if line.is_empty() || !self.line(&line)? {
+                return self.settle(0);
+            }
+        }
+    }
+
+    /// A line that is longer than by default may be allowed by this server.
+    fn ask_for_limit(&mut self) -> Outcome {
+        self.settle(0)?;
+        let stats = self.client.stats()?;
+        let mut limits = stats.lines().filter_map(|line| line.strip_prefix("max_request_bytes "));
+        if let Some(limit) = limits.next().and_then(|limit| limit.parse().ok()) {
+            self.longest_line = limit;
+        }
+        Ok(())
+    }
+
     /// Sends what a line says. Returns whether the next line is wanted.
     fn line(&mut self, line: &[u8]) -> Outcome<bool> {
-        self.lines += 1;
-        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        // A file may be from a system whose lines end with two characters.
+        let line = line.strip_suffix(b"\r\n").or(line.strip_suffix(b"\n")).unwrap_or(line);
         let text = str::from_utf8(line).map_err(|error| error.to_string());
         let request = match text.and_then(command::parse) {
             Ok(None) => return Ok(true),
@@ -83,7 +118,7 @@ impl<W: Write> Bulk<W> {
             Ok(Some(Command::Rm { key })) => self.client.submit_remove(key).map(Request::Write),
             Ok(Some(Command::Help)) => {
                 self.settle(0)?;
-                self.stdout.write_all(self.output.text(HELP.to_owned()).as_bytes())?;
+                self.printer.out(self.output.text(HELP.to_owned()))?;
                 return Ok(true);
             }
             Ok(Some(Command::Stats)) => {
@@ -94,7 +129,7 @@ impl<W: Write> Bulk<W> {
             }
             Err(message) => {
                 self.settle(0)?;
-                self.fail(self.lines, &message);
+                self.fail(self.lines, &message)?;
                 return Ok(true);
             }
         };
@@ -107,12 +142,15 @@ impl<W: Write> Bulk<W> {
                 self.answer(number, Err(error))?;
             }
         }
-        self.settle(UNDER_WAY)?;
+        self.settle((UNDER_WAY_BYTES / self.longest_answer).clamp(1, UNDER_WAY))?;
+        if self.printer.behind() > AHEAD {
+            self.settle(0)?;
+            self.printer.catch_up()?;
+        }
         Ok(true)
     }
 
-    /// Waits until at most `most` requests are under way; then for none, what there is to print is
-    /// printed.
+    /// Waits until at most `most` requests are under way.
     fn settle(&mut self, most: usize) -> Outcome {
         while self.under_way.len() > most
             && let Some((number, request)) = self.under_way.pop_front()
@@ -123,30 +161,33 @@ impl<W: Write> Bulk<W> {
             };
             self.answer(number, text)?;
         }
-        if most == 0 { Ok(self.stdout.flush()?) } else { Ok(()) }
+        Ok(())
     }
 
     /// Prints what came of a line.
     fn answer(&mut self, number: u64, answer: Result<String>) -> Outcome {
         match answer {
-            Ok(text) => self.stdout.write_all(text.as_bytes())?,
-            Err(error) if error.is_answer() => {
-                self.stdout.write_all(self.output.failed(&error).as_bytes())?;
-                self.fail(number, &error.to_string());
+            Ok(text) => {
+                self.longest_answer = self.longest_answer.max(text.len());
+                self.printer.out(text)
             }
+            Err(error) if error.is_answer() => self.fail(number, &error.to_string()),
             // The connection is lost.
-            lost => {
-                self.stdout.flush()?;
-                lost.with_context(|_| {
-                    format!("line {number}, and nobody knows what was done from there on")
-                })?;
-            }
+            lost => Ok(lost.map(drop).with_context(|_| {
+                format!("line {number}, and nobody knows what was done from there on")
+            })?),
         }
-        Ok(())
     }
 
-    fn fail(&mut self, number: u64, message: &str) {
+    fn fail(&mut self, number: u64, message: &str) -> Outcome {
         self.failed += 1;
-        print_message(&format!("line {number}: {message}"));
+        self.printer.out(self.output.failed(message))?;
+        self.printer.message(format!("line {number}: {message}"))
     }
+}
+
+/// Reads a line to its end, unless it is longer than `limit`. Returns whether that is so.
+fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>, limit: usize) -> io::Result<bool> {
+    input.take(limit.saturating_sub(line.len()) as u64).read_until(b'\n', line)?;
+    Ok(line.len() < limit || line.ends_with(b"\n"))
 }

@@ -35,10 +35,11 @@ impl Remote {
 /// Asks a server for one thing, and prints what it answers.
 pub(super) fn request(remote: &Remote, output: Output, command: Command) -> Outcome {
     let answer = command.execute(&mut remote.connect()?, output);
-    let text = match &answer {
-        Ok(text) => text.clone(),
-        Err(error) => output.failed(error),
+    let (text, error) = match answer {
+        Ok(text) => (text, None),
+        Err(error) if error.is_answer() => (output.failed(&error.to_string()), Some(error)),
+        Err(error) => return Err(error.into()),
     };
     io::stdout().write_all(text.as_bytes())?;
-    Ok(answer.map(drop)?)
+    error.map_or(Ok(()), |error| Err(error.into()))
 }

@@ -7,7 +7,7 @@
 //! | `signals.rs` | what ends a server |
 //! | `prompt.rs`, `bulk.rs` | `kvs client` on a terminal, and from a pipe |
 //! | `command.rs` | what a line at the prompt or in a pipe means |
-//! | `output.rs` | how an answer is printed |
+//! | `output.rs`, `printer.rs` | how an answer is printed, and on which thread |
 //! | `outcome.rs` | how a command ends |
 
 mod address;
@@ -21,6 +21,7 @@ mod dump;
 mod numbers;
 mod outcome;
 mod output;
+mod printer;
 mod prompt;
 mod restore;
 mod server;
@@ -71,7 +72,7 @@ fn talk(args: ClientArgs) -> Outcome {
         None if io::stdin().is_terminal() && io::stdout().is_terminal() => {
             prompt::prompt(remote, output)
         }
-        None => bulk::run(remote.connect()?, output, io::stdin().lock(), io::stdout().lock()),
+        None => bulk::run(remote.connect()?, output, io::stdin().lock()),
     }
 }
 

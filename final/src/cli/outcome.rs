@@ -15,8 +15,8 @@ pub(super) fn print_error(error: &Error) {
     print_message(&causes.join(": "));
 }
 
-/// A line for people, on stderr, without commands to their terminal. Where nobody takes it any more, that changes nothing of what there is to
-/// do; `eprintln!` would panic.
+/// A line for people, on stderr, without commands to their terminal. Where nobody takes it any more, that
+/// changes nothing of what there is to do; `eprintln!` would panic.
 pub(super) fn print_message(message: &str) {
     let _ = writeln!(io::stderr(), "{}", printable(message));
 }

@@ -49,10 +49,10 @@ impl Output {
         if self == Output::Json { self.value(None) } else { String::new() }
     }
 
-    /// What stdout gets of an error that is an answer; stderr has it anyway.
-    pub(super) fn failed(self, error: &KvsError) -> String {
+    /// What stdout gets of what failed; stderr has it anyway.
+    pub(super) fn failed(self, message: &str) -> String {
         match self {
-            Output::Json if error.is_answer() => json(&Response::Err(error.to_string())),
+            Output::Json => json(&Response::Err(message.to_owned())),
             _ => String::new(),
         }
     }

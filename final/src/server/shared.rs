@@ -133,7 +133,7 @@ impl Shared {
         let counters = &self.counters;
         let (jobs_now, ready) = self.schedule.depth();
         let mut text = String::new();
-        let numbers: [(&str, &dyn std::fmt::Display); 14] = [
+        let numbers: [(&str, &dyn std::fmt::Display); 15] = [
             ("uptime_ms", &self.started.elapsed().as_millis()),
             ("requests", &counters.requests),
             ("errors", &counters.errors),
@@ -148,6 +148,7 @@ impl Shared {
             ("jobs_started", &counters.jobs),
             ("queue", &ready),
             ("turns", &counters.turns),
+            ("max_request_bytes", &self.limits.request_bytes),
         ];
         for (name, number) in numbers {
             // Writing to a string does not fail.

@@ -3,7 +3,7 @@
 use crate::{KVS, kvs, kvs_server};
 use assert_cmd::assert::Assert;
 use kvs_final::KvsClient;
-use kvs_test_kit::Server;
+use kvs_test_kit::{Server, WATCHDOG};
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::{contains, is_empty, is_match};
 use std::io::{BufRead, BufReader, Write};
@@ -101,6 +101,45 @@ fn a_line_that_fails_is_named_and_passed_over() {
                  line 4: invalid utf-8 sequence of 1 bytes from index 0\n\
                  line 5: a key is missing\n4 of 6 lines failed\n";
     pipe(&server, lines).failure().code(1).stdout("1\n").stderr(message);
+}
+
+#[test]
+fn lines_may_end_as_on_other_systems() {
+    let (server, _dir) = start();
+    pipe(&server, "set a 1\r\nget a\r\nset b 2\r").success().stdout("1\n");
+    pipe(&server, "get a\n get b\n").success().stdout("1\n2\r\n");
+}
+
+#[test]
+fn a_line_without_end_is_refused_at_the_servers_limit() {
+    for (limit, bytes) in [("1M", Some(1 << 20)), ("16M", Some(16 << 20)), ("32M", None)] {
+        let dir = TempDir::new().unwrap();
+        let server = kvs_server(&["--max-request", limit, "--max-value", "32M"], &dir);
+        let mut child = Command::new(KVS)
+            .args(["client", "--addr", &server.addr.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (mut input, output) = (child.stdin.take().unwrap(), child.stderr.take().unwrap());
+        let (message, messages) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                let _ = message.send(line);
+            }
+        });
+        input.write_all(format!("set k 1\nset k {}", "v".repeat(20 << 20)).as_bytes()).unwrap();
+        if let Some(bytes) = bytes {
+            let message = messages.recv_timeout(WATCHDOG).unwrap();
+            assert_eq!(message, format!("line 2: longer than {bytes} bytes, the server's limit"));
+        }
+        input.write_all(b"v\nget k\n").unwrap();
+        drop(input);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.success(), bytes.is_none());
+        assert_eq!(output.stdout.len(), if bytes.is_some() { 2 } else { (20 << 20) + 2 });
+    }
 }
 
 #[test]

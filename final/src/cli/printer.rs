@@ -1,0 +1,113 @@
+//! What is printed while a server is talked to.
+
+use super::outcome::{Outcome, err_msg, print_message};
+use std::io::{self, BufWriter, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread::{self, JoinHandle};
+
+/// Prints on a thread of its own, in order: who reads slowly does not keep the server waiting, which
+/// would hang up in the end. Nothing is refused, so its user has to look how far it is behind.
+pub(super) struct Printer {
+    pieces: Sender<Piece>,
+    /// Bytes that were not written yet. A number by itself, so `Relaxed`.
+    behind: Arc<AtomicUsize>,
+    thread: JoinHandle<io::Result<()>>,
+}
+
+enum Piece {
+    Out(String),
+    Message(String),
+    /// Tells when everything before it is written.
+    Mark(Sender<()>),
+}
+
+impl Printer {
+    /// # Errors
+    /// If the system refuses the thread.
+    pub(super) fn start() -> Outcome<Printer> {
+        let (sender, pieces) = mpsc::channel();
+        let behind = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&behind);
+        let run = move || print(&pieces, &count);
+        let thread = thread::Builder::new().name("kvs-printer".into()).spawn(run)?;
+        Ok(Printer { pieces: sender, behind, thread })
+    }
+
+    /// Prints on stdout, some time soon.
+    ///
+    /// # Errors
+    /// If stdout takes nothing any more; [`Printer::finish`] says why.
+    pub(super) fn out(&self, text: String) -> Outcome {
+        if !text.is_empty() {
+            self.behind.fetch_add(text.len(), Ordering::Relaxed);
+            self.send(Piece::Out(text))?;
+        }
+        Ok(())
+    }
+
+    /// Prints a line for people on stderr, after what stdout got before.
+    ///
+    /// # Errors
+    /// As [`Printer::out`].
+    pub(super) fn message(&self, message: String) -> Outcome {
+        self.send(Piece::Message(message))
+    }
+
+    /// How many bytes wait to be written.
+    pub(super) fn behind(&self) -> usize {
+        self.behind.load(Ordering::Relaxed)
+    }
+
+    /// Waits until everything is written.
+    ///
+    /// # Errors
+    /// As [`Printer::out`].
+    pub(super) fn catch_up(&self) -> Outcome {
+        let (done, is_done) = mpsc::channel();
+        self.send(Piece::Mark(done))?;
+        is_done.recv().map_err(|_| err_msg("stdout takes nothing any more"))
+    }
+
+    /// Waits until everything is written, for the last time.
+    pub(super) fn finish(self) -> Outcome {
+        drop(self.pieces);
+        Ok(self.thread.join().map_err(|_| err_msg("the printer panicked"))??)
+    }
+
+    fn send(&self, piece: Piece) -> Outcome {
+        self.pieces.send(piece).map_err(|_| err_msg("stdout takes nothing any more"))
+    }
+}
+
+fn print(pieces: &Receiver<Piece>, behind: &AtomicUsize) -> io::Result<()> {
+    let mut stdout = BufWriter::new(io::stdout());
+    loop {
+        let piece = match pieces.try_recv() {
+            Ok(piece) => piece,
+            Err(_) => {
+                stdout.flush()?;
+                match pieces.recv() {
+                    Ok(piece) => piece,
+                    Err(_) => return Ok(()),
+                }
+            }
+        };
+        match piece {
+            Piece::Out(text) => {
+                stdout.write_all(text.as_bytes())?;
+                behind.fetch_sub(text.len(), Ordering::Relaxed);
+            }
+            Piece::Message(message) => {
+                stdout.flush()?;
+                print_message(&message);
+            }
+            Piece::Mark(done) => {
+                stdout.flush()?;
+                // Who asked may have ended.
+                let _ = done.send(());
+            }
+        }
+    }
+}
