@@ -256,6 +256,7 @@ impl ServerArgs {
             request_time: args.request_timeout.unwrap_or(default.request_time),
             answer_time: args.answer_timeout.unwrap_or(default.answer_time),
             idle_time: args.idle_timeout.or(default.idle_time),
+            keepalive_time: args.keepalive.unwrap_or(default.keepalive_time),
         }
     }
 }
@@ -312,6 +313,9 @@ struct LimitArgs {
     /// How long a connection may be idle; for ever by default
     #[structopt(long, value_name = "SECONDS", parse(try_from_str = numbers::time))]
     idle_timeout: Option<Duration>,
+    /// How long a client whose machine is gone without a word keeps its place; 300 by default
+    #[structopt(long, value_name = "SECONDS", parse(try_from_str = numbers::time))]
+    keepalive: Option<Duration>,
 }
 
 /// The command line of the client that can do without a command.

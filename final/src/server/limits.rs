@@ -1,5 +1,8 @@
 use crate::protocol::MAX_LINE;
+use rustix::io::Errno;
+use rustix::net::sockopt;
 use std::fmt;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 /// What a server takes from its clients, all of them together and each one alone.
@@ -39,6 +42,9 @@ pub struct Limits {
     pub answer_time: Duration,
     /// How long a connection may be idle; by default for ever.
     pub idle_time: Option<Duration>,
+    /// How long a client keeps its place whose machine is gone without a word; not less than it may take
+    /// to accept an answer. In whole seconds, 300 by default.
+    pub keepalive_time: Duration,
 }
 
 impl Default for Limits {
@@ -53,6 +59,7 @@ impl Default for Limits {
             request_time: Duration::from_secs(30),
             answer_time: Duration::from_secs(30),
             idle_time: None,
+            keepalive_time: Duration::from_secs(300),
         }
     }
 }
@@ -64,6 +71,26 @@ impl Limits {
         let shortest = times.into_iter().flatten().min().unwrap_or_default();
         (shortest / 8).clamp(Duration::from_millis(10), Duration::from_secs(1))
     }
+
+    /// Has the system notice when nothing comes back any more from the other end of a socket: the answers
+    /// to its probes if it is idle, acknowledgements if not.
+    pub(super) fn notice_who_vanishes(&self, socket: &impl AsFd) -> Result<(), Errno> {
+        let second = Duration::from_secs(1);
+        sockopt::set_socket_keepalive(socket, true)?;
+        // The system takes no more than 32,767 s.
+        sockopt::set_tcp_keepidle(
+            socket,
+            (self.keepalive_time / 2).clamp(second, 32_000 * second),
+        )?;
+        sockopt::set_tcp_keepintvl(
+            socket,
+            (self.keepalive_time / 10).clamp(second, 32_000 * second),
+        )?;
+        // It ends both, in place of a number of probes. But a client that takes no answers acknowledges
+        // none either, and it may for a time.
+        let time = self.keepalive_time.max(self.answer_time).as_millis();
+        sockopt::set_tcp_user_timeout(socket, time.min(i32::MAX as u128) as u32)
+    }
 }
 
 /// As in the log line of a server that starts.
@@ -72,7 +99,7 @@ impl fmt::Display for Limits {
         write!(
             f,
             "limits: request {} bytes, key {}, value {}, buffered {}, {} connections, {} jobs, \
-             request {:?}, answer {:?}, idle ",
+             request {:?}, answer {:?}, keepalive {:?}, idle ",
             self.request_bytes,
             self.key_bytes,
             self.value_bytes,
@@ -81,6 +108,7 @@ impl fmt::Display for Limits {
             self.jobs,
             self.request_time,
             self.answer_time,
+            self.keepalive_time,
         )?;
         match self.idle_time {
             Some(time) => write!(f, "{time:?}"),

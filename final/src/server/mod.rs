@@ -81,9 +81,9 @@ impl<E: KvsEngine, P: ThreadPool> KvsServer<E, P> {
             let listener = TcpListener::bind(addr)?;
             rustix::net::listen(&listener, BACKLOG)?;
             // What is set here, accepted sockets have too. An answer is sent whole: to wait for more
-            // to send with it would only delay it. And who vanishes without a word is noticed.
+            // to send with it would only delay it.
             sockopt::set_tcp_nodelay(&listener, true)?;
-            sockopt::set_socket_keepalive(&listener, true)?;
+            limits.notice_who_vanishes(&listener)?;
             // TCP's urgent byte is a byte like others; else a read would stop before it.
             sockopt::set_socket_oobinline(&listener, true)?;
             Ok(Arc::new(listener))

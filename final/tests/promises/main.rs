@@ -38,6 +38,7 @@ mod soak;
 mod suites;
 mod table;
 mod two_power_losses;
+mod vanished;
 mod volume;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};

@@ -11,7 +11,12 @@ pub(crate) const KILL: i32 = 9;
 
 /// A server with these options, in a directory that is made if need be.
 pub(crate) fn kvs_server(options: &[&str], dir: &Path) -> Server {
-    Server::start(Command::new(KVS).arg("server").args(options), dir).unwrap()
+    kvs_server_at("127.0.0.1:0", options, dir)
+}
+
+/// The same at another address.
+pub(crate) fn kvs_server_at(addr: &str, options: &[&str], dir: &Path) -> Server {
+    Server::start_at(addr, Command::new(KVS).arg("server").args(options), dir).unwrap()
 }
 
 /// A server under `strace` with options of both. It is our child, and `strace` is not.

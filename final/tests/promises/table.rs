@@ -5,7 +5,7 @@ use super::promise::Promise;
 use super::server::needs_strace;
 use super::{
     buggy_engine, failed_sync, full_disk, fuzzed, kill_at_calls, kill_under_load, linearizable,
-    one_owner, panics, power_loss, simulated, soak, suites, two_power_losses,
+    one_owner, panics, power_loss, simulated, soak, suites, two_power_losses, vanished,
 };
 
 /// How the history checker says that something is wrong.
@@ -211,6 +211,14 @@ pub(crate) const PROMISES: &[Promise] = &[
         needs: &[],
         shown_by: suites::foreign,
         faults: &[("a server that passes over what is no message", "gets {\"Err\"")],
+    },
+    Promise {
+        name: "vanished",
+        promise: "A client that vanishes without a word, idle or with an answer under way, gives its \
+                  place back soon after the time of `--keepalive`",
+        needs: &[vanished::needs_network],
+        shown_by: vanished::give_their_places_back,
+        faults: &[("a server that leaves it to the system", "of 21 places 21 are taken")],
     },
     Promise {
         name: "panics",
