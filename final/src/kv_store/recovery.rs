@@ -242,7 +242,7 @@ fn clear_behind(file: &dyn DiskFile, end: u64) -> io::Result<()> {
 /// [`KvsError::Damaged`] at a record that cannot be of these. A compaction copies each as written when
 /// nothing was synced; where somebody else wrote one, a manifest had named the segment before, and its
 /// number was below `next` from then on.
-fn leftovers(dir: &dyn Dir, manifest: &Manifest) -> Result<BTreeMap<String, u64>> {
+pub(super) fn leftovers(dir: &dyn Dir, manifest: &Manifest) -> Result<BTreeMap<String, u64>> {
     let mut leftovers = BTreeMap::new();
     for name in dir.list().map_err(KvsError::at(dir.path()))? {
         let is_named = |number| manifest.segments.iter().any(|(named, _)| *named == number);

@@ -15,14 +15,16 @@
 //! A key whose newest record is lost has its older value again, and a removed one its last value, if the
 //! record of that is still there: as in a store whose newest writes were lost.
 //!
-//! Without a manifest all segments are read, in the order that they must have been in: a compaction's
-//! copies first, though their numbers are higher than those of segments that were written to meanwhile.
-//! Copies are told by their records, which know of no sync. What an interrupted compaction has left, in
-//! whole or without its oldest segments, changes nothing in that order.
+//! Without a manifest, or with one that is older than a segment, all segments are read, in the order that
+//! they must have been in: a compaction's copies first, though their numbers are higher than those of
+//! segments that were written to meanwhile. Copies are told by their records, which know of no sync. What
+//! an interrupted compaction has left, in whole or without its oldest segments, changes nothing in that
+//! order.
 
 use super::KvStore;
 use super::manifest::{self, Manifest};
 use super::record::{self, Location, Record};
+use super::recovery;
 use super::segment::{self, Segment};
 use crate::disk::{Access, Dir, Disk};
 use crate::{KvsEngine, KvsError, Result};
@@ -56,7 +58,11 @@ pub fn salvage(
     let names = dir.list().map_err(KvsError::at(dir.path()))?;
     let mut there: Vec<u64> = names.iter().filter_map(|name| segment::number_of(name)).collect();
     let path = dir.path().join(manifest::NAME);
-    let segments = match Manifest::read(dir) {
+    // One that is older than a segment does not name all.
+    let is_up_to_date = |manifest: &Manifest| recovery::leftovers(dir, manifest).map(drop);
+    let manifest = Manifest::read(dir)
+        .and_then(|manifest| manifest.iter().try_for_each(is_up_to_date).map(|()| manifest));
+    let segments = match manifest {
         Ok(Some(manifest)) => {
             there.retain(|number| manifest.segments.iter().all(|(named, _)| named != number));
             for number in there {
@@ -67,7 +73,7 @@ pub fn salvage(
         }
         Err(error @ KvsError::Format { .. }) => return Err(error),
         _ if there.is_empty() => {
-            return Err(KvsError::at(&path)(std::io::ErrorKind::NotFound.into()));
+            return Err(KvsError::NoStore { dir: dir.path().to_owned() });
         }
         bad => {
             let reason = bad.err().map_or("it is missing".to_owned(), reason);

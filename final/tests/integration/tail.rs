@@ -1,9 +1,10 @@
 //! What recovery makes of the end of a segment, and of files that are not a store's.
 
 use kvs_final::disk::{Fault, SimulatedDisk};
-use kvs_final::{Durability, KvStore, KvStoreOptions, KvsEngine, check};
+use kvs_final::{Durability, KvStore, KvStoreOptions, KvsEngine, check, salvage};
 use kvs_test_kit::simulated::workload::{DIR, is_damaged, open, open_os};
 use std::io::ErrorKind;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
@@ -131,6 +132,15 @@ fn a_segment_that_was_written_to_after_the_manifest_is_not_taken_for_a_leftover(
     let newest = Path::new(DIR).join("0000000004.seg");
     is_damaged(check(&disk, Path::new(DIR)), &newest, FIRST);
     is_damaged(open(&disk.snapshot()), &newest, FIRST);
+    let new = || open(&SimulatedDisk::new());
+    let mut said = Vec::new();
+    let note = |path: &Path, _: Range<u64>, reason: &str| {
+        said.push(format!("{}: {reason}", path.display()));
+    };
+    let (saved, _) = salvage(&disk, Path::new(DIR), new, note).unwrap();
+    assert_eq!(saved.stats().keys, 3);
+    let older = "the manifest is older than this";
+    assert_eq!(said, [format!("{}: {older}; all segments are read", path.display())]);
 }
 
 #[test]
