@@ -3,7 +3,7 @@
 use super::outcome::{Outcome, err_msg, print_message};
 use crate::disk::RealDisk;
 use crate::protocol::{self, Request};
-use crate::{EngineKind, Result, SledKvsEngine, kv_store};
+use crate::{EngineKind, KvsError, Result, SledKvsEngine, kv_store};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
@@ -21,6 +21,10 @@ pub(super) fn dump(dir: &Path) -> Outcome {
             if report.torn_bytes > 0 {
                 print_message(&format!("{} bytes of a torn tail are left out", report.torn_bytes));
             }
+        }
+        // Sled would make one.
+        EngineKind::Sled if !dir.join("sled").exists() => {
+            return Err(KvsError::NoStore { dir: dir.to_owned() }.into());
         }
         EngineKind::Sled => SledKvsEngine::open(dir)?.for_each(|key, value| {
             if let (Ok(key), Ok(value)) = (str::from_utf8(key), str::from_utf8(value)) {

@@ -62,7 +62,14 @@ fn a_path_that_leads_to_no_directory_is_refused_in_words_that_fit() {
 fn what_has_no_manifest_is_no_store_or_has_lost_it() {
     let dir = TempDir::new().unwrap();
     let no_store = format!("{}: there is no store in this directory", dir.path().display());
-    kvs(&["check"]).arg(dir.path()).assert().code(1).stderr(contains(&no_store));
+    for command in ["check", "dump"] {
+        kvs(&[command]).arg(dir.path()).assert().code(1).stderr(contains(&no_store));
+    }
+    let marker = dir.path().join("engine");
+    fs::write(&marker, "sled\n").unwrap();
+    kvs(&["dump"]).arg(dir.path()).assert().code(1).stderr(contains(&no_store));
+    let files = fs::read_dir(dir.path()).unwrap().map(|file| file.unwrap().path());
+    assert_eq!(files.collect::<Vec<_>>(), [marker]);
 
     let disk = SimulatedDisk::new();
     drop(open(&disk).unwrap());
