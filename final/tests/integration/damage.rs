@@ -152,6 +152,32 @@ fn what_is_outside_of_damage_is_saved_and_what_is_in_a_value_is_no_record() {
 }
 
 #[test]
+fn a_flipped_bit_in_a_long_record_costs_that_record_alone() {
+    let disk = SimulatedDisk::new();
+    let store = KvStoreOptions::new().background(false).disk(disk.clone()).open(DIR).unwrap();
+    for number in 0..60 {
+        store.set(key(number), "v".repeat(number % 2 * 5000)).unwrap();
+    }
+    drop(store);
+    let path = Path::new(DIR).join("0000000001.seg");
+    let (good, mut records) = (disk.content(&path).unwrap(), Vec::new());
+    without(&disk, |_, record| {
+        records.push(record);
+        false
+    });
+    for long in records.into_iter().filter(|record| record.len() > 5000) {
+        let mut bad = good.clone();
+        bad[long.start + 100] ^= 1;
+        disk.set_content(&path, bad);
+        let (saved, found) = salvaged(&disk).unwrap();
+        disk.set_content(&path, good.clone());
+        let lost = long.start as u64..long.end as u64;
+        assert_eq!(found, [(path.clone(), lost, "the checksum does not match".to_owned())]);
+        assert_eq!(saved, without(&disk, |_, record| record == long));
+    }
+}
+
+#[test]
 fn what_the_disk_cannot_read_costs_the_records_there() {
     let (disk, _) = store(1, 40);
     for number in 0.. {

@@ -4,6 +4,7 @@
 //! `cargo test -p final --test integration limits::` runs the tests of one.
 #![allow(clippy::unwrap_used)] // helpers of tests are tests
 
+mod backup;
 mod callbacks;
 mod cli;
 mod client;

@@ -89,6 +89,19 @@ pub(crate) fn foreign(run: Run) -> Outcome {
     Ok(vec![count(Printed::by_tests(&["foreign"], "", run)?.passed(), "tests", 4)])
 }
 
+/// Copies of a store in use.
+pub(crate) fn backup(run: Run) -> Outcome {
+    let numbers = Printed::by_tests(&["backup"], "", run)?.numbers("of them refused").pop();
+    let [copies, refused, compactions] = numbers.unwrap_or_default()[..] else {
+        return Err("the copies end with no counts".to_owned());
+    };
+    Ok(vec![
+        count(copies, "copies", 600),
+        count(refused, "of them refused", 0),
+        count(compactions, "compactions meanwhile", 100),
+    ])
+}
+
 /// Directories that were written once and are opened ever after, and ones that are refused.
 pub(crate) fn formats(run: Run) -> Outcome {
     Ok(vec![count(Printed::by_tests(&["formats"], "", run)?.passed(), "tests", 8)])

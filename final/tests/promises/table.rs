@@ -121,6 +121,14 @@ pub(crate) const PROMISES: &[Promise] = &[
         faults: &[("a value's bytes, taken for a record", "forged")],
     },
     Promise {
+        name: "backup",
+        promise: "A copy of a directory in use, its manifest first, is refused, or opens as the store \
+                  was at one moment, with all that was acknowledged before the copy began",
+        needs: &[],
+        shown_by: suites::backup,
+        faults: &[("a segment copied before the manifest", "what was acknowledged is missing")],
+    },
+    Promise {
         name: "fuzz",
         promise: "Whatever bytes a client sends, are in a segment, or have become of a store's \
                   files, and whatever a store is asked: it is refused, or answered as by a map",
