@@ -44,6 +44,7 @@ mod engine;
 mod engine_kind;
 mod error;
 mod kv_store;
+mod limited_log;
 #[cfg(loom)]
 #[doc(hidden)]
 pub mod models;

@@ -3,7 +3,7 @@ use crate::sync::thread;
 use rustix::io::Errno;
 use rustix::net::SocketFlags;
 use std::fs::File;
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ pub(super) fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
             return;
         }
         match accepted {
-            Ok(stream) => admit(shared, stream),
+            Ok((stream, peer)) => admit(shared, stream, peer),
             Err(Errno::MFILE | Errno::NFILE) if reserve.is_some() => {
                 // There is one descriptor after all, to say so.
                 drop(reserve.take());
@@ -31,10 +31,9 @@ pub(super) fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
                 reserve = open_reserve();
                 match (accepted, &reserve) {
                     // While it waited for a connection, others have left.
-                    (Ok(stream), Some(_)) => admit(shared, stream),
-                    (Ok(stream), None) => {
-                        log::warn!("out of file descriptors: a connection is refused");
-                        shared.refuse(&stream, OUT_OF_DESCRIPTORS);
+                    (Ok((stream, peer)), Some(_)) => admit(shared, stream, peer),
+                    (Ok((stream, peer)), None) => {
+                        shared.refuse(&stream, peer, OUT_OF_DESCRIPTORS);
                         drop(stream);
                         reserve = open_reserve();
                     }
@@ -44,7 +43,7 @@ pub(super) fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
             // The client has given up already.
             Err(Errno::CONNABORTED | Errno::INTR) => {}
             Err(error) => {
-                log::warn!("cannot accept: {error}");
+                shared.warnings.trouble.warn(format_args!("cannot accept one: {error}"));
                 thread::sleep(RETRY_DELAY);
                 reserve = reserve.or_else(open_reserve);
             }
@@ -52,15 +51,16 @@ pub(super) fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
     }
 }
 
-fn accept_one(listener: &TcpListener) -> Result<TcpStream, Errno> {
+fn accept_one(listener: &TcpListener) -> Result<(TcpStream, Option<SocketAddr>), Errno> {
     // The system call itself, for the flag: one call less for each connection.
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-    rustix::net::accept_with(listener, flags).map(TcpStream::from)
+    let (stream, peer) = rustix::net::acceptfrom_with(listener, flags)?;
+    Ok((stream.into(), peer.and_then(|addr| addr.try_into().ok())))
 }
 
-fn admit(shared: &Arc<Shared>, stream: TcpStream) {
-    if let Err(error) = shared.admit(stream) {
-        log::warn!("a connection cannot be watched: {error}");
+fn admit(shared: &Arc<Shared>, stream: TcpStream, peer: Option<SocketAddr>) {
+    if let Err(error) = shared.admit(stream, peer) {
+        shared.warnings.trouble.warn(format_args!("cannot watch one: {error}"));
     }
 }
 

@@ -8,7 +8,7 @@ use super::close::{Close, Timer};
 use super::deadline::NEVER;
 use super::notes::{ABORTED, HUNG_UP, Notes, READY};
 use super::requests::Requests;
-use super::shared::Shared;
+use super::shared::{Peer, Shared};
 use super::writes::Writes;
 use crate::KvsEngine;
 use crate::protocol::{KEPT_BUFFER, LineDecoder};
@@ -165,7 +165,7 @@ impl Connection {
     pub(super) fn refuse(self: &Arc<Self>, why: &str) {
         let inner = self.inner();
         if inner.output.is_empty() && self.writes().len() == 0 {
-            self.shared.refuse(&self.stream, why);
+            self.shared.refuse(&self.stream, self.stream.peer_addr().ok(), why);
         }
         self.shared.close(self, Close::Refused);
     }
@@ -250,6 +250,8 @@ impl Connection {
         self.execute(inner, &read[..received], &mut requests);
         let executed = requests.any();
         if let Some(error) = requests.foreign.take() {
+            let peer = Peer(self.stream.peer_addr().ok());
+            self.shared.warnings.foreign.warn(format_args!("from {peer}"));
             inner.give_up(Close::Foreign, format!("{error}; the connection is closed"));
         }
         if !inner.lines.is_discarding() {

@@ -6,13 +6,48 @@ use super::poller::{Events, Poller};
 use super::schedule::Schedule;
 use super::table::Table;
 use crate::Result;
+use crate::limited_log::LimitedLog;
 use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::{Instant, fault};
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::io::Write as _;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// What clients can cause to be logged, as often as they like.
+pub(super) struct Warnings {
+    pub(super) refused: LimitedLog,
+    pub(super) foreign: LimitedLog,
+    pub(super) trouble: LimitedLog,
+}
+
+impl Warnings {
+    fn new() -> Warnings {
+        Warnings {
+            refused: LimitedLog::new("a connection is refused"),
+            foreign: LimitedLog::new("a connection is closed that speaks another protocol"),
+            trouble: LimitedLog::new("trouble with connections"),
+        }
+    }
+
+    /// Logs what was left out, if it is time.
+    pub(super) fn flush(&self) {
+        [&self.refused, &self.foreign, &self.trouble].into_iter().for_each(LimitedLog::flush);
+    }
+}
+
+/// Who is at the other end, if that is known: of some who are gone it is not.
+pub(super) struct Peer(pub(super) Option<SocketAddr>);
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(addr) => addr.fmt(f),
+            None => f.write_str("an address that is gone"),
+        }
+    }
+}
 
 /// What the threads of a server share: the acceptor, the poller, the jobs, and whoever finishes a
 /// write.
@@ -22,6 +57,7 @@ pub(super) struct Shared {
     pub(super) table: Table,
     pub(super) schedule: Schedule,
     pub(super) counters: Counters,
+    pub(super) warnings: Warnings,
     /// Bytes in the buffers of all connections. Compared with a limit and nothing else: `Relaxed`.
     pub(super) buffered: AtomicUsize,
     /// Set once, never cleared. `Release` and `Acquire`: a connection that was woken because of it
@@ -40,6 +76,7 @@ impl Shared {
             table: Table::default(),
             schedule: Schedule::new(limits.jobs.max(1)),
             counters: Counters::default(),
+            warnings: Warnings::new(),
             buffered: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
             clock: AtomicU64::new(0),
@@ -49,12 +86,16 @@ impl Shared {
     }
 
     /// Takes a new connection in, unless there are too many.
-    pub(super) fn admit(self: &Arc<Self>, stream: TcpStream) -> std::io::Result<()> {
+    pub(super) fn admit(
+        self: &Arc<Self>,
+        stream: TcpStream,
+        peer: Option<SocketAddr>,
+    ) -> std::io::Result<()> {
         let connection = {
             let mut open = self.table.lock();
             if open.len() >= self.limits.connections {
                 drop(open);
-                self.refuse(&stream, "too many connections; try again later");
+                self.refuse(&stream, peer, "too many connections; try again later");
                 return Ok(());
             }
             let place = open.vacant_entry();
@@ -71,9 +112,9 @@ impl Shared {
     }
 
     /// Says why a connection is closed that was never served. It is dropped by the caller.
-    pub(super) fn refuse(&self, stream: &TcpStream, why: &str) {
+    pub(super) fn refuse(&self, stream: &TcpStream, peer: Option<SocketAddr>, why: &str) {
         self.counters.refused.add(1);
-        log::debug!("a connection is refused: {why}");
+        self.warnings.refused.warn(format_args!("{why}; from {}", Peer(peer)));
         // A new socket has room for a line. If not, it was nothing but a courtesy.
         let _ = (&*stream).write(format!("{{\"Err\":\"{why}\"}}\n").as_bytes());
     }
@@ -90,7 +131,7 @@ impl Shared {
         let happened = match self.poller.wait(events, timeout) {
             Ok(happened) => happened,
             Err(error) => {
-                log::error!("cannot wait for connections: {error}");
+                self.warnings.trouble.warn(format_args!("cannot wait for them: {error}"));
                 return;
             }
         };

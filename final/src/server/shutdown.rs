@@ -97,6 +97,7 @@ impl Housekeeping<'_> {
         let longest = (2 * interval).max(TOLERANCE);
         self.awake += now.duration_since(self.last_sweep).min(longest);
         self.shared.set_clock(self.awake);
+        self.shared.warnings.flush();
         let connections = self.shared.table.all();
         let abort_all = self.end.is_some_and(|end| self.awake >= end);
         let clock = self.shared.clock();

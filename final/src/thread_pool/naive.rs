@@ -1,7 +1,11 @@
 use super::ThreadPool;
 use crate::Result;
+use crate::limited_log::LimitedLog;
 use crate::panic::catch_panic;
 use crate::sync::thread;
+
+/// A client has it logged by being one too many.
+static DROPPED: LimitedLog = LimitedLog::new("a job is dropped, there is no thread for it");
 
 /// A thread for each job. Not a pool: it has no threads between jobs, and no limit to them.
 ///
@@ -24,7 +28,7 @@ impl ThreadPool for NaiveThreadPool {
         catch_panic(|| {
             let thread = thread::Builder::new().name("kvs-naive".into());
             if let Err(error) = thread.spawn(|| catch_panic(job)) {
-                log::error!("a job is dropped, there is no thread for it: {error}");
+                DROPPED.warn(error);
             }
         });
     }

@@ -21,6 +21,7 @@ mod formats;
 mod hostile;
 mod leftovers;
 mod limits;
+mod log_lines;
 #[cfg(target_os = "linux")]
 mod patience;
 mod pipelined;
