@@ -5,7 +5,7 @@ use crate::{KVS, kvs_server};
 use kvs_final::KvsClient;
 use kvs_test_kit::process::{is_connecting, peak_resident, signal, tasks};
 use kvs_test_kit::wait::settle;
-use kvs_test_kit::{Raw, until};
+use kvs_test_kit::{Raw, Server, until};
 use std::io::Write;
 use std::net::TcpListener;
 use std::process::{Child, Command, Output, Stdio};
@@ -147,4 +147,92 @@ fn a_client_whose_output_waits_takes_its_answers_and_asks_for_little_more() {
     let printed = client.wait_with_output().unwrap();
     assert!(printed.status.success());
     assert!(printed.stdout == format!("{value}\n").repeat(GETS).into_bytes());
+}
+
+const ENDLESS: &str = "1000000000000";
+
+/// A bench that has begun, of a server that goes on.
+fn bench(server: &Server, args: &[&str]) -> Child {
+    let addr = server.addr.to_string();
+    let bench = Command::new(KVS)
+        .args(["bench", "--requests", ENDLESS, "--addr", &addr])
+        .args(args)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    serves_a_bench(server);
+    bench
+}
+
+/// More than the keys that a bench begins with.
+fn serves_a_bench(server: &Server) {
+    let mut other = KvsClient::connect(server.addr).unwrap();
+    let mut requests = || -> u64 {
+        let stats = other.stats().unwrap();
+        stats.lines().find_map(|line| line.strip_prefix("requests ")?.parse().ok()).unwrap()
+    };
+    until("it serves a bench", || requests() > 2000);
+}
+
+/// Waits for the end of a bench. Returns how many requests were answered, how many failed, and what it
+/// says of that.
+fn reported(mut bench: Child) -> (u64, u64, String) {
+    until("the bench ends", || bench.try_wait().unwrap().is_some());
+    let Output { status, stdout, stderr } = bench.wait_with_output().unwrap();
+    let (report, errors) = (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap());
+    assert_eq!(status.code(), Some(1), "{report}{errors}");
+    let answered = report.lines().nth(1).unwrap().split_once(" requests in").unwrap().0;
+    let failed = report.lines().find_map(|line| line.strip_prefix("errors ")).unwrap();
+    (answered.parse().unwrap(), failed.trim().parse().unwrap(), errors)
+}
+
+#[test]
+fn a_bench_whose_server_hangs_ends_at_its_timeout() {
+    for args in [&[][..], &["--pipeline", "8"], &["--connect-each"]] {
+        let dir = TempDir::new().unwrap();
+        let server = kvs_server(&[], &dir);
+        let bench = bench(&server, &[args, &["--timeout", "0.5"]].concat());
+        server.signal("-STOP");
+        let (answered, failed, message) = reported(bench);
+        assert_eq!((answered + failed).to_string(), ENDLESS, "the rest counts as failed");
+        assert_eq!(message, "the first error: the server gave no answer within 500ms\n");
+    }
+}
+
+#[test]
+fn a_bench_that_is_interrupted_reports_what_it_has_seen() {
+    for hangs in [false, true] {
+        let dir = TempDir::new().unwrap();
+        let server = kvs_server(&[], &dir);
+        let bench = bench(&server, &[]);
+        if hangs {
+            server.signal("-STOP");
+        }
+        signal(bench.id(), "-INT");
+        let (answered, failed, message) = reported(bench);
+        assert!(answered > 0 && failed == 0, "{answered}, {failed}");
+        assert!(message.contains("stopped before its last request"), "{message}");
+    }
+}
+
+#[test]
+fn a_restart_of_its_server_costs_a_bench_what_was_under_way() {
+    for (args, under_way) in [(&[][..], 16), (&["--pipeline", "8"], 128), (&["--connect-each"], 16)]
+    {
+        let dir = TempDir::new().unwrap();
+        let mut server = kvs_server(&[], &dir);
+        let mut bench = bench(&server, args);
+        let addr = server.addr.to_string();
+        server.kill();
+        // Long enough for all clients to notice.
+        thread::sleep(Duration::from_millis(100));
+        assert!(bench.try_wait().unwrap().is_none(), "it gave up");
+        let server = Server::start_at(&addr, Command::new(KVS).arg("server"), dir.path()).unwrap();
+        serves_a_bench(&server);
+        signal(bench.id(), "-INT");
+        let (answered, failed, _) = reported(bench);
+        // A server that is killed may take a connection once more.
+        assert!(answered > 0 && (1..=3 * under_way).contains(&failed), "{answered}, {failed}");
+    }
 }
