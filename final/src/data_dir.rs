@@ -1,16 +1,19 @@
-use crate::disk::Access;
+use crate::disk::{Access, Dir, DiskFile};
+use crate::process::Opener;
 use crate::{EngineKind, KvsError, Result};
-use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, statat};
 use rustix::path::Arg;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// The file in a data directory that names its engine. Its lock says who owns the directory.
 const MARKER: &str = "engine";
+const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY);
 /// How long an open waits for an owner that is perhaps just letting go.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -24,7 +27,25 @@ impl EngineKind {
             // If that is not because there is none, `open` says why.
             Err(_) => None,
         };
+        let found = match open_at(CWD, dir, DIRECTORY) {
+            Ok(open) if found.is_none() => EngineKind::of_data(&open, dir)?,
+            _ => found,
+        };
         Ok(asked.or(found).unwrap_or(EngineKind::Kvs))
+    }
+
+    /// The engine whose data is in a directory that has lost its marker.
+    fn of_data(dir: &File, path: &Path) -> Result<Option<EngineKind>> {
+        let has = |name: &str| statat(dir, name, AtFlags::empty()).is_ok();
+        match (has("MANIFEST"), has("sled")) {
+            (true, true) => {
+                let found = "data of two engines, and no file `engine` that names one of them,";
+                Err(KvsError::Format { path: path.to_owned(), found: found.to_owned() })
+            }
+            (true, false) => Ok(Some(EngineKind::Kvs)),
+            (false, true) => Ok(Some(EngineKind::Sled)),
+            (false, false) => Ok(None),
+        }
     }
 }
 
@@ -39,8 +60,10 @@ pub(crate) struct DataDir {
     path: PathBuf,
     dir: File,
     was_made: bool,
-    /// None if there is none and nothing may be changed.
-    marker: Option<File>,
+    engine: EngineKind,
+    opener: Opener,
+    /// None if there is none and nothing may be changed. Held while it is looked at, and written again.
+    marker: Mutex<Option<File>>,
 }
 
 impl DataDir {
@@ -57,44 +80,77 @@ impl DataDir {
     ) -> Result<DataDir> {
         let path = path.into();
         let was_made = access == Access::Write && create_dir(&path)?;
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
-        let dir = open_at(CWD, &path, flags).map_err(|error| no_dir(&path, error))?;
+        let dir = open_at(CWD, &path, DIRECTORY).map_err(|error| no_dir(&path, error))?;
         lock(&dir, &path, &path, access)?;
-        let mut owned = DataDir { path, dir, was_made, marker: None };
-        owned.claim_marker(engine, access)?;
+        let (opener, marker) = (Opener::this_process(), Mutex::default());
+        let owned = DataDir { path, dir, was_made, engine, opener, marker };
+        owned.claim_marker(access)?;
         Ok(owned)
     }
 
-    fn claim_marker(&mut self, engine: EngineKind, access: Access) -> Result<()> {
+    fn claim_marker(&self, access: Access) -> Result<()> {
+        let engine = self.engine;
         let path = self.path.join(MARKER);
         let in_marker = || KvsError::at(&path);
-        let flags = match access {
-            Access::Read => OFlags::RDONLY,
-            Access::Write => OFlags::RDWR | OFlags::CREATE,
-        };
-        let mut marker = match self.open_file(MARKER, flags) {
-            Ok(marker) => marker,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        let marker = match self.open_file(MARKER, access.into()) {
+            Ok(marker) => Some(marker),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(in_marker()(error)),
         };
-        lock(&marker, &self.path, &path, access)?;
         let mut name = String::new();
-        marker.read_to_string(&mut name).map_err(in_marker())?;
-        match parse_marker(&path, &name)? {
-            Some(found) if found != engine => {
-                return Err(KvsError::WrongEngine { dir: self.path.clone(), found, asked: engine });
-            }
-            None if access == Access::Write => {
-                // The name has to be durable before any data is.
-                writeln!(marker, "{engine}")
-                    .and_then(|()| marker.sync_all())
-                    .map_err(in_marker())?;
-                self.sync().map_err(KvsError::at(&self.path))?;
-            }
-            _ => {}
+        if let Some(mut marker) = marker.as_ref() {
+            lock(marker, &self.path, &path, access)?;
+            marker.read_to_string(&mut name).map_err(in_marker())?;
         }
-        self.marker = Some(marker);
+        let named = parse_marker(&path, &name)?;
+        let found = match named {
+            None => EngineKind::of_data(&self.dir, &self.path)?,
+            named => named,
+        };
+        if let Some(found) = found.filter(|found| *found != engine) {
+            return Err(KvsError::WrongEngine { dir: self.path.clone(), found, asked: engine });
+        }
+        *self.marker() = if named.is_some() || access == Access::Read {
+            marker
+        } else {
+            let marker = self.write_marker(marker).map_err(in_marker())?;
+            self.sync().map_err(KvsError::at(&self.path))?;
+            Some(marker)
+        };
         Ok(())
+    }
+
+    /// Writes the engine's name into the marker, which is made if there is none. That, and its name in
+    /// the directory, has to be durable before any data is.
+    fn write_marker(&self, marker: Option<File>) -> io::Result<File> {
+        let mut marker = match marker {
+            Some(empty) => empty,
+            None => self.open_file(MARKER, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL)?,
+        };
+        marker.try_lock()?;
+        writeln!(marker, "{}", self.engine)?;
+        marker.sync_all()?;
+        Ok(marker)
+    }
+
+    fn marker(&self) -> MutexGuard<'_, Option<File>> {
+        self.marker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sees that the marker is the one that was locked. One that is missing is written again: it looks
+    /// like a leftover, so what clears old files away takes it first, and it is the lock of the
+    /// directory that has kept others out meanwhile.
+    pub(crate) fn confirm(&self) -> io::Result<()> {
+        let mut marker = self.marker();
+        match (Dir::id(self, MARKER), &*marker) {
+            (Ok(found), Some(ours)) if found == ours.id()? => Ok(()),
+            (Err(error), _) if error.kind() == io::ErrorKind::NotFound => {
+                *marker = Some(self.write_marker(None)?);
+                self.sync()
+            }
+            (Err(error), _) => Err(error),
+            (Ok(_), _) => Err(io::Error::other(format!("its file `{MARKER}` was replaced"))),
+        }
     }
 
     /// Where it was when it was opened.
@@ -122,11 +178,14 @@ impl DataDir {
         open_at(&self.dir, name, flags)
     }
 
-    /// Lets others take it.
+    /// Lets others take it, also if a child that was forked meanwhile has the files open. For a child
+    /// it does nothing: the locks are its parent's.
     pub(crate) fn release(&self) {
-        for file in self.marker.iter().chain([&self.dir]) {
-            // It could only fail if it were not locked.
-            let _ = file.unlock();
+        if self.opener.check().is_ok() {
+            for file in self.marker().iter().chain([&self.dir]) {
+                // It could only fail if it were not locked.
+                let _ = file.unlock();
+            }
         }
     }
 }

@@ -78,6 +78,10 @@ pub enum KvsError {
         dir: PathBuf,
     },
 
+    /// The process that opened the store has forked, and this is the child.
+    #[error("the store was opened before this process was forked; open stores after the fork")]
+    Forked,
+
     /// A file of a store is not as it was written.
     #[error("{}: damaged at byte {offset}: {reason}", path.display())]
     Damaged {

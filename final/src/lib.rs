@@ -49,6 +49,7 @@ mod limited_log;
 #[doc(hidden)]
 pub mod models;
 mod panic;
+mod process;
 pub mod protocol;
 mod server;
 mod sled_engine;

@@ -1,8 +1,14 @@
 use crate::data_dir::DataDir;
-use crate::disk::{Access, Dir};
+use crate::disk::{Access, Dir, FileId};
+use crate::process::Opener;
 use crate::{EngineKind, KvsEngine, KvsError, Result};
+use std::io;
+use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::sync::Arc;
+
+/// Where sled's log is.
+const LOG: &str = "sled/db";
 
 /// The embedded database sled as an engine.
 ///
@@ -14,7 +20,14 @@ use std::sync::Arc;
 pub struct SledKvsEngine {
     // Dropped in this order: sled lets go of its files before the directory is free.
     db: sled::Db,
-    _dir: Arc<DataDir>,
+    dir: Arc<Owned>,
+}
+
+struct Owned {
+    dir: DataDir,
+    /// The file that all of the data is in, but for very long values.
+    log: FileId,
+    opener: Opener,
 }
 
 impl SledKvsEngine {
@@ -24,12 +37,26 @@ impl SledKvsEngine {
     /// If the directory is in use or another engine's, or if sled cannot open it.
     pub fn open(dir: impl Into<PathBuf>) -> Result<SledKvsEngine> {
         let dir = DataDir::open(dir, EngineKind::Sled, Access::Write)?;
-        let names = dir.list().map_err(KvsError::at(dir.path()))?;
-        let db = sled::open(dir.path().join("sled")).map_err(engine_error)?;
-        if !names.iter().any(|name| name == "sled") {
+        let is_new = Dir::id(&dir, "sled").is_err();
+        // It keeps the path and opens some of its files by it later on. So it gets one that leads to
+        // this very directory, for as long as that is open.
+        let path = format!("/proc/self/fd/{}/sled", dir.dir().as_raw_fd());
+        let db = sled::open(path).map_err(engine_error)?;
+        let log = Dir::id(&dir, LOG).map_err(KvsError::at(&dir.path().join(LOG)))?;
+        if is_new {
             (&dir as &dyn Dir).warn_of_new_store();
         }
-        Ok(SledKvsEngine { db, _dir: Arc::new(dir) })
+        Ok(SledKvsEngine { db, dir: Arc::new(Owned { dir, log, opener: Opener::this_process() }) })
+    }
+
+    /// Changes something, and flushes it. Refuses that in a child, and where the files are not there
+    /// any more.
+    fn change<T>(&self, change: impl FnOnce(&sled::Db) -> sled::Result<T>) -> Result<T> {
+        self.dir.see()?;
+        let changed = change(&self.db).map_err(engine_error)?;
+        self.db.flush().map_err(engine_error)?;
+        self.dir.see()?;
+        Ok(changed)
     }
 
     /// Hands each key with its value to `take`, in the order of the keys. Another program may have
@@ -42,10 +69,32 @@ impl SledKvsEngine {
     }
 }
 
+impl Owned {
+    fn see(&self) -> Result<()> {
+        self.opener.check()?;
+        self.dir.confirm().map_err(KvsError::at(self.dir.path()))?;
+        match Dir::id(&self.dir, LOG) {
+            Ok(found) if found == self.log => Ok(()),
+            found => {
+                let found = found.map_or_else(|error| error, |_| io::Error::other("was replaced"));
+                Err(KvsError::at(&self.dir.path().join(LOG))(found))
+            }
+        }
+    }
+}
+
+impl Drop for SledKvsEngine {
+    fn drop(&mut self) {
+        if self.dir.opener.check().is_err() {
+            // The threads to wait for are the parent's, and so is the directory.
+            std::mem::forget((self.db.clone(), Arc::clone(&self.dir)));
+        }
+    }
+}
+
 impl KvsEngine for SledKvsEngine {
     fn set(&self, key: String, value: String) -> Result<()> {
-        self.db.insert(key, value.into_bytes()).map_err(engine_error)?;
-        self.db.flush().map(drop).map_err(engine_error)
+        self.change(|db| db.insert(key, value.into_bytes())).map(drop)
     }
 
     fn get(&self, key: String) -> Result<Option<String>> {
@@ -56,9 +105,7 @@ impl KvsEngine for SledKvsEngine {
     }
 
     fn remove(&self, key: String) -> Result<()> {
-        let removed = self.db.remove(key).map_err(engine_error)?;
-        self.db.flush().map_err(engine_error)?;
-        removed.map(drop).ok_or(KvsError::KeyNotFound)
+        self.change(|db| db.remove(key))?.map(drop).ok_or(KvsError::KeyNotFound)
     }
 
     /// Only what sled knows without reading all of its data; it would count the keys one by one.

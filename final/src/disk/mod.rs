@@ -54,7 +54,17 @@ pub trait Dir: Send + Sync {
     /// The names in it, in no order.
     fn list(&self) -> io::Result<Vec<String>>;
 
-    /// Makes a file, empty if there was one already.
+    /// Which file has this name now. A name that is a link leads to another file.
+    fn id(&self, name: &str) -> io::Result<FileId>;
+
+    /// Sees that the directory's marker is still the one that was locked when it was taken, and writes
+    /// it again if there is none.
+    ///
+    /// # Errors
+    /// If another one is in its place, or if the directory was deleted: it is nobody's to write to then.
+    fn confirm(&self) -> io::Result<()>;
+
+    /// Makes a file; there must be none of that name.
     fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>>;
 
     /// Opens a file that exists.
@@ -88,8 +98,20 @@ impl dyn Dir + '_ {
     }
 }
 
+/// Tells files apart, whatever their names, for as long as they are open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileId {
+    /// The device.
+    pub device: u64,
+    /// The file's number there.
+    pub number: u64,
+}
+
 /// An open file. All positions are explicit: there is no cursor that two threads could share.
 pub trait DiskFile: Send + Sync {
+    /// Which file it is.
+    fn id(&self) -> io::Result<FileId>;
+
     /// Its length in bytes.
     fn len(&self) -> io::Result<u64>;
 

@@ -1,9 +1,9 @@
-use super::{Access, Dir, Disk, DiskFile};
+use super::{Access, Dir, Disk, DiskFile, FileId};
 use crate::data_dir::DataDir;
 #[cfg(feature = "testing")]
 use crate::sync_points::{Point, reach};
 use crate::{EngineKind, Result};
-use rustix::fs::{AtFlags, OFlags, renameat, unlinkat};
+use rustix::fs::{AtFlags, OFlags, Stat, fstat, renameat, statat, unlinkat};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -34,8 +34,16 @@ impl Dir for DataDir {
         names.filter(|name| !matches!(name.as_deref(), Ok("." | ".."))).collect()
     }
 
+    fn id(&self, name: &str) -> io::Result<FileId> {
+        Ok(statat(self.dir(), name, AtFlags::empty())?.into())
+    }
+
+    fn confirm(&self) -> io::Result<()> {
+        DataDir::confirm(self)
+    }
+
     fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::TRUNC;
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
         Ok(Box::new(self.open_file(name, flags)?))
     }
 
@@ -73,7 +81,17 @@ impl From<Access> for OFlags {
     }
 }
 
+impl From<Stat> for FileId {
+    fn from(stat: Stat) -> FileId {
+        FileId { device: stat.st_dev, number: stat.st_ino }
+    }
+}
+
 impl DiskFile for File {
+    fn id(&self) -> io::Result<FileId> {
+        Ok(fstat(self)?.into())
+    }
+
     fn len(&self) -> io::Result<u64> {
         Ok(self.metadata()?.len())
     }

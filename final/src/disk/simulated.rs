@@ -1,9 +1,9 @@
 use super::power_loss::{Change, Content, DirId, FileId, Name, is_durable, lose, replay};
-use super::{Access, Dir, Disk, DiskFile};
+use super::{Access, Dir, Disk, DiskFile, FileId as Id};
 use crate::sync::{Mutex, MutexGuard};
 use crate::{KvsError, Result};
 use rand::Rng;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
@@ -38,6 +38,8 @@ struct State {
     /// How many directories were ever made.
     dirs: DirId,
     claimed: BTreeSet<DirId>,
+    /// Which marker each has, if any.
+    markers: BTreeMap<DirId, usize>,
     /// What was there at the start.
     base: Content,
     changes: Vec<Change>,
@@ -45,6 +47,8 @@ struct State {
     fault: Option<Fault>,
     lies: bool,
     during_sync: Option<Box<dyn FnOnce() + Send>>,
+    /// Before which operation it is called.
+    before: Option<(usize, Box<dyn FnOnce() + Send>)>,
 }
 
 impl SimulatedDisk {
@@ -81,6 +85,72 @@ impl SimulatedDisk {
     /// and it has not returned yet.
     pub fn during_next_sync(&self, then: impl FnOnce() + Send + 'static) {
         self.state().during_sync = Some(Box::new(then));
+    }
+
+    /// Calls `then` just before the operation of this number.
+    pub fn before_operation(&self, number: usize, then: impl FnOnce() + Send + 'static) {
+        self.state().before = Some((number, Box::new(then)));
+    }
+
+    /// Gives a directory another path, which is free, as somebody else would.
+    pub fn move_dir(&self, from: &Path, to: &Path) {
+        let mut state = self.state();
+        let dir = state.now.dirs.get(from).copied();
+        state.change(Change::Dir { path: from.to_owned(), dir: None });
+        state.change(Change::Dir { path: to.to_owned(), dir });
+    }
+
+    /// Deletes a directory with all that is in it, as somebody else would.
+    pub fn delete_dir(&self, path: &Path) {
+        let mut state = self.state();
+        if let Some(dir) = state.now.dirs.get(path).copied() {
+            for name in state.names_in(dir) {
+                state.change(Change::Name { name: (dir, name), file: None });
+            }
+            state.markers.remove(&dir);
+            state.change(Change::Dir { path: path.to_owned(), dir: None });
+        }
+    }
+
+    /// Copies a directory to a path that is free, durably, as somebody else would.
+    pub fn copy_dir(&self, from: &Path, to: &Path) {
+        let mut state = self.state();
+        let Some(from) = state.now.dirs.get(from).copied() else { return };
+        let dir = state.make_dir(to);
+        for name in state.names_in(from) {
+            let bytes = state.now.files[state.now.names[&(from, name.clone())]].clone();
+            let file = state.now.files.len();
+            state.change(Change::Name { name: (dir, name), file: Some(file) });
+            state.change(Change::Write { file, offset: 0, bytes });
+            state.change(Change::Sync { file });
+        }
+        state.change(Change::SyncDir { dir });
+    }
+
+    /// Removes the marker of a directory, or puts another one in its place, as somebody else would.
+    pub fn set_marker(&self, path: &Path, marker: Option<usize>) {
+        let mut state = self.state();
+        let dir = state.now.dirs[path];
+        match marker {
+            Some(marker) => drop(state.markers.insert(dir, marker)),
+            None => drop(state.markers.remove(&dir)),
+        }
+    }
+
+    /// Begins an operation.
+    fn begin(&self) -> std::result::Result<MutexGuard<'_, State>, (io::Error, bool)> {
+        let mut state = self.state();
+        let number = state.operations;
+        if let Some((_, then)) = state.before.take_if(|(at, _)| *at == number) {
+            drop(state);
+            then();
+            state = self.state();
+        }
+        state.begin().map(|()| state)
+    }
+
+    fn begin_plain(&self) -> io::Result<MutexGuard<'_, State>> {
+        self.begin().map_err(|(error, _)| error)
     }
 
     /// Whether a power loss now would take nothing.
@@ -193,8 +263,9 @@ impl State {
         }
     }
 
-    fn begin_plain(&mut self) -> io::Result<()> {
-        self.begin().map_err(|(error, _)| error)
+    fn names_in(&self, dir: DirId) -> Vec<String> {
+        let inside = self.now.names.keys().filter(|(of, _)| *of == dir);
+        inside.map(|(_, name)| name.clone()).collect()
     }
 
     /// Makes a directory.
@@ -211,6 +282,12 @@ impl State {
         Some((*dir, path.file_name()?.to_str()?.to_owned()))
     }
 
+    /// Fails if the directory was deleted.
+    fn exists(&self, dir: DirId) -> io::Result<()> {
+        let exists = self.now.dirs.values().any(|id| *id == dir);
+        if exists { Ok(()) } else { Err(io::ErrorKind::NotFound.into()) }
+    }
+
     fn find(&self, name: &Name) -> io::Result<FileId> {
         self.now.names.get(name).copied().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
@@ -218,8 +295,7 @@ impl State {
 
 impl Disk for SimulatedDisk {
     fn claim(&self, path: &Path, access: Access) -> Result<Arc<dyn Dir>> {
-        let mut state = self.state();
-        state.begin_plain().map_err(KvsError::at(path))?;
+        let mut state = self.begin_plain().map_err(KvsError::at(path))?;
         let id = match state.now.dirs.get(path) {
             Some(id) => *id,
             None if access == Access::Read => {
@@ -230,8 +306,9 @@ impl Disk for SimulatedDisk {
         if !state.claimed.insert(id) {
             return Err(KvsError::InUse { dir: path.to_owned() });
         }
+        let marker = *state.markers.entry(id).or_insert(0);
         let claim = Mutex::new(Some(Taken { disk: self.clone(), id }));
-        Ok(Arc::new(SimulatedDir { disk: self.clone(), path: path.to_owned(), id, claim }))
+        Ok(Arc::new(SimulatedDir { disk: self.clone(), path: path.to_owned(), id, marker, claim }))
     }
 }
 
@@ -239,6 +316,7 @@ struct SimulatedDir {
     disk: SimulatedDisk,
     path: PathBuf,
     id: DirId,
+    marker: usize,
     claim: Mutex<Option<Taken>>,
 }
 
@@ -249,9 +327,7 @@ impl SimulatedDir {
 
     /// Begins an operation.
     fn begin(&self) -> io::Result<MutexGuard<'_, State>> {
-        let mut state = self.disk.state();
-        state.begin_plain()?;
-        Ok(state)
+        self.disk.begin_plain()
     }
 
     fn file(&self, file: FileId, access: Access) -> Box<dyn DiskFile> {
@@ -265,25 +341,31 @@ impl Dir for SimulatedDir {
     }
 
     fn list(&self) -> io::Result<Vec<String>> {
-        let state = self.begin()?;
-        let inside = state.now.names.keys().filter(|(dir, _)| *dir == self.id);
-        Ok(inside.map(|(_, name)| name.clone()).collect())
+        Ok(self.begin()?.names_in(self.id))
+    }
+
+    fn id(&self, name: &str) -> io::Result<Id> {
+        Ok(id(self.begin()?.find(&self.name(name))?))
+    }
+
+    fn confirm(&self) -> io::Result<()> {
+        let mut state = self.begin()?;
+        state.exists(self.id)?;
+        match *state.markers.entry(self.id).or_insert(self.marker) {
+            found if found == self.marker => Ok(()),
+            _ => Err(io::Error::other("its marker was replaced")),
+        }
     }
 
     fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
         let mut state = self.begin()?;
         let name = self.name(name);
-        let file = match state.find(&name) {
-            Ok(file) => {
-                state.change(Change::SetLen { file, len: 0 });
-                file
-            }
-            Err(_) => {
-                let file = state.now.files.len();
-                state.change(Change::Name { name, file: Some(file) });
-                file
-            }
-        };
+        state.exists(self.id)?;
+        if state.find(&name).is_ok() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        let file = state.now.files.len();
+        state.change(Change::Name { name, file: Some(file) });
         Ok(self.file(file, Access::Write))
     }
 
@@ -340,8 +422,7 @@ struct SimulatedFile {
 impl SimulatedFile {
     /// Begins a change.
     fn begin_write(&self) -> std::result::Result<MutexGuard<'_, State>, (io::Error, bool)> {
-        let mut state = self.disk.state();
-        state.begin()?;
+        let state = self.disk.begin()?;
         match self.access {
             Access::Read => Err((io::ErrorKind::PermissionDenied.into(), false)),
             Access::Write => Ok(state),
@@ -349,16 +430,22 @@ impl SimulatedFile {
     }
 }
 
+fn id(file: FileId) -> Id {
+    Id { device: 0, number: file as u64 }
+}
+
 impl DiskFile for SimulatedFile {
+    fn id(&self) -> io::Result<Id> {
+        Ok(id(self.file))
+    }
+
     fn len(&self) -> io::Result<u64> {
-        let mut state = self.disk.state();
-        state.begin_plain()?;
+        let state = self.disk.begin_plain()?;
         Ok(state.now.files[self.file].len() as u64)
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        let mut state = self.disk.state();
-        state.begin_plain()?;
+        let state = self.disk.begin_plain()?;
         let from = state.now.files[self.file].get(offset as usize..);
         let from = from.and_then(|from| from.get(..buffer.len()));
         buffer.copy_from_slice(from.ok_or(io::ErrorKind::UnexpectedEof)?);
@@ -386,8 +473,7 @@ impl DiskFile for SimulatedFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        let mut state = self.disk.state();
-        state.begin_plain()?;
+        let mut state = self.disk.begin_plain()?;
         if !state.lies {
             state.changes.push(Change::Sync { file: self.file });
         }

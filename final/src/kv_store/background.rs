@@ -19,6 +19,9 @@ const RETRY_DELAY: Duration = Duration::from_secs(5);
 /// As above, after many failures.
 const MAX_RETRY_DELAY: Duration = Duration::from_secs(3600);
 
+/// How often it is seen, where nothing is synced, that the files are still there.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// The threads, and how to talk to them.
 pub(super) struct Background {
     wake: Sender<()>,
@@ -48,11 +51,17 @@ impl Background {
         let compact = move || compact(&compactor, &wakes, &stopped, RETRY_DELAY);
         threads.compactor =
             Some(thread::Builder::new().name("kvs-compactor".into()).spawn(compact)?);
-        if let Durability::Interval(time) = writer.options.durability {
-            let writer = Arc::clone(writer);
-            // A failure has stopped all writing and is in the log; there is nothing left to sync.
-            threads.sync = Some(Periodic::start("kvs-sync", time, move || writer.sync().is_ok())?);
-        }
+        let same = Arc::clone(writer);
+        // A failure has stopped all writing and is in the log; there is nothing left to sync.
+        threads.sync = match writer.options.durability {
+            Durability::Always => None,
+            Durability::Interval(time) => {
+                Some(Periodic::start("kvs-sync", time, move || same.sync().is_ok())?)
+            }
+            Durability::Os => {
+                Some(Periodic::start("kvs-sync", LOOK, move || same.see_tail().is_ok())?)
+            }
+        };
         let (commit, leader) = (Arc::clone(commit), Arc::clone(commit));
         let wake = threads.wake.clone();
         // A writer that does not wait cannot tell the compactor how much garbage its write has made.

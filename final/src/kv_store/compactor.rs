@@ -215,8 +215,7 @@ impl Compactor {
         let named = copies.iter().map(|(segment, end)| (segment.number, Some(*end)));
         manifest.segments.splice(..old, named);
         writer.check_running().map_err(WriteError::Unchanged)?;
-        manifest.write(&*writer.dir)?;
-        catalog.manifest = manifest;
+        writer.replace_manifest(&mut catalog, manifest)?;
         catalog.sealed.splice(..old, copies.iter().cloned());
         writer.sealed.store(catalog.sealed.len() as u64, Ordering::Relaxed);
         Ok(())
@@ -250,12 +249,9 @@ impl Compactor {
         }
     }
 
-    /// A segment that cannot be deleted costs space, until the next open deletes it.
     fn delete(&self, segment: &Segment) {
         fault!("a deleted segment is emptied", drop(segment.file.set_len(0)));
-        if let Err(error) = self.writer.dir.remove(&segment::name(segment.number)) {
-            log::warn!("{}: cannot be deleted: {error}", segment.path.display());
-        }
+        segment.remove(&*self.writer.dir);
     }
 }
 
@@ -289,8 +285,7 @@ impl Copies<'_> {
         self.finish()?;
         let number = {
             let mut catalog = self.writer.catalog();
-            catalog.manifest.next += 1;
-            catalog.manifest.next - 1
+            catalog.take_number()
         };
         let segment = Segment::create(&*self.writer.dir, number)?;
         self.segments.push((segment, segment::HEADER));

@@ -80,14 +80,20 @@ impl Manifest {
     /// Replaces the manifest in `dir`. It counts, and is durable, once this returns.
     pub(super) fn write(&self, dir: &dyn Dir) -> std::result::Result<(), WriteError> {
         let (unfinished, path) = (dir.path().join(UNFINISHED), dir.path().join(NAME));
-        let written = dir.create(UNFINISHED).and_then(|file| {
+        let created = dir.create(UNFINISHED).or_else(|error| match error.kind() {
+            // An earlier attempt failed.
+            io::ErrorKind::AlreadyExists => {
+                dir.remove(UNFINISHED).and_then(|()| dir.create(UNFINISHED))
+            }
+            _ => Err(error),
+        });
+        let written = created.and_then(|file| {
             file.write_at(self.to_text().as_bytes(), 0)?;
             file.sync()
         });
         written.map_err(KvsError::at(&unfinished)).map_err(WriteError::Unchanged)?;
         if let Err(error) = dir.rename(UNFINISHED, NAME) {
-            let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
-            let unchanged = full.contains(&error.kind());
+            let unchanged = is_full(&error);
             let error = KvsError::at(&path)(error);
             return Err(match unchanged {
                 true => WriteError::Unchanged(error),
@@ -109,6 +115,11 @@ impl Manifest {
         let crc = crc32fast::hash(text.as_bytes());
         text + &format!("crc {crc:08x}\n")
     }
+}
+
+/// Whether there is no space: nothing was changed then.
+pub(super) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// The version in the first line, if it is later than ours and the checksum says it is no accident.

@@ -49,6 +49,7 @@ pub use options::{Durability, KvStoreOptions};
 pub use salvage::salvage;
 
 use crate::disk::Access;
+use crate::process::Opener;
 use crate::sync::atomic::Ordering;
 use crate::{KvsEngine, Result, Stats};
 use background::Background;
@@ -86,6 +87,7 @@ struct Shared {
     writer: Arc<Writer>,
     compactor: Arc<Compactor>,
     background: Background,
+    opener: Opener,
 }
 
 impl KvStore {
@@ -116,10 +118,12 @@ impl KvStore {
             writer,
             compactor,
             background,
+            opener: Opener::this_process(),
         })))
     }
 
     fn write(&self, key: String, value: Option<String>) -> Result<()> {
+        self.0.opener.check()?;
         record::check_limits(&key, value.as_deref())?;
         self.0.commit.commit(Op::new(key, value))?;
         self.0.compact_if_due();
@@ -135,14 +139,15 @@ impl KvStore {
         if !self.0.background.commits() {
             return done(self.write(key, value));
         }
-        match record::check_limits(&key, value.as_deref()) {
+        let fits = || record::check_limits(&key, value.as_deref());
+        match self.0.opener.check().and_then(|()| fits()) {
             Ok(()) => self.0.commit.commit_then(Op::new(key, value), done),
-            Err(error) => done(Err(error)),
+            Err(error) => return done(Err(error)),
         }
         self.0.compact_if_due();
     }
 
-    /// What the store says about itself. Waits for nobody but for a manifest that is being written.
+    /// What the store says about itself. Waits for nobody.
     pub fn stats(&self) -> Stats {
         let Shared { index, writer, compactor, .. } = &*self.0;
         let bytes = writer.bytes.load(Ordering::Relaxed);
@@ -150,7 +155,7 @@ impl KvStore {
             keys: index.entries.len() as u64,
             live_bytes: bytes.saturating_sub(index.garbage()),
             garbage_bytes: index.garbage(),
-            segments: writer.catalog().sealed.len() as u64 + 1,
+            segments: writer.sealed.load(Ordering::Relaxed) + 1,
             compactions: compactor.count(),
             last_error: writer.stopped().cloned().or_else(|| compactor.last_error()),
         }
@@ -161,6 +166,7 @@ impl KvStore {
     /// # Errors
     /// If the disk fails. The store is as it was then.
     pub fn compact(&self) -> Result<()> {
+        self.0.opener.check()?;
         self.0.compactor.run(true)
     }
 
@@ -170,6 +176,7 @@ impl KvStore {
     /// # Errors
     /// As [`KvStore::compact`].
     pub fn compact_if_due(&self) -> Result<bool> {
+        self.0.opener.check()?;
         self.0.compactor.run_if_due()
     }
 
@@ -178,6 +185,7 @@ impl KvStore {
     /// # Errors
     /// If the disk fails; from then on no more is written until the store is opened again.
     pub fn sync(&self) -> Result<()> {
+        self.0.opener.check()?;
         self.0.writer.sync()
     }
 }
@@ -222,6 +230,15 @@ impl Shared {
     fn compact_if_due(&self) {
         if self.compactor.is_due() {
             self.background.wake_compactor();
+        }
+    }
+}
+
+impl Drop for KvStore {
+    fn drop(&mut self) {
+        if self.0.opener.check().is_err() {
+            // The threads to wait for are the parent's, and so is the directory.
+            std::mem::forget(Arc::clone(&self.0));
         }
     }
 }

@@ -96,6 +96,7 @@ pub(super) fn expect_no_store(dir: &dyn Dir) -> Result<()> {
                     reason,
                 });
             }
+            dir.remove(&name).map_err(KvsError::at(&path))?;
         }
     }
     Ok(())

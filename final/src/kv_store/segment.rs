@@ -12,9 +12,10 @@
 //! map it would be a signal that ends the process.
 
 use super::record::{self, Location, Record};
-use crate::disk::{Access, Dir, DiskFile};
+use crate::disk::{Access, Dir, DiskFile, FileId};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::{KvsError, Result};
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -33,6 +34,7 @@ pub(super) struct Segment {
     pub(super) number: u64,
     pub(super) path: PathBuf,
     pub(super) file: Box<dyn DiskFile>,
+    id: FileId,
     /// Bytes of records that no index entry points to. Only its own value matters, so `Relaxed`.
     garbage: AtomicU64,
 }
@@ -49,8 +51,9 @@ pub(super) fn number_of(file: &str) -> Option<u64> {
 }
 
 impl Segment {
-    fn new(number: u64, path: PathBuf, file: Box<dyn DiskFile>) -> Segment {
-        Segment { number, path, file, garbage: AtomicU64::new(0) }
+    fn new(number: u64, path: PathBuf, file: Box<dyn DiskFile>) -> Result<Segment> {
+        let id = file.id().map_err(KvsError::at(&path))?;
+        Ok(Segment { number, path, file, id, garbage: AtomicU64::new(0) })
     }
 
     /// Makes an empty segment. Its header and its name are durable when this returns.
@@ -65,14 +68,14 @@ impl Segment {
             let _ = dir.remove(&name);
             return Err(error);
         }
-        Ok(Arc::new(Segment::new(number, path, file)))
+        Ok(Arc::new(Segment::new(number, path, file)?))
     }
 
     /// Opens a segment that exists.
     pub(super) fn open(dir: &dyn Dir, number: u64, access: Access) -> Result<Arc<Segment>> {
         let path = dir.path().join(name(number));
         let file = dir.open(&name(number), access).map_err(KvsError::at(&path))?;
-        let segment = Segment::new(number, path, file);
+        let segment = Segment::new(number, path, file)?;
         let mut found = [0; HEADER as usize];
         if segment.len()? < found.len() as u64 {
             return Err(segment.damaged(0, "the segment's header is cut short"));
@@ -87,6 +90,35 @@ impl Segment {
             return Err(segment.damaged(0, "the segment's header is not as it was written"));
         }
         Ok(Arc::new(segment))
+    }
+
+    /// Sees that it is still in the directory under its name. What was deleted, by itself or with its
+    /// directory, is not there for the next open.
+    ///
+    /// # Errors
+    /// What has become of it.
+    pub(super) fn see_in(&self, dir: &dyn Dir) -> std::result::Result<(), String> {
+        let path = self.path.display();
+        match dir.id(&name(self.number)) {
+            Ok(found) if found == self.id => Ok(()),
+            Ok(_) => Err(format!("{path} was replaced")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(format!("{path} was deleted"))
+            }
+            Err(error) => Err(format!("{path}: {error}")),
+        }
+    }
+
+    /// Takes its name away, if that is still its own.
+    pub(super) fn remove(&self, dir: &dyn Dir) {
+        let removed = self.see_in(dir).and_then(|()| {
+            dir.remove(&name(self.number))
+                .map_err(|error| format!("{}: {error}", self.path.display()))
+        });
+        if let Err(error) = removed {
+            // It costs space, until the next open deletes it.
+            log::warn!("a segment cannot be deleted: {error}");
+        }
     }
 
     pub(super) fn len(&self) -> Result<u64> {

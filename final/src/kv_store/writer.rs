@@ -11,6 +11,7 @@ use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Mutex, MutexGuard, OnceLock, fault};
 use crate::{KvsError, Result};
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::sync::{Arc, PoisonError};
 
 /// How much is reserved ahead of the log's end at level `always`, in bytes: a file that does not
@@ -67,9 +68,19 @@ struct Tail {
 }
 
 pub(super) struct Catalog {
+    /// As it is on the disk.
     pub(super) manifest: Manifest,
+    /// The number for the next new segment.
+    next: u64,
     /// All segments but the one that is written to, in the manifest's order, with their ends.
     pub(super) sealed: Vec<(Arc<Segment>, u32)>,
+}
+
+impl Catalog {
+    pub(super) fn take_number(&mut self) -> u64 {
+        self.next += 1;
+        self.next - 1
+    }
 }
 
 impl Writer {
@@ -94,7 +105,7 @@ impl Writer {
             options,
             tail: Mutex::new(tail),
             sealed: AtomicU64::new(segments.len() as u64),
-            catalog: Mutex::new(Catalog { manifest, sealed: segments }),
+            catalog: Mutex::new(Catalog { next: manifest.next, manifest, sealed: segments }),
             syncing: Mutex::default(),
             stopped: OnceLock::new(),
             bytes: AtomicU64::new(bytes),
@@ -240,21 +251,22 @@ impl Writer {
 
         let mut catalog = self.catalog();
         let mut manifest = catalog.manifest.clone();
-        let new = Segment::create(&*self.dir, manifest.next)?;
-        manifest.next += 1;
+        let new = Segment::create(&*self.dir, catalog.take_number())?;
         if let Some((_, end)) = manifest.segments.last_mut() {
             *end = Some(tail.end);
         }
         manifest.segments.push((new.number, None));
-        match manifest.write(&*self.dir) {
+        match self.replace_manifest(&mut catalog, manifest) {
             Ok(()) => {}
-            Err(WriteError::Unchanged(error)) => return Err(error),
+            Err(WriteError::Unchanged(error)) => {
+                new.remove(&*self.dir);
+                return Err(error);
+            }
             // If the new manifest counts, a write to the old segment would be lost.
             Err(WriteError::Unknown(error)) => {
                 return Err(self.stop(format!("the manifest could not be replaced ({error})")));
             }
         }
-        catalog.manifest = manifest;
         catalog.sealed.push((Arc::clone(&tail.segment), tail.end));
         self.sealed.store(catalog.sealed.len() as u64, Ordering::Relaxed);
         self.bytes.fetch_add(segment::HEADER.into(), Ordering::Relaxed);
@@ -277,7 +289,7 @@ impl Writer {
         let (segment, end) = {
             let tail = self.tail();
             if tail.synced == tail.end {
-                return Ok(());
+                return self.see(&tail.segment);
             }
             (Arc::clone(&tail.segment), tail.end)
         };
@@ -296,22 +308,70 @@ impl Writer {
         fault!("a sync begins before the failure of another is known", drop(_one_at_a_time));
         self.check_running()?;
         let synced = segment.file.sync().map_err(KvsError::at(&segment.path));
-        synced.map_err(|error| self.stop(format!("a sync failed ({error})")))
+        synced.map_err(|error| self.stop(format!("a sync failed ({error})")))?;
+        self.see(segment)
+    }
+
+    /// Sees that what is written is still found by the next open; otherwise ends all writing.
+    fn see(&self, segment: &Segment) -> Result<()> {
+        segment.see_in(&*self.dir).map_err(|lost| self.stop(lost))
+    }
+
+    /// The same of the segment that is written to.
+    pub(super) fn see_tail(&self) -> Result<()> {
+        self.check_running()?;
+        let segment = Arc::clone(&self.tail().segment);
+        self.see(&segment)
+    }
+
+    /// Sees that nobody else has written to the directory; otherwise ends all writing.
+    fn see_dir(&self, catalog: &Catalog) -> Result<()> {
+        let lost = |what: &dyn Display| self.stop(format!("{}: {what}", self.dir.path().display()));
+        self.dir.confirm().map_err(|error| match manifest::is_full(&error) {
+            true => KvsError::at(self.dir.path())(error),
+            false => lost(&error),
+        })?;
+        match Manifest::read(&*self.dir) {
+            Ok(Some(found)) if found != catalog.manifest => Err(lost(&"its manifest was replaced")),
+            Ok(_) => Ok(()),
+            Err(error @ KvsError::File { .. }) => Err(error),
+            Err(error) => Err(self.stop(error.to_string())),
+        }
+    }
+
+    /// Replaces the manifest of a directory that is still ours.
+    pub(super) fn replace_manifest(
+        &self,
+        catalog: &mut Catalog,
+        mut manifest: Manifest,
+    ) -> std::result::Result<(), WriteError> {
+        self.see_dir(catalog).map_err(WriteError::Unchanged)?;
+        manifest.next = catalog.next;
+        manifest.write(&*self.dir)?;
+        catalog.manifest = manifest;
+        Ok(())
     }
 
     /// Truncates the reserved space, syncs, and writes down that the store was closed in good order.
     pub(super) fn close(&self) -> Result<()> {
         self.check_running()?;
         let tail = self.tail();
+        let mut catalog = self.catalog();
+        // Before anything is truncated.
+        self.see_dir(&catalog)?;
+        self.see(&tail.segment)?;
+        let end = u64::from(tail.end);
+        if !(end..=end.max(tail.reserved)).contains(&tail.segment.len()?) {
+            return Err(self.stop(format!("{} was written to", tail.segment.path.display())));
+        }
         let file = &tail.segment.file;
-        let truncated =
-            if tail.reserved > tail.end.into() { file.set_len(tail.end.into()) } else { Ok(()) };
+        let truncated = if tail.reserved > end { file.set_len(end) } else { Ok(()) };
         truncated.and_then(|()| file.sync()).map_err(KvsError::at(&tail.segment.path))?;
-        let mut manifest = self.catalog().manifest.clone();
+        let mut manifest = catalog.manifest.clone();
         if let Some((_, end)) = manifest.segments.last_mut() {
             *end = Some(tail.end);
         }
-        manifest.write(&*self.dir).map_err(WriteError::into_inner)
+        self.replace_manifest(&mut catalog, manifest).map_err(WriteError::into_inner)
     }
 
     /// Ends all writing, for good. A sync that failed is not tried again: the operating system may

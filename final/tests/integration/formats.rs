@@ -7,6 +7,7 @@ use kvs_final::{
     CheckReport, Durability, EngineKind, KvStore, KvStoreOptions, KvsEngine, KvsError,
     SledKvsEngine, check,
 };
+use kvs_test_kit::files::copy_dir;
 use kvs_test_kit::injected::is_injected;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,10 +20,7 @@ fn golden(name: &str) -> PathBuf {
 /// A copy to open.
 fn copy(name: &str) -> TempDir {
     let dir = TempDir::new().unwrap();
-    for file in fs::read_dir(golden(name)).unwrap() {
-        let file = file.unwrap();
-        fs::copy(file.path(), dir.path().join(file.file_name())).unwrap();
-    }
+    copy_dir(&golden(name), dir.path());
     if is_injected("a golden file that is not as it was") {
         let path = segments(dir.path()).remove(0);
         let mut bytes = fs::read(&path).unwrap();
@@ -81,11 +79,7 @@ fn make_golden_directories() {
         write(&store);
         let open = (name == "killed").then(|| store.clone());
         drop(store);
-        fs::create_dir(golden(name)).unwrap();
-        for file in fs::read_dir(place.path()).unwrap() {
-            let file = file.unwrap();
-            fs::copy(file.path(), golden(name).join(file.file_name())).unwrap();
-        }
+        copy_dir(place.path(), &golden(name));
         if open.is_some() {
             let mut segments: Vec<PathBuf> = segments(&golden(name));
             let newest = segments.pop().unwrap();

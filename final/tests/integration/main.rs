@@ -12,6 +12,7 @@ mod compaction;
 mod crash;
 mod crowd;
 mod damage;
+mod directory;
 mod dump;
 mod exhausted;
 mod fairness;

@@ -8,6 +8,7 @@
 //! | [`active`] | clients that ask and ask |
 //! | [`wait`] | waiting for events, and telling that one never comes |
 //! | [`process`] | what Linux tells of a process |
+//! | [`files`] | files on the real disk |
 //! | [`size`] | how much a test does |
 //! | [`injected`] | a fault that a test meets because somebody outside asked for it |
 //!
@@ -29,6 +30,7 @@
 pub mod active;
 pub mod engines;
 pub mod expected;
+pub mod files;
 pub mod flood;
 pub mod injected;
 pub mod local;

@@ -48,7 +48,7 @@ fn writes_of_one_batch_count_in_their_order() {
 }
 
 #[test]
-fn a_batch_is_one_write_and_one_sync() {
+fn a_batch_is_one_write_one_sync_and_one_look_whether_it_is_there() {
     let disk = SimulatedDisk::new();
     let store = options(&disk).segment_bytes(100_000).open(DIR).unwrap();
     store.set("first".into(), "reserves space".into()).unwrap();
@@ -56,7 +56,7 @@ fn a_batch_is_one_write_and_one_sync() {
     let mut ops: Vec<Op> = (0..100).map(|number| set(&number.to_string(), "value")).collect();
     store.0.writer.commit(&mut ops);
     assert!(outcomes(&ops).into_iter().all(|done| done));
-    assert_eq!(disk.operations() - before, 2);
+    assert_eq!(disk.operations() - before, 3);
 }
 
 #[test]

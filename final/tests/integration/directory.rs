@@ -1,0 +1,237 @@
+//! A store is its directory, whatever becomes of the directory's name and of the marker in it.
+
+use super::KVS;
+use fork::{Fork, fork, waitpid_nohang};
+use kvs_final::{
+    Durability, EngineKind, KvStore, KvStoreOptions, KvsClient, KvsEngine, KvsError, Result,
+    SledKvsEngine,
+};
+use kvs_test_kit::files::copy_dir;
+use kvs_test_kit::{Server, until};
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::process::{Command, exit};
+use std::time::Duration;
+use std::{env, fs};
+use tempfile::TempDir;
+
+fn place<const N: usize>(names: [&str; N]) -> (TempDir, [PathBuf; N]) {
+    let place = TempDir::new().unwrap();
+    let paths = names.map(|name| place.path().join(name));
+    (place, paths)
+}
+
+fn serve(dir: &Path) -> (Server, KvsClient) {
+    let mut command = Command::new(KVS);
+    let server = Server::start(command.args(["server", "--durability", "always"]), dir).unwrap();
+    let client = KvsClient::connect(server.addr).unwrap();
+    (server, client)
+}
+
+fn open(dir: &Path, durability: Durability) -> KvStore {
+    KvStoreOptions::new().durability(durability).open(dir).unwrap()
+}
+
+/// Writes so many keys, and closes.
+fn fill(dir: &Path, keys: usize) {
+    let store = open(dir, Durability::Os);
+    (0..keys).for_each(|key| set(&store, key).unwrap());
+}
+
+fn set(store: &impl KvsEngine, key: usize) -> Result<()> {
+    store.set(format!("key{key}"), "value".to_owned())
+}
+
+/// How many keys the store has.
+fn keys(dir: &Path) -> u64 {
+    open(dir, Durability::Os).stats().keys
+}
+
+/// Does something in a child that has our memory and none of our other threads. Returns its number.
+fn in_child(work: impl FnOnce()) -> i32 {
+    match fork().unwrap() {
+        Fork::Parent(child) => child,
+        Fork::Child => exit(i32::from(catch_unwind(AssertUnwindSafe(work)).is_err())),
+    }
+}
+
+fn ends_well(child: i32) {
+    let mut status = None;
+    until("the child ends", || {
+        status = waitpid_nohang(child).unwrap();
+        status.is_some()
+    });
+    assert_eq!(status, Some(0));
+}
+
+#[test]
+fn a_backup_that_takes_the_name_of_a_served_directory_is_left_alone() {
+    for restore_in_place in [false, true] {
+        let (_place, [d, e, backup]) = place(["d", "e", "backup"]);
+        fill(&backup, 5_000);
+        let (server, _) = serve(&d);
+        if !restore_in_place {
+            fs::rename(&d, &e).unwrap();
+        }
+        copy_dir(&backup, &d);
+        assert!(server.terminate().0.success());
+        let (server, mut client) = serve(&d);
+        let found = (0..5_000).filter(|key| client.get(format!("key{key}")).unwrap().is_some());
+        assert_eq!(found.count(), 5_000);
+        drop(server);
+    }
+}
+
+#[test]
+fn a_store_with_a_relative_path_stays_in_its_directory() {
+    let (_place, [own, other]) = place(["own", "other"]);
+    fs::create_dir(&own).unwrap();
+    fill(&other, 200);
+    // A process has one current directory.
+    ends_well(in_child(|| {
+        env::set_current_dir(&own).unwrap();
+        let store = KvStoreOptions::new().durability(Durability::Always).segment_bytes(1 << 10);
+        let store = store.open(".").unwrap();
+        env::set_current_dir(&other).unwrap();
+        (0..64).for_each(|key| set(&store, key).unwrap());
+    }));
+    assert_eq!((keys(&own), keys(&other)), (64, 200));
+}
+
+#[test]
+fn a_store_that_was_moved_goes_on_and_one_that_was_deleted_refuses_writes() {
+    let interval = Durability::Interval(Duration::from_millis(5));
+    for durability in [Durability::Always, interval, Durability::Os] {
+        for files_only in [false, true] {
+            let (_place, [d, e]) = place(["d", "e"]);
+            let store = open(&d, durability);
+            set(&store, 1).unwrap();
+            fs::rename(&d, &e).unwrap();
+            (2..10).for_each(|key| set(&store, key).unwrap());
+            store.compact().unwrap();
+            fs::remove_dir_all(&e).unwrap();
+            if files_only {
+                fs::create_dir(&e).unwrap();
+            }
+            if durability != Durability::Always {
+                until("the store notices", || set(&store, 1).is_err());
+            }
+            let error = set(&store, 1).unwrap_err().to_string();
+            assert!(error.contains("no more writes") && error.contains("deleted"), "{error}");
+            assert_eq!(store.get("key2".to_owned()).unwrap().unwrap(), "value");
+        }
+    }
+}
+
+#[test]
+fn a_marker_that_was_removed_is_written_again_and_the_directory_had_one_owner_meanwhile() {
+    let (_place, [d]) = place(["d"]);
+    let marker = d.join("engine");
+    let (mut server, mut client) = serve(&d);
+    fs::remove_file(&marker).unwrap();
+    let other = Server::start(Command::new(KVS).arg("server"), &d).map(drop).unwrap_err();
+    assert!(other.contains("in use by another store"), "{other}");
+    (0..100).for_each(|key| client.set(format!("key{key}"), String::new()).unwrap());
+    server.kill();
+    assert_eq!(keys(&d), 100);
+
+    let store = open(&d, Durability::Always);
+    fs::remove_file(&marker).unwrap();
+    store.compact().unwrap();
+    assert_eq!(fs::read_to_string(&marker).unwrap(), "kvs\n");
+    set(&store, 1).unwrap();
+    assert!(fs::File::open(&marker).unwrap().try_lock().is_err(), "it is not locked");
+}
+
+#[test]
+fn a_marker_or_a_manifest_of_somebody_else_ends_writing() {
+    for (name, text) in [("engine", "kvs\n"), ("MANIFEST", "somebody's")] {
+        let (_place, [d, new]) = place(["d", "new"]);
+        let store = open(&d, Durability::Always);
+        set(&store, 1).unwrap();
+        fs::write(&new, text).unwrap();
+        fs::rename(&new, d.join(name)).unwrap();
+        assert!(matches!(store.compact(), Err(KvsError::Stopped { .. })), "{name}");
+        assert!(matches!(set(&store, 2), Err(KvsError::Stopped { .. })), "{name}");
+        drop(store);
+        assert_eq!(fs::read_to_string(d.join(name)).unwrap(), text);
+    }
+}
+
+#[test]
+fn without_a_marker_the_engine_is_the_one_whose_data_is_there() {
+    for (kind, other) in [("kvs", EngineKind::Sled), ("sled", EngineKind::Kvs)] {
+        let (_place, [d]) = place(["d"]);
+        for round in 0..2 {
+            let engine = if round == 0 { vec!["--engine", kind] } else { vec![] };
+            let mut server = Command::new(KVS);
+            let server = Server::start(server.arg("server").args(engine), &d).unwrap();
+            let mut client = KvsClient::connect(server.addr).unwrap();
+            if round == 1 {
+                assert_eq!(client.get("key".to_owned()).unwrap().unwrap(), "value");
+            }
+            client.set("key".to_owned(), "value".to_owned()).unwrap();
+            server.terminate();
+            for lost in [fs::remove_file, |marker| fs::write(marker, "")] {
+                lost(d.join("engine")).unwrap();
+                let refused = match other {
+                    EngineKind::Kvs => KvStore::open(&d).map(drop),
+                    EngineKind::Sled => SledKvsEngine::open(&d).map(drop),
+                };
+                assert!(matches!(refused, Err(KvsError::WrongEngine { .. })), "{refused:?}");
+            }
+        }
+    }
+}
+
+/// A child has what its parent has opened, and nobody to wait for.
+fn is_left_alone_by_a_child<E: KvsEngine>(
+    open: impl Fn(&Path) -> E,
+    is_free_at_once: bool,
+    also: impl Fn(&E),
+) {
+    let (_place, [d, end]) = place(["d", "end"]);
+    let store = RefCell::new(Some(open(&d)));
+    set(store.borrow().as_ref().unwrap(), 1).unwrap();
+    let child = in_child(|| {
+        let store = store.take().unwrap();
+        let told = || KvsError::Forked.to_string();
+        assert_eq!(set(&store, 2).unwrap_err().to_string(), told());
+        let removed = store.remove("key1".to_owned());
+        assert_eq!(removed.unwrap_err().to_string(), told());
+        store.set_then("key3".to_owned(), String::new(), move |result| {
+            assert_eq!(result.unwrap_err().to_string(), told());
+        });
+        also(&store);
+        drop(store);
+        until("the parent has seen to it", || end.exists());
+    });
+    set(store.borrow().as_ref().unwrap(), 4).unwrap();
+    drop(store.take());
+    if !is_free_at_once {
+        fs::write(&end, "").unwrap();
+        ends_well(child);
+    }
+    let store = open(&d);
+    let has = |key: &str| store.get(key.to_owned()).unwrap().is_some();
+    assert!(has("key1") && !has("key2") && !has("key3") && has("key4"));
+    if is_free_at_once {
+        fs::write(&end, "").unwrap();
+        ends_well(child);
+    }
+}
+
+#[test]
+fn a_forked_child_neither_writes_to_its_parents_store_nor_closes_or_keeps_it() {
+    is_left_alone_by_a_child(
+        |dir| open(dir, Durability::Always),
+        true,
+        |store| {
+            assert!(matches!(store.sync(), Err(KvsError::Forked)));
+            assert!(matches!(store.compact(), Err(KvsError::Forked)));
+        },
+    );
+    // sled has a lock of its own, which the child keeps until its end.
+    is_left_alone_by_a_child(|dir| SledKvsEngine::open(dir).unwrap(), false, |_| {});
+}
