@@ -415,6 +415,8 @@ impl RequestArgs {
 #[structopt(after_help = "\
 The keys are written before the clock starts, and stay; their names begin with `bench-`.
 A latency is the time from the call to the answer, also for a call that is one of many under way.
+A client ends when the server makes no progress for the --timeout; what it had left counts as failed.
+Ctrl-C prints the report so far.
 
 EXAMPLES:
     kvs bench                                          16 clients, one request at a time

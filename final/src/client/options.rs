@@ -22,7 +22,7 @@ use std::time::Duration;
 /// ```
 #[derive(Clone, Debug)]
 pub struct KvsClientOptions {
-    pub(super) connect: Duration,
+    pub(crate) connect: Duration,
     pub(super) read: Duration,
     pub(super) write: Duration,
     pub(super) answer: usize,

@@ -6,59 +6,64 @@ mod report;
 
 use super::args::BenchArgs;
 use super::outcome::{Outcome, ResultExt, err_msg};
+use super::signals;
 use crate::KvsClient;
-use client::BenchClient;
-use crossbeam::channel::{self, Receiver, RecvTimeoutError};
+use client::{BenchClient, SharedReport, lock};
+use crossbeam::channel::{self, Receiver};
+use crossbeam::select;
 use load::Load;
 use report::Report;
 use std::io::{self, IsTerminal, Write};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// How often the progress is shown.
 const BLINK: Duration = Duration::from_millis(200);
 
-/// Measures the server, and prints what came out.
+/// Measures the server, and prints what came out; also what has come out when it is told to stop.
 ///
 /// # Errors
-/// If the server cannot be reached. If a request fails, after the report.
+/// If the server cannot be reached. If a request fails, or it was told to stop, after the report.
 pub(super) fn bench(args: &BenchArgs) -> Outcome {
     let load = Arc::new(Load::new(args));
     preload(args.remote().connect()?, &load).context("cannot write the keys")?;
-    // Counts for the progress alone, so `Relaxed`.
-    let done = Arc::new(AtomicU64::new(0));
     // A client waits for a word before it begins, and says by hanging up that it has ended.
     let (go, start) = channel::bounded::<()>(args.clients() as usize);
     let (end, ended) = channel::bounded::<()>(0);
-    let mut threads = Vec::new();
+    let (mut threads, mut reports) = (Vec::new(), Vec::new());
     for number in 0..args.clients() {
-        let mut client = BenchClient::new(args, number, &load, &done)?;
+        let report = Arc::new(Mutex::new(Report::new()?));
+        let mut client = BenchClient::new(args, number, &load, &report)?;
         let (start, end) = (start.clone(), end.clone());
         let run = move || {
-            let begun = start.recv().is_ok();
-            let report = if begun { client.run() } else { Report::new() };
+            let result = if start.recv().is_ok() { client.run() } else { Ok(()) };
             drop(end);
-            report
+            result
         };
         let thread = thread::Builder::new().name("kvs-bench".into()).spawn(run);
         threads.push(thread.context("cannot start a thread for each client")?);
+        reports.push(report);
     }
     drop(end);
+    let (interrupt, interrupted) = channel::bounded::<()>(0);
+    signals::on_terminate(move || drop(interrupt))?;
     let begin = Instant::now();
     for _ in &threads {
         go.send(())?;
     }
-    watch(&ended, &done, args.requests());
+    let is_done = watch(&ended, &interrupted, &reports, args.requests());
     let time = begin.elapsed();
+    // A client that waits for its server ends with the process.
+    for thread in threads.into_iter().filter(|_| is_done) {
+        thread.join().map_err(|_| err_msg("a client panicked"))??;
+    }
     let mut report = Report::new()?;
-    for thread in threads {
-        let part = thread.join().map_err(|_| err_msg("a client panicked"))?;
-        report.add(part?)?;
+    for part in &reports {
+        report.add(&lock(part))?;
     }
     write!(io::stdout(), "{}", report.text(args, time))?;
-    report.verdict()
+    if is_done { report.verdict() } else { Err(err_msg("it was stopped before its last request")) }
 }
 
 /// Gives all keys their values.
@@ -75,21 +80,33 @@ fn preload(mut client: KvsClient, load: &Load) -> Outcome {
     Ok(())
 }
 
-/// Waits for the end of all clients, and shows on a terminal how far they are.
-fn watch(ended: &Receiver<()>, done: &AtomicU64, requests: u64) {
+/// Waits for the end of all clients, and shows on a terminal how far they are. Returns false if it was
+/// interrupted.
+fn watch(
+    ended: &Receiver<()>,
+    interrupted: &Receiver<()>,
+    reports: &[SharedReport],
+    requests: u64,
+) -> bool {
     let terminal = io::stderr().is_terminal();
     let begin = Instant::now();
-    while ended.recv_timeout(BLINK) == Err(RecvTimeoutError::Timeout) {
+    let is_done = loop {
+        select! {
+            recv(ended) -> _ => break true,
+            recv(interrupted) -> _ => break false,
+            default(BLINK) => {}
+        }
         if terminal {
-            let done = done.load(Ordering::Relaxed);
+            let done: u64 = reports.iter().map(|report| lock(report).requests()).sum();
             let share = done as f64 / requests as f64;
             let bar = "#".repeat((share * 40.0) as usize);
             let rate = done as f64 / begin.elapsed().as_secs_f64();
             let percent = share * 100.0;
             let _ = write!(io::stderr(), "\r[{bar:40}] {percent:3.0} % {rate:8.0} requests/s");
         }
-    }
+    };
     if terminal {
         let _ = write!(io::stderr(), "\r\x1b[K");
     }
+    is_done
 }

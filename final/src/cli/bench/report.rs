@@ -1,3 +1,4 @@
+use crate::KvsError;
 use crate::cli::args::BenchArgs;
 use crate::cli::outcome::{Outcome, err_msg};
 use hdrhistogram::Histogram;
@@ -19,21 +20,22 @@ impl Report {
         Ok(Report { reads, writes, errors: 0, first_error: None })
     }
 
-    pub(super) fn failed(&mut self, message: &str) {
-        self.failed_too(message, 1);
-    }
-
     /// So many requests failed for the same reason.
-    pub(super) fn failed_too(&mut self, message: &str, requests: u64) {
+    pub(super) fn failed(&mut self, error: &KvsError, requests: u64) {
         self.errors += requests;
-        self.first_error.get_or_insert_with(|| message.to_owned());
+        self.first_error.get_or_insert_with(|| error.to_string());
     }
 
-    pub(super) fn add(&mut self, other: Report) -> Outcome {
-        self.reads.add(other.reads)?;
-        self.writes.add(other.writes)?;
+    /// How many requests were answered or failed.
+    pub(super) fn requests(&self) -> u64 {
+        self.reads.len() + self.writes.len() + self.errors
+    }
+
+    pub(super) fn add(&mut self, other: &Report) -> Outcome {
+        self.reads.add(&other.reads)?;
+        self.writes.add(&other.writes)?;
         self.errors += other.errors;
-        self.first_error = self.first_error.take().or(other.first_error);
+        self.first_error = self.first_error.take().or(other.first_error.clone());
         Ok(())
     }
 
