@@ -1,8 +1,9 @@
 //! `kvs dump`.
 
 use super::outcome::{Outcome, err_msg, print_message};
+use super::output::json;
 use crate::disk::RealDisk;
-use crate::protocol::{self, Request};
+use crate::protocol::Request;
 use crate::{EngineKind, KvsError, Result, SledKvsEngine, kv_store};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -11,7 +12,7 @@ pub(super) fn dump(dir: &Path) -> Outcome {
     let mut output = BufWriter::with_capacity(1 << 20, io::stdout().lock());
     let mut print = |key: &str, value: &str| -> Result<()> {
         let request = Request::Set { key: key.to_owned(), value: value.to_owned() };
-        Ok(output.write_all(&protocol::encode(&request)?)?)
+        Ok(output.write_all(json(&request).as_bytes())?)
     };
     let (mut keys, mut failed) = (0, 0);
     match EngineKind::choose(None, dir)? {

@@ -34,7 +34,7 @@ impl Output {
             (Output::Json, value) => json(&Response::Ok(value)),
             (_, None) => not_found + "\n",
             (Output::Terminal, Some(value))
-                if value.contains(char::is_control)
+                if value.contains(is_unprintable)
                     || value.starts_with('"')
                     || value == not_found =>
             {
@@ -67,25 +67,37 @@ impl Output {
     }
 }
 
+/// Whether a terminal could obey a character, end the line there, or show others in an order in which
+/// they are not: control characters (C0, DEL, C1), the separators of lines and paragraphs, and the marks
+/// of bidirectional text.
+pub(super) fn is_unprintable(c: char) -> bool {
+    c.is_control()
+        || "\u{61c}\u{200e}\u{200f}".contains(c)
+        || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// A message for a terminal or a log: control characters are escaped, but for newlines.
 pub(super) fn printable(text: &str) -> String {
-    let escape = |c: char| match c.is_control() && c != '\n' {
+    let escape = |c: char| match is_unprintable(c) && c != '\n' {
         true => c.escape_default().to_string(),
         false => c.to_string(),
     };
     text.chars().map(escape).collect()
 }
 
-/// A line of JSON without any control character.
-fn json(what: &impl Serialize) -> String {
+/// A line of JSON without any unprintable character.
+pub(super) fn json(what: &impl Serialize) -> String {
     // Strings have nothing to refuse.
-    let text = serde_json::to_string(what).unwrap_or_default();
-    // JSON wants those up to U+001F escaped, and a terminal obeys U+007F to U+009F as well.
-    let escape = |c: char| match c.is_control() {
-        true => format!("\\u{:04x}", u32::from(c)),
-        false => c.to_string(),
-    };
-    text.chars().map(escape).chain(["\n".to_owned()]).collect()
+    let mut text = serde_json::to_string(what).unwrap_or_default();
+    // JSON itself wants only those up to U+001F escaped.
+    if text.contains(is_unprintable) {
+        let escape = |c: char| match is_unprintable(c) {
+            true => format!("\\u{:04x}", u32::from(c)),
+            false => c.to_string(),
+        };
+        text = text.chars().map(escape).collect();
+    }
+    text + "\n"
 }
 
 #[cfg(test)]
@@ -98,6 +110,8 @@ mod tests {
             ("two words", "two words"),
             ("\x1b[2J", r#""\u001b[2J""#),
             ("\u{9b}2J\x7f", r#""\u009b2J\u007f""#),
+            ("abc\u{202e}", r#""abc\u202e""#),
+            ("\u{2028}\u{2066}\u{61c}\u{200f}", r#""\u2028\u2066\u061c\u200f""#),
             ("two\nlines", r#""two\nlines""#),
             ("\"quoted\"", r#""\"quoted\"""#),
             ("Key not found", r#""Key not found""#),

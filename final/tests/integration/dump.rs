@@ -35,6 +35,7 @@ pub(crate) fn files(dir: &Path) -> BTreeMap<String, (Vec<u8>, std::time::SystemT
 fn dump(dir: &Path) -> Vec<String> {
     let dumped = kvs(&["dump"]).arg(dir).assert().success().stderr("52 keys\n");
     let text = String::from_utf8(dumped.get_output().stdout.clone()).unwrap();
+    assert!(!text.contains('\u{9b}'), "a terminal would obey it");
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     lines.sort();
     lines
