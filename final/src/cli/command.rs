@@ -14,8 +14,11 @@ quit            ends, as ctrl-D does
 A key or a value that begins with a double quote is a JSON string: set \"two words\" \"two\\nlines\"
 ";
 
+/// What a line begins with.
+pub(super) const NAMES: [&str; 6] = ["get", "set", "rm", "stats", "help", "quit"];
+
 /// What is asked for.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Command {
     Get { key: String },
     Set { key: String, value: String },

@@ -5,7 +5,7 @@
 //! | `args.rs`, `numbers.rs`, `address.rs` | the command lines |
 //! | `server.rs`, `client.rs`, `check.rs`, `dump.rs`, `restore.rs`, `bench/` | the commands |
 //! | `signals.rs` | what ends a server |
-//! | `prompt.rs`, `bulk.rs` | `kvs client` on a terminal, and from a pipe |
+//! | `prompt.rs`, `terminal.rs`, `bulk.rs` | `kvs client` on a terminal, and from a pipe |
 //! | `command.rs` | what a line at the prompt or in a pipe means |
 //! | `output.rs`, `printer.rs` | how an answer is printed, and on which thread |
 //! | `outcome.rs` | how a command ends |
@@ -26,6 +26,7 @@ mod prompt;
 mod restore;
 mod server;
 mod signals;
+mod terminal;
 
 use args::{ClientArgs, KvsArgs};
 use command::Command;
@@ -70,7 +71,7 @@ fn talk(args: ClientArgs) -> Outcome {
     match command {
         Some(command) => client::request(&remote, output, command),
         None if io::stdin().is_terminal() && io::stdout().is_terminal() => {
-            prompt::prompt(remote, output)
+            terminal::unbuffered(|| prompt::prompt(remote, output))
         }
         None => bulk::run(remote.connect()?, output, io::stdin().lock()),
     }

@@ -41,7 +41,7 @@ impl Connection {
         error
     }
 
-    fn with<T>(&mut self, work: impl FnOnce(&mut Pipeline) -> Result<T>) -> Result<T> {
+    pub(super) fn with<T>(&mut self, work: impl FnOnce(&mut Pipeline) -> Result<T>) -> Result<T> {
         match &mut self.0 {
             Ok(pipeline) => work(pipeline).map_err(|error| self.give_up(error)),
             Err(reason) => Err(KvsError::GivenUp { reason: reason.clone() }),

@@ -134,6 +134,12 @@ impl KvsClient {
         lock(&self.connection).flush()
     }
 
+    /// Whether the server has closed the connection, as far as is known here, so that what is sent now
+    /// would not arrive. Only for a client with no request under way.
+    pub(crate) fn has_hung_up(&self) -> bool {
+        lock(&self.connection).with(|pipeline| Ok(pipeline.has_hung_up())).unwrap_or(true)
+    }
+
     fn send<T>(
         &mut self,
         request: &Request,

@@ -86,6 +86,11 @@ impl Pipeline {
         })
     }
 
+    /// Whether there is something to read though nothing was asked: the end, or the reason for it.
+    pub(super) fn has_hung_up(&self) -> bool {
+        !self.skipping && self.input.get_ref().has_input()
+    }
+
     fn write(&mut self) -> Result<()> {
         let mut from = 0;
         while from < self.output.len() {

@@ -1,7 +1,7 @@
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::Timespec;
 use rustix::io::Errno;
-use rustix::net::{SendFlags, send};
+use rustix::net::{RecvFlags, SendFlags, recv, send};
 use std::io::{self, ErrorKind, Read};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
@@ -51,6 +51,12 @@ impl Socket {
             Err(Errno::AGAIN | Errno::INTR) => Ok(0),
             written => Ok(written?),
         }
+    }
+
+    /// Whether a read would return at once, be it with an error or at the end.
+    pub(super) fn has_input(&self) -> bool {
+        let look = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        !matches!(recv(&self.stream, &mut [0], look), Err(Errno::AGAIN | Errno::INTR))
     }
 
     /// Waits until something can be written. `WouldBlock` if that takes too long.
