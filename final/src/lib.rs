@@ -65,9 +65,7 @@ pub use engine_kind::EngineKind;
 pub use error::{KvsError, Result};
 #[cfg(feature = "testing")]
 pub use kv_store::testing;
-pub use kv_store::{
-    CheckReport, DumpReport, Durability, KvStore, KvStoreOptions, check, dump, salvage,
-};
+pub use kv_store::{CheckReport, Durability, KvStore, KvStoreOptions, check, dump, salvage};
 pub use server::{KvsServer, Limits, ServerHandle};
 pub use sled_engine::SledKvsEngine;
 pub use stats::Stats;

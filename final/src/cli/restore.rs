@@ -31,16 +31,12 @@ pub(super) fn restore(args: &RestoreArgs) -> Outcome {
             match args.engine.unwrap_or(EngineKind::Kvs) {
                 EngineKind::Kvs => {
                     let store = KvStoreOptions::new().durability(Durability::Os).open(dir)?;
-                    let all =
-                        set_all(input, first, |key, value| store.set(key, value).map(|()| None));
+                    let all = set_all(input, first, in_engine(store.clone()));
                     store.sync()?;
                     all
                 }
                 EngineKind::Sled => {
-                    let store = SledKvsEngine::open(dir)?;
-                    let all =
-                        set_all(input, first, |key, value| store.set(key, value).map(|()| None));
-                    drop(store);
+                    let all = set_all(input, first, in_engine(SledKvsEngine::open(dir)?));
                     // Which files there are, only sled knows.
                     rustix::fs::syncfs(File::open(dir)?)?;
                     all
@@ -75,6 +71,10 @@ fn read(input: &mut impl BufRead) -> Result<Option<(String, String)>> {
         Request::Set { key, value } => Ok(Some((key, value))),
         _ => Err(KvsError::Protocol("this is no request to set a key".to_owned())),
     }
+}
+
+fn in_engine(engine: impl KvsEngine) -> impl FnMut(String, String) -> Result<Option<Pending<()>>> {
+    move |key, value| engine.set(key, value).map(|()| None)
 }
 
 /// Sets the first key and those that follow, until something fails. `set` may give an answer to wait for.

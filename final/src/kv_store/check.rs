@@ -1,11 +1,11 @@
 use super::manifest::Manifest;
-use super::recovery;
-use super::segment::Found;
-use crate::disk::{Access, Dir, Disk};
+use super::record::{Location, Record};
+use super::recovery::{self, Files};
+use super::segment::{Found, Scan};
+use crate::disk::{Access, Disk};
 use crate::{KvsError, Result};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
-use std::sync::Arc;
 
 /// What [`check`] found in a store that is in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,34 +31,62 @@ pub struct CheckReport {
 /// At the first thing that is not as it was written, with file and offset; if there is no store; if
 /// it is in use.
 pub fn check(disk: &dyn Disk, dir: &Path) -> Result<CheckReport> {
-    let (dir, manifest) = claim(disk, dir)?;
-    let mut report = CheckReport::default();
-    let mut keys = BTreeSet::new();
-    let files = recovery::read(&*dir, manifest, Access::Read, |found, _| {
-        if let Found::Record { record, len, .. } = found {
+    Ok(read(disk, dir)?.0)
+}
+
+/// Checks the store in `dir`, and then hands each key, once and with its value, to `take`, in the order in
+/// which the values were written. Changes nothing, and takes memory for the keys and for one value.
+///
+/// # Errors
+/// As [`check`], before anything is handed over; and that of `take`, at once.
+pub fn dump(
+    disk: &dyn Disk,
+    dir: &Path,
+    mut take: impl FnMut(&str, &str) -> Result<()>,
+) -> Result<CheckReport> {
+    let (report, live, files) = read(disk, dir)?;
+    for (segment, end) in &files.segments {
+        let mut scan = Scan::new(segment, *end);
+        loop {
+            match scan.next()? {
+                Found::Record {
+                    record: Record { key, value: Some(value), .. }, offset, ..
+                } if live.get(key) == Some(&Location { segment: segment.number, offset }) => {
+                    take(key, value)?;
+                }
+                Found::Record { .. } => {}
+                Found::End => break,
+                Found::Invalid { offset, reason } => return Err(segment.damaged(offset, reason)),
+            }
+        }
+    }
+    Ok(report)
+}
+
+type Live = HashMap<Box<str>, Location>;
+
+/// Returns beside the report where the record of each key is.
+fn read(disk: &dyn Disk, dir: &Path) -> Result<(CheckReport, Live, Files)> {
+    let dir = disk.claim(dir, Access::Read)?;
+    let Some(manifest) = Manifest::read(&*dir)? else {
+        recovery::expect_no_store(&*dir)?;
+        return Err(KvsError::NoStore { dir: dir.path().to_owned() });
+    };
+    let (mut report, mut live) = (CheckReport::default(), Live::new());
+    let mut files = recovery::read(&*dir, manifest, Access::Read, |found, segment| {
+        if let Found::Record { record, offset, len } = found {
             report.records += 1;
             report.bytes += u64::from(len);
+            let location = Location { segment: segment.number, offset };
             match record.value {
-                Some(_) => drop(keys.insert(record.key.to_owned())),
-                None => drop(keys.remove(record.key)),
+                Some(_) => drop(live.insert(record.key.into(), location)),
+                None => drop(live.remove(record.key)),
             }
         }
     })?;
     report.segments = files.segments.len() as u64;
-    report.keys = keys.len() as u64;
+    report.keys = live.len() as u64;
     report.torn_bytes = files.torn;
-    report.unnamed = files.leftovers;
-    Ok(report)
-}
-
-/// Takes a directory to read the store that must be there.
-pub(super) fn claim(disk: &dyn Disk, dir: &Path) -> Result<(Arc<dyn Dir>, Manifest)> {
-    let dir = disk.claim(dir, Access::Read)?;
-    match Manifest::read(&*dir)? {
-        Some(manifest) => Ok((dir, manifest)),
-        None => {
-            recovery::expect_no_store(&*dir)?;
-            Err(KvsError::NoStore { dir: dir.path().to_owned() })
-        }
-    }
+    report.unnamed = std::mem::take(&mut files.leftovers);
+    Ok((report, live, files))
 }

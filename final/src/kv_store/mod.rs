@@ -24,7 +24,6 @@ mod background;
 mod check;
 mod commit;
 mod compactor;
-mod dump;
 mod index;
 mod manifest;
 #[cfg(loom)]
@@ -43,8 +42,7 @@ pub mod testing;
 mod tests;
 mod writer;
 
-pub use check::{CheckReport, check};
-pub use dump::{DumpReport, dump};
+pub use check::{CheckReport, check, dump};
 pub use options::{Durability, KvStoreOptions};
 pub use salvage::salvage;
 

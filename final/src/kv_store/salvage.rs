@@ -4,8 +4,8 @@
 //! record into one, with its checksum for the place where it will be: so what is found by looking at each
 //! byte is no record yet. There are two ways to be sure.
 //!
-//! - If one bit was flipped, the checksum says which ([`record::mend`]). Then it is known where the record
-//!   ends, and a short one is saved as it was.
+//! - If one bit was flipped, the checksum says which ([`record::mend`]), in a short record and in a header.
+//!   The record is saved as it was.
 //! - Else the next record counts whose header cannot be text. Keys and values are UTF-8, so such bytes are
 //!   not in the middle of one. Of ten headers about nine are like that; whole records before the first of
 //!   them are given up, and reported with the damage.
@@ -31,9 +31,6 @@ use crate::{KvsEngine, KvsError, Result};
 use std::ops::Range;
 use std::path::Path;
 
-/// The longest record that is saved although a bit in it was flipped, in bytes. Any other damage to one so
-/// short looks like a flipped bit once in 100,000 times at most, and two flipped bits never do.
-const MENDED: usize = 4 << 10;
 /// How much is given up where the disk cannot read, in bytes.
 const BLOCK: usize = 4 << 10;
 
@@ -157,19 +154,14 @@ fn each_record(
             }
             Err(reason) => reason,
         };
-        let start = at;
-        match record::mend(&mut bytes[at..], location) {
-            Some(len) if len <= MENDED => {
-                found(at..at + len, "a bit was flipped; the record is mended and saved");
-                continue;
-            }
-            Some(len) => at += len,
-            None => {
-                let mut rest = at + record::HEADER..end;
-                at = rest.find(|at| is_trusted(&bytes, segment, *at)).unwrap_or(end);
-            }
+        if record::mend(&mut bytes[at..], location) {
+            found(at..at, "a bit was flipped; the record is mended and saved");
+            continue;
         }
-        found(start..at, reason);
+        let mut rest = at + record::HEADER..end;
+        let next = rest.find(|at| is_trusted(&bytes, segment, *at)).unwrap_or(end);
+        found(at..next, reason);
+        at = next;
     }
     Ok(())
 }

@@ -126,7 +126,7 @@ pub(crate) const PROMISES: &[Promise] = &[
                   was at one moment, with all that was acknowledged before the copy began",
         needs: &[],
         shown_by: suites::backup,
-        faults: &[("a segment copied before the manifest", "what was acknowledged is missing")],
+        faults: &[("a segment copied before the manifest", "it is not what")],
     },
     Promise {
         name: "fuzz",

@@ -131,7 +131,10 @@ impl Damage {
                 Err(error) => return Err(format!("{what}: {error}")),
             }
             let rest = match kind {
-                Kind::Cut => without(&self.disk, |file, bytes| file == path && bytes.end > place),
+                Kind::Cut => {
+                    let lost = (path.to_owned(), place as u64..u64::MAX, String::new());
+                    without(&self.disk, &[lost]).0
+                }
                 Kind::Bit | Kind::Behind => self.model.clone(),
             };
             match salvaged(&disk) {

@@ -13,14 +13,6 @@ use std::path::{Path, PathBuf};
 /// What is said not to be as it was written: in which file, which bytes, and why.
 pub type Found = (PathBuf, Range<u64>, String);
 
-/// Whether bytes of a file are said to be lost.
-pub fn is_lost(found: &[Found], file: &Path, bytes: &Range<usize>) -> bool {
-    found
-        .iter()
-        .filter(|(path, _, why)| path == file && !why.contains("mended"))
-        .any(|(_, lost, _)| lost.start < bytes.end as u64 && (bytes.start as u64) < lost.end)
-}
-
 /// What is saved of a damaged store, and what is said not to be.
 ///
 /// # Errors
@@ -28,15 +20,8 @@ pub fn is_lost(found: &[Found], file: &Path, bytes: &Range<usize>) -> bool {
 pub fn salvaged(disk: &SimulatedDisk) -> kvs_final::Result<(Model, Vec<Found>)> {
     let (new, mut saved, mut found) = (SimulatedDisk::new(), Model::new(), Vec::new());
     let before = disk.changes();
-    let (store, _) = salvage(
-        disk,
-        Path::new(DIR),
-        || open_os(&new),
-        |path, bytes, reason| {
-            found.push((path.to_owned(), bytes, reason.to_owned()));
-        },
-    )?;
-    drop(store);
+    let note = |path: &Path, bytes, why: &str| found.push((path.to_owned(), bytes, why.to_owned()));
+    drop(salvage(disk, Path::new(DIR), || open_os(&new), note)?);
     assert_eq!(disk.changes(), before);
     dump(&new, Path::new(DIR), |key, value| {
         saved.insert(key.into(), value.into());
@@ -45,30 +30,35 @@ pub fn salvaged(disk: &SimulatedDisk) -> kvs_final::Result<(Model, Vec<Found>)> 
     Ok((saved, found))
 }
 
-/// What the records of an undamaged store make, without those that are lost.
-pub fn without(
-    disk: &SimulatedDisk,
-    mut is_lost: impl FnMut(&Path, Range<usize>) -> bool,
-) -> Model {
-    let mut model = Model::new();
-    let manifest =
-        String::from_utf8(disk.content(&Path::new(DIR).join("MANIFEST")).unwrap()).unwrap();
+/// What the records of an undamaged store make, without those that were found to be lost, and which these
+/// are.
+pub fn without(disk: &SimulatedDisk, found: &[Found]) -> (Model, Vec<(PathBuf, Range<u64>)>) {
+    let (mut model, mut lost) = (Model::new(), Vec::new());
+    let manifest = disk.content(&Path::new(DIR).join("MANIFEST")).unwrap();
+    let manifest = String::from_utf8(manifest).unwrap();
     for line in manifest.lines().filter_map(|line| line.strip_prefix("segment ")) {
         let number: u64 = line.split(' ').next().unwrap().parse().unwrap();
         let path = Path::new(DIR).join(format!("{number:010}.seg"));
         let bytes = disk.content(&path).unwrap();
         for start in starts(&bytes).into_iter().skip(1) {
             let end = start + record_len(&bytes, start).unwrap();
+            let record = start as u64..end as u64;
             let text = String::from_utf8(bytes[start + 15..end].to_vec()).unwrap();
             let (key, value) = text.split_at(bytes[start + 12].into());
-            match bytes[start + 14] {
-                _ if is_lost(&path, start..end) => {}
-                1 => drop(model.insert(key.to_owned(), value.to_owned())),
-                _ => drop(model.remove(key)),
+            if found.iter().any(|(file, bytes, _)| *file == path && meet(bytes, &record)) {
+                lost.push((path.clone(), record));
+            } else if bytes[start + 14] == 1 {
+                model.insert(key.to_owned(), value.to_owned());
+            } else {
+                model.remove(key);
             }
         }
     }
-    model
+    (model, lost)
+}
+
+fn meet(some: &Range<u64>, others: &Range<u64>) -> bool {
+    some.start < others.end && others.start < some.end
 }
 
 fn segments(disk: &SimulatedDisk) -> Vec<PathBuf> {
@@ -131,18 +121,14 @@ pub fn overwritten(seed: u64, places: usize, finds_all: bool) -> Result<usize, S
             };
             saved.extend((20..bad.len()).find(whole).map(|_| ("forged".to_owned(), String::new())));
         }
-        let rest = without(&disk, |file, record| {
-            let is_lost = is_lost(&found, file, &record);
-            let is_damaged = file == path && from < record.end && record.start < to;
-            given_up += usize::from(is_lost && !is_damaged);
-            is_lost
-        });
+        let (rest, lost) = without(&disk, &found);
         if saved != rest {
-            return Err(format!(
-                "{from}..{to} of {}: {saved:?} is saved, not {rest:?}",
-                path.display()
-            ));
+            let path = path.display();
+            return Err(format!("{from}..{to} of {path}: {saved:?} is saved, not {rest:?}"));
         }
+        let damage = from as u64..to as u64;
+        given_up +=
+            lost.iter().filter(|(file, bytes)| file != path || !meet(bytes, &damage)).count();
     }
     Ok(given_up)
 }
