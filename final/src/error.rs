@@ -1,4 +1,6 @@
 use crate::EngineKind;
+use rustix::io::Errno;
+use rustix::process::{Resource, getrlimit};
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -146,6 +148,21 @@ pub enum KvsError {
         reason: String,
     },
 
+    /// Each segment of a store is an open file, and the process may not have so many.
+    #[error(
+        "{}: {segments} segments are open at a time, and the limit of open files is {limit}: raise it \
+         (`ulimit -n`, `RLIMIT_NOFILE`)",
+        dir.display()
+    )]
+    OpenFiles {
+        /// The data directory.
+        dir: PathBuf,
+        /// How many segments have to be open at a time, beside whatever else the process has open.
+        segments: usize,
+        /// How many open files the process may have.
+        limit: u64,
+    },
+
     /// A thread pool could not be made.
     #[error("thread pool: {0}")]
     Pool(String),
@@ -171,5 +188,17 @@ impl KvsError {
     /// Says which file an I/O error is about: `File::open(&path).map_err(KvsError::at(&path))?`.
     pub fn at(path: &Path) -> impl FnOnce(io::Error) -> KvsError {
         move |source| KvsError::File { path: path.to_owned(), source: Arc::new(source) }
+    }
+
+    /// The same error of a segment that could not be opened, unless the limit of open files is why: then
+    /// one that says how many the store in `dir` needs.
+    pub(crate) fn or_open_files(self, dir: &Path, segments: usize) -> KvsError {
+        match &self {
+            KvsError::File { source, .. } if Errno::from_io_error(source) == Some(Errno::MFILE) => {
+                let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+                KvsError::OpenFiles { dir: dir.to_owned(), segments, limit }
+            }
+            _ => self,
+        }
     }
 }

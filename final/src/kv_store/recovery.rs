@@ -119,7 +119,8 @@ pub(super) fn read(
     let last = manifest.segments.last().map(|(number, _)| *number);
     for &(number, end) in &manifest.segments {
         let access = if Some(number) == last { access } else { Access::Read };
-        let segment = Segment::open(dir, number, access)?;
+        let segment = Segment::open(dir, number, access)
+            .map_err(|error| error.or_open_files(dir.path(), manifest.segments.len()))?;
         let len = segment.len()?;
         let Ok(len) = u32::try_from(len) else {
             return Err(segment.damaged(u32::MAX, "the segment is longer than one can be"));

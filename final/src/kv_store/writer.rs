@@ -251,7 +251,8 @@ impl Writer {
 
         let mut catalog = self.catalog();
         let mut manifest = catalog.manifest.clone();
-        let new = Segment::create(&*self.dir, catalog.take_number())?;
+        let new = Segment::create(&*self.dir, catalog.take_number())
+            .map_err(|error| error.or_open_files(self.dir.path(), manifest.segments.len() + 1))?;
         if let Some((_, end)) = manifest.segments.last_mut() {
             *end = Some(tail.end);
         }
