@@ -25,7 +25,7 @@ const MAX_THREADS: u32 = 1024;
 const MAX_KEYS: usize = u32::MAX as usize;
 
 /// Options and arguments that are paths, and so need not be text.
-const PATHS: [&str; 1] = ["dir"];
+const PATHS: [&str; 2] = ["dir", "to"];
 
 /// The arguments that the program was started with. Prints help, version or a complaint and ends the
 /// process where that is the answer.
@@ -198,7 +198,7 @@ EXAMPLES:
     kvs server --dir DATA --addr 127.0.0.1:5000 --durability always
     kvs server --dir DATA --engine sled --pool rayon --threads 4
 
-SIGINT (ctrl-C) and SIGTERM stop it in good order."
+SIGTERM, SIGINT (ctrl-C) and SIGHUP stop it in good order."
 )]
 pub(super) struct ServerArgs {
     /// Listens here, by default on 127.0.0.1:4000; port 0 lets the system choose

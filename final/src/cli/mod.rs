@@ -4,7 +4,8 @@
 //! |---|---|
 //! | `args.rs`, `numbers.rs`, `address.rs` | the command lines |
 //! | `server.rs`, `client.rs`, `check.rs`, `dump.rs`, `restore.rs`, `bench/` | the commands |
-//! | `signals.rs` | what ends a server |
+//! | `process.rs`, `signals.rs` | what a program asks of the system; what ends a server |
+//! | `stderr.rs` | where log lines and errors go |
 //! | `prompt.rs`, `terminal.rs`, `bulk.rs` | `kvs client` on a terminal, and from a pipe |
 //! | `command.rs` | what a line at the prompt or in a pipe means |
 //! | `output.rs`, `printer.rs` | how an answer is printed, and on which thread |
@@ -22,10 +23,12 @@ mod numbers;
 mod outcome;
 mod output;
 mod printer;
+mod process;
 mod prompt;
 mod restore;
 mod server;
 mod signals;
+mod stderr;
 mod terminal;
 
 use args::{ClientArgs, KvsArgs};
@@ -80,12 +83,12 @@ fn talk(args: ClientArgs) -> Outcome {
 /// Runs a program with its log on stderr; an error goes there too, and makes the exit code 1.
 fn run(program: impl FnOnce() -> Outcome) -> ExitCode {
     let level = env_logger::Env::default().default_filter_or("info");
-    env_logger::Builder::from_env(level).format_target(false).init();
-    match program() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            print_error(&error);
-            ExitCode::FAILURE
-        }
+    let stderr = env_logger::Target::Pipe(Box::new(stderr::Log));
+    env_logger::Builder::from_env(level).format_target(false).target(stderr).init();
+    let outcome = process::prepare().and_then(|()| program());
+    if let Err(error) = &outcome {
+        print_error(error);
     }
+    stderr::finish();
+    if outcome.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -1,10 +1,10 @@
 //! How a command ends. The only file that knows `failure`: its error collects every other one, with
 //! the context in which it happened.
 
+use super::stderr;
 pub(super) use failure::{Error, ResultExt, err_msg};
 
 use super::output::printable;
-use std::io::{self, Write};
 
 /// What came of a command.
 pub(super) type Outcome<T = ()> = Result<T, Error>;
@@ -15,8 +15,7 @@ pub(super) fn print_error(error: &Error) {
     print_message(&causes.join(": "));
 }
 
-/// A line for people, on stderr, without commands to their terminal. Where nobody takes it any more, that
-/// changes nothing of what there is to do; `eprintln!` would panic.
+/// A line for people, on stderr, without commands to their terminal.
 pub(super) fn print_message(message: &str) {
-    let _ = writeln!(io::stderr(), "{}", printable(message));
+    stderr::write(format!("{}\n", printable(message)).as_bytes());
 }

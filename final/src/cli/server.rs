@@ -1,70 +1,91 @@
 //! `kvs server`.
 
 use super::args::{PoolKind, ServerArgs};
-use super::outcome::{Outcome, err_msg};
-use super::signals;
+use super::outcome::{Error, Outcome, err_msg};
+use super::{signals, stderr};
+use crate::server::Socket;
 use crate::thread_pool::{NaiveThreadPool, RayonThreadPool, SharedQueueThreadPool, ThreadPool};
 use crate::{Durability, EngineKind, KvStoreOptions, KvsEngine, KvsServer, Limits, SledKvsEngine};
-use rustix::process::{Resource, getrlimit, setrlimit};
+use rustix::process::{Resource, getrlimit};
 use std::net::ToSocketAddrs;
 
 pub(super) fn serve(args: &ServerArgs) -> Outcome {
-    let (dir, level) = (args.dir(), args.durability);
-    match EngineKind::choose(args.engine, dir)? {
-        EngineKind::Kvs => {
-            let level = level.unwrap_or_default();
-            let store = KvStoreOptions::new().durability(level).open(dir)?;
-            with_engine(store, &promise(EngineKind::Kvs, level), args)
-        }
-        EngineKind::Sled => match level.unwrap_or(Durability::Os) {
-            Durability::Os => {
-                let promise = promise(EngineKind::Sled, Durability::Os);
-                with_engine(SledKvsEngine::open(dir)?, &promise, args)
-            }
-            level => Err(err_msg(format!(
-                "sled does not sync what it writes, so its durability is `os` and not `{level}`"
-            ))),
-        },
-    }
-}
-
-/// What is said of an engine at the start.
-fn promise(engine: EngineKind, level: Durability) -> String {
-    format!("engine: {engine}; durability: {level}: {}", level.promise())
-}
-
-fn with_engine<E: KvsEngine>(engine: E, promise: &str, args: &ServerArgs) -> Outcome {
+    stderr::write_in_background()?;
     match args.pool() {
-        PoolKind::Naive => with_pool::<E, NaiveThreadPool>(engine, promise, args),
-        PoolKind::Queue => with_pool::<E, SharedQueueThreadPool>(engine, promise, args),
-        PoolKind::Rayon => with_pool::<E, RayonThreadPool>(engine, promise, args),
+        PoolKind::Naive => with_pool::<NaiveThreadPool>(args),
+        PoolKind::Queue => with_pool::<SharedQueueThreadPool>(args),
+        PoolKind::Rayon => with_pool::<RayonThreadPool>(args),
     }
 }
 
-fn with_pool<E: KvsEngine, P: ThreadPool>(engine: E, promise: &str, args: &ServerArgs) -> Outcome {
-    let (pool, threads) = (args.pool(), args.threads());
-    let limits = limited_by(raise_open_files(), args.limits());
-    let addr = args.addr();
-    let addr = match addr.to_socket_addrs().map(|mut addrs| addrs.next()) {
-        Ok(Some(addr)) => addr,
-        Ok(None) => return Err(err_msg(format!("{addr} stands for no address"))),
-        Err(error) => return Err(err_msg(format!("{addr}: {error}"))),
-    };
-    let server = KvsServer::bind_with(addr, engine, P::new(threads)?, limits.clone())?;
+/// Asks for the address and the threads, which the system may refuse, before it opens the store: a
+/// server that never serves leaves no new store behind.
+fn with_pool<P: ThreadPool>(args: &ServerArgs) -> Outcome {
+    let dir = args.dir();
+    let engine = EngineKind::choose(args.engine, dir)?;
+    let level = durability(engine, args.durability)?;
+    let socket = bind(args)?;
+    let pool = P::new(args.threads())?;
+    let said = format!(
+        "engine: {engine}; durability: {level}: {}; pool: {}, {} threads",
+        level.promise(),
+        args.pool(),
+        args.threads()
+    );
+    let limits = limited_by_open_files(args.limits());
+    match engine {
+        EngineKind::Kvs => {
+            let store = KvStoreOptions::new().durability(level).open(dir)?;
+            run(KvsServer::listen(socket, store, pool, limits.clone())?, &said, &limits)
+        }
+        EngineKind::Sled => {
+            let store = SledKvsEngine::open(dir)?;
+            run(KvsServer::listen(socket, store, pool, limits.clone())?, &said, &limits)
+        }
+    }
+}
+
+fn run<E: KvsEngine, P: ThreadPool>(
+    server: KvsServer<E, P>,
+    said: &str,
+    limits: &Limits,
+) -> Outcome {
     let handle = server.handle();
     signals::on_terminate(move || handle.shutdown())?;
-    log::info!(
-        "kvs-server {}; {promise}; pool: {pool}, {threads} threads; {limits}; listening on {}",
-        env!("CARGO_PKG_VERSION"),
-        server.local_addr()?
-    );
+    let (version, addr) = (env!("CARGO_PKG_VERSION"), server.local_addr()?);
+    log::info!("kvs-server {version}; {said}; {limits}; listening on {addr}");
     server.run()?;
     log::info!("stopped");
     Ok(())
 }
 
+fn durability(engine: EngineKind, asked: Option<Durability>) -> Outcome<Durability> {
+    match (engine, asked) {
+        (EngineKind::Kvs, level) => Ok(level.unwrap_or_default()),
+        (EngineKind::Sled, None | Some(Durability::Os)) => Ok(Durability::Os),
+        (EngineKind::Sled, Some(level)) => Err(err_msg(format!(
+            "sled does not sync what it writes, so its durability is `os` and not `{level}`"
+        ))),
+    }
+}
+
+/// Takes the first address that the name stands for and that can be had.
+fn bind(args: &ServerArgs) -> Outcome<Socket> {
+    let addr = args.addr();
+    let addrs = addr.to_socket_addrs().map_err(|error| err_msg(format!("{addr}: {error}")))?;
+    let mut refused = err_msg(format!("{addr} stands for no address"));
+    for addr in addrs {
+        match Socket::bind(addr) {
+            Ok(socket) => return Ok(socket),
+            Err(error) => refused = Error::from(error),
+        }
+    }
+    Err(refused)
+}
+
 /// Leaves a quarter of the descriptors to the engine: clients must not keep it from its files.
-fn limited_by(open_files: Option<u64>, mut limits: Limits) -> Limits {
+fn limited_by_open_files(mut limits: Limits) -> Limits {
+    let open_files = getrlimit(Resource::Nofile).current;
     let most = open_files.map_or(usize::MAX, |files| (files / 4 * 3) as usize);
     if limits.connections > most {
         log::warn!(
@@ -74,15 +95,4 @@ fn limited_by(open_files: Option<u64>, mut limits: Limits) -> Limits {
         limits.connections = most;
     }
     limits
-}
-
-/// A connection is a file descriptor, and so is a segment of the log. Most systems allow few unless
-/// asked for more. Returns how many there may be, if that is limited.
-fn raise_open_files() -> Option<u64> {
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    if let Err(error) = setrlimit(Resource::Nofile, limit) {
-        log::warn!("the limit of open files stays as it is: {error}");
-    }
-    getrlimit(Resource::Nofile).current
 }

@@ -2,6 +2,7 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | `socket.rs` | takes an address, and listens on it |
 //! | `acceptor.rs` | takes connections in, on a thread of its own |
 //! | `poller.rs` | which of them have sent something |
 //! | `schedule.rs`, `job.rs` | who serves them: jobs on a [`ThreadPool`] |
@@ -27,30 +28,26 @@ mod requests;
 mod schedule;
 mod shared;
 mod shutdown;
+mod socket;
 mod table;
 mod transfer;
 mod writes;
 
 pub use limits::Limits;
 pub use shutdown::ServerHandle;
+pub(crate) use socket::Socket;
 
-use crate::KvsEngine;
 use crate::sync::thread;
 use crate::thread_pool::ThreadPool;
-use crate::{KvsError, Result};
+use crate::{KvsEngine, Result};
 use job::Job;
 use poller::Events;
-use rustix::net::sockopt;
 use schedule::Duty;
 use shared::Shared;
 use shutdown::Housekeeping;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
-
-/// How many clients may wait to be accepted. std's 128 overflow in a burst, and a client that is
-/// turned away there tries again only after a second. The system may allow less: `somaxconn`.
-const BACKLOG: i32 = 4096;
 
 /// How long to wait before a pool that had no thread for a job is given another one.
 const RETRY_DELAY: Duration = Duration::from_millis(20);
@@ -77,19 +74,12 @@ impl<E: KvsEngine, P: ThreadPool> KvsServer<E, P> {
     /// # Errors
     /// As [`KvsServer::bind`].
     pub fn bind_with(addr: SocketAddr, engine: E, pool: P, limits: Limits) -> Result<Self> {
-        let listen = || {
-            let listener = TcpListener::bind(addr)?;
-            rustix::net::listen(&listener, BACKLOG)?;
-            // What is set here, accepted sockets have too. An answer is sent whole: to wait for more
-            // to send with it would only delay it.
-            sockopt::set_tcp_nodelay(&listener, true)?;
-            limits.notice_who_vanishes(&listener)?;
-            // TCP's urgent byte is a byte like others; else a read would stop before it.
-            sockopt::set_socket_oobinline(&listener, true)?;
-            Ok(Arc::new(listener))
-        };
-        let listener =
-            listen().map_err(|source| KvsError::Listen { addr, source: Arc::new(source) })?;
+        KvsServer::listen(Socket::bind(addr)?, engine, pool, limits)
+    }
+
+    /// Listens on an address that is taken.
+    pub(crate) fn listen(socket: Socket, engine: E, pool: P, limits: Limits) -> Result<Self> {
+        let listener = Arc::new(socket.listen(&limits)?);
         Ok(KvsServer { listener, engine, pool, shared: Arc::new(Shared::new(limits)?) })
     }
 

@@ -2,12 +2,13 @@
 
 use crate::KVS;
 use kvs_final::thread_pool::{NaiveThreadPool, RayonThreadPool, SharedQueueThreadPool, ThreadPool};
-use kvs_final::{KvsEngine, Limits, Result};
+use kvs_final::{KvStore, KvStoreOptions, KvsClient, KvsEngine, Limits, Result};
 use kvs_test_kit::engines::{Gate, Memory, gated, reads};
 use kvs_test_kit::injected::is_injected;
 use kvs_test_kit::local::{Local, stat};
 use kvs_test_kit::requests::{GET, NOTHING};
 use kvs_test_kit::{Raw, Server, until};
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -55,6 +56,62 @@ fn out_of_descriptors_a_new_client_is_told_so_and_the_others_are_served() {
             assert_eq!(client.ask(GET), NOTHING);
             clients.push(client);
         }
+    }
+}
+
+/// As many segments as a server of some size writes, and a soft limit below that number.
+#[test]
+fn a_store_of_more_segments_than_open_files_is_opened_if_the_system_allows_more() {
+    let dir = TempDir::new().unwrap();
+    let options = KvStoreOptions::new().segment_bytes(100).background(false);
+    let store = options.open(dir.path()).unwrap();
+    for number in 0..40 {
+        store.set(format!("key{number}"), "v".repeat(100)).unwrap();
+    }
+    drop(store);
+    let shell = |limit: &str, command: &str| {
+        let mut shell = Command::new("sh");
+        let script = format!("ulimit {limit} 30; exec \"$0\" {command} \"$@\"");
+        shell.args(["-c", &script, KVS]);
+        shell
+    };
+    let opens = |limit, command| shell(limit, command).arg(dir.path()).output().unwrap();
+    for command in ["check", "dump"] {
+        assert!(opens("-Sn", command).status.success());
+        let refused = opens("-n", command);
+        assert_eq!(refused.status.code(), Some(1));
+        let message = String::from_utf8(refused.stderr).unwrap();
+        let expected = "40 segments are open at a time, and the limit of open files is 30";
+        assert!(message.contains(expected), "{message}");
+    }
+    let server = Server::start(&mut shell("-Sn", "server"), dir.path()).unwrap();
+    assert_eq!(stat(&mut server.connect(), "keys"), 40);
+    assert_eq!(server.terminate().0.code(), Some(0));
+}
+
+/// `EFBIG`, with a signal that ends who doesn't take it.
+#[test]
+fn at_the_limit_of_a_file_s_length_writes_are_refused_and_resume_with_a_higher_one() {
+    for level in ["always", "os"] {
+        let dir = TempDir::new().unwrap();
+        let mut command = Command::new("prlimit");
+        command.args(["--fsize=300000:", KVS, "server", "--durability", level]);
+        let server = Server::start(&mut command, dir.path()).unwrap();
+        let mut client = KvsClient::connect(server.addr).unwrap();
+        let mut set = |key: &str| client.set(key.to_owned(), "v".repeat(100_000));
+        assert_eq!((set("a").is_ok(), set("b").is_ok()), (true, true));
+        for _ in 0..3 {
+            let refused = set("c").unwrap_err().to_string();
+            assert!(refused.contains("File too large"), "{refused}");
+        }
+        let pid = Pid::from_raw(server.pid().cast_signed());
+        let none = Rlimit { current: None, maximum: None };
+        prlimit(pid, Resource::Fsize, none).unwrap();
+        set("d").unwrap();
+        assert_eq!(server.terminate().0.code(), Some(0));
+        let store = KvStore::open(dir.path()).unwrap();
+        let found = ["a", "b", "c", "d"].map(|key| store.get(key.to_owned()).unwrap().is_some());
+        assert_eq!(found, [true, true, false, true]);
     }
 }
 

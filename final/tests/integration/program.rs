@@ -8,6 +8,7 @@ use kvs_test_kit::{Server, WATCHDOG};
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::{contains, is_empty};
 use std::ffi::OsStr;
+use std::net::TcpListener;
 use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
 use tempfile::TempDir;
@@ -267,4 +268,17 @@ fn every_acknowledged_write_survives_kill_9_under_load() {
     }
     let total: usize = acknowledged.iter().sum();
     println!("10 rounds of kill -9, {total} acknowledged writes, none lost");
+}
+
+#[test]
+fn a_server_that_cannot_have_its_address_makes_no_store() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = taken.local_addr().unwrap().to_string();
+    for engine in ["kvs", "sled"] {
+        let dir = TempDir::new().unwrap();
+        let mut server = kvs(&["server", "--engine", engine, "--addr", &addr, "--dir"]);
+        let refused = server.arg(dir.path().join("new")).timeout(WATCHDOG).assert().code(1);
+        refused.stderr(contains(format!("cannot listen on {addr}: Address already in use")));
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
 }

@@ -10,6 +10,7 @@ use kvs_test_kit::sigterm::{GET_LARGE, set, sigterm_under_load, with_large_value
 use kvs_test_kit::{Raw, Server, until};
 use rustix::net::sockopt::set_socket_recv_buffer_size;
 use std::io::Read;
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -24,7 +25,7 @@ fn sigterm_under_load_loses_no_acknowledged_write_and_cuts_no_answer() {
 }
 
 /// A connection whose socket takes little, and that has asked for the large value and not read it.
-fn reads_later(server: &Server) -> Raw {
+pub(crate) fn reads_later(server: &Server) -> Raw {
     let mut client = server.connect();
     set_socket_recv_buffer_size(client.stream(), 64 << 10).unwrap();
     client.send(GET_LARGE);
@@ -95,6 +96,51 @@ fn a_second_signal_ends_it_at_once() {
         server.signal(name);
         assert_eq!(server.end().0.code(), Some(128 + number));
     }
+}
+
+/// A terminal that is closed may send SIGHUP twice, and a service manager sends it after SIGTERM.
+#[test]
+fn sighup_ends_it_in_good_order_however_often_it_comes() {
+    for first in ["-HUP", "-TERM"] {
+        let dir = TempDir::new().unwrap();
+        let server = with_large_value(KVS, 15 << 20, &[], &dir);
+        let mut waits = reads_later(&server);
+        server.signal(first);
+        nobody_listens(server.addr);
+        server.signal("-HUP");
+        set_socket_recv_buffer_size(waits.stream(), 4 << 20).unwrap();
+        assert_eq!(waits.line().len(), (15 << 20) + FRAME);
+        drop(waits);
+        let (status, log) = server.end();
+        assert_eq!(status.code(), Some(0));
+        let number = if first == "-HUP" { 1 } else { 15 };
+        assert!(log.contains(&format!("signal {number}: stopping")), "{log}");
+        assert!(log.ends_with("stopped\n"), "{log}");
+    }
+}
+
+/// A shell ignores SIGINT for what a script runs in the background, `nohup` ignores SIGHUP, and a parent
+/// may have blocked what it takes in another way.
+#[test]
+fn signals_that_it_is_started_without_are_left_ignored_and_blocked_ones_are_taken() {
+    let dir = TempDir::new().unwrap();
+    let mut command = Command::new("env");
+    command.args([
+        "--block-signal=TERM",
+        "--ignore-signal=INT",
+        "--ignore-signal=HUP",
+        KVS,
+        "server",
+    ]);
+    let server = Server::start(&mut command, dir.path()).unwrap();
+    for signal in ["-INT", "-HUP", "-INT", "-HUP"] {
+        server.signal(signal);
+    }
+    // The system delivers lower numbers first.
+    let (status, log) = server.terminate();
+    assert_eq!(status.code(), Some(0));
+    assert!(log.contains("signal 15: stopping") && log.ends_with("stopped\n"), "{log}");
+    assert!(!log.contains("signal 1:") && !log.contains("signal 2:"), "{log}");
 }
 
 #[test]

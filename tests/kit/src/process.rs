@@ -89,6 +89,19 @@ pub fn open_sockets(pid: u32) -> usize {
     open(pid).filter(|target| matches!(target, FDTarget::Socket(_))).count()
 }
 
+/// Where process `pid` listens with IPv4, if it does.
+pub fn listens_at(pid: u32) -> Option<SocketAddr> {
+    let sockets: Vec<FDTarget> = open(pid).collect();
+    let mut all = procfs::net::tcp().unwrap().into_iter();
+    let listens = all.find(|socket| {
+        socket.state == TcpState::Listen
+            && sockets
+                .iter()
+                .any(|open| matches!(open, FDTarget::Socket(inode) if *inode == socket.inode))
+    });
+    listens.map(|socket| socket.local_address)
+}
+
 /// How many files below `dir` this process has open that were deleted.
 pub fn deleted_and_open(dir: &Path) -> usize {
     let is_deleted = |target: &FDTarget| match target {

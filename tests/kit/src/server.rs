@@ -1,6 +1,7 @@
 //! A server in a process of its own.
 
 use crate::process;
+use crate::process::listens_at;
 use crate::raw::Raw;
 use crate::wait::until;
 use std::io::{BufRead, BufReader};
@@ -59,6 +60,21 @@ impl Server {
         Ok(Server { child, addr: addr.unwrap(), log, log_reader: Some(log_reader) })
     }
 
+    /// Starts `command` as a server on a free port, with a stderr that the test has made, and waits
+    /// until it listens.
+    pub fn start_with_stderr(
+        command: &mut Command,
+        dir: &Path,
+        stderr: impl Into<Stdio>,
+    ) -> Server {
+        command.args(["--addr", "127.0.0.1:0", "--dir"]).arg(dir);
+        let child = command.stderr(stderr).spawn().unwrap();
+        let addr = SocketAddr::from(([0; 4], 0));
+        let mut server = Server { child, addr, log: Arc::default(), log_reader: None };
+        until("it listens", || listens_at(server.pid()).map(|addr| server.addr = addr).is_some());
+        server
+    }
+
     /// A new connection to it.
     pub fn connect(&self) -> Raw {
         Raw::connect(self.addr)
@@ -98,7 +114,9 @@ impl Server {
             status = self.child.try_wait().unwrap();
             status.is_some()
         });
-        self.log_reader.take().unwrap().join().unwrap();
+        if let Some(reader) = self.log_reader.take() {
+            reader.join().unwrap();
+        }
         (status.unwrap(), self.log())
     }
 }
