@@ -369,7 +369,12 @@ impl ClientOptions {
 #[structopt(name = "kvs-client", about = "Talks to a key/value server")]
 pub(super) enum RequestArgs {
     /// Prints the value of a key
-    #[structopt(after_help = "EXAMPLE:\n    kvs client get animal")]
+    #[structopt(after_help = "\
+Where there is no such key it prints `Key not found`, and the exit code is 0. --json tells that from a value.
+What a terminal could obey is printed there as a JSON string.
+
+EXAMPLE:
+    kvs client get animal")]
     Get {
         /// The key
         key: String,
@@ -390,7 +395,11 @@ EXAMPLES:
         options: ClientOptions,
     },
     /// Removes a key and its value
-    #[structopt(after_help = "EXAMPLE:\n    kvs client rm animal")]
+    #[structopt(after_help = "\
+Where there is no such key the exit code is 1.
+
+EXAMPLE:
+    kvs client rm animal")]
     Rm {
         /// The key
         key: String,
@@ -518,6 +527,6 @@ fn parse_threads(number: &str) -> Result<u32, String> {
         Ok(0) => Err("a pool needs at least one thread".into()),
         Ok(threads @ ..=MAX_THREADS) => Ok(threads),
         Ok(_) => Err(format!("a pool has at most {MAX_THREADS} threads")),
-        Err(error) => Err(format!("`{number}`: {error}")),
+        Err(_) => Err(format!("`{number}` is no number from 1 to {MAX_THREADS}")),
     }
 }

@@ -97,6 +97,7 @@ fn quoted(text: &str) -> Result<(String, &str), String> {
     let mut strings = serde_json::Deserializer::from_str(text).into_iter::<String>();
     match strings.next() {
         Some(Ok(string)) => Ok((string, &text[strings.byte_offset()..])),
+        Some(Err(error)) if error.is_eof() => Err("the closing double quote is missing".into()),
         Some(Err(error)) => Err(format!("not a JSON string: {error}")),
         None => Err("not a JSON string".into()),
     }
@@ -147,8 +148,8 @@ mod tests {
             ("rm", "a key is missing"),
             ("quit now", "`now` is too much"),
             (r#"set k "v" w"#, "`w` is too much"),
-            (r#"set k "v"#, "not a JSON string"),
-            (r#"get "k"#, "not a JSON string"),
+            (r#"set k "v"#, "the closing double quote is missing"),
+            (r#"get "\k""#, "not a JSON string"),
             (r#"set "k"v"#, "`v` follows the key without a space"),
         ] {
             let refused = parse(line).unwrap_err();

@@ -35,7 +35,7 @@ pub(super) fn prompt(remote: Remote, output: Output) -> Outcome {
     loop {
         let text = match editor.readline(&format!("{}> ", session.remote.addr)) {
             Ok(text) => text,
-            // ctrl-C: the line is dropped.
+            // ctrl-C drops the line, and as usual what was typed ahead.
             Err(ReadlineError::Interrupted) => continue,
             Err(ReadlineError::Eof) => return Ok(()),
             // rustyline forgets what it has read behind such a byte, so what comes next could begin in

@@ -161,7 +161,10 @@ impl Pipeline {
                 Err(KvsError::KeyNotFound)
             }
             Ok(Response::Err(message)) => Err(KvsError::Server(message)),
-            Err(error) => return Err(KvsError::Protocol(error.to_string())),
+            Err(error) => {
+                let message = format!("the answer is none of a kvs server ({error})");
+                return Err(KvsError::Protocol(message));
+            }
         };
         if let Some(slot) = self.awaited.pop_front().and_then(|slot| slot.upgrade()) {
             *lock(&slot) = Some(answer);

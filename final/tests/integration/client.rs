@@ -303,7 +303,7 @@ fn an_answer_that_makes_no_sense_ends_the_connection() {
     }
     let (mut client, server) = patient(answers(b"{\"Ok\":\"\xff\"}\n"));
     assert!(matches!(get(&mut client), Err(KvsError::Protocol(_))));
-    is_given_up(client, server, "protocol");
+    is_given_up(client, server, "the answer is none of a kvs server");
 }
 
 #[test]

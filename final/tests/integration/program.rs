@@ -37,6 +37,8 @@ fn an_argument_that_is_no_text_is_refused_unless_it_is_a_path() {
 
 #[test]
 fn more_threads_than_a_server_has_a_use_for_are_refused_before_anything_else() {
+    let many = kvs(&["server", "--threads", "many"]).assert().code(1);
+    many.stderr(contains("`many` is no number from 1 to 1024"));
     for (pool, threads) in [("rayon", "100000"), ("queue", "20000"), ("naive", "1025")] {
         let dir = TempDir::new().unwrap();
         let server = ["server", "--addr", "127.0.0.1:0", "--pool", pool, "--threads", threads];
