@@ -95,9 +95,13 @@ impl Bulk {
     /// A line that is longer than by default may be allowed by this server.
     fn ask_for_limit(&mut self) -> Outcome {
         self.settle(0)?;
-        let stats = self.client.stats()?;
-        let mut limits = stats.lines().filter_map(|line| line.strip_prefix("max_request_bytes "));
-        if let Some(limit) = limits.next().and_then(|limit| limit.parse().ok()) {
+        let stats = match self.client.stats() {
+            // It may be one that has no stats.
+            Err(error) if error.is_answer() => return Ok(()),
+            stats => stats?,
+        };
+        let limit = stats.lines().find_map(|line| line.strip_prefix("max_request_bytes "));
+        if let Some(limit) = limit.and_then(|limit| limit.parse().ok()) {
             self.longest_line = limit;
         }
         Ok(())
