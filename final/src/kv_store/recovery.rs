@@ -69,13 +69,14 @@ pub(super) fn open(dir: &dyn Dir, index: &Index) -> Result<Files> {
 
 fn create(dir: &dyn Dir) -> Result<Files> {
     expect_no_store(dir)?;
+    let nothing = Manifest { next: 1, segments: Vec::new() };
+    remove(dir, &leftovers(dir, &nothing)?)?;
     let segment = Segment::create(dir, 1)?;
     let manifest = Manifest { next: 2, segments: vec![(1, None)] };
     manifest.write(dir).map_err(manifest::WriteError::into_inner)?;
-    let leftovers = leftovers(dir, &manifest)?;
-    remove(dir, &leftovers)?;
     dir.warn_of_new_store();
-    Ok(Files { manifest, segments: vec![(segment, segment::HEADER)], torn: 0, leftovers })
+    let segments = vec![(segment, segment::HEADER)];
+    Ok(Files { manifest, segments, torn: 0, leftovers: BTreeMap::new() })
 }
 
 /// Where there is no manifest there never was a store, or it would be a loss to make a new one.
@@ -85,21 +86,20 @@ pub(super) fn expect_no_store(dir: &dyn Dir) -> Result<()> {
         if name.starts_with("kvs-") && name.ends_with(".log") {
             return Err(KvsError::Format { path, found: "a log in the stages' format".to_owned() });
         }
-        if segment::number_of(&name).is_some() {
-            // The first segment is made before the manifest; a crash between leaves it empty.
-            let file = dir.open(&name, Access::Read).map_err(KvsError::at(&path))?;
-            if file.len().map_err(KvsError::at(&path))? > segment::HEADER.into() {
-                let reason = "there are segments but no manifest".to_owned();
-                return Err(KvsError::Damaged {
-                    path: dir.path().join(manifest::NAME),
-                    offset: 0,
-                    reason,
-                });
-            }
-            dir.remove(&name).map_err(KvsError::at(&path))?;
+        // The first segment is made before the manifest; a crash between leaves it empty.
+        if segment::number_of(&name).is_some() && !is_empty(dir, &name)? {
+            let path = dir.path().join(manifest::NAME);
+            let reason = "there are segments but no manifest".to_owned();
+            return Err(KvsError::Damaged { path, offset: 0, reason });
         }
     }
     Ok(())
+}
+
+/// Whether a segment's file is no longer than its header, which is durable before anything else is written.
+fn is_empty(dir: &dyn Dir, name: &str) -> Result<bool> {
+    let len = dir.open(name, Access::Read).and_then(|file| file.len());
+    Ok(len.map_err(KvsError::at(&dir.path().join(name)))? <= segment::HEADER.into())
 }
 
 /// Reads all records in their order and hands each to `apply`, with its segment. Changes nothing. Only
@@ -262,8 +262,7 @@ pub(super) fn leftovers(dir: &dyn Dir, manifest: &Manifest) -> Result<BTreeMap<S
                     records += 1;
                 }
             }
-            // The power failed before its header was durable.
-            Err(KvsError::Damaged { .. }) => {}
+            Err(KvsError::Damaged { .. }) if is_empty(dir, &name)? => {}
             Err(error) => return Err(error),
         }
         leftovers.insert(name, records);

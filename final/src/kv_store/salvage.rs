@@ -56,7 +56,10 @@ pub fn salvage(
     let mut there: Vec<u64> = names.iter().filter_map(|name| segment::number_of(name)).collect();
     let path = dir.path().join(manifest::NAME);
     // One that is older than a segment does not name all.
-    let is_up_to_date = |manifest: &Manifest| recovery::leftovers(dir, manifest).map(drop);
+    let is_up_to_date = |manifest: &Manifest| match recovery::leftovers(dir, manifest) {
+        Ok(_) | Err(KvsError::Damaged { offset: 0, .. }) => Ok(()),
+        Err(error) => Err(error),
+    };
     let manifest = Manifest::read(dir)
         .and_then(|manifest| manifest.iter().try_for_each(is_up_to_date).map(|()| manifest));
     let segments = match manifest {

@@ -128,6 +128,10 @@ fn a_segment_that_was_written_to_after_the_manifest_is_not_taken_for_a_leftover(
     // More than the segment before has room for.
     set(&store, "c", &"3".repeat(400));
     drop(store);
+    let stranger = Path::new(DIR).join("0000000009.seg");
+    disk.set_content(&stranger, vec![1; FIRST + 1]);
+    is_damaged(open(&disk.snapshot()), &stranger, 0);
+    disk.delete(&stranger);
     disk.set_content(&path, old);
     let newest = Path::new(DIR).join("0000000004.seg");
     is_damaged(check(&disk, Path::new(DIR)), &newest, FIRST);

@@ -76,7 +76,9 @@ fn what_has_no_manifest_is_no_store_or_has_lost_it() {
     let manifest = Path::new(DIR).join("MANIFEST");
     disk.delete(&manifest);
     // As if the power had failed before the first manifest.
+    let files = disk.files();
     assert!(matches!(check(&disk, Path::new(DIR)), Err(KvsError::NoStore { .. })));
+    assert_eq!(disk.files(), files);
     let store = open(&disk).unwrap();
     store.set("k".to_owned(), "v".to_owned()).unwrap();
     drop(store);
