@@ -265,7 +265,7 @@ fn parse_marker(path: &Path, name: &str) -> Result<Option<EngineKind>> {
         name => name.parse().map(Some).map_err(|reason| KvsError::Damaged {
             path: path.to_owned(),
             offset: 0,
-            reason,
+            reason: format!("{reason}; without this file, the data beside it says which it is"),
         }),
     }
 }
@@ -283,6 +283,9 @@ mod tests {
         fs::write(dir.path().join(MARKER), "granite\n").unwrap();
         let error =
             DataDir::open(dir.path(), EngineKind::Kvs, Access::Write).unwrap_err().to_string();
-        assert!(error.contains("`granite` is no engine"), "{error}");
+        assert!(
+            error.contains("`granite` is no engine; there are `kvs` and `sled`; without this file"),
+            "{error}"
+        );
     }
 }

@@ -30,13 +30,13 @@ pub(super) fn salvage(dir: &Path, to: &Path) -> Outcome {
     let mut output = io::stdout();
     let (store, records) = kv_store::salvage(&RealDisk, dir, open, |path, bytes, reason| {
         places += 1;
-        let (path, len) = (path.display(), bytes.end - bytes.start);
+        let (path, start, len) = (path.display(), bytes.start, bytes.end - bytes.start);
         // Who does not listen still wants the rest to be saved.
-        let _ = writeln!(output, "{path}: {len} bytes at {}: {reason}", bytes.start);
+        let _ = writeln!(output, "{path}: at byte {start}, {len} bytes lost: {reason}");
     })?;
     writeln!(output, "{records} records are saved, {} keys", store.stats().keys)?;
     if places > 0 {
-        Err(err_msg(format!("{places} places are not as they were written")))
+        Err(err_msg(format!("what is listed was not as it should be: {places} places")))
     } else {
         Ok(())
     }

@@ -109,8 +109,8 @@ fn check_reports_and_changes_nothing_and_refuses_damage() {
     let salvage = || kvs(&["check", "--salvage", "--to"]).args([new.path(), dir.path()]).assert();
     let saved = salvage().failure().stdout(contains("10 records are saved, 10 keys"));
     let saved =
-        saved.stdout(contains("0000000001.seg: 0 bytes at 44: a bit was flipped; the record is"));
-    saved.stderr(contains("1 places are not as they were written"));
+        saved.stdout(contains("0000000001.seg: at byte 44, 0 bytes lost: a bit was flipped"));
+    saved.stderr(contains("not as it should be: 1 places"));
     assert_eq!(files(dir.path()), before);
     salvage().failure().stderr(contains("is not empty"));
     let store = KvStore::open(new.path()).unwrap();
@@ -134,6 +134,8 @@ fn a_torn_tail_is_cut_and_reported_once() {
         format!("0000000001.seg: 4 bytes of a torn tail are truncated at byte {}", bytes.len());
     bytes.extend(b"torn");
     std::fs::write(&path, bytes).unwrap();
+    let dump = kvs(&["dump"]).arg(dir.path()).assert().success();
+    dump.stderr(contains("4 bytes of a torn tail are left out"));
     let log = said();
     assert!(log.contains(&message), "{log}");
     assert!(!said().contains("torn"), "it was cut");
