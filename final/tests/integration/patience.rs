@@ -208,11 +208,11 @@ fn a_bench_whose_server_hangs_ends_at_its_timeout() {
     for args in [&[][..], &["--pipeline", "8"], &["--connect-each"]] {
         let dir = TempDir::new().unwrap();
         let server = kvs_server(&[], &dir);
-        let bench = bench(&server, &[args, &["--timeout", "0.5"]].concat());
+        let bench = bench(&server, &[args, &["--timeout", TIMEOUT]].concat());
         server.signal("-STOP");
         let (answered, failed, message) = reported(bench);
         assert_eq!((answered + failed).to_string(), ENDLESS, "the rest counts as failed");
-        assert_eq!(message, "the first error: the server gave no answer within 500ms\n");
+        assert_eq!(message, "the first error: the server gave no answer within 2s\n");
     }
 }
 

@@ -111,15 +111,20 @@ impl BenchClient {
     /// Makes a new connection. While nobody takes it, as during a restart, it asks again for as long as
     /// one may take.
     fn connect(&mut self) -> Result<()> {
-        let since = Instant::now();
+        let mut waited = Duration::ZERO;
         loop {
+            let since = Instant::now();
             match self.remote.try_connect() {
                 Ok(client) => {
                     self.client = client;
                     return Ok(());
                 }
-                Err(error) if since.elapsed() >= self.remote.options.connect => return Err(error),
-                Err(_) => thread::sleep(RETRY),
+                Err(error) if waited >= self.remote.options.connect => return Err(error),
+                Err(_) => {
+                    // A sleep in which the process is stopped is no longer than another.
+                    waited += since.elapsed() + RETRY;
+                    thread::sleep(RETRY);
+                }
             }
         }
     }
