@@ -1,6 +1,6 @@
 //! What `kvs` offers to those who use a server: requests from a pipe, a prompt, stats, a bench.
 
-use crate::{KVS, kvs, kvs_server};
+use crate::{KVS, kvs, kvs_server, spawn};
 use assert_cmd::assert::Assert;
 use kvs_final::KvsClient;
 use kvs_test_kit::{Server, WATCHDOG};
@@ -8,7 +8,7 @@ use predicates::prelude::PredicateBooleanExt;
 use predicates::str::{contains, is_empty, is_match};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use tempfile::TempDir;
 
 fn start() -> (Server, TempDir) {
@@ -115,13 +115,7 @@ fn a_line_without_end_is_refused_at_the_servers_limit() {
     for (limit, bytes) in [("1M", Some(1 << 20)), ("16M", Some(16 << 20)), ("32M", None)] {
         let dir = TempDir::new().unwrap();
         let server = kvs_server(&["--max-request", limit, "--max-value", "32M"], &dir);
-        let mut child = Command::new(KVS)
-            .args(["client", "--addr", &server.addr.to_string()])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = spawn(&["client"], server.addr);
         let (mut input, output) = (child.stdin.take().unwrap(), child.stderr.take().unwrap());
         let (message, messages) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
@@ -157,12 +151,7 @@ fn a_hundred_thousand_lines_are_loaded() {
 #[test]
 fn a_line_is_done_before_the_next_one_is_waited_for() {
     let (server, _dir) = start();
-    let mut child = Command::new(KVS)
-        .args(["client", "--addr", &server.addr.to_string()])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = spawn(&["client"], server.addr);
     let (mut input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
     let mut output = BufReader::new(output).lines();
     for n in 0..3 {
@@ -260,23 +249,6 @@ fn a_bench_finds_values_that_are_wrong() {
         .failure()
         .stdout(is_match("errors +50\n").unwrap())
         .stderr("the first error: a key had not the value it was given\n");
-}
-
-#[test]
-fn a_bench_whose_server_goes_away_ends_with_errors() {
-    let (server, _dir) = start();
-    let addr = server.addr.to_string();
-    let (mut probe, mut server) = (KvsClient::connect(server.addr).unwrap(), server);
-    let args = ["bench", "--addr", &addr, "--requests", "1000000000", "--pipeline", "4"];
-    let child =
-        Command::new(KVS).args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // The keys are there, so it has begun.
-    while probe.get("bench-16-999".to_owned()).unwrap().is_none() {}
-    server.kill();
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    let message = String::from_utf8(output.stderr).unwrap();
-    assert!(!message.is_empty());
 }
 
 #[test]

@@ -39,7 +39,8 @@ mod timeouts;
 mod whereabouts;
 
 use kvs_test_kit::Server;
-use std::process::Command;
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 const KVS: &str = env!("CARGO_BIN_EXE_kvs");
@@ -49,6 +50,13 @@ fn kvs(args: &[&str]) -> assert_cmd::Command {
     let mut command = assert_cmd::Command::new(KVS);
     command.args(args);
     command
+}
+
+/// The program `kvs` with these arguments, running, with pipes to all that it reads and writes.
+fn spawn(args: &[&str], server: SocketAddr) -> Child {
+    let mut command = Command::new(KVS);
+    command.args(args).args(["--addr", &server.to_string()]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
 /// `kvs server` with these options, in a process of its own.

@@ -1,14 +1,14 @@
 //! Clients that wait: for a server that is slow or hangs, while they are stopped themselves, and for
 //! those who read their output.
 
-use crate::{KVS, kvs_server};
+use crate::{KVS, kvs_server, spawn};
 use kvs_final::KvsClient;
 use kvs_test_kit::process::{is_connecting, peak_resident, signal, tasks};
 use kvs_test_kit::wait::settle;
 use kvs_test_kit::{Raw, Server, until};
 use std::io::Write;
 use std::net::TcpListener;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Output};
 use std::thread;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -23,15 +23,8 @@ fn listen() -> TcpListener {
 
 /// A client of the server that a test plays, with this on its stdin.
 fn client(listener: &TcpListener, args: &[&str], input: impl Into<Vec<u8>>) -> Child {
-    let addr = listener.local_addr().unwrap().to_string();
-    let mut child = Command::new(KVS)
-        .args(args)
-        .args(["--timeout", TIMEOUT, "--addr", &addr])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let addr = listener.local_addr().unwrap();
+    let mut child = spawn(&[args, &["--timeout", TIMEOUT]].concat(), addr);
     let (mut stdin, input) = (child.stdin.take().unwrap(), input.into());
     thread::spawn(move || stdin.write_all(&input));
     child
@@ -147,12 +140,7 @@ fn a_client_whose_output_waits_takes_its_answers_and_asks_for_little_more() {
     let value = "v".repeat(20_000);
     let mut other = KvsClient::connect(server.addr).unwrap();
     other.set("k".to_owned(), value.clone()).unwrap();
-    let mut client = Command::new(KVS)
-        .args(["client", "--addr", &server.addr.to_string()])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut client = spawn(&["client"], server.addr);
     client.stdin.take().unwrap().write_all("get k\n".repeat(GETS).as_bytes()).unwrap();
     settle(client.id());
     until("no answer waits", || other.stats().unwrap().contains("bytes_buffered 0\n"));
@@ -169,14 +157,7 @@ const ENDLESS: &str = "1000000000000";
 
 /// A bench that has begun, of a server that goes on.
 fn bench(server: &Server, args: &[&str]) -> Child {
-    let addr = server.addr.to_string();
-    let bench = Command::new(KVS)
-        .args(["bench", "--requests", ENDLESS, "--addr", &addr])
-        .args(args)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let bench = spawn(&[&["bench", "--requests", ENDLESS], args].concat(), server.addr);
     serves_a_bench(server);
     bench
 }
@@ -204,15 +185,18 @@ fn reported(mut bench: Child) -> (u64, u64, String) {
 }
 
 #[test]
-fn a_bench_whose_server_hangs_ends_at_its_timeout() {
-    for args in [&[][..], &["--pipeline", "8"], &["--connect-each"]] {
-        let dir = TempDir::new().unwrap();
-        let server = kvs_server(&[], &dir);
-        let bench = bench(&server, &[args, &["--timeout", TIMEOUT]].concat());
-        server.signal("-STOP");
-        let (answered, failed, message) = reported(bench);
-        assert_eq!((answered + failed).to_string(), ENDLESS, "the rest counts as failed");
-        assert_eq!(message, "the first error: the server gave no answer within 2s\n");
+fn a_bench_whose_server_hangs_or_goes_away_ends_at_its_timeout() {
+    let hangs = "the first error: the server gave no answer within 2s\n";
+    for (signal, message) in [("-STOP", hangs), ("-KILL", "the first error: ")] {
+        for args in [&[][..], &["--pipeline", "8"], &["--connect-each"]] {
+            let dir = TempDir::new().unwrap();
+            let server = kvs_server(&[], &dir);
+            let bench = bench(&server, &[args, &["--timeout", TIMEOUT]].concat());
+            server.signal(signal);
+            let (answered, failed, errors) = reported(bench);
+            assert_eq!((answered + failed).to_string(), ENDLESS, "the rest counts as failed");
+            assert!(errors.starts_with(message), "{errors}");
+        }
     }
 }
 
