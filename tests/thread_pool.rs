@@ -45,8 +45,10 @@ fn assert_has_all_threads<P: ThreadPool>(pool: &P) {
     }
 }
 
-/// A payload that panics again when it is dropped.
-struct Bomb;
+/// A payload that panics again when it is dropped, and owns something as well.
+struct Bomb {
+    _owned: Sender<()>,
+}
 
 impl Drop for Bomb {
     fn drop(&mut self) {
@@ -54,18 +56,17 @@ impl Drop for Bomb {
     }
 }
 
+/// And keep nothing: the sender goes with its job, whether the job owns it or what it panics with.
 fn panicking_jobs_cost_no_thread<P: ThreadPool>() {
     let pool = P::new(THREADS).unwrap();
     let (done, jobs) = channel();
     for number in 0..50 {
         let done: Sender<()> = done.clone();
-        pool.spawn(move || {
-            let _dropped_when_the_job_ends = done;
-            match number % 3 {
-                0 => panic!("text"),
-                1 => panic!("text with {number}"),
-                _ => panic_any(Bomb),
-            }
+        pool.spawn(move || match number % 4 {
+            0 => panic!("text"),
+            1 => panic!("text with {number} and {done:?}"),
+            2 => panic_any(done),
+            _ => panic_any(Bomb { _owned: done }),
         });
     }
     drop(done);

@@ -15,12 +15,12 @@ pub(crate) fn catch_panic(work: impl FnOnce()) {
     }
 }
 
-/// Drops what a panic left, if that cannot panic again.
+/// Drops what a panic left, and with it what that owns: a file, a sender.
 ///
-/// The payload of `panic!` is text. `panic_any` allows every type, also one whose own `Drop`
-/// panics, which here would end the thread or the process: such a payload is leaked.
+/// `panic_any` allows a payload of any type, also one whose own `Drop` panics, which here would
+/// end the thread or the process. So that is caught as well, and what the second panic left is leaked.
 pub(crate) fn discard(payload: Box<dyn Any + Send>) {
-    if !payload.is::<&str>() && !payload.is::<String>() {
-        std::mem::forget(payload);
+    if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(second);
     }
 }

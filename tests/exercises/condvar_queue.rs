@@ -62,15 +62,13 @@ impl Queue {
     }
 }
 
-/// A worker's life. A panic is the end of its job; the payload is dropped, unless its own drop might
-/// panic again.
+/// A worker's life. A panic is the end of its job, and a panic of its payload's own drop is caught too.
 fn work(queue: &Queue) {
     while let Some(job) = queue.pop() {
         if let Err(payload) = catch_unwind(AssertUnwindSafe(job))
-            && !payload.is::<&str>()
-            && !payload.is::<String>()
+            && let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload)))
         {
-            mem::forget(payload);
+            mem::forget(second);
         }
     }
 }
@@ -164,8 +162,10 @@ mod tests {
         });
     }
 
-    /// A payload that panics again when it is dropped.
-    struct Bomb;
+    /// A payload that panics again when it is dropped, and owns something as well.
+    struct Bomb {
+        _owned: Sender<()>,
+    }
 
     impl Drop for Bomb {
         fn drop(&mut self) {
@@ -174,15 +174,19 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_costs_no_thread() {
+    fn a_panic_costs_no_thread_and_keeps_nothing() {
         let pool = pool();
+        let (done, jobs) = channel();
         for number in 0..50 {
+            let done = done.clone();
             pool.spawn(move || match number % 3 {
-                0 => panic!("text"),
-                1 => panic!("text with {number}"),
-                _ => panic_any(Bomb),
+                0 => panic!("text with {number} and {done:?}"),
+                1 => panic_any(done),
+                _ => panic_any(Bomb { _owned: done }),
             });
         }
+        drop(done);
+        assert_eq!(jobs.recv_timeout(WATCHDOG), Err(RecvTimeoutError::Disconnected));
         assert_has_all_threads(&pool);
     }
 

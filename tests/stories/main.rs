@@ -14,6 +14,7 @@ mod child;
 mod buffered_failure;
 mod deleted_file;
 mod early_index;
+mod fatal_jobs;
 mod idle_clients;
 mod kept_guard;
 mod lock_twice;

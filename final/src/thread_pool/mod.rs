@@ -21,7 +21,9 @@ pub trait ThreadPool: Sized {
     fn new(threads: u32) -> Result<Self>;
 
     /// Runs `job` on one of the pool's threads, soon. Does not wait for it. A job that panics harms
-    /// no other.
+    /// no other. What ends the process, as on every thread: a drop that panics while a panic is on
+    /// its way, a thread-local whose drop panics, a stack that overflows; and with `panic = "abort"`
+    /// every panic.
     fn spawn<F>(&self, job: F)
     where
         F: FnOnce() + Send + 'static;

@@ -13,8 +13,10 @@ const THREADS: usize = 4;
 /// So many jobs may wait: the naive pool has a thread for each.
 const AHEAD: u64 = 500;
 
-/// A payload that panics when it is dropped.
-struct Bomb;
+/// A payload that panics when it is dropped, and owns something as well.
+struct Bomb {
+    _owned: Arc<()>,
+}
 
 impl Drop for Bomb {
     fn drop(&mut self) {
@@ -34,17 +36,15 @@ fn panic_in<P: ThreadPool>(prefix: &str, standing: usize, jobs: u64) {
         assert!(own >= standing, "{own} of {standing} threads are left");
     };
     until("its threads are there", || own() == standing);
-    // Each job has a share of it, until it has ended.
+    // Each job has a share of it, until it has ended and what it panicked with is dropped.
     let jobs_left = Arc::new(());
     for number in 0..jobs {
         let left = Arc::clone(&jobs_left);
-        pool.spawn(move || {
-            let _left = left;
-            match number % 10 {
-                9 => panic_any(Bomb),
-                8 => panic!("text with {number}"),
-                _ => panic!("text"),
-            }
+        pool.spawn(move || match number % 10 {
+            9 => panic_any(Bomb { _owned: left }),
+            8 => panic_any(left),
+            7 => panic!("text with {left:?}"),
+            _ => panic!("text"),
         });
         if number % AHEAD == AHEAD - 1 {
             until("the jobs end", || {

@@ -230,7 +230,7 @@ pub(crate) const PROMISES: &[Promise] = &[
     },
     Promise {
         name: "panics",
-        promise: "A job that panics costs that job alone, and a dropped pool leaves no thread",
+        promise: "A job that panics costs that job alone, unless a drop panics meanwhile, and a dropped pool leaves no thread",
         needs: &[],
         shown_by: panics::cost_their_job_alone,
         faults: &[("a pool whose threads die", "threads are left")],
