@@ -2,6 +2,11 @@
 
 use kvs_test_kit::Server;
 use kvs_test_kit::requests::{FOUND, GET, NOTHING, SET};
+#[cfg(all(target_os = "linux", not(stage = "final")))]
+use kvs_test_kit::{
+    process::{limit_open_files, tasks},
+    until,
+};
 use std::net::Shutdown;
 use std::process::Command;
 use tempfile::TempDir;
@@ -137,6 +142,26 @@ fn clients_that_vanish_do_not_disturb_the_next_one() {
         server.connect().send(format!("{GET}\n{end}").repeat(1000));
     }
     assert_eq!(server.connect().ask(GET), FOUND);
+}
+
+/// `final` has a descriptor in reserve to refuse with, and a test of its own.
+#[cfg(all(target_os = "linux", not(stage = "final")))]
+#[test]
+fn a_server_out_of_descriptors_warns_once_and_goes_on_when_it_has_some() {
+    let dir = TempDir::new().unwrap();
+    let server = start(&dir);
+    let limit = limit_open_files(server.pid(), 0);
+    let mut client = server.connect();
+    client.send_line(GET);
+    let warnings = || server.log().matches("cannot accept").count();
+    until("it warns", || warnings() > 0);
+    // It sleeps after each attempt.
+    let switches = || tasks(server.pid()).iter().map(|task| task.switches).sum::<u64>();
+    let before = switches();
+    until("it has tried often", || switches() > before + 20);
+    assert_eq!(warnings(), 1);
+    limit_open_files(server.pid(), limit);
+    assert_eq!(client.line(), NOTHING);
 }
 
 #[cfg(from_stage = "5")]

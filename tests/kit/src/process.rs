@@ -2,7 +2,7 @@
 
 use procfs::net::TcpState;
 use procfs::process::{FDTarget, Process, Status};
-use rustix::process::{Resource, getrlimit, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit, setrlimit};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
@@ -82,6 +82,12 @@ pub fn peak_resident(pid: u32) -> u64 {
 /// How many files and sockets process `pid` has open.
 pub fn open_files(pid: u32) -> usize {
     process(pid).fd_count().unwrap()
+}
+
+/// Lets process `pid` have so many files open and no more. Returns how many it could have before.
+pub fn limit_open_files(pid: u32, most: u64) -> u64 {
+    let limit = Rlimit { current: Some(most), maximum: getrlimit(Resource::Nofile).maximum };
+    prlimit(Pid::from_raw(pid.cast_signed()), Resource::Nofile, limit).unwrap().current.unwrap()
 }
 
 /// How many sockets process `pid` has open.

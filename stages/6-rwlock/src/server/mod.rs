@@ -57,7 +57,7 @@ impl<E: KvsEngine, P: ThreadPool> KvsServer<E, P> {
                 }
                 Err(error) => {
                     // Out of descriptors, most likely: trying again at once would only spin.
-                    log::warn!("cannot accept: {error}");
+                    kvs_common::warn_seldom(format_args!("cannot accept: {error}"));
                     thread::sleep(Duration::from_millis(50));
                 }
             }
