@@ -196,9 +196,9 @@ mod bounded {
             return;
         }
         let before = own_threads();
-        let Err(error) = P::new(100_000) else { panic!("100,000 threads in a gigabyte") };
+        let Err(error) = P::new(60_000) else { panic!("60,000 threads in a gigabyte") };
         let words = error.to_string();
-        assert!(words.contains("cannot start thread") && words.contains("of 100000"), "{words}");
+        assert!(words.contains("cannot start thread") && words.contains("of 60000"), "{words}");
         wait_for_threads(before);
         assert_has_all_threads(&P::new(THREADS).unwrap());
     }
@@ -324,6 +324,16 @@ fn rayon_thread_pool_dropped_inside_its_own_job_ends_its_threads() {
 #[test]
 fn rayon_thread_pool_zero_threads_are_refused() {
     bounded::zero_threads_are_refused::<RayonThreadPool>();
+}
+
+#[cfg(all(from_stage = "5", target_os = "linux"))]
+#[test]
+fn rayon_thread_pool_more_threads_than_rayon_can_have_are_refused() {
+    let test = "rayon_thread_pool_more_threads_than_rayon_can_have_are_refused";
+    if in_a_process_with_few_threads(test) {
+        let Err(error) = RayonThreadPool::new(65_536) else { panic!("65,536 threads") };
+        assert!(error.to_string().contains("at most 65535 threads"), "{error}");
+    }
 }
 
 #[cfg(all(from_stage = "5", target_os = "linux"))]

@@ -19,6 +19,10 @@ impl ThreadPool for RayonThreadPool {
         if threads == 0 {
             return Err(KvsError::Pool("a pool needs at least one thread".into()));
         }
+        let most = rayon::max_num_threads();
+        if threads as usize > most {
+            return Err(KvsError::Pool(format!("a pool of rayon has at most {most} threads")));
+        }
         let mut started = Vec::new();
         let built = rayon::ThreadPoolBuilder::new()
             .num_threads(threads as usize)
