@@ -185,6 +185,30 @@ mod bounded {
         }
     }
 
+    /// The order in which one thread runs a job that spawns a, b and c, and as many jobs from outside
+    /// (o) as were spawned before those.
+    pub fn order<P: ThreadPool + Send + Sync + 'static>() -> String {
+        let pool = Arc::new(P::new(1).unwrap());
+        let (open, gate) = channel();
+        let (done, order) = channel();
+        let (inner, inner_done) = (Arc::clone(&pool), done.clone());
+        pool.spawn(move || {
+            gate.recv().unwrap();
+            for job in ['a', 'b', 'c'] {
+                let done = inner_done.clone();
+                inner.spawn(move || done.send(job).unwrap());
+            }
+        });
+        // The thread is held, and no `spawn` waits for it.
+        for _ in 0..10_000 {
+            let done = done.clone();
+            pool.spawn(move || done.send('o').unwrap());
+        }
+        drop(done);
+        open.send(()).unwrap();
+        order.iter().collect()
+    }
+
     pub fn zero_threads_are_refused<P: ThreadPool>() {
         let Err(error) = P::new(0) else { panic!("a pool without threads") };
         assert!(error.to_string().contains("at least one thread"), "{error}");
@@ -278,6 +302,12 @@ fn shared_queue_thread_pool_dropped_inside_its_own_job_ends_its_threads() {
 
 #[cfg(from_stage = "4")]
 #[test]
+fn shared_queue_thread_pool_runs_jobs_in_the_order_in_which_they_were_spawned() {
+    assert_eq!(bounded::order::<SharedQueueThreadPool>(), "o".repeat(10_000) + "abc");
+}
+
+#[cfg(from_stage = "4")]
+#[test]
 fn shared_queue_thread_pool_zero_threads_are_refused() {
     bounded::zero_threads_are_refused::<SharedQueueThreadPool>();
 }
@@ -318,6 +348,12 @@ fn rayon_thread_pool_jobs_that_wait_are_run_before_drop_returns() {
 #[test]
 fn rayon_thread_pool_dropped_inside_its_own_job_ends_its_threads() {
     bounded::dropping_the_pool_inside_its_own_job_ends_its_threads::<RayonThreadPool>();
+}
+
+#[cfg(from_stage = "5")]
+#[test]
+fn rayon_thread_pool_runs_first_what_a_job_spawned_last() {
+    assert_eq!(bounded::order::<RayonThreadPool>(), "cba".to_owned() + &"o".repeat(10_000));
 }
 
 #[cfg(from_stage = "5")]

@@ -5,6 +5,9 @@ use std::thread::{self, JoinHandle};
 /// A fixed number of threads, each with a queue of its own; a thread without work steals from the
 /// others. The work is rayon's.
 ///
+/// Its queues have no limit, so `spawn` never waits. A thread takes first what its own jobs spawned,
+/// the last of it first, and what came from outside the pool only when it finds nothing else.
+///
 /// rayon ends the process when a job panics, unless it is told what else to do. And its own drop
 /// waits for nobody, so the threads are started and joined here. As with the shared queue the jobs
 /// that wait are still run when the pool is dropped, and a drop from inside a job waits for nobody.
