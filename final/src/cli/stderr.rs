@@ -11,6 +11,7 @@
 
 use super::outcome::Outcome;
 use crossbeam::channel::{self, Receiver, Sender};
+use nix::sys::signal::{SigSet, Signal};
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{self, Write};
 use std::sync::OnceLock;
@@ -86,6 +87,8 @@ pub(super) fn write_in_background() -> Outcome {
 }
 
 fn write_all(lines: &Receiver<Line>, dropped: &AtomicU64) {
+    // After `stty tostop` a terminal stops a whole background process for a line, unless that is blocked.
+    let _ = SigSet::from(Signal::SIGTTOU).thread_block();
     for line in lines {
         if let Line::Text(text) = &line {
             let _ = io::stderr().write_all(text);

@@ -121,8 +121,8 @@ impl Shared {
 
     /// Forgets a connection. It is closed when its last user lets go: a write may be under way.
     pub(super) fn close(&self, connection: &Connection, why: Close) {
-        log::debug!("connection {} is closed: {why}", connection.token);
         self.table.lock().try_remove(connection.token);
+        log::debug!("connection {} is closed: {why}", connection.token);
     }
 
     /// Looks which connections are ready, waiting for at most `timeout` until one is, and queues

@@ -101,7 +101,7 @@ fn a_second_signal_ends_it_at_once() {
 /// A terminal that is closed may send SIGHUP twice, and a service manager sends it after SIGTERM.
 #[test]
 fn sighup_ends_it_in_good_order_however_often_it_comes() {
-    for first in ["-HUP", "-TERM"] {
+    for (first, number) in [("-HUP", 1), ("-INT", 2), ("-TERM", 15)] {
         let dir = TempDir::new().unwrap();
         let server = with_large_value(KVS, 15 << 20, &[], &dir);
         let mut waits = reads_later(&server);
@@ -113,7 +113,6 @@ fn sighup_ends_it_in_good_order_however_often_it_comes() {
         drop(waits);
         let (status, log) = server.end();
         assert_eq!(status.code(), Some(0));
-        let number = if first == "-HUP" { 1 } else { 15 };
         assert!(log.contains(&format!("signal {number}: stopping")), "{log}");
         assert!(log.ends_with("stopped\n"), "{log}");
     }

@@ -102,6 +102,11 @@ pub(crate) fn backup(run: Run) -> Outcome {
     ])
 }
 
+pub(crate) fn log(run: Run) -> Outcome {
+    let prefix = if run.fault.is_empty() { "" } else { "lines_that_nobody_takes" };
+    Ok(vec![count(Printed::by_tests(&["stderr"], prefix, run)?.passed(), "tests", 5)])
+}
+
 /// Directories that were written once and are opened ever after, and ones that are refused.
 pub(crate) fn formats(run: Run) -> Outcome {
     Ok(vec![count(Printed::by_tests(&["formats"], "", run)?.passed(), "tests", 8)])

@@ -229,6 +229,14 @@ pub(crate) const PROMISES: &[Promise] = &[
         faults: &[("a server that leaves it to the system", "of 21 places 21 are taken")],
     },
     Promise {
+        name: "log",
+        promise: "A log that nobody takes keeps a server neither from serving nor from its end; lines \
+                  that are dropped are counted",
+        needs: &[],
+        shown_by: suites::log,
+        faults: &[("a dropped line that is not counted", "of some 2000")],
+    },
+    Promise {
         name: "panics",
         promise: "A job that panics costs that job alone, unless a drop panics meanwhile, and a dropped pool leaves no thread",
         needs: &[],
