@@ -110,20 +110,6 @@ fn check_changes_nothing_and_counts_right() {
 }
 
 #[test]
-fn a_directory_of_another_format_is_refused_by_name() {
-    let disk = SimulatedDisk::new();
-    let dir = Path::new(DIR);
-    disk.set_content(&dir.join("kvs-1.log"), Vec::new());
-    let error = open(&disk).map(drop).unwrap_err().to_string();
-    assert!(error.contains("a log in the stages' format"), "{error}");
-
-    let (disk, _, _) = unclosed();
-    disk.delete(&dir.join("MANIFEST"));
-    let error = open(&disk).map(drop).unwrap_err().to_string();
-    assert!(error.contains("segments but no manifest"), "{error}");
-}
-
-#[test]
 fn opening_a_store_many_times_leaves_no_files_behind() {
     let (disk, model) = store(7, 0);
     let before = disk.files();

@@ -18,7 +18,7 @@ fn golden(name: &str) -> PathBuf {
 }
 
 /// A copy to open.
-fn copy(name: &str) -> TempDir {
+pub(crate) fn copy(name: &str) -> TempDir {
     let dir = TempDir::new().unwrap();
     copy_dir(&golden(name), dir.path());
     if is_injected("a golden file that is not as it was") {
@@ -91,7 +91,7 @@ fn make_golden_directories() {
 }
 
 /// By their numbers.
-fn segments(dir: &Path) -> Vec<PathBuf> {
+pub(crate) fn segments(dir: &Path) -> Vec<PathBuf> {
     let files = fs::read_dir(dir).unwrap().map(|file| file.unwrap().path());
     let mut segments: Vec<PathBuf> =
         files.filter(|path| path.extension().is_some_and(|end| end == "seg")).collect();

@@ -145,30 +145,22 @@ fn a_torn_tail_is_cut_and_reported_once() {
 /// replaced.
 #[test]
 fn segments_that_the_manifest_does_not_name_are_listed_and_a_start_says_which_it_removes() {
-    let dir = TempDir::new().unwrap();
-    let path = |name: &str| dir.path().join(name);
-    let store = KvStore::open(dir.path()).unwrap();
-    for key in ["a", "b"] {
-        store.set(key.to_owned(), "value".to_owned()).unwrap();
-    }
-    let replaced = std::fs::read(path("0000000001.seg")).unwrap();
-    store.compact().unwrap();
-    drop(store);
-    std::fs::write(path("0000000001.seg"), &replaced).unwrap();
+    let dir = a_store_that_was_killed(&[]);
+    let path = |number| dir.path().join(format!("000000000{number}.seg"));
+    let replaced = std::fs::read(path(1)).unwrap();
+    KvStore::open(dir.path()).unwrap().compact().unwrap();
+    std::fs::write(path(1), &replaced).unwrap();
     // What a rotation has begun, and nothing came of.
-    std::fs::write(path("0000000004.seg"), &replaced[..7]).unwrap();
+    std::fs::write(path(4), &replaced[..7]).unwrap();
     let check = || kvs(&["check"]).arg(dir.path()).assert().success();
-    let listed = |name, records| {
-        contains(format!("{name}: {records} records in a segment that the manifest does not name"))
-    };
-    check().stdout(listed("0000000001.seg", 2).and(listed("0000000004.seg", 0)));
-    let mut server = kvs_server(&[], &dir);
-    server.kill();
-    let log = server.log();
-    assert!(log.contains("0000000001.seg: removed with 2 records"), "{log}");
+    let unnamed = "records in a segment that the manifest does not name";
+    let listed = |file| contains(format!("{file} {unnamed}"));
+    check().stdout(listed("1.seg: 10").and(listed("4.seg: 0")));
+    let (_, log) = kvs_server(&[], &dir).terminate();
+    assert!(log.contains("0000000001.seg: removed with 10 records"), "{log}");
     assert!(!log.contains("0000000004.seg"), "{log}");
-    assert!(!path("0000000001.seg").exists() && !path("0000000004.seg").exists());
-    check().stdout(contains("does not name").not());
+    assert!(!path(1).exists() && !path(4).exists());
+    check().stdout(contains(unnamed).not());
 }
 
 /// The manifest of a store that was closed, put back after more was written.

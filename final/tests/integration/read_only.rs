@@ -1,26 +1,16 @@
 //! Whoever only reads a store needs no leave to write, changes nothing, and is in nobody's way who reads too.
 
+use crate::formats::{copy, segments};
 use crate::{KVS, kvs, kvs_server};
 use kvs_final::disk::{Access, Disk, RealDisk};
-use kvs_final::{KvStore, KvStoreOptions, KvsEngine, KvsError};
+use kvs_final::{KvStore, KvsError};
 use kvs_test_kit::Server;
 use predicates::str::contains;
 use rustix::process::geteuid;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
 use std::process::Command;
 use tempfile::TempDir;
-
-/// A store of several segments, closed.
-fn store() -> TempDir {
-    let dir = TempDir::new().unwrap();
-    let store = KvStoreOptions::new().segment_bytes(100).open(dir.path()).unwrap();
-    for number in 0..10 {
-        store.set(format!("key{number}"), "value".repeat(5)).unwrap();
-    }
-    dir
-}
 
 /// On a mount that is read-only; and on an overlay file system, which copies what is opened for writing.
 const MOUNTS: &str = r#"
@@ -41,7 +31,7 @@ fn a_store_is_checked_where_nothing_can_be_written_and_nothing_is_copied_for_it(
         eprintln!("skipped: to mount something takes root");
         return;
     }
-    let (dir, place) = (store(), TempDir::new().unwrap());
+    let (dir, place) = (copy("closed"), TempDir::new().unwrap());
     // With mounts of its own, which end with it.
     let mut script = assert_cmd::Command::new("unshare");
     script.args(["--mount", "sh", "-ec", MOUNTS, KVS]).args([dir.path(), place.path()]);
@@ -53,10 +43,8 @@ fn a_store_is_checked_where_nothing_can_be_written_and_nothing_is_copied_for_it(
 
 #[test]
 fn a_start_needs_no_leave_to_write_to_what_is_sealed() {
-    let dir = store();
-    let files = fs::read_dir(dir.path()).unwrap().map(|file| file.unwrap().path());
-    let mut segments: Vec<PathBuf> = files.filter(|path| path.extension().is_some()).collect();
-    segments.sort();
+    let dir = copy("closed");
+    let mut segments = segments(dir.path());
     let newest = segments.pop().unwrap();
     assert!(segments.len() > 2);
     for path in segments.into_iter().chain([dir.path().join("MANIFEST")]) {
@@ -70,7 +58,7 @@ fn a_start_needs_no_leave_to_write_to_what_is_sealed() {
     let start = || Server::start(Command::new(words[0]).args(&words[1..]), dir.path());
     let server = start().unwrap();
     let mut client = server.connect();
-    assert!(client.ask(r#"{"Get":{"key":"key0"}}"#).contains("value"));
+    assert!(client.ask(r#"{"Get":{"key":"key 1"}}"#).contains("value 1"));
     drop(server);
     fs::set_permissions(&newest, Permissions::from_mode(0o444)).unwrap();
     let refused = start().map(drop).unwrap_err();
@@ -79,10 +67,10 @@ fn a_start_needs_no_leave_to_write_to_what_is_sealed() {
 
 #[test]
 fn checks_run_beside_each_other_and_not_beside_an_owner() {
-    let dir = store();
+    let dir = copy("closed");
     let reads = RealDisk.claim(dir.path(), Access::Read).unwrap();
     let check = || kvs(&["check"]).arg(dir.path()).assert();
-    check().success().stdout(contains("10 keys"));
+    check().success().stdout(contains("26 keys"));
     assert!(matches!(KvStore::open(dir.path()), Err(KvsError::InUse { .. })));
     reads.release();
     let _owner = kvs_server(&[], &dir);
