@@ -185,8 +185,8 @@ mod bounded {
         }
     }
 
-    /// The order in which one thread runs a job that spawns a, b and c, and as many jobs from outside
-    /// (o) as were spawned before those.
+    /// The order in which one thread runs jobs from outside (o), and what a job spawns after those
+    /// are there: a, b and c.
     pub fn order<P: ThreadPool + Send + Sync + 'static>() -> String {
         let pool = Arc::new(P::new(1).unwrap());
         let (open, gate) = channel();
@@ -228,19 +228,21 @@ mod bounded {
     }
 }
 
-#[test]
-fn naive_thread_pool_spawn_counter() {
-    runs_every_job::<NaiveThreadPool>();
+/// Declares tests, most of them in a line each.
+macro_rules! tests {
+    ($($(#[$attribute:meta])* fn $name:ident $work:block)*) => {
+        $($(#[$attribute])* #[test] fn $name() $work)*
+    };
 }
 
-#[test]
-fn naive_thread_pool_panicking_jobs_cost_no_thread() {
-    panicking_jobs_cost_no_thread::<NaiveThreadPool>();
-}
-
-#[test]
-fn naive_thread_pool_threads_are_gone_after_drop() {
-    threads_are_gone_after_drop::<NaiveThreadPool>();
+tests! {
+    fn naive_thread_pool_spawn_counter { runs_every_job::<NaiveThreadPool>() }
+    fn naive_thread_pool_panicking_jobs_cost_no_thread {
+        panicking_jobs_cost_no_thread::<NaiveThreadPool>()
+    }
+    fn naive_thread_pool_threads_are_gone_after_drop {
+        threads_are_gone_after_drop::<NaiveThreadPool>()
+    }
 }
 
 #[cfg(target_os = "linux")]
@@ -271,95 +273,57 @@ fn naive_thread_pool_a_refused_thread_costs_only_its_job() {
 }
 
 #[cfg(from_stage = "4")]
-#[test]
-fn shared_queue_thread_pool_spawn_counter() {
-    runs_every_job::<SharedQueueThreadPool>();
-}
-
-#[cfg(from_stage = "4")]
-#[test]
-fn shared_queue_thread_pool_panic_task() {
-    panicking_jobs_cost_no_thread::<SharedQueueThreadPool>();
-}
-
-#[cfg(from_stage = "4")]
-#[test]
-fn shared_queue_thread_pool_threads_are_gone_after_drop() {
-    threads_are_gone_after_drop::<SharedQueueThreadPool>();
-}
-
-#[cfg(from_stage = "4")]
-#[test]
-fn shared_queue_thread_pool_jobs_that_wait_are_run_before_drop_returns() {
-    bounded::jobs_that_wait_are_run_before_drop_returns::<SharedQueueThreadPool>();
-}
-
-#[cfg(from_stage = "4")]
-#[test]
-fn shared_queue_thread_pool_dropped_inside_its_own_job_ends_its_threads() {
-    bounded::dropping_the_pool_inside_its_own_job_ends_its_threads::<SharedQueueThreadPool>();
-}
-
-#[cfg(from_stage = "4")]
-#[test]
-fn shared_queue_thread_pool_runs_jobs_in_the_order_in_which_they_were_spawned() {
-    assert_eq!(bounded::order::<SharedQueueThreadPool>(), "o".repeat(10_000) + "abc");
-}
-
-#[cfg(from_stage = "4")]
-#[test]
-fn shared_queue_thread_pool_zero_threads_are_refused() {
-    bounded::zero_threads_are_refused::<SharedQueueThreadPool>();
-}
-
-#[cfg(all(from_stage = "4", target_os = "linux"))]
-#[test]
-fn shared_queue_thread_pool_new_that_fails_half_way_ends_what_it_had_started() {
-    bounded::new_that_fails_half_way_ends_what_it_had_started::<SharedQueueThreadPool>(
-        "shared_queue_thread_pool_new_that_fails_half_way_ends_what_it_had_started",
-    );
+tests! {
+    fn shared_queue_thread_pool_spawn_counter { runs_every_job::<SharedQueueThreadPool>() }
+    fn shared_queue_thread_pool_panic_task {
+        panicking_jobs_cost_no_thread::<SharedQueueThreadPool>()
+    }
+    fn shared_queue_thread_pool_threads_are_gone_after_drop {
+        threads_are_gone_after_drop::<SharedQueueThreadPool>()
+    }
+    fn shared_queue_thread_pool_jobs_that_wait_are_run_before_drop_returns {
+        bounded::jobs_that_wait_are_run_before_drop_returns::<SharedQueueThreadPool>()
+    }
+    fn shared_queue_thread_pool_dropped_inside_its_own_job_ends_its_threads {
+        bounded::dropping_the_pool_inside_its_own_job_ends_its_threads::<SharedQueueThreadPool>()
+    }
+    fn shared_queue_thread_pool_runs_jobs_in_the_order_in_which_they_were_spawned {
+        assert_eq!(bounded::order::<SharedQueueThreadPool>(), "o".repeat(10_000) + "abc")
+    }
+    fn shared_queue_thread_pool_zero_threads_are_refused {
+        bounded::zero_threads_are_refused::<SharedQueueThreadPool>()
+    }
+    #[cfg(target_os = "linux")]
+    fn shared_queue_thread_pool_new_that_fails_half_way_ends_what_it_had_started {
+        let test = "shared_queue_thread_pool_new_that_fails_half_way_ends_what_it_had_started";
+        bounded::new_that_fails_half_way_ends_what_it_had_started::<SharedQueueThreadPool>(test)
+    }
 }
 
 #[cfg(from_stage = "5")]
-#[test]
-fn rayon_thread_pool_spawn_counter() {
-    runs_every_job::<RayonThreadPool>();
-}
-
-#[cfg(from_stage = "5")]
-#[test]
-fn rayon_thread_pool_panic_task() {
-    panicking_jobs_cost_no_thread::<RayonThreadPool>();
-}
-
-#[cfg(from_stage = "5")]
-#[test]
-fn rayon_thread_pool_threads_are_gone_after_drop() {
-    threads_are_gone_after_drop::<RayonThreadPool>();
-}
-
-#[cfg(from_stage = "5")]
-#[test]
-fn rayon_thread_pool_jobs_that_wait_are_run_before_drop_returns() {
-    bounded::jobs_that_wait_are_run_before_drop_returns::<RayonThreadPool>();
-}
-
-#[cfg(from_stage = "5")]
-#[test]
-fn rayon_thread_pool_dropped_inside_its_own_job_ends_its_threads() {
-    bounded::dropping_the_pool_inside_its_own_job_ends_its_threads::<RayonThreadPool>();
-}
-
-#[cfg(from_stage = "5")]
-#[test]
-fn rayon_thread_pool_runs_first_what_a_job_spawned_last() {
-    assert_eq!(bounded::order::<RayonThreadPool>(), "cba".to_owned() + &"o".repeat(10_000));
-}
-
-#[cfg(from_stage = "5")]
-#[test]
-fn rayon_thread_pool_zero_threads_are_refused() {
-    bounded::zero_threads_are_refused::<RayonThreadPool>();
+tests! {
+    fn rayon_thread_pool_spawn_counter { runs_every_job::<RayonThreadPool>() }
+    fn rayon_thread_pool_panic_task { panicking_jobs_cost_no_thread::<RayonThreadPool>() }
+    fn rayon_thread_pool_threads_are_gone_after_drop {
+        threads_are_gone_after_drop::<RayonThreadPool>()
+    }
+    fn rayon_thread_pool_jobs_that_wait_are_run_before_drop_returns {
+        bounded::jobs_that_wait_are_run_before_drop_returns::<RayonThreadPool>()
+    }
+    fn rayon_thread_pool_dropped_inside_its_own_job_ends_its_threads {
+        bounded::dropping_the_pool_inside_its_own_job_ends_its_threads::<RayonThreadPool>()
+    }
+    fn rayon_thread_pool_runs_first_what_a_job_spawned_last {
+        assert_eq!(bounded::order::<RayonThreadPool>(), "cba".to_owned() + &"o".repeat(10_000))
+    }
+    fn rayon_thread_pool_zero_threads_are_refused {
+        bounded::zero_threads_are_refused::<RayonThreadPool>()
+    }
+    #[cfg(target_os = "linux")]
+    fn rayon_thread_pool_new_that_fails_half_way_ends_what_it_had_started {
+        let test = "rayon_thread_pool_new_that_fails_half_way_ends_what_it_had_started";
+        bounded::new_that_fails_half_way_ends_what_it_had_started::<RayonThreadPool>(test)
+    }
 }
 
 #[cfg(all(from_stage = "5", target_os = "linux"))]
@@ -370,12 +334,4 @@ fn rayon_thread_pool_more_threads_than_rayon_can_have_are_refused() {
         let Err(error) = RayonThreadPool::new(65_536) else { panic!("65,536 threads") };
         assert!(error.to_string().contains("at most 65535 threads"), "{error}");
     }
-}
-
-#[cfg(all(from_stage = "5", target_os = "linux"))]
-#[test]
-fn rayon_thread_pool_new_that_fails_half_way_ends_what_it_had_started() {
-    bounded::new_that_fails_half_way_ends_what_it_had_started::<RayonThreadPool>(
-        "rayon_thread_pool_new_that_fails_half_way_ends_what_it_had_started",
-    );
 }
