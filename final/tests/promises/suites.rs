@@ -89,6 +89,12 @@ pub(crate) fn foreign(run: Run) -> Outcome {
     Ok(vec![count(Printed::by_tests(&["foreign"], "", run)?.passed(), "tests", 4)])
 }
 
+/// A client that is stopped, that is answered slowly or not at all, or whose output nobody reads.
+pub(crate) fn patience(run: Run) -> Outcome {
+    let prefix = if run.fault.is_empty() { "" } else { "time_in_which" };
+    Ok(vec![count(Printed::by_tests(&["patience"], prefix, run)?.passed(), "tests", 8)])
+}
+
 /// Copies of a store in use.
 pub(crate) fn backup(run: Run) -> Outcome {
     let numbers = Printed::by_tests(&["backup"], "", run)?.numbers("of them refused").pop();

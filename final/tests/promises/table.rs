@@ -237,6 +237,14 @@ pub(crate) const PROMISES: &[Promise] = &[
         faults: &[("a dropped line that is not counted", "of some 2000")],
     },
     Promise {
+        name: "patience",
+        promise: "`kvs client` and `kvs stats` lose no answer by being stopped, nor by who reads their \
+                  output slowly; `kvs bench` ends when its server hangs",
+        needs: &[],
+        shown_by: suites::patience,
+        faults: &[("an answer that never comes", "the server gave no answer within")],
+    },
+    Promise {
         name: "panics",
         promise: "A job that panics costs that job alone, unless a drop panics meanwhile, and a dropped pool leaves no thread",
         needs: &[],
