@@ -1,8 +1,8 @@
 //! A crash at every operation that changes the disk, and another one during the recovery from it.
 
 use kvs_final::disk::SimulatedDisk;
-use kvs_test_kit::simulated::crash;
 use kvs_test_kit::simulated::workload::{Step, open, run, script};
+use kvs_test_kit::simulated::{crash, directory};
 use kvs_test_kit::size::pick;
 
 #[test]
@@ -26,6 +26,13 @@ fn below_level_always_a_power_loss_takes_the_last_writes_and_nothing_from_betwee
         images += counts.unwrap_or_else(|error| panic!("seed {seed}, {error}")).0;
     }
     println!("{images} images after a crash at levels interval and os");
+}
+
+#[test]
+fn a_directory_that_is_moved_deleted_or_replaced_at_any_operation_hurts_nobody_elses_data() {
+    for seed in 0..pick(1, 10) {
+        println!("{} runs", directory::everywhere(seed, pick(25, 60)).unwrap());
+    }
 }
 
 /// The checker itself: on a disk whose syncs do nothing, a loss must be noticed.

@@ -7,7 +7,7 @@ use kvs_final::{KvsEngine, Result};
 use std::io::ErrorKind;
 
 /// Notes the writes of a step. If one of a batch failed, each of the others may have.
-fn note(step: &Step, acknowledged: bool, expected: &mut Expected) {
+pub(super) fn note(step: &Step, acknowledged: bool, expected: &mut Expected) {
     match step {
         Step::Set(key, value) => expected.note(key, Some(value.clone()), acknowledged),
         Step::Remove(key) => expected.note(key, None, acknowledged),

@@ -1,0 +1,77 @@
+use super::SimulatedDisk;
+use crate::disk::power_loss::Change;
+use std::path::Path;
+
+/// What somebody else does to a disk, behind the back of whoever has taken a directory.
+impl SimulatedDisk {
+    /// Replaces the content of a file, as damage would; makes it, and its directory, if need be.
+    pub fn set_content(&self, path: &Path, content: Vec<u8>) {
+        let mut state = self.state();
+        if let (None, Some(dir)) = (state.name(path), path.parent()) {
+            state.make_dir(dir);
+        }
+        let Some(name) = state.name(path) else {
+            return;
+        };
+        let new = state.now.files.len();
+        let file = *state.now.names.entry(name).or_insert(new);
+        if file == new {
+            state.now.files.push(content);
+        } else {
+            state.now.files[file] = content;
+        }
+    }
+
+    /// Deletes a file, as an accident would.
+    pub fn delete(&self, path: &Path) {
+        let mut state = self.state();
+        if let Some(name) = state.name(path) {
+            state.now.names.remove(&name);
+        }
+    }
+
+    /// Gives a directory another path, which is free.
+    pub fn move_dir(&self, from: &Path, to: &Path) {
+        let mut state = self.state();
+        let dir = state.now.dirs.get(from).copied();
+        state.change(Change::Dir { path: from.to_owned(), dir: None });
+        state.change(Change::Dir { path: to.to_owned(), dir });
+    }
+
+    /// Deletes a directory with all that is in it.
+    pub fn delete_dir(&self, path: &Path) {
+        let mut state = self.state();
+        if let Some(dir) = state.now.dirs.get(path).copied() {
+            for name in state.names_in(dir) {
+                state.change(Change::Name { name: (dir, name), file: None });
+            }
+            state.markers.remove(&dir);
+            state.change(Change::Dir { path: path.to_owned(), dir: None });
+        }
+    }
+
+    /// Copies a directory to a path that is free, durably.
+    pub fn copy_dir(&self, from: &Path, to: &Path) {
+        let mut state = self.state();
+        let Some(from) = state.now.dirs.get(from).copied() else { return };
+        let dir = state.make_dir(to);
+        for name in state.names_in(from) {
+            let bytes = state.now.files[state.now.names[&(from, name.clone())]].clone();
+            let file = state.now.files.len();
+            state.change(Change::Name { name: (dir, name), file: Some(file) });
+            state.change(Change::Write { file, offset: 0, bytes });
+            state.change(Change::Sync { file });
+        }
+        state.change(Change::SyncDir { dir });
+    }
+
+    /// Removes the marker of a directory, or puts another one in its place.
+    pub fn set_marker(&self, path: &Path, marker: Option<usize>) {
+        let mut state = self.state();
+        let dir = state.now.dirs[path];
+        match marker {
+            Some(marker) => drop(state.markers.insert(dir, marker)),
+            None => drop(state.markers.remove(&dir)),
+        }
+    }
+}
