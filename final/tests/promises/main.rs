@@ -18,7 +18,9 @@
 #![allow(clippy::unwrap_used)] // helpers of tests are tests
 
 mod buggy_engine;
+mod careless_disk;
 mod checks;
+mod directory_name;
 mod failed_sync;
 mod full_disk;
 mod fuzzed;

@@ -4,8 +4,9 @@
 use super::promise::Promise;
 use super::server::needs_strace;
 use super::{
-    buggy_engine, failed_sync, full_disk, fuzzed, kill_at_calls, kill_under_load, linearizable,
-    one_owner, panics, power_loss, simulated, soak, suites, two_power_losses, vanished,
+    buggy_engine, careless_disk, directory_name, failed_sync, full_disk, fuzzed, kill_at_calls,
+    kill_under_load, linearizable, one_owner, panics, power_loss, simulated, soak, suites,
+    two_power_losses, vanished,
 };
 
 /// How the history checker says that something is wrong.
@@ -181,6 +182,18 @@ pub(crate) const PROMISES: &[Promise] = &[
         needs: &[],
         shown_by: one_owner::refuses_others,
         faults: &[("a directory that nobody has", "it is let in")],
+    },
+    Promise {
+        name: "directory-name",
+        promise: "What becomes of the directory's name hurts nobody else's data: a store that was moved \
+                  goes on where it is, one that was deleted acknowledges nothing at level `always`, \
+                  and what has the name now is not touched",
+        needs: &[],
+        shown_by: directory_name::hurts_nobody,
+        faults: &[
+            (careless_disk::BY_PATH, "a store that is there refused a write"),
+            (careless_disk::NEVER_LOOKS, "a store that was deleted acknowledged a write"),
+        ],
     },
     Promise {
         name: "formats",
