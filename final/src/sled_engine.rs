@@ -16,6 +16,15 @@ const LOG: &str = "sled/db";
 /// need not survive a power loss: on Linux sled's `flush` ends in `sync_file_range`, which leaves the
 /// disk's own cache and the file's length alone, and values that are too long for its log go into
 /// files that it doesn't sync at all. That is our [`Durability::Os`](crate::Durability::Os).
+///
+/// sled opens files by name while it runs, so it is given the directory's descriptor for a path, below
+/// `/proc/self/fd`: moved, it goes on where it is. Before and after each write it is seen that the
+/// marker and the file with sled's log are still there, and otherwise the write is refused. What that
+/// leaves open: a write that was refused because the files went in its course may be seen by reads; files
+/// of very long values, and sled's snapshots, are not looked at; and without `/proc` it cannot be opened.
+///
+/// As a [`KvStore`](crate::KvStore), it is to be opened after a `fork`. sled has a lock of its own on its
+/// log, which a child keeps until its end, also after its parent's close.
 #[derive(Clone)]
 pub struct SledKvsEngine {
     // Dropped in this order: sled lets go of its files before the directory is free.

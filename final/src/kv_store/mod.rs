@@ -64,6 +64,19 @@ use writer::{Op, Writer};
 ///
 /// Single-key operations are linearizable. What a write survives, [`Durability`] says.
 ///
+/// A store is the directory that was opened, whatever becomes of its name. One that was moved goes on
+/// where it is. One that was deleted, or whose newest segment was, writes no more and answers reads: at
+/// level `always` no write is acknowledged after that, at `interval` none after the next sync, at `os`
+/// none after about a second. Writing ends too if somebody else's marker or manifest is found where a
+/// new manifest is about to be written: when a segment is full, after a compaction, and at the close.
+/// A marker that is missing is written again then. What has the directory's name by that time is left
+/// alone in all of these cases.
+///
+/// Open stores after a `fork`, not before. In a child, writes to a store of its parent's are refused
+/// ([`KvsError::Forked`](crate::KvsError::Forked)), dropping it does nothing, and a read may never
+/// return. The parent's close frees the directory although the child still has it open; the parent's
+/// death does not.
+///
 /// ```
 /// # fn main() -> kvs_final::Result<()> {
 /// # let dir = tempfile::tempdir()?;
