@@ -1,11 +1,13 @@
 use crate::disk::{Access, Dir, DiskFile};
 use crate::process::Opener;
 use crate::{EngineKind, KvsError, Result};
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, statat};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, readlinkat, statat};
 use rustix::path::Arg;
+use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -175,7 +177,12 @@ impl DataDir {
 
     /// Opens a file in it.
     pub(crate) fn open_file(&self, name: &str, flags: OFlags) -> io::Result<File> {
-        open_at(&self.dir, name, flags)
+        open_at(&self.dir, name, flags).map_err(|error| match readlinkat(&self.dir, name, []) {
+            Ok(target) if error.kind() == io::ErrorKind::NotFound => {
+                leads_nowhere(OsStr::from_bytes(target.to_bytes()))
+            }
+            _ => error,
+        })
     }
 
     /// Lets others take it, also if a child that was forked meanwhile has the files open. For a child
@@ -254,8 +261,12 @@ fn no_dir(path: &Path, error: io::Error) -> KvsError {
     let Some((link, target)) = path.ancestors().find_map(|link| Some((link, target(link)?))) else {
         return KvsError::at(path)(error);
     };
-    let reason = format!("a link to {}, which is not there", target.display());
-    KvsError::at(link)(io::Error::new(error.kind(), reason))
+    KvsError::at(link)(leads_nowhere(target.as_os_str()))
+}
+
+/// What is wrong with a link. Not an error as of a name that is free.
+fn leads_nowhere(target: &OsStr) -> io::Error {
+    io::Error::other(format!("a link to {}, which is not there", target.display()))
 }
 
 /// An empty marker is one whose writer died before it wrote: nobody's yet.

@@ -35,22 +35,31 @@ fn a_start_that_makes_a_new_store_says_so_once_and_where() {
 }
 
 #[test]
-fn a_path_that_leads_to_no_directory_is_refused_in_words_that_fit() {
+fn a_path_that_leads_nowhere_or_to_no_directory_is_refused_in_words_that_fit() {
     let place = TempDir::new().unwrap();
     let path = |name: &str| place.path().join(name).display().to_string();
     symlink("nowhere", path("dangling")).unwrap();
     symlink("loop", path("loop")).unwrap();
     fs::write(path("file"), "text").unwrap();
     let dangling = format!("{}: a link to nowhere, which is not there", path("dangling"));
+    let refused = |name: &str, message: &str| {
+        for start in [&["check"][..], &["server", "--addr", "127.0.0.1:0", "--dir"]] {
+            kvs(start).arg(path(name)).assert().code(1).stderr(contains(message));
+        }
+    };
+    refused("dangling", &dangling);
+    refused("dangling/below", &dangling);
     for (name, message) in [
-        ("dangling", &dangling),
-        ("dangling/below", &dangling),
-        ("loop", &format!("{}: Too many levels of symbolic links", path("loop"))),
-        ("file", &format!("{}: Not a directory", path("file"))),
-        ("file/below", &format!("{}: Not a directory", path("file/below"))),
+        ("loop", "Too many levels of symbolic links"),
+        ("file", "Not a directory"),
+        ("file/below", "Not a directory"),
     ] {
-        kvs(&["check", &path(name)]).assert().code(1).stderr(contains(message));
-        kvs(&["server", "--dir", &path(name)]).assert().code(1).stderr(contains(message));
+        refused(name, &format!("{}: {message}", path(name)));
+    }
+    for (name, file) in [("a", "a/MANIFEST"), ("b", "b/engine")] {
+        fs::create_dir(path(name)).unwrap();
+        symlink("nowhere", path(file)).unwrap();
+        refused(name, &format!("{}: a link to nowhere, which is not there", path(file)));
     }
     assert!(!Path::new(&path("nowhere")).exists());
 }
