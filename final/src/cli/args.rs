@@ -20,7 +20,7 @@ use structopt::clap::{AppSettings, ArgMatches};
 
 /// Threads in a pool at most. Far more than a server has a use for, rayon takes a time that grows with
 /// their square, and their stacks meet the system's limits.
-const MAX_THREADS: u32 = 1024;
+const MAX_THREADS: usize = 1024;
 /// Keys of a bench at most: they are counted in 32 bits.
 const MAX_KEYS: usize = u32::MAX as usize;
 
@@ -241,7 +241,7 @@ impl ServerArgs {
     }
 
     pub(super) fn threads(&self) -> u32 {
-        self.threads.unwrap_or((num_cpus::get() as u32).min(MAX_THREADS))
+        self.threads.unwrap_or(num_cpus::get().min(MAX_THREADS) as u32)
     }
 
     pub(super) fn limits(&self) -> Limits {
@@ -523,10 +523,8 @@ impl FromStr for PoolKind {
 }
 
 fn parse_threads(number: &str) -> Result<u32, String> {
-    match number.parse() {
-        Ok(0) => Err("a pool needs at least one thread".into()),
-        Ok(threads @ ..=MAX_THREADS) => Ok(threads),
-        Ok(_) => Err(format!("a pool has at most {MAX_THREADS} threads")),
-        Err(_) => Err(format!("`{number}` is no number from 1 to {MAX_THREADS}")),
+    match number {
+        "0" => Err("a pool needs at least one thread".into()),
+        _ => Ok(numbers::count_to::<MAX_THREADS>(number)? as u32),
     }
 }

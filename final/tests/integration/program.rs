@@ -44,7 +44,7 @@ fn more_threads_than_a_server_has_a_use_for_are_refused_before_anything_else() {
         let server = ["server", "--addr", "127.0.0.1:0", "--pool", pool, "--threads", threads];
         let mut command = kvs(&server);
         let refused = command.arg("--dir").arg(dir.path()).timeout(WATCHDOG).assert().code(1);
-        refused.stderr(contains("--threads").and(contains("at most 1024 threads")));
+        refused.stderr(contains("--threads").and(contains("from 1 to 1024")));
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 }

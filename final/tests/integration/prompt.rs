@@ -1,11 +1,11 @@
 //! `kvs client` on a terminal.
 
+use crate::stderr::terminal;
 use crate::{KVS, kvs_server};
 use kvs_final::KvsClient;
 use kvs_test_kit::{Raw, Server, WATCHDOG};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, Signal, kill_process};
-use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{LocalModes, tcgetattr};
 use std::fs::File;
 use std::io::{Read, Write};
@@ -31,10 +31,7 @@ impl Terminal {
     }
 
     fn start_with(addr: SocketAddr, state: TempDir, args: &[&str]) -> Terminal {
-        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
-        let screen = openpt(flags).unwrap();
-        unlockpt(&screen).unwrap();
-        let keys = File::from(ioctl_tiocgptpeer(&screen, flags).unwrap());
+        let (screen, keys) = terminal();
         let client = Command::new(KVS)
             .args(["client", "--addr", &addr.to_string()])
             .args(args)
@@ -46,7 +43,7 @@ impl Terminal {
             .stderr(keys)
             .spawn()
             .unwrap();
-        Terminal { screen: File::from(screen), client, state }
+        Terminal { screen, client, state }
     }
 
     fn press(&mut self, keys: impl AsRef<[u8]>) {

@@ -29,7 +29,7 @@ fn full_pipe() -> (File, OwnedFd) {
 }
 
 /// What is seen of a terminal, and the terminal.
-fn terminal() -> (File, OwnedFd) {
+pub(crate) fn terminal() -> (File, OwnedFd) {
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
     let screen = openpt(flags).unwrap();
     unlockpt(&screen).unwrap();

@@ -3,14 +3,12 @@
 use super::open;
 use crate::KvStore;
 use crate::disk::SimulatedDisk;
-use std::cell::RefCell;
+use std::sync::{Mutex, OnceLock};
 
-thread_local! {
-    static STORE: RefCell<Option<KvStore>> = const { RefCell::new(None) };
-    static SEEN: RefCell<Vec<bool>> = const { RefCell::new(Vec::new()) };
-}
+static STORE: OnceLock<KvStore> = OnceLock::new();
+static SEEN: Mutex<Vec<bool>> = Mutex::new(Vec::new());
 
-/// Looks whether the store of the thread that logs has stopped.
+/// Looks, when the log says why `STORE` has stopped, whether it has.
 struct Witness;
 
 impl log::Log for Witness {
@@ -18,11 +16,10 @@ impl log::Log for Witness {
         true
     }
 
-    fn log(&self, _: &log::Record<'_>) {
-        STORE.with_borrow(|store| {
-            let stopped = store.iter().map(|store| store.0.writer.stopped().is_some());
-            SEEN.with_borrow_mut(|seen| seen.extend(stopped));
-        });
+    fn log(&self, line: &log::Record<'_>) {
+        if line.args().to_string().ends_with("the first reason") {
+            SEEN.lock().unwrap().push(STORE.get().unwrap().0.writer.stopped().is_some());
+        }
     }
 
     fn flush(&self) {}
@@ -33,12 +30,10 @@ impl log::Log for Witness {
 fn writing_has_ended_when_the_log_says_so_and_it_says_so_once() {
     log::set_logger(&Witness).unwrap();
     log::set_max_level(log::LevelFilter::Error);
-    let store = open(&SimulatedDisk::new()).unwrap();
-    STORE.set(Some(store.clone()));
+    let store = STORE.get_or_init(|| open(&SimulatedDisk::new()).unwrap());
     for reason in ["the first reason", "another"] {
         let stopped = store.0.writer.stop(reason.to_owned()).to_string();
         assert!(stopped.ends_with("the first reason"), "{stopped}");
     }
-    assert_eq!(SEEN.take(), [true]);
-    STORE.take();
+    assert_eq!(*SEEN.lock().unwrap(), [true]);
 }
