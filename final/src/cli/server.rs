@@ -2,7 +2,7 @@
 
 use super::args::{PoolKind, ServerArgs};
 use super::outcome::{Error, Outcome, err_msg};
-use super::{signals, stderr};
+use super::{process, signals, stderr};
 use crate::server::Socket;
 use crate::thread_pool::{NaiveThreadPool, RayonThreadPool, SharedQueueThreadPool, ThreadPool};
 use crate::{Durability, EngineKind, KvStoreOptions, KvsEngine, KvsServer, Limits, SledKvsEngine};
@@ -10,6 +10,7 @@ use rustix::process::{Resource, getrlimit};
 use std::net::ToSocketAddrs;
 
 pub(super) fn serve(args: &ServerArgs) -> Outcome {
+    process::fix_allocator();
     stderr::write_in_background()?;
     match args.pool() {
         PoolKind::Naive => with_pool::<NaiveThreadPool>(args),

@@ -3,6 +3,7 @@
 use crate::kvs_server;
 use kvs_test_kit::local::stat;
 use kvs_test_kit::process::{open_files, resident, threads};
+use kvs_test_kit::requests::set;
 use kvs_test_kit::size::pick;
 use kvs_test_kit::until;
 use kvs_test_kit::visits::{LARGE, Visit, ask, connect};
@@ -79,4 +80,27 @@ fn connections_refused_as_one_too_many_leave_nothing_behind() {
         let said = ask(&mut connect(addr), if asks { GET } else { "" });
         assert!(said.contains("too many connections") || (asks && said.is_empty()), "{said}");
     });
+}
+
+#[test]
+fn a_burst_of_large_requests_leaves_no_memory_behind() {
+    const MOST: u64 = 48 << 20;
+    let dir = TempDir::new().unwrap();
+    let server = kvs_server(&["--threads", "2"], &dir);
+    let mut client = server.connect();
+    assert_eq!(client.ask(GET.trim_end()) + "\n", NOTHING);
+    let before = resident(server.pid());
+    let value = "v".repeat(12 << 20);
+    thread::scope(|scope| {
+        for number in 0..8 {
+            let mut client = server.connect();
+            let large = set(&number.to_string(), &value);
+            scope
+                .spawn(move || (0..3).for_each(|_| assert_eq!(client.ask(&large) + "\n", NOTHING)));
+        }
+    });
+    until("they are gone", || stat(&mut client, "connections") == 1);
+    let left = || resident(server.pid()).saturating_sub(before);
+    until("their memory is given back", || left() < MOST);
+    println!("24 requests of 12 MiB leave {} KiB of memory behind", left() >> 10);
 }
