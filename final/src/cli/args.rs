@@ -6,11 +6,10 @@ use super::command::Command;
 use super::numbers;
 use super::outcome::{Outcome, err_msg};
 use super::output::Output;
+use super::server::PoolKind;
 use crate::{Durability, EngineKind, KvsClientOptions, Limits};
 use std::ffi::{OsStr, OsString};
-use std::fmt;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::Duration;
 use structopt::StructOpt;
 use structopt::clap::{AppSettings, ArgMatches};
@@ -261,27 +260,6 @@ impl ServerArgs {
     }
 }
 
-/// The thread pools that can run a server.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum PoolKind {
-    /// A thread for each job.
-    Naive,
-    /// A fixed number of threads that share one queue.
-    Queue,
-    /// rayon's work-stealing pool.
-    Rayon,
-}
-
-impl fmt::Display for PoolKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            PoolKind::Naive => "naive",
-            PoolKind::Queue => "queue",
-            PoolKind::Rayon => "rayon",
-        })
-    }
-}
-
 // What a server takes from its clients.
 #[derive(Debug, StructOpt)]
 struct LimitArgs {
@@ -486,39 +464,6 @@ impl BenchArgs {
 
     pub(super) fn value_size(&self) -> usize {
         self.value_size.unwrap_or(16)
-    }
-}
-
-impl FromStr for Durability {
-    type Err = String;
-
-    /// `always`, `interval`, `interval=MILLISECONDS` or `os`.
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.split_once('=') {
-            None if text == "always" => Ok(Durability::Always),
-            None if text == "interval" => Ok(Durability::default()),
-            None if text == "os" => Ok(Durability::Os),
-            Some(("interval", time)) => match time.parse() {
-                Ok(time @ 1..) => Ok(Durability::Interval(Duration::from_millis(time))),
-                _ => Err(format!("`{time}` is no number of milliseconds from 1 on")),
-            },
-            _ => Err(format!(
-                "`{text}` is no level; there are `always`, `interval`, `interval=MILLISECONDS`, `os`"
-            )),
-        }
-    }
-}
-
-impl FromStr for PoolKind {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        match name {
-            "naive" => Ok(PoolKind::Naive),
-            "queue" => Ok(PoolKind::Queue),
-            "rayon" => Ok(PoolKind::Rayon),
-            other => Err(format!("`{other}` is no pool; there are `naive`, `queue` and `rayon`")),
-        }
     }
 }
 

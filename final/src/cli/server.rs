@@ -1,13 +1,15 @@
 //! `kvs server`.
 
-use super::args::{PoolKind, ServerArgs};
+use super::args::ServerArgs;
 use super::outcome::{Error, Outcome, err_msg};
 use super::{process, signals, stderr};
 use crate::server::Socket;
 use crate::thread_pool::{NaiveThreadPool, RayonThreadPool, SharedQueueThreadPool, ThreadPool};
 use crate::{Durability, EngineKind, KvStoreOptions, KvsEngine, KvsServer, Limits, SledKvsEngine};
 use rustix::process::{Resource, getrlimit};
+use std::fmt;
 use std::net::ToSocketAddrs;
+use std::str::FromStr;
 
 pub(super) fn serve(args: &ServerArgs) -> Outcome {
     process::fix_allocator();
@@ -96,4 +98,38 @@ fn limited_by_open_files(mut limits: Limits) -> Limits {
         limits.connections = most;
     }
     limits
+}
+
+/// The thread pools that can run a server.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum PoolKind {
+    /// A thread for each job.
+    Naive,
+    /// A fixed number of threads that share one queue.
+    Queue,
+    /// rayon's work-stealing pool.
+    Rayon,
+}
+
+impl fmt::Display for PoolKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            PoolKind::Naive => "naive",
+            PoolKind::Queue => "queue",
+            PoolKind::Rayon => "rayon",
+        })
+    }
+}
+
+impl FromStr for PoolKind {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "naive" => Ok(PoolKind::Naive),
+            "queue" => Ok(PoolKind::Queue),
+            "rayon" => Ok(PoolKind::Rayon),
+            other => Err(format!("`{other}` is no pool; there are `naive`, `queue` and `rayon`")),
+        }
+    }
 }

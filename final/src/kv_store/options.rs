@@ -1,5 +1,6 @@
 use crate::disk::{Disk, RealDisk};
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,6 +48,26 @@ impl fmt::Display for Durability {
             Durability::Always => f.write_str("always"),
             Durability::Interval(time) => write!(f, "interval={}", time.as_millis()),
             Durability::Os => f.write_str("os"),
+        }
+    }
+}
+
+impl FromStr for Durability {
+    type Err = String;
+
+    /// `always`, `interval`, `interval=MILLISECONDS` or `os`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('=') {
+            None if text == "always" => Ok(Durability::Always),
+            None if text == "interval" => Ok(Durability::default()),
+            None if text == "os" => Ok(Durability::Os),
+            Some(("interval", time)) => match time.parse() {
+                Ok(time @ 1..) => Ok(Durability::Interval(Duration::from_millis(time))),
+                _ => Err(format!("`{time}` is no number of milliseconds from 1 on")),
+            },
+            _ => Err(format!(
+                "`{text}` is no level; there are `always`, `interval`, `interval=MILLISECONDS`, `os`"
+            )),
         }
     }
 }
