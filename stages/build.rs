@@ -3,7 +3,7 @@
 //! `#[cfg(from_stage = "4")]` reads "from stage 4 on". `final` comes after all stages. The same name
 //! stands in the environment variable `KVS_STAGE` while the tests are compiled.
 
-const STAGES: [&str; 8] = ["1", "2", "3", "4", "5", "6", "7", "final"];
+const STAGES: [&str; 9] = ["0", "1", "2", "3", "4", "5", "6", "7", "final"];
 
 fn main() {
     let names = STAGES.map(|stage| format!("{stage:?}")).join(", ");

@@ -23,6 +23,7 @@ fn the_client_of_any_stage_talks_to_the_server_of_this_one() {
     let dir = TempDir::new().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_kvs-server"));
     let server = Server::start(&mut command, dir.path()).unwrap();
+    talk_with_client_of!(start, server);
     talk_with_client_of!(naive_pool, server);
     talk_with_client_of!(shared_engine, server);
     talk_with_client_of!(threaded_server, server);

@@ -312,3 +312,13 @@ mod shutdown {
         }
     }
 }
+
+/// In the stages between, a few idle clients have all threads.
+#[cfg(any(stage = "3", stage = "final"))]
+#[test]
+fn a_client_is_answered_while_another_one_is_idle() {
+    let dir = TempDir::new().unwrap();
+    let server = start(&dir);
+    let _idle = server.connect();
+    assert_eq!(server.connect().ask(GET), NOTHING);
+}

@@ -25,9 +25,9 @@ pub(crate) fn get_many(
 
 mod tests {
     use super::*;
-    use crate::comes_to_an_end;
     use kvs_final::thread_pool::{SharedQueueThreadPool, ThreadPool};
     use kvs_final::{KvStore, KvsServer};
+    use kvs_test_kit::comes_to_an_end;
     use std::io::{BufRead, BufReader, Write};
     use std::net::TcpListener;
     use std::thread;

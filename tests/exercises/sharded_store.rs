@@ -30,14 +30,16 @@ impl Sharded<KvStore> {
             let words = format!("{}: {existing} shards, not {shards}", dir.display());
             return Err(KvsError::Engine(words.into()));
         }
-        (0..shards)
-            .map(|number| KvStore::open(shard_dir(number)))
-            .collect::<Result<_>>()
-            .map(Sharded)
+        let stores = (0..shards).map(|number| KvStore::open(shard_dir(number)));
+        Ok(Sharded::new(stores.collect::<Result<_>>()?))
     }
 }
 
 impl<E> Sharded<E> {
+    pub(crate) fn new(shards: Vec<E>) -> Self {
+        Sharded(shards.into())
+    }
+
     fn shard(&self, key: &str) -> &E {
         &self.0[(fnv(key) % self.0.len() as u64) as usize]
     }
@@ -60,97 +62,5 @@ impl<E: KvsEngine + Sync> KvsEngine for Sharded<E> {
 
     fn remove(&self, key: String) -> Result<()> {
         self.shard(&key).remove(key)
-    }
-}
-
-mod tests {
-    use super::*;
-    use kvs_test_kit::WATCHDOG;
-    use std::sync::mpsc::channel;
-    use std::sync::{Barrier, Mutex};
-    use std::thread;
-    use tempfile::TempDir;
-
-    #[test]
-    fn what_one_open_wrote_the_next_one_finds() {
-        let dir = TempDir::new().unwrap();
-        let keys = || (0..100).map(|number| format!("key {number}"));
-        let store = Sharded::open(dir.path(), 4).unwrap();
-        for key in keys() {
-            store.set(key.clone(), format!("of {key}")).unwrap();
-        }
-        let sizes: Vec<u64> = store.0.iter().map(|shard| shard.stats().keys).collect();
-        assert!(sizes.iter().all(|&keys| keys > 10), "an uneven hash: {sizes:?}");
-        drop(store);
-        let store = Sharded::open(dir.path(), 4).unwrap();
-        for key in keys() {
-            assert_eq!(store.get(key.clone()).unwrap(), Some(format!("of {key}")));
-            store.remove(key.clone()).unwrap();
-            assert!(matches!(store.remove(key), Err(KvsError::KeyNotFound)));
-        }
-    }
-
-    #[test]
-    fn another_number_of_shards_is_refused() {
-        let dir = TempDir::new().unwrap();
-        drop(Sharded::open(dir.path(), 4).unwrap());
-        for shards in [0, 3, 5] {
-            let Err(error) = Sharded::open(dir.path(), shards) else { panic!("it opens") };
-            assert!(error.to_string().contains(&format!("4 shards, not {shards}")), "{error}");
-        }
-    }
-
-    #[test]
-    fn the_hash_is_the_published_one() {
-        assert_eq!(fnv(""), 0xcbf2_9ce4_8422_2325);
-        assert_eq!(fnv("a"), 0xaf63_dc4c_8601_ec8c);
-        assert_eq!(fnv("foobar"), 0x8594_4171_f739_67e8);
-    }
-
-    /// An engine whose writers hold its lock until a writer of each shard is inside.
-    #[derive(Clone)]
-    struct Meeting {
-        lock: Arc<Mutex<()>>,
-        all_inside: Arc<Barrier>,
-    }
-
-    impl KvsEngine for Meeting {
-        fn set(&self, _key: String, _value: String) -> Result<()> {
-            let _guard = self.lock.lock().unwrap();
-            self.all_inside.wait();
-            Ok(())
-        }
-
-        fn get(&self, _key: String) -> Result<Option<String>> {
-            Ok(None)
-        }
-
-        fn remove(&self, _key: String) -> Result<()> {
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn writers_of_different_shards_are_inside_at_the_same_time() {
-        let all_inside = Arc::new(Barrier::new(2));
-        let shards =
-            [(); 2].map(|()| Meeting { lock: Arc::default(), all_inside: Arc::clone(&all_inside) });
-        let store = Sharded(Arc::new(shards));
-        // One key of each shard.
-        let keys = [0, 1].map(|shard| {
-            let mut keys = (0..).map(|number: u32| number.to_string());
-            keys.find(|key| fnv(key) % 2 == shard).unwrap()
-        });
-        let (done, writers) = channel();
-        for key in keys {
-            let (store, done) = (store.clone(), done.clone());
-            thread::spawn(move || {
-                store.set(key, String::new()).unwrap();
-                done.send(()).unwrap();
-            });
-        }
-        for _ in 0..2 {
-            writers.recv_timeout(WATCHDOG).expect("one writer waits for the other");
-        }
     }
 }

@@ -20,7 +20,8 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 
 /// For each stage, in the order of [`PROPERTIES`], whether it has the property.
-const EXPECTED: [(&str, &str); 8] = [
+const EXPECTED: [(&str, &str); 9] = [
+    ("0", "no  yes no  no  no  no  no  no  no"),
     ("1", "no  yes no  no  no  no  no  no  no"),
     ("2", "no  yes no  no  no  no  no  no  no"),
     ("3", "yes no  yes no  no  yes no  no  no"),

@@ -68,6 +68,7 @@ pub fn run_if_asked() -> Option<ExitCode> {
         }};
     }
     Some(match stage.as_str() {
+        "0" => server_of!(start, kvs_common::sync_points),
         "1" => server_of!(naive_pool, kvs_common::sync_points),
         "2" => server_of!(shared_engine, kvs_common::sync_points),
         "3" => server_of!(threaded_server, kvs_common::sync_points),
@@ -113,7 +114,7 @@ impl Stage {
     ) -> Result<Stage, String> {
         let mut command = Command::new(env::current_exe().unwrap());
         command.env(ROLE, stage).stdin(Stdio::piped()).stdout(Stdio::piped());
-        if !["1", "2", "3", "4"].contains(&stage) {
+        if !["0", "1", "2", "3", "4"].contains(&stage) {
             command.args(["--threads", &threads.to_string()]);
         }
         if stage == "final" {

@@ -45,6 +45,7 @@ macro_rules! open_torn_log_with {
 
 #[test]
 fn every_stage_refuses_a_log_whose_last_record_is_cut() {
+    open_torn_log_with!(start);
     open_torn_log_with!(naive_pool);
     open_torn_log_with!(shared_engine);
     open_torn_log_with!(threaded_server);

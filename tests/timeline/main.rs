@@ -1,5 +1,5 @@
 //! How the requests of a few clients overlap in each stage: the strips that are drawn in
-//! `benches/figures/timeline.svg`.
+//! `benches/figures/timeline.svg`, and for each step in `timeline-N.svg`, before it and after it.
 //!
 //! Every stage is asked the same by the same [`script`]. Its engine, its locks and its pool are the
 //! real ones; only the disk is played, and a [`clock`] that counts the disk's time takes the trace. So
@@ -25,7 +25,8 @@ use strips::{Counts, Strip, Trace};
 
 /// For each stage the largest number of gets that its engine is busy with at once; the gets that end
 /// while a set is under way, and while a compaction is; the sets that end while a compaction is.
-const EXPECTED: [Counts; 8] = [
+const EXPECTED: [Counts; 9] = [
+    Counts::new(1, 0, 0, 0),
     Counts::new(1, 0, 0, 0),
     Counts::new(1, 0, 0, 0),
     Counts::new(1, 0, 0, 0),
@@ -53,13 +54,18 @@ fn each_stage_overlaps_requests_as_the_text_says() {
     if PICKED != "final" {
         return;
     }
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/figures/timeline.svg");
-    let figure = figure::draw(&traces);
-    if env::var("KVS_TIMELINE").is_ok_and(|what| what == "draw") {
-        fs::write(&file, &figure).unwrap();
+    // One with all that the steps lead to, and one for each step: before and after.
+    let steps = (1..8).map(|number| (format!("-{number}"), &traces[number - 1..=number]));
+    for (name, traces) in steps.chain([(String::new(), &traces[1..])]) {
+        let file = format!("benches/figures/timeline{name}.svg");
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+        let figure = figure::draw(traces);
+        if env::var("KVS_TIMELINE").is_ok_and(|what| what == "draw") {
+            fs::write(&file, &figure).unwrap();
+        }
+        let is_drawn = fs::read_to_string(&file).is_ok_and(|drawn| drawn == figure);
+        assert!(is_drawn, "KVS_TIMELINE=draw cargo test --test timeline each_stage draws it anew");
     }
-    let is_drawn = fs::read_to_string(&file).is_ok_and(|drawn| drawn == figure);
-    assert!(is_drawn, "KVS_TIMELINE=draw cargo test --test timeline each_stage draws it anew");
 }
 
 #[test]

@@ -33,7 +33,8 @@ const fn stage(number: &'static str, name: &'static str, server: &'static str) -
     Stage { number, name, server }
 }
 
-pub const STAGES: [Stage; 8] = [
+pub const STAGES: [Stage; 9] = [
+    stage("0", "start", "one thread"),
     stage("1", "naive-pool", "one thread"),
     stage("2", "shared-engine", "one thread"),
     stage("3", "threaded-server", "a thread for each request"),
@@ -158,6 +159,7 @@ macro_rules! pool {
 fn server(stage: &str, dir: &Path, clock: &Arc<Clock>) -> Server {
     let clock = Arc::clone(clock);
     match stage {
+        "0" => one_thread!(start, dir, clock),
         "1" => one_thread!(naive_pool, dir, clock),
         "2" => one_thread!(shared_engine, dir, clock),
         "3" => pool!(threaded_server, NaiveThreadPool, dir, clock),

@@ -8,6 +8,8 @@
 //! | `tables.rs` | tables and figures |
 //! | `numbers.rs` | measured numbers in prose |
 //!
+//! `cargo xtask check` runs what cannot be derived. `reader/` is for people who type along.
+//!
 //! `tree.rs` has the files as they are and as they should be, `text.rs` reads Markdown.
 
 mod compiled;
@@ -18,6 +20,7 @@ mod numbers;
 mod output_pattern;
 mod problem;
 mod programs;
+mod reader;
 mod sessions;
 mod stage_wording;
 mod stages;
@@ -32,7 +35,9 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 use tree::Tree;
 
-const USAGE: &str = "usage: cargo xtask sync [--check | --draft CHAPTER] | check | replay";
+const USAGE: &str = "\
+usage: cargo xtask start DIR | check DIR [CHAPTER] | diff DIR STAGE | catch-up DIR STAGE
+       cargo xtask sync [--check | --draft CHAPTER] | check | replay | follow DIR";
 
 /// The text that has moves, sessions and programs.
 const WALKTHROUGH: &str = "WALKTHROUGH.md";
@@ -49,6 +54,15 @@ fn main() -> ExitCode {
         ["sync", "--draft", chapter] => draft(chapter),
         ["check"] => check(),
         ["replay"] => replay(&Tree::new(root())),
+        ["follow", dir] => match Tree::new(root()).read(WALKTHROUGH) {
+            Ok(text) => return say(reader::follow(root(), dir, WALKTHROUGH, &text)),
+            Err(problem) => vec![problem],
+        },
+        ["start", dir] => return say(reader::start(root(), dir)),
+        ["check", dir] => return say(reader::check(root(), dir, None)),
+        ["check", dir, chapter] => return say(reader::check(root(), dir, Some(chapter))),
+        ["diff", dir, stage] => return say(reader::diff(root(), dir, stage)),
+        ["catch-up", dir, stage] => return say(reader::catch_up(root(), dir, stage)),
         ["netcat", addr] => {
             let result = sessions::netcat(addr);
             return result.map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
@@ -62,6 +76,20 @@ fn main() -> ExitCode {
         eprintln!("{problem}");
     }
     if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Says what came of a reader's command.
+fn say(outcome: reader::Outcome) -> ExitCode {
+    match outcome {
+        Ok(text) => {
+            println!("{text}");
+            ExitCode::SUCCESS
+        }
+        Err(text) => {
+            eprintln!("{text}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// Derives all files anew, and writes those that differ, or only names where they do.
@@ -93,7 +121,8 @@ fn derive(tree: &mut Tree) -> Vec<Problem> {
 /// Prints the moves of a chapter that has none yet.
 fn draft(chapter: &str) -> Vec<Problem> {
     let number = chapter.parse().map_err(|_| format!("`{chapter}` is no chapter"));
-    match number.and_then(|number| moves::draft(root(), number)) {
+    let text = Tree::new(root()).read(WALKTHROUGH).unwrap_or_default();
+    match number.and_then(|number| moves::draft(root(), &text, number)) {
         Ok(draft) => {
             print!("{draft}");
             Vec::new()
@@ -111,7 +140,7 @@ fn replay(tree: &Tree) -> Vec<Problem> {
 }
 
 /// The stages that the text runs.
-const STAGES: [&str; 8] = ["1", "2", "3", "4", "5", "6", "7", "final"];
+const STAGES: [&str; 9] = ["0", "1", "2", "3", "4", "5", "6", "7", "final"];
 
 /// What is wrong with what can't be derived: with links and names, and with what the text runs.
 fn check() -> Vec<Problem> {
@@ -127,7 +156,6 @@ fn check() -> Vec<Problem> {
     problems.extend(spelling());
     problems.extend(run(&tree, WALKTHROUGH).unwrap_or_else(|problem| vec![problem]));
     problems.extend(replay(&tree));
-    problems.extend(moves::test_steps(root()));
     problems
 }
 

@@ -5,8 +5,8 @@
 //! command the lines that the text shows have to come, and no others, before the next one is given.
 //! What the shell itself says of its jobs (`[1] 4711`) is neither shown nor seen.
 //!
-//! `cargo run` starts programs that were built before (`cargo` below), on a port of the session's own
-//! that stands for 4000. After `kill %1` the session waits for that job to end.
+//! `cargo run` starts programs that were built before (`cargo` below), of stage N unless it names another,
+//! on a port of the session's own that stands for 4000. After `kill %1` the session waits for that job to end.
 //!
 //! A block without `stage=` is not run, and may only build and start something.
 
@@ -43,7 +43,7 @@ kill() {
 
 /// `cargo`, as a session finds it: it becomes the program that `cargo run` would run.
 const CARGO: &str = r#"#!/bin/bash
-stage=final program=kvs-server
+stage=$STAGE program=kvs-server
 [ "$1" = run ] || { echo "only 'cargo run' is run here" >&2; exit 1; }
 shift
 while :; do
@@ -74,9 +74,7 @@ pub(crate) fn check(file: &str, text: &str, stages: &BTreeMap<String, Stage>) ->
         let result = match fence.get("stage").map(|stage| stages.get(stage)) {
             None => is_plain(fence),
             Some(None) => Err((0, "`stage=` names no stage".to_owned())),
-            Some(Some(stage)) => {
-                run(fence.text, stage.programs.parent().unwrap_or(&stage.programs))
-            }
+            Some(Some(stage)) => run(fence.text, &stage.programs),
         };
         problems
             .extend(result.err().map(|(at, message)| Problem::new(file, fence.line + at, message)));
@@ -172,7 +170,8 @@ impl Shell {
             .env("HOME", &work)
             .env("LC_ALL", "C")
             .env("ADDR", format!("127.0.0.1:{port}"))
-            .env("PROGRAMS", programs)
+            .env("PROGRAMS", programs.parent().unwrap_or(programs))
+            .env("STAGE", programs.file_name().unwrap_or_default())
             .env("XTASK", env::current_exe()?)
             .env_remove("BASH_ENV")
             .env_remove("RUST_LOG")

@@ -1,4 +1,4 @@
-//! The key/value store as one step of `WALKTHROUGH.md` leaves it: engine, server, thread pools.
+//! The key/value store as one step of `WALKTHROUGH.md` leaves it.
 
 pub mod cli;
 mod engine;

@@ -2,10 +2,10 @@
 
 use crate::options::{PoolKind, PooledServerOptions};
 use crate::thread_pool::{NaiveThreadPool, RayonThreadPool, SharedQueueThreadPool, ThreadPool};
-use crate::{KvStore, KvsEngine, KvsServer, SledKvsEngine};
+use crate::{KvStore, KvsEngine, KvsServer, SledKvsEngine, signals};
 pub use kvs_common::cli::client;
 use kvs_common::cli::{self, Outcome};
-use kvs_common::{EngineKind, options, signals};
+use kvs_common::{EngineKind, options};
 use std::process::ExitCode;
 
 /// The server program.

@@ -1,10 +1,11 @@
-//! The key/value store as one step of `WALKTHROUGH.md` leaves it: engine, server, thread pools.
+//! The key/value store as one step of `WALKTHROUGH.md` leaves it.
 
 pub mod cli;
 mod engine;
 mod kv_store;
 mod options;
 mod server;
+mod signals;
 mod sled_engine;
 pub mod thread_pool;
 

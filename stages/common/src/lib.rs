@@ -9,7 +9,6 @@ pub mod options;
 pub mod protocol;
 pub mod record_log;
 mod seldom;
-pub mod signals;
 mod stats;
 pub mod sync_points;
 

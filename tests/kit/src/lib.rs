@@ -47,4 +47,4 @@ pub mod wait;
 
 pub use raw::Raw;
 pub use server::Server;
-pub use wait::{WATCHDOG, until};
+pub use wait::{WATCHDOG, comes_to_an_end, until};

@@ -4,6 +4,7 @@
 //! happened by then never will.
 
 use crate::process::{Task, tasks};
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,16 @@ pub const WATCHDOG: Duration = Duration::from_secs(60);
 /// before the sender goes on, so a server that will act on it is awake by then; the repetition
 /// covers a machine that is late.
 const ASLEEP: usize = 50;
+
+/// Fails if `check` fails, or never comes to its end.
+pub fn comes_to_an_end(check: impl FnOnce() + Send + 'static) {
+    let (end, ended) = channel();
+    thread::spawn(move || {
+        check();
+        end.send(()).unwrap();
+    });
+    ended.recv_timeout(WATCHDOG).expect("it has failed, or waits for ever");
+}
 
 /// Waits for an event that can only be asked for.
 pub fn until(event: &str, mut happened: impl FnMut() -> bool) {

@@ -3,7 +3,6 @@
 //! The package is written to `target/moves`, with the dependencies that the stages have. It is always
 //! the same one, so only itself is compiled anew.
 
-use super::package::Package;
 use super::replay::{Expected, State};
 use crate::compiled::{Compiled, cargo};
 use crate::problem::Problem;
@@ -11,7 +10,6 @@ use crate::programs;
 use crate::stages::Stage;
 use crate::text::fences;
 use std::path::Path;
-use std::{fs, io};
 
 /// Compiles each state. One that doesn't compile is a problem where the text says that it does;
 /// elsewhere it is only printed.
@@ -19,7 +17,9 @@ pub(super) fn check(root: &Path, file: &str, states: &[State]) -> Vec<Problem> {
     let dir = root.join("target/moves");
     let mut problems = Vec::new();
     for state in states {
-        let wrong = write(root, &dir, "kvs", &state.package)
+        let wrong = state
+            .package
+            .write(root, &dir, "kvs")
             .map_err(|error| error.to_string())
             .and_then(|()| compile(&dir, state));
         match (wrong, &state.expected) {
@@ -56,41 +56,4 @@ fn compile(dir: &Path, state: &State) -> Result<(), String> {
     let needed =
         || format!("a detour that {result} needs a program: a `rust` fence after the `diff`");
     programs::ends((outcome, code), text("rust").ok_or_else(needed)?, text("text"), &stage)
-}
-
-/// Writes a package of some name, and takes away what an earlier one had in its place.
-pub(super) fn write(root: &Path, dir: &Path, name: &str, package: &Package) -> io::Result<()> {
-    let _ = fs::remove_dir_all(dir.join("src"));
-    for (file, text) in &package.files {
-        let path = dir.join(file);
-        fs::create_dir_all(path.parent().unwrap_or(dir))?;
-        fs::write(path, text)?;
-    }
-    let mut manifest = format!("[package]\nname = {name:?}\nedition = \"2024\"\n\n[workspace]\n\n");
-    manifest += "[dependencies]\n";
-    for (name, options) in &package.dependencies {
-        manifest += &format!("{name} = {}\n", table(root, options));
-    }
-    fs::write(dir.join("Cargo.toml"), manifest)?;
-    let lock = root.join("Cargo.lock");
-    if lock.exists() { fs::copy(lock, dir.join("Cargo.lock")).map(drop) } else { Ok(()) }
-}
-
-/// What `cargo add` writes for these options.
-fn table(root: &Path, options: &str) -> String {
-    let mut entries = Vec::new();
-    let mut words = options.split(' ');
-    while let Some(word) = words.next() {
-        entries.push(match word {
-            "" => continue,
-            "--no-default-features" => "default-features = false".to_owned(),
-            "--path" => format!("path = {:?}", root.join(words.next().unwrap_or_default())),
-            "--features" => {
-                let features = words.next().unwrap_or_default().split(',');
-                format!("features = {:?}", features.collect::<Vec<_>>())
-            }
-            version => format!("version = {:?}", version.trim_start_matches('@')),
-        });
-    }
-    format!("{{ {} }}", entries.join(", "))
 }

@@ -2,7 +2,7 @@
 //! the old one. Nothing is ever patched: a state is computed from the set of items that are done.
 
 use super::imports::Imports;
-use super::items::{Kind, Piece, is_body, split};
+use super::items::{Kind, Piece, is_body, split, split_renamed};
 use super::slots::{Slot, end, slots};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -44,10 +44,7 @@ impl FileChange {
         new: &str,
         renames: Vec<(&str, &str)>,
     ) -> Result<FileChange, String> {
-        let (mut old_pieces, new_pieces) = (split(old)?, split(new)?);
-        for (old, new) in renames {
-            old_pieces.iter_mut().for_each(|piece| piece.rename(old, new));
-        }
+        let (old_pieces, new_pieces) = (split_renamed(old, &renames)?, split(new)?);
         let (old_gaps, new_gaps) = (gaps(&old_pieces), gaps(&new_pieces));
         let slots = slots(old_pieces, new_pieces);
         let imports = Imports::new(&slots);

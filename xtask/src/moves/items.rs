@@ -58,18 +58,6 @@ impl Piece {
     pub(super) fn item(&self) -> &str {
         self.key.strip_suffix(".docs").unwrap_or(&self.key)
     }
-
-    /// Takes the piece for one of an item of another name, or of a member of that.
-    pub(super) fn rename(&mut self, old: &str, new: &str) {
-        let is_name = |c: char| c.is_alphanumeric() || c == '_';
-        let words = self.key.split_inclusive(|c| !is_name(c)).map(|word| {
-            let name = word.trim_end_matches(|c| !is_name(c));
-            if name == old { word.replacen(old, new, 1) } else { word.to_owned() }
-        });
-        if is_body(self.kind) {
-            self.key = words.collect();
-        }
-    }
 }
 
 /// What ends in a line.
@@ -78,11 +66,26 @@ struct Mark {
     kind: Kind,
     last: usize,
     imports: Vec<Import>,
+    /// Whether it is the `impl` of a trait, or a member of one.
+    is_of_trait: bool,
 }
 
 impl Mark {
     fn new(key: impl Into<String>, kind: Kind, syntax: &impl Spanned) -> Mark {
-        Mark { key: key.into(), kind, last: syntax.span().end().line, imports: Vec::new() }
+        let last = syntax.span().end().line;
+        Mark { key: key.into(), kind, last, imports: Vec::new(), is_of_trait: false }
+    }
+
+    /// Takes it for one of an item of another name, or of a member of that.
+    fn rename(&mut self, (old, new): (&str, &str)) {
+        let is_name = |c: char| c.is_alphanumeric() || c == '_';
+        let words = self.key.split_inclusive(|c| !is_name(c)).map(|word| {
+            let name = word.trim_end_matches(|c| !is_name(c));
+            if name == old { word.replacen(old, new, 1) } else { word.to_owned() }
+        });
+        if is_body(self.kind) && !self.is_of_trait {
+            self.key = words.collect();
+        }
     }
 }
 
@@ -91,6 +94,11 @@ impl Mark {
 /// # Errors
 /// If it is no Rust, or has two items in a line.
 pub(super) fn split(text: &str) -> Result<Vec<Piece>, String> {
+    split_renamed(text, &[])
+}
+
+/// The same, with new names in the place of old ones. What implements a trait keeps its name.
+pub(super) fn split_renamed(text: &str, renames: &[(&str, &str)]) -> Result<Vec<Piece>, String> {
     let tokens: TokenStream = text.parse().map_err(|error| format!("{error}"))?;
     let file: syn::File = syn::parse2(tokens.clone()).map_err(|error| error.to_string())?;
     let mut marks = Vec::new();
@@ -99,6 +107,9 @@ pub(super) fn split(text: &str) -> Result<Vec<Piece>, String> {
     }
     for item in &file.items {
         mark(item, &mut marks);
+    }
+    for rename in renames {
+        marks.iter_mut().for_each(|mark| mark.rename(*rename));
     }
     tell_apart(&mut marks);
 
@@ -202,16 +213,18 @@ fn mark_members(block: &ItemImpl, marks: &mut Vec<Mark>) {
         Some((path, _)) => format!("impl {} for {subject}", last_name(&squeezed(path))),
         None => format!("impl {subject}"),
     };
+    let is_of_trait = block.trait_.is_some();
+    let mut push = |mark| marks.push(Mark { is_of_trait, ..mark });
     let first = block.brace_token.span.open().start().line;
     if first == block.span().end().line {
-        return marks.push(Mark::new(name, Kind::Item, block));
+        return push(Mark::new(name, Kind::Item, block));
     }
-    marks.push(Mark { last: first, ..Mark::new(name.clone(), Kind::Open, block) });
+    push(Mark { last: first, ..Mark::new(name.clone(), Kind::Open, block) });
     for member in &block.items {
         let key = format!("{subject}::{}", self::name(member));
-        marks.push(Mark::new(key, Kind::Item, member));
+        push(Mark::new(key, Kind::Item, member));
     }
-    marks.push(Mark::new(name, Kind::Close, block));
+    push(Mark::new(name, Kind::Close, block));
 }
 
 /// Gives the second, third, … of the same name a number.

@@ -16,6 +16,7 @@ const DEPENDENCIES: &str = "Cargo.toml";
 pub(super) struct Leg<'a> {
     /// Where the two are, below the root, and what they have.
     pub(super) dirs: [String; 2],
+    root: &'a Path,
     pub(super) old: Package,
     pub(super) new: Package,
     /// The line of the chapter's heading.
@@ -35,7 +36,7 @@ pub(super) struct Item {
 ///
 /// # Errors
 /// If one of the stages is not there.
-pub(super) fn legs<'a>(root: &Path, chapter: &'a Chapter) -> Result<Vec<Leg<'a>>, String> {
+pub(super) fn legs<'a>(root: &'a Path, chapter: &'a Chapter) -> Result<Vec<Leg<'a>>, String> {
     let before = chapter.stage.checked_sub(1).ok_or("there is no stage before this one")?;
     let (start, end) = (package::dir(root, before)?, package::dir(root, chapter.stage)?);
     let mut places = vec![(start.clone(), Package::read(root, &start)?)];
@@ -49,6 +50,7 @@ pub(super) fn legs<'a>(root: &Path, chapter: &'a Chapter) -> Result<Vec<Leg<'a>>
     let parts = chapter.directives.split(|directive| matches!(directive.what, What::Step(_)));
     let leg = |(ends, directives): (&[(String, Package)], &'a [Directive])| Leg {
         dirs: [ends[0].0.clone(), ends[1].0.clone()],
+        root,
         old: ends[0].1.clone(),
         new: ends[1].1.clone(),
         line: chapter.line,
@@ -117,13 +119,21 @@ impl Leg<'_> {
                 let before = done.entry(file).or_default();
                 let after: Done = before.union(&keys).cloned().collect();
                 let before = std::mem::replace(before, after.clone());
-                render(change, [&before, &after], file, &self.dirs)
+                render(change, [&before, &after], file, &self.dirs_of(file))
             } else {
                 package::commands(&self.new, keys.iter())
             };
             written.push((directive.body.clone(), generated));
         }
         Ok(written)
+    }
+
+    /// Where a file is before and after; a sub-stage has only those that differ from its stage's.
+    fn dirs_of(&self, file: &str) -> [String; 2] {
+        self.dirs.each_ref().map(|dir| match dir.split_once("/steps/") {
+            Some((stage, _)) if !self.root.join(dir).join(file).exists() => stage.to_owned(),
+            _ => dir.clone(),
+        })
     }
 
     /// The items that each directive takes.

@@ -40,11 +40,12 @@
 //!   the library `kvs`. A `text` fence may show what the compiler or the program says.
 //! - `<!-- rename src/kv_store/mod.rs: KvStore = SharedKvStore -->`, anywhere in the chapter: what is
 //!   `KvStore` in stage N − 1, with its members, is the item `SharedKvStore` of stage N. Members that
-//!   don't change otherwise need no move then, and nobody types them again.
+//!   don't change otherwise need no move then, and nobody types them again. What implements a trait for
+//!   `KvStore` keeps its name.
 //! - `<!-- step NAME -->`: here the program is as in `stages/N-…/steps/NAME`, a sub-stage for a chapter
 //!   that passes the same lines twice. It has only the files that differ from stage N, and an empty one
 //!   for a file that is not there yet. What comes after leads from the sub-stage to stage N.
-//!   `cargo xtask check` runs the tests of stage N on it.
+//!   `cargo xtask follow` runs the tests of stage N − 1 on it.
 //!
 //! # How it works
 //!
@@ -59,7 +60,6 @@
 //! | `typist.rs` | types what they say, and knows nothing of the files above |
 //! | `replay.rs` | has a whole text typed, and compares the end with the stage |
 //! | `compile.rs` | compiles each state, and runs the detours |
-//! | `substages.rs` | tests the sub-stages |
 //! | `package.rs` | reads a stage |
 
 mod compile;
@@ -68,19 +68,19 @@ mod file_change;
 mod imports;
 pub(crate) mod items;
 mod leg;
-mod package;
+pub(crate) mod package;
 mod render;
 mod replay;
 mod slots;
-mod substages;
 #[cfg(test)]
 mod tests;
 mod typist;
 
 use crate::problem::Problem;
 use crate::tree::Tree;
-use directives::{Chapter, Directive, chapters};
+use directives::{Chapter, Directive, What, chapters};
 use leg::legs;
+pub(crate) use replay::End;
 use std::path::Path;
 
 /// Writes the moves of a text, and types them: at the end there must be what the stage has.
@@ -103,14 +103,18 @@ pub(crate) fn replay(root: &Path, file: &str, text: &str) -> Vec<Problem> {
     }
 }
 
-/// Runs the tests that the stages share on the sub-stages.
-pub(crate) fn test_steps(root: &Path) -> Vec<Problem> {
-    substages::test(root)
+/// What a reader has at the end of each chapter that is told by moves, and at each sub-stage.
+pub(crate) fn ends(root: &Path, file: &str, text: &str) -> Result<Vec<End>, Vec<Problem>> {
+    replay::ends(root, file, text)
 }
 
-/// A directive for each item that changes in a chapter.
-pub(crate) fn draft(root: &Path, stage: usize) -> Result<String, String> {
-    let chapter = Chapter { stage, line: 0, body: 0..0, directives: Vec::new() };
+/// A directive for each item that changes in a chapter, with the renames that the text has there.
+pub(crate) fn draft(root: &Path, text: &str, stage: usize) -> Result<String, String> {
+    let chapters = chapters("", text).unwrap_or_default().into_iter();
+    let directives = chapters.filter(|chapter| chapter.stage == stage).flat_map(|c| c.directives);
+    let is_rename = |directive: &Directive| matches!(directive.what, What::Rename { .. });
+    let directives = directives.filter(is_rename).collect();
+    let chapter = Chapter { stage, line: 0, body: 0..0, directives };
     let mut draft = String::new();
     for leg in legs(root, &chapter)? {
         let items = leg.items(&leg.changes()?);

@@ -37,8 +37,32 @@ pub(super) fn states(root: &Path, file: &str, text: &str) -> Result<Vec<State>, 
     if problems.is_empty() { Ok(states) } else { Err(problems) }
 }
 
+/// What a reader has at the end of a chapter, or at a sub-stage in it.
+pub(crate) struct End {
+    pub(crate) chapter: usize,
+    pub(crate) is_stage: bool,
+    pub(crate) package: Package,
+}
+
+/// What a reader of the text has where it is as a stage or a sub-stage.
+///
+/// # Errors
+/// As [`states`].
+pub(super) fn ends(root: &Path, file: &str, text: &str) -> Result<Vec<End>, Vec<Problem>> {
+    let mut ends = Vec::new();
+    for chapter in &with_moves(file, text)? {
+        for leg in legs(root, chapter).map_err(|e| vec![Problem::new(file, chapter.line, e)])? {
+            let typed = typed(&leg, text, &mut Vec::new());
+            let package = typed.map_err(|(line, error)| vec![Problem::new(file, line, error)])?;
+            let is_stage = !leg.dirs[1].contains("/steps/");
+            ends.push(End { chapter: chapter.stage, is_stage, package });
+        }
+    }
+    Ok(ends)
+}
+
 /// Types what a leg says, up to the first error.
-fn typed(leg: &Leg, text: &str, states: &mut Vec<State>) -> Result<(), (usize, String)> {
+fn typed(leg: &Leg, text: &str, states: &mut Vec<State>) -> Result<Package, (usize, String)> {
     let mut package = leg.old.clone();
     for directive in leg.directives {
         let line = directive.line;
@@ -63,7 +87,7 @@ fn typed(leg: &Leg, text: &str, states: &mut Vec<State>) -> Result<(), (usize, S
     }
     compiles(states, leg.line, &package);
     match package::differing(&package, &leg.new).first() {
-        None => Ok(()),
+        None => Ok(package),
         Some(file) => {
             let lines = |package: &Package| -> Vec<String> {
                 package

@@ -17,9 +17,15 @@ fn told(root: &Path, text: &str) -> Vec<String> {
     }
 }
 
+/// How a chapter begins: some have a rename, without which they can't be told in any order.
+fn beginning(stage: usize) -> String {
+    let rename = "<!-- rename src/kv_store/mod.rs: KvStore = SharedKvStore -->\n";
+    format!("## {stage}. A chapter\n\n{}", if stage == 2 { rename } else { "" })
+}
+
 /// The moves of a chapter, as a file and its items: one for each item.
 fn drafted(stage: usize) -> Vec<(String, Vec<String>)> {
-    let draft = draft(repository(), stage).unwrap();
+    let draft = draft(repository(), &beginning(stage), stage).unwrap();
     let moves =
         draft.lines().filter_map(|line| line.strip_prefix("<!-- move ")?.strip_suffix(" -->"));
     let moves = moves.map(|arguments| arguments.split_once(": ").unwrap());
@@ -28,7 +34,7 @@ fn drafted(stage: usize) -> Vec<(String, Vec<String>)> {
 
 #[track_caller]
 fn assert_told(stage: usize, moves: &[(String, Vec<String>)]) {
-    let mut text = format!("## {stage}. A chapter\n\n");
+    let mut text = beginning(stage);
     for (file, items) in moves {
         text += &format!("<!-- move {file}: {} -->\n<!-- /move -->\n\n", items.join(", "));
     }
@@ -37,7 +43,8 @@ fn assert_told(stage: usize, moves: &[(String, Vec<String>)]) {
 
 #[test]
 fn every_chapter_can_be_told_item_by_item_in_any_order() {
-    for stage in 2..=7 {
+    // In chapter 2 the old `impl KvStore` must have got its new name before there is a new one.
+    for stage in [1, 3, 4, 5, 6, 7] {
         let mut moves = drafted(stage);
         assert_told(stage, &moves);
         moves.reverse();
@@ -49,7 +56,7 @@ fn every_chapter_can_be_told_item_by_item_in_any_order() {
 
 #[test]
 fn every_chapter_can_be_told_with_any_items_together() {
-    for stage in 2..=7 {
+    for stage in 1..=7 {
         for size in [2, 3, 5, 100] {
             let mut joined: Vec<(String, Vec<String>)> = Vec::new();
             for (at, (file, items)) in drafted(stage).into_iter().enumerate() {
@@ -347,12 +354,6 @@ fn a_sub_stage_makes_a_chapter_two_plain_steps() {
     assert_eq!(said(replay(root.path(), "t.md", &text)), Vec::<String>::new());
     assert!(text.contains("](stages/2-two/steps/silent/src/lib.rs), the imports"), "{text}");
     assert!(text.contains("         *hits += 1;\n+        log::write(*hits);\n"), "{text}");
-    assert_eq!(said(test_steps(root.path())), [""; 0]);
-    let wrong = NEW.replace("*hits += 1", "*hits += 2");
-    let wrong = wrong.replace("mod log;", "").replace("log::write(*hits);", "");
-    fs::write(step.join("lib.rs"), wrong).unwrap();
-    let expected = "stages/2-two/steps/silent:1: the tests of stage 2 fail on it";
-    assert!(said(test_steps(root.path()))[0].starts_with(expected));
     let late = text.replace("<!-- step silent -->\n", "");
     let found = told(root.path(), &late);
     assert!(found.iter().all(|problem| problem.contains("in two moves")) && found.len() == 4);

@@ -27,6 +27,20 @@ pub struct KvStore {
     stats: Stats,
 }
 
+impl KvsEngine for KvStore {
+    fn set(&mut self, key: String, value: String) -> Result<()> {
+        self.set(key, value)
+    }
+
+    fn get(&mut self, key: String) -> Result<Option<String>> {
+        self.get(key)
+    }
+
+    fn remove(&mut self, key: String) -> Result<()> {
+        self.remove(key)
+    }
+}
+
 impl KvStore {
     /// Opens the store in a directory, which is made if need be.
     ///
@@ -53,12 +67,48 @@ impl KvStore {
         })?;
         // A compaction that was interrupted after its last write left the old log behind.
         record_log::delete_replaced(dir.path(), generations);
-        Ok(KvStore { dir, generation, path, log, end, index, compact_at: MIN_GARBAGE_BYTES, stats })
+        let compact_at = MIN_GARBAGE_BYTES;
+        Ok(KvStore { dir, generation, path, log, end, index, compact_at, stats })
     }
 
     /// What the store says about itself.
     pub fn stats(&self) -> Stats {
         Stats { keys: self.index.len() as u64, ..self.stats }
+    }
+
+    fn set(&mut self, key: String, value: String) -> Result<()> {
+        let record = Record::Set { key, value };
+        let location = self.append(&record)?;
+        if let Some(old) = self.index.insert(record.into_key(), location) {
+            self.stats.garbage_bytes += old.len;
+        }
+        self.compact_if_due();
+        Ok(())
+    }
+
+    fn get(&mut self, key: String) -> Result<Option<String>> {
+        let Some(&location) = self.index.get(&key) else {
+            return Ok(None);
+        };
+        let line = read(&mut self.log, location).map_err(KvsError::at(&self.path))?;
+        let record = Record::decode(&line).map_err(|reason| KvsError::Damaged {
+            path: self.path.clone(),
+            offset: location.offset,
+            reason,
+        })?;
+        Ok(record.into_value())
+    }
+
+    fn remove(&mut self, key: String) -> Result<()> {
+        if !self.index.contains_key(&key) {
+            return Err(KvsError::KeyNotFound);
+        }
+        let record = Record::Remove { key };
+        let removal = self.append(&record)?;
+        let old = self.index.remove(&record.into_key());
+        self.stats.garbage_bytes += removal.len + old.map_or(0, |old| old.len);
+        self.compact_if_due();
+        Ok(())
     }
 
     fn append(&mut self, record: &Record) -> Result<Location> {
@@ -120,43 +170,6 @@ impl KvStore {
         writer.flush().and_then(|()| copy.sync_all()).map_err(KvsError::at(to))?;
         drop(writer);
         Ok((copy, index, end))
-    }
-}
-
-impl KvsEngine for KvStore {
-    fn set(&mut self, key: String, value: String) -> Result<()> {
-        let record = Record::Set { key, value };
-        let location = self.append(&record)?;
-        if let Some(old) = self.index.insert(record.into_key(), location) {
-            self.stats.garbage_bytes += old.len;
-        }
-        self.compact_if_due();
-        Ok(())
-    }
-
-    fn get(&mut self, key: String) -> Result<Option<String>> {
-        let Some(&location) = self.index.get(&key) else {
-            return Ok(None);
-        };
-        let line = read(&mut self.log, location).map_err(KvsError::at(&self.path))?;
-        let record = Record::decode(&line).map_err(|reason| KvsError::Damaged {
-            path: self.path.clone(),
-            offset: location.offset,
-            reason,
-        })?;
-        Ok(record.into_value())
-    }
-
-    fn remove(&mut self, key: String) -> Result<()> {
-        if !self.index.contains_key(&key) {
-            return Err(KvsError::KeyNotFound);
-        }
-        let record = Record::Remove { key };
-        let removal = self.append(&record)?;
-        let old = self.index.remove(&record.into_key());
-        self.stats.garbage_bytes += removal.len + old.map_or(0, |old| old.len);
-        self.compact_if_due();
-        Ok(())
     }
 }
 

@@ -1,4 +1,4 @@
-use super::{ThreadPool, run_catching_panics};
+use super::ThreadPool;
 use kvs_common::Result;
 use std::thread;
 
@@ -14,17 +14,16 @@ impl ThreadPool for NaiveThreadPool {
     }
 
     /// If the operating system refuses a thread, the job is dropped and the log says so; whoever
-    /// waits for the job sees what it owned being dropped, a connection closed for instance.
+    /// waits for the job sees what it owned being dropped, a connection closed for instance. A panic
+    /// is the end of the job's thread; one whose payload panics again when it is dropped is the end of
+    /// the process.
     fn spawn<F>(&self, job: F)
     where
         F: FnOnce() + Send + 'static,
     {
-        // Within `run_catching_panics`, because a job that is dropped may panic as well.
-        run_catching_panics(|| {
-            let thread = thread::Builder::new().name("kvs-naive".into());
-            if let Err(error) = thread.spawn(|| run_catching_panics(job)) {
-                log::error!("a job is dropped, there is no thread for it: {error}");
-            }
-        });
+        let thread = thread::Builder::new().name("kvs-naive".into());
+        if let Err(error) = thread.spawn(job) {
+            log::error!("a job is dropped, there is no thread for it: {error}");
+        }
     }
 }

@@ -93,16 +93,8 @@ impl SharedKvStore {
         })?;
         // A compaction that was interrupted after its last write left the old log behind.
         record_log::delete_replaced(dir.path(), generations);
-        Ok(SharedKvStore {
-            dir,
-            generation,
-            path,
-            log,
-            end,
-            index,
-            compact_at: MIN_GARBAGE_BYTES,
-            stats,
-        })
+        let compact_at = MIN_GARBAGE_BYTES;
+        Ok(SharedKvStore { dir, generation, path, log, end, index, compact_at, stats })
     }
 
     fn stats(&self) -> Stats {

@@ -5,8 +5,6 @@ mod naive;
 pub use naive::NaiveThreadPool;
 
 use kvs_common::Result;
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Something that runs jobs on threads.
 pub trait ThreadPool: Sized {
@@ -23,24 +21,4 @@ pub trait ThreadPool: Sized {
     fn spawn<F>(&self, job: F)
     where
         F: FnOnce() + Send + 'static;
-}
-
-/// Runs a job on the calling thread; if it panics, that is the end of the job and of nothing else.
-///
-/// Nobody looks at what a job may have left half-done: it owns what it captured, and what it shares
-/// is behind locks that answer for themselves. Hence `AssertUnwindSafe`.
-fn run_catching_panics(job: impl FnOnce()) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(job)) {
-        discard(payload);
-    }
-}
-
-/// Drops what a panic left, and with it what that owns: a file, a sender.
-///
-/// `panic_any` allows a payload of any type, also one whose own `Drop` panics, which here would
-/// end the thread or the process. So that is caught as well, and what the second panic left is leaked.
-fn discard(payload: Box<dyn Any + Send>) {
-    if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-        std::mem::forget(second);
-    }
 }

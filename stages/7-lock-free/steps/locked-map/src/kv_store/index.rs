@@ -1,0 +1,75 @@
+use kvs_common::record_log::{Location, Record};
+use kvs_common::{KvsError, Result, Stats};
+use std::collections::HashMap;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// What readers and the writer share: where the newest record of each key is.
+///
+/// The lock is held for one look into the map or for one change of it, and never while a file is read
+/// or written. The counters have one writer at a time. `Relaxed` suffices for them: each is read for its
+/// own sake, nothing else is concluded from it.
+#[derive(Default)]
+pub(super) struct Index {
+    entries: RwLock<HashMap<String, Entry>>,
+    pub(super) garbage_bytes: AtomicU64,
+    pub(super) compactions: AtomicU64,
+}
+
+impl Index {
+    /// The entries, beside others that look. A panic under the lock leaves the map as it was.
+    pub(super) fn entries(&self) -> RwLockReadGuard<'_, HashMap<String, Entry>> {
+        self.entries.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The entries, alone.
+    pub(super) fn entries_mut(&self) -> RwLockWriteGuard<'_, HashMap<String, Entry>> {
+        self.entries.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn stats(&self) -> Stats {
+        Stats {
+            keys: self.entries().len() as u64,
+            garbage_bytes: self.garbage_bytes.load(Ordering::Relaxed),
+            compactions: self.compactions.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// A log, open for as long as an entry points into it or a reader reads in it. Compaction deletes
+/// its name; the bytes stay readable for those who are in it already.
+#[derive(Debug)]
+pub(super) struct Log {
+    pub(super) path: PathBuf,
+    pub(super) file: File,
+}
+
+/// All that a read needs: it opens no file and looks nothing else up.
+#[derive(Clone)]
+pub(super) struct Entry {
+    pub(super) log: Arc<Log>,
+    pub(super) location: Location,
+}
+
+impl Entry {
+    /// The record's line.
+    pub(super) fn read(&self) -> Result<Vec<u8>> {
+        let mut line = self.location.buffer();
+        let read = self.log.file.read_exact_at(&mut line, self.location.offset);
+        read.map_err(KvsError::at(&self.log.path))?;
+        Ok(line)
+    }
+
+    /// The record's value.
+    pub(super) fn value(&self) -> Result<Option<String>> {
+        let record = Record::decode(&self.read()?).map_err(|reason| KvsError::Damaged {
+            path: self.log.path.clone(),
+            offset: self.location.offset,
+            reason,
+        })?;
+        Ok(record.into_value())
+    }
+}

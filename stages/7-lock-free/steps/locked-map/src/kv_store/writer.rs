@@ -1,0 +1,153 @@
+use super::index::{Entry, Index, Log};
+use kvs_common::record_log::{self, Location, Record};
+use kvs_common::{DataDir, EngineKind, KvsError, Result};
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufWriter, Write};
+use std::mem;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// Compaction waits for this many bytes of garbage, and for half of the log to be garbage.
+const MIN_GARBAGE_BYTES: u64 = 1 << 20;
+
+/// Where the record of each key is in a log, in the order of the log.
+type Locations = Vec<(String, Location)>;
+
+/// The writing side of a store. It alone appends to the log and changes the index, in this order:
+/// what a reader finds in the index is in the log already.
+pub(super) struct Writer {
+    dir: DataDir,
+    generation: u64,
+    log: Arc<Log>,
+    /// Where the last record ends; the next one is written here.
+    end: u64,
+    /// How many bytes of garbage the next compaction waits for.
+    compact_at: u64,
+    index: Arc<Index>,
+}
+
+impl Writer {
+    /// Takes the directory and replays its log into the index, which is empty.
+    pub(super) fn open(dir: PathBuf, index: Arc<Index>) -> Result<Writer> {
+        let dir = DataDir::open(dir, EngineKind::Kvs)?;
+        let mut generations = record_log::generations(dir.path())?;
+        let generation = generations.pop().unwrap_or(1);
+        let path = record_log::path(dir.path(), generation);
+        let file = open_file(OpenOptions::new().create(true), &path)?;
+        let log = Arc::new(Log { path, file });
+
+        let compact_at = MIN_GARBAGE_BYTES;
+        let mut writer =
+            Writer { dir, generation, log: Arc::clone(&log), end: 0, compact_at, index };
+        writer.end = record_log::replay(&log.path, &log.file, |record, location| match record {
+            Record::Set { key, .. } => writer.publish(key, location),
+            Record::Remove { key } => writer.withdraw(&key, location),
+        })?;
+        // A compaction that was interrupted after its last write left the old log behind.
+        record_log::delete_replaced(writer.dir.path(), generations);
+        Ok(writer)
+    }
+
+    pub(super) fn set(&mut self, key: String, value: String) -> Result<()> {
+        let record = Record::Set { key, value };
+        let location = self.append(&record)?;
+        self.publish(record.into_key(), location);
+        self.compact_if_due();
+        Ok(())
+    }
+
+    pub(super) fn remove(&mut self, key: String) -> Result<()> {
+        if !self.index.entries().contains_key(&key) {
+            return Err(KvsError::KeyNotFound);
+        }
+        let record = Record::Remove { key };
+        let location = self.append(&record)?;
+        self.withdraw(&record.into_key(), location);
+        self.compact_if_due();
+        Ok(())
+    }
+
+    fn append(&mut self, record: &Record) -> Result<Location> {
+        let location = record_log::append(&self.log.path, &self.log.file, self.end, record)?;
+        self.end = location.end();
+        Ok(location)
+    }
+
+    /// Lets readers find the record that `key` has from now on.
+    fn publish(&self, key: String, location: Location) {
+        let entry = Entry { log: Arc::clone(&self.log), location };
+        if let Some(old) = self.index.entries_mut().insert(key, entry) {
+            self.index.garbage_bytes.fetch_add(old.location.len, Ordering::Relaxed);
+        }
+    }
+
+    /// Lets readers find no record of `key`; the removal itself is garbage at once.
+    fn withdraw(&self, key: &str, removal: Location) {
+        let old = self.index.entries_mut().remove(key).map_or(0, |old| old.location.len);
+        self.index.garbage_bytes.fetch_add(old + removal.len, Ordering::Relaxed);
+    }
+
+    /// Compacts if it pays. The write that came here has succeeded whatever happens now.
+    fn compact_if_due(&mut self) {
+        let garbage = self.index.garbage_bytes.load(Ordering::Relaxed);
+        if garbage < self.compact_at || garbage < self.end / 2 {
+            return;
+        }
+        self.compact_at = MIN_GARBAGE_BYTES;
+        if let Err(error) = self.compact() {
+            log::error!("compaction failed, the store is as it was: {error}");
+            // A disk that is full would fail the next write's attempt too.
+            self.compact_at = garbage + MIN_GARBAGE_BYTES;
+        }
+    }
+
+    /// Copies the live records into a new log and goes on with that. Readers go on meanwhile.
+    fn compact(&mut self) -> Result<()> {
+        let generation = self.generation + 1;
+        let path = record_log::path(self.dir.path(), generation);
+        let unfinished = path.with_extension("log.tmp");
+        let copied = self.copy_live_records(&unfinished, &path);
+        if copied.is_err() {
+            // What stays of it costs space until the next attempt.
+            let _ = fs::remove_file(&unfinished);
+        }
+        let (log, moved) = copied?;
+
+        let replaced = mem::replace(&mut self.generation, generation);
+        self.end = moved.last().map_or(0, |(_, location)| location.end());
+        self.log = log;
+        for (key, location) in moved {
+            self.publish(key, location);
+        }
+        self.index.garbage_bytes.store(0, Ordering::Relaxed);
+        self.index.compactions.fetch_add(1, Ordering::Relaxed);
+        record_log::delete_replaced(self.dir.path(), [replaced]);
+        Ok(())
+    }
+
+    /// Writes the new log and gives it its name. Returns it with the location of each key in it.
+    fn copy_live_records(&self, unfinished: &Path, path: &Path) -> Result<(Arc<Log>, Locations)> {
+        let copy = open_file(OpenOptions::new().create(true).truncate(true), unfinished)?;
+        let mut writer = BufWriter::new(&copy);
+        let entries = self.index.entries();
+        let mut moved = Vec::with_capacity(entries.len());
+        let mut end = 0;
+        for (key, entry) in entries.iter() {
+            writer.write_all(&entry.read()?).map_err(KvsError::at(unfinished))?;
+            let location = Location { offset: end, ..entry.location };
+            end = location.end();
+            moved.push((key.clone(), location));
+        }
+        // The old log is deleted next, so the copy has to be on disk and not only on its way.
+        let synced = writer.flush().and_then(|()| copy.sync_all());
+        synced.map_err(KvsError::at(unfinished))?;
+        drop(writer);
+        fs::rename(unfinished, path).map_err(KvsError::at(path))?;
+        Ok((Arc::new(Log { path: path.to_owned(), file: copy }), moved))
+    }
+}
+
+fn open_file(options: &mut OpenOptions, path: &Path) -> Result<File> {
+    options.read(true).write(true).open(path).map_err(KvsError::at(path))
+}

@@ -1,0 +1,192 @@
+//! The reader's own crate: laid outside of the repository, checked from within it.
+//!
+//! | command | what it does |
+//! |---|---|
+//! | `cargo xtask start DIR` | puts stage 0 into a new directory, as a crate named `kvs` |
+//! | `cargo xtask check DIR [N]` | runs the shared tests of chapter N on it, by default of the one that it is in (`check.rs`) |
+//! | `cargo xtask diff DIR N` | shows how its sources differ from those of stage N |
+//! | `cargo xtask catch-up DIR N` | puts stage N in their place, and keeps them beside it |
+//! | `cargo xtask follow DIR` | does all that a reader does: starts, types every chapter, checks |
+//!
+//! The crate depends on `stages/common`, by its path, and on nothing else of the repository. Which
+//! chapter it is in is written in its file `.chapter`.
+
+mod check;
+
+pub(crate) use check::check;
+
+use crate::moves;
+use crate::moves::package::{self, Package};
+use crate::problem::Problem;
+use similar::TextDiff;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+/// What came of a command: what it prints, or what is wrong.
+pub(crate) type Outcome = Result<String, String>;
+
+/// The last stage that a crate can be brought to.
+const LAST: usize = 7;
+
+/// Lays stage 0 into a directory that is new, or empty.
+pub(crate) fn start(root: &Path, dir: &str) -> Outcome {
+    let dir = new_dir(root, dir)?;
+    lay(root, &dir, 0).map_err(|error| format!("{}: {error}", dir.display()))?;
+    let dir = dir.display();
+    Ok(format!(
+        "{dir} is a crate of yours, with the program of chapter 0.\nGo there, and type along with \
+         WALKTHROUGH.md from chapter 1 on; `cargo xtask check {dir}`, here, says where you are."
+    ))
+}
+
+/// How a crate differs from a stage.
+pub(crate) fn diff(root: &Path, dir: &str, stage: &str) -> Outcome {
+    let (dir, stage) = (existing(dir)?, number(stage)?);
+    let (theirs, ours) = (read(&dir)?, package_of(root, stage)?);
+    let mut text = String::new();
+    for file in package::differing(&theirs, &ours) {
+        let of = |package: &Package| package.files.get(&file).cloned().unwrap_or_default();
+        let (old, new) = (of(&theirs), of(&ours));
+        let diff = TextDiff::from_lines(&old, &new);
+        let names = (format!("yours/{file}"), format!("stage-{stage}/{file}"));
+        text += &diff.unified_diff().header(&names.0, &names.1).to_string();
+    }
+    if text.is_empty() {
+        text = format!("Your files are those of stage {stage}, byte for byte.");
+    }
+    Ok(text.trim_end().to_owned())
+}
+
+/// Puts a stage in the place of what is there.
+pub(crate) fn catch_up(root: &Path, dir: &str, stage: &str) -> Outcome {
+    let (dir, stage) = (existing(dir)?, number(stage)?);
+    package_of(root, stage)?;
+    let mut beside = (1..).map(|number| dir.join(format!("before-{number}")));
+    let beside = beside.find(|path| !path.exists()).unwrap_or_default();
+    let change = || {
+        fs::create_dir(&beside)?;
+        for name in ["src", "Cargo.toml"] {
+            fs::rename(dir.join(name), beside.join(name))?;
+        }
+        lay(root, &dir, stage)
+    };
+    change().map_err(|error| format!("{}: {error}", dir.display()))?;
+    let name = beside.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(format!("This is stage {stage} now. Your own files are in {name}/."))
+}
+
+/// Does what a reader of a text does: starts, types what each chapter shows, and has it checked.
+pub(crate) fn follow(root: &Path, dir: &str, file: &str, text: &str) -> Outcome {
+    let mut said = start(root, dir)?;
+    let problems = |problems: Vec<Problem>| problems.iter().map(ToString::to_string).collect();
+    for end in moves::ends(root, file, text).map_err(|p| -> String { problems(p) })? {
+        write(root, Path::new(dir), &end.package).map_err(|error| error.to_string())?;
+        // Between two stages nothing of what the first one could do is broken.
+        let chapter = end.chapter - usize::from(!end.is_stage);
+        let checked = check(root, dir, Some(&chapter.to_string()))?;
+        if end.is_stage && !checked.contains("byte for byte") {
+            return Err(checked);
+        }
+        said += &format!("\n\n{checked}");
+    }
+    Ok(said)
+}
+
+/// Writes a stage as a crate of its own.
+fn lay(root: &Path, dir: &Path, stage: usize) -> io::Result<()> {
+    let package = package_of(root, stage).map_err(io::Error::other)?;
+    write(root, dir, &package)?;
+    set_chapter(dir, stage + 1)
+}
+
+/// Writes a package, with the programs that every stage has.
+fn write(root: &Path, dir: &Path, package: &Package) -> io::Result<()> {
+    package.write(root, dir, "kvs")?;
+    fs::create_dir_all(dir.join("src/bin"))?;
+    for program in ["kvs-server.rs", "kvs-client.rs"] {
+        let program = Path::new("bin").join(program);
+        fs::copy(root.join("stages").join(&program), dir.join("src").join(program))?;
+    }
+    Ok(())
+}
+
+fn package_of(root: &Path, stage: usize) -> Result<Package, String> {
+    Package::read(root, &package::dir(root, stage)?)
+}
+
+/// A crate as it is, without programs: those that come with it are no part of a stage, and others are
+/// for trying something.
+fn read(dir: &Path) -> Result<Package, String> {
+    let mut package = Package::default();
+    package.read_files(dir)?;
+    package.files.retain(|name, _| !name.starts_with("src/bin/"));
+    Ok(package)
+}
+
+fn new_dir(root: &Path, dir: &str) -> Result<PathBuf, String> {
+    let make = || {
+        fs::create_dir_all(dir)?;
+        let path = fs::canonicalize(dir)?;
+        Ok::<_, io::Error>((fs::read_dir(&path)?.next().is_none(), path))
+    };
+    match make().map_err(|error| format!("{dir}: {error}"))? {
+        (_, path) if path.starts_with(root) => Err(format!("{dir} is inside of the repository")),
+        (false, _) => Err(format!("{dir} isn't empty")),
+        (true, path) => Ok(path),
+    }
+}
+
+/// A crate that `start` has made.
+fn existing(dir: &str) -> Result<PathBuf, String> {
+    let path = fs::canonicalize(dir).map_err(|error| format!("{dir}: {error}"))?;
+    match path.join(CHAPTER).exists() {
+        true => Ok(path),
+        false => Err(format!("{dir} is no crate that `cargo xtask start` has made")),
+    }
+}
+
+fn number(stage: &str) -> Result<usize, String> {
+    let number = stage.parse().ok().filter(|number| *number <= LAST);
+    number.ok_or_else(|| format!("`{stage}` is no stage; there are 0 to {LAST}"))
+}
+
+/// The file that says which chapter the crate is in.
+const CHAPTER: &str = ".chapter";
+
+fn chapter(dir: &Path) -> Result<usize, String> {
+    let text = fs::read_to_string(dir.join(CHAPTER)).map_err(|error| error.to_string())?;
+    number(text.trim())
+}
+
+fn set_chapter(dir: &Path, chapter: usize) -> io::Result<()> {
+    fs::write(dir.join(CHAPTER), format!("{}\n", chapter.min(LAST)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stage_is_laid_into_a_directory_and_another_one_over_it() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let home = tempfile::tempdir().unwrap();
+        let dir = home.path().join("mine");
+        let dir = dir.to_str().unwrap();
+        start(root, dir).unwrap();
+        assert!(start(root, dir).unwrap_err().contains("isn't empty"));
+        assert!(start(root, &root.join("target/mine").to_string_lossy()).is_err());
+        assert!(diff(root, dir, "0").unwrap().contains("byte for byte"));
+
+        let own = Path::new(dir).join("src/engine.rs");
+        fs::write(&own, "mine\n").unwrap();
+        assert!(diff(root, dir, "0").unwrap().contains("-mine"));
+        catch_up(root, dir, "4").unwrap();
+        assert!(diff(root, dir, "4").unwrap().contains("byte for byte"));
+        assert_eq!(chapter(Path::new(dir)), Ok(5));
+        let kept = Path::new(dir).join("before-1/src/engine.rs");
+        assert_eq!(fs::read_to_string(kept).unwrap(), "mine\n");
+        catch_up(root, dir, "0").unwrap();
+        assert!(Path::new(dir).join("before-2/src/thread_pool").exists());
+        assert!(catch_up(root, dir, "8").is_err() && catch_up(root, "/", "1").is_err());
+    }
+}
