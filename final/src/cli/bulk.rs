@@ -74,6 +74,10 @@ impl Bulk {
             if !input.buffer().contains(&b'\n') {
                 self.settle(0)?;
             }
+            if self.printer.behind() > AHEAD {
+                self.settle(0)?;
+                self.printer.catch_up()?;
+            }
             line.clear();
             line.shrink_to(INPUT);
             let mut is_whole = read_line(&mut input, &mut line, self.longest_line)?;
@@ -147,10 +151,6 @@ impl Bulk {
             }
         }
         self.settle((UNDER_WAY_BYTES / self.longest_answer).clamp(1, UNDER_WAY))?;
-        if self.printer.behind() > AHEAD {
-            self.settle(0)?;
-            self.printer.catch_up()?;
-        }
         Ok(true)
     }
 

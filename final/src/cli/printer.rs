@@ -2,6 +2,7 @@
 
 use super::outcome::{Outcome, err_msg, print_message};
 use std::io::{self, BufWriter, Write};
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -19,8 +20,6 @@ pub(super) struct Printer {
 enum Piece {
     Out(String),
     Message(String),
-    /// Tells when everything before it is written.
-    Mark(Sender<()>),
 }
 
 impl Printer {
@@ -40,11 +39,7 @@ impl Printer {
     /// # Errors
     /// If stdout takes nothing any more; [`Printer::finish`] says why.
     pub(super) fn out(&self, text: String) -> Outcome {
-        if !text.is_empty() {
-            self.behind.fetch_add(text.len(), Ordering::Relaxed);
-            self.send(Piece::Out(text))?;
-        }
-        Ok(())
+        if text.is_empty() { Ok(()) } else { self.send(text.len(), Piece::Out(text)) }
     }
 
     /// Prints a line for people on stderr, after what stdout got before.
@@ -52,7 +47,7 @@ impl Printer {
     /// # Errors
     /// As [`Printer::out`].
     pub(super) fn message(&self, message: String) -> Outcome {
-        self.send(Piece::Message(message))
+        self.send(message.len(), Piece::Message(message))
     }
 
     /// How many bytes wait to be written.
@@ -63,20 +58,22 @@ impl Printer {
     /// Waits until everything is written.
     ///
     /// # Errors
-    /// As [`Printer::out`].
-    pub(super) fn catch_up(&self) -> Outcome {
-        let (done, is_done) = mpsc::channel();
-        self.send(Piece::Mark(done))?;
-        is_done.recv().map_err(|_| err_msg("stdout takes nothing any more"))
+    /// Why something could not be.
+    pub(super) fn catch_up(&mut self) -> Outcome {
+        mem::replace(self, Printer::start()?).finish()
     }
 
-    /// Waits until everything is written, for the last time.
+    /// The same for the last time.
+    ///
+    /// # Errors
+    /// As [`Printer::catch_up`].
     pub(super) fn finish(self) -> Outcome {
         drop(self.pieces);
         Ok(self.thread.join().map_err(|_| err_msg("the printer panicked"))??)
     }
 
-    fn send(&self, piece: Piece) -> Outcome {
+    fn send(&self, bytes: usize, piece: Piece) -> Outcome {
+        self.behind.fetch_add(bytes, Ordering::Relaxed);
         self.pieces.send(piece).map_err(|_| err_msg("stdout takes nothing any more"))
     }
 }
@@ -102,11 +99,7 @@ fn print(pieces: &Receiver<Piece>, behind: &AtomicUsize) -> io::Result<()> {
             Piece::Message(message) => {
                 stdout.flush()?;
                 print_message(&message);
-            }
-            Piece::Mark(done) => {
-                stdout.flush()?;
-                // Who asked may have ended.
-                let _ = done.send(());
+                behind.fetch_sub(message.len(), Ordering::Relaxed);
             }
         }
     }
