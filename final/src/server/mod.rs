@@ -64,7 +64,7 @@ impl<E: KvsEngine, P: ThreadPool> KvsServer<E, P> {
     /// Listens on `addr`, with the default limits; port 0 lets the system choose.
     ///
     /// # Errors
-    /// [`KvsError::Listen`] if the address cannot be had; if there is no descriptor left.
+    /// [`KvsError::Listen`](crate::KvsError::Listen) if the address cannot be had; if there is no descriptor left.
     pub fn bind(addr: SocketAddr, engine: E, pool: P) -> Result<Self> {
         KvsServer::bind_with(addr, engine, pool, Limits::default())
     }
