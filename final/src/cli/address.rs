@@ -6,17 +6,13 @@ use std::{fmt, io, vec};
 
 /// A host and a port. A name is looked up whenever the address is used, and all that it stands for
 /// is tried.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Address {
-    /// A name or an IP address, which has no brackets here.
-    host: String,
-    port: u16,
-}
+#[derive(Clone, Debug)]
+pub(super) struct Address(String);
 
 /// Where the server listens and the client connects when nobody says.
 impl Default for Address {
     fn default() -> Address {
-        Address { host: "127.0.0.1".to_owned(), port: 4000 }
+        Address("127.0.0.1:4000".to_owned())
     }
 }
 
@@ -24,23 +20,10 @@ impl FromStr for Address {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Address, String> {
-        let parse = || {
-            let (host, port) = text.rsplit_once(':')?;
-            let port = port.parse().ok()?;
-            let host = match host.strip_prefix('[') {
-                Some(host) => {
-                    let host = host.strip_suffix(']')?;
-                    without_zone(host).parse::<Ipv6Addr>().ok()?;
-                    host
-                }
-                None if host.is_empty() || host.contains([':', '[', ']', '%']) => return None,
-                None => host,
-            };
-            Some(Address { host: host.to_owned(), port })
-        };
-        parse().ok_or_else(|| {
+        split(text).ok_or_else(|| {
             format!("`{text}` is no HOST:PORT, such as localhost:4000 or [::1]:4000")
-        })
+        })?;
+        Ok(Address(text.to_owned()))
     }
 }
 
@@ -48,24 +31,34 @@ impl ToSocketAddrs for Address {
     type Iter = vec::IntoIter<SocketAddr>;
 
     fn to_socket_addrs(&self) -> io::Result<Self::Iter> {
-        let ip = without_zone(&self.host);
-        let link_local = ip.parse().is_ok_and(|ip: Ipv6Addr| ip.is_unicast_link_local());
+        let (host, port) = split(&self.0).ok_or(io::ErrorKind::InvalidInput)?;
         // The system knows the zones of link-local addresses. Others mean the same in all zones.
-        (if link_local { &self.host } else { ip }, self.port).to_socket_addrs()
+        match ip(host) {
+            Some(ip) if !ip.is_unicast_link_local() => (&*ip.to_string(), port).to_socket_addrs(),
+            _ => (host, port).to_socket_addrs(),
+        }
     }
-}
-
-fn without_zone(host: &str) -> &str {
-    host.split_once('%').map_or(host, |(ip, _)| ip)
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.host.contains(':') {
-            true => write!(f, "[{}]:{}", self.host, self.port),
-            false => write!(f, "{}:{}", self.host, self.port),
-        }
+        f.write_str(&self.0)
     }
+}
+
+/// The host, which is a name or an IP address without brackets, and the port.
+fn split(text: &str) -> Option<(&str, u16)> {
+    let (host, port) = text.rsplit_once(':')?;
+    let host = match host.strip_prefix('[') {
+        Some(host) => host.strip_suffix(']').filter(|host| ip(host).is_some())?,
+        None => Some(host).filter(|host| !host.is_empty() && !host.contains([':', ']', '%']))?,
+    };
+    Some((host, port.parse().ok()?))
+}
+
+/// The IPv6 address that a host is, without its zone.
+fn ip(host: &str) -> Option<Ipv6Addr> {
+    host.split_once('%').map_or(host, |(ip, _)| ip).parse().ok()
 }
 
 #[cfg(test)]
