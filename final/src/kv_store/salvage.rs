@@ -7,8 +7,8 @@
 //! - If one bit was flipped, the checksum says which ([`record::mend`]), in a short record and in a header.
 //!   The record is saved as it was.
 //! - Else the next record counts whose header cannot be text. Keys and values are UTF-8, so such bytes are
-//!   not in the middle of one. Of ten headers about nine are like that; whole records before the first of
-//!   them are given up, and reported with the damage.
+//!   not in the middle of one. At least five of six headers are like that; whole records before the first
+//!   of them are given up, and reported with the damage.
 //!
 //! That holds for accidents: who can foresee where the damage begins and ends can make more of it.
 //!
@@ -38,8 +38,8 @@ const BLOCK: usize = 4 << 10;
 /// are as they were written, in their order. Changes nothing in `dir`; the store there must not be open.
 /// Takes memory for a segment at a time, beside what the new store takes.
 ///
-/// Calls `found` for whatever is not as it should be: with the file, the bytes in it that are given up
-/// or were mended, and the reason.
+/// Calls `found` for whatever is not as it should be: with the file, the bytes in it that are given up (none
+/// where a record was mended), and the reason.
 ///
 /// Returns the new store, in which all of that is durable, and how many records it was.
 ///
