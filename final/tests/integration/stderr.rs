@@ -30,7 +30,8 @@ fn full_pipe() -> (File, OwnedFd) {
 
 /// What is seen of a terminal, and the terminal.
 pub(crate) fn terminal() -> (File, OwnedFd) {
-    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
+    // Else programs that other tests start keep it open, and who reads from it never sees its end.
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
     let screen = openpt(flags).unwrap();
     unlockpt(&screen).unwrap();
     let terminal = ioctl_tiocgptpeer(&screen, flags).unwrap();
