@@ -235,3 +235,26 @@ fn a_forked_child_neither_writes_to_its_parents_store_nor_closes_or_keeps_it() {
     // sled has a lock of its own, which the child keeps until its end.
     is_left_alone_by_a_child(|dir| SledKvsEngine::open(dir).unwrap(), false, |_| {});
 }
+
+/// It opens files of long values by name.
+#[test]
+fn a_store_of_sled_stays_in_its_directory_and_refuses_writes_when_that_was_deleted() {
+    let (_place, [d, e]) = place(["d", "e"]);
+    let store = SledKvsEngine::open(&d).unwrap();
+    fs::rename(&d, &e).unwrap();
+    fs::create_dir(&d).unwrap();
+    let long = "v".repeat(3 << 20);
+    store.set("long".to_owned(), long.clone()).unwrap();
+    drop(store);
+    assert_eq!(fs::read_dir(&d).unwrap().count(), 0);
+    assert!(fs::read_dir(e.join("sled/blobs")).unwrap().count() > 0);
+    let store = SledKvsEngine::open(&e).unwrap();
+    assert_eq!(store.get("long".to_owned()).unwrap(), Some(long));
+    fs::remove_file(e.join("engine")).unwrap();
+    set(&store, 1).unwrap();
+    assert_eq!(fs::read_to_string(e.join("engine")).unwrap(), "sled\n");
+    fs::remove_dir_all(&e).unwrap();
+    let error = set(&store, 1).unwrap_err().to_string();
+    assert!(error.contains("No such file"), "{error}");
+    assert_eq!(store.get("key1".to_owned()).unwrap().unwrap(), "value");
+}
