@@ -2,7 +2,6 @@ use crate::data_dir::DataDir;
 use crate::disk::{Access, Dir, FileId};
 use crate::process::Opener;
 use crate::{EngineKind, KvsEngine, KvsError, Result};
-use std::io;
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -82,13 +81,7 @@ impl Owned {
     fn see(&self) -> Result<()> {
         self.opener.check()?;
         self.dir.confirm().map_err(KvsError::at(self.dir.path()))?;
-        match Dir::id(&self.dir, LOG) {
-            Ok(found) if found == self.log => Ok(()),
-            found => {
-                let found = found.map_or_else(|error| error, |_| io::Error::other("was replaced"));
-                Err(KvsError::at(&self.dir.path().join(LOG))(found))
-            }
-        }
+        self.dir.see(LOG, self.log).map_err(KvsError::at(&self.dir.path().join(LOG)))
     }
 }
 

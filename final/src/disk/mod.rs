@@ -57,6 +57,18 @@ pub trait Dir: Send + Sync {
     /// Which file has this name now. A name that is a link leads to another file.
     fn id(&self, name: &str) -> io::Result<FileId>;
 
+    /// Sees that this name still leads to this file.
+    fn see(&self, name: &str, file: FileId) -> io::Result<()> {
+        match self.id(name) {
+            Ok(found) if found == file => Ok(()),
+            Ok(_) => Err(io::Error::other("it was replaced")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(io::Error::new(error.kind(), "it was deleted"))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// Sees that the directory's marker is still the one that was locked when it was taken, and writes
     /// it again if there is none.
     ///

@@ -15,7 +15,6 @@ use super::record::{self, Location, Record};
 use crate::disk::{Access, Dir, DiskFile, FileId};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::{KvsError, Result};
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -94,28 +93,14 @@ impl Segment {
 
     /// Sees that it is still in the directory under its name. What was deleted, by itself or with its
     /// directory, is not there for the next open.
-    ///
-    /// # Errors
-    /// What has become of it.
-    pub(super) fn see_in(&self, dir: &dyn Dir) -> std::result::Result<(), String> {
-        let path = self.path.display();
-        match dir.id(&name(self.number)) {
-            Ok(found) if found == self.id => Ok(()),
-            Ok(_) => Err(format!("{path} was replaced")),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Err(format!("{path} was deleted"))
-            }
-            Err(error) => Err(format!("{path}: {error}")),
-        }
+    pub(super) fn see_in(&self, dir: &dyn Dir) -> Result<()> {
+        dir.see(&name(self.number), self.id).map_err(KvsError::at(&self.path))
     }
 
     /// Takes its name away, if that is still its own.
     pub(super) fn remove(&self, dir: &dyn Dir) {
-        let removed = self.see_in(dir).and_then(|()| {
-            dir.remove(&name(self.number))
-                .map_err(|error| format!("{}: {error}", self.path.display()))
-        });
-        if let Err(error) = removed {
+        let remove = || dir.remove(&name(self.number)).map_err(KvsError::at(&self.path));
+        if let Err(error) = self.see_in(dir).and_then(|()| remove()) {
             // It costs space, until the next open deletes it.
             log::warn!("a segment cannot be deleted: {error}");
         }

@@ -315,7 +315,7 @@ impl Writer {
 
     /// Sees that what is written is still found by the next open; otherwise ends all writing.
     fn see(&self, segment: &Segment) -> Result<()> {
-        segment.see_in(&*self.dir).map_err(|lost| self.stop(lost))
+        segment.see_in(&*self.dir).map_err(|lost| self.stop(lost.to_string()))
     }
 
     /// The same of the segment that is written to.

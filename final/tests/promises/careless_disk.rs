@@ -8,18 +8,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-/// Finds files by their paths, as most programs do.
 pub(crate) const BY_PATH: &str = "files that are found by their paths";
-/// Doesn't see that a file was deleted.
 pub(crate) const NEVER_LOOKS: &str = "a store that doesn't see that it was deleted";
 
-pub(crate) struct CarelessDisk {
-    pub(crate) is_by_path: bool,
-}
+/// Finds files by their paths, and doesn't look what became of them.
+pub(crate) struct CarelessDisk;
 
 struct CarelessDir {
     dir: Arc<dyn Dir>,
-    is_by_path: bool,
     /// What each name led to when it was opened.
     ids: Mutex<HashMap<String, FileId>>,
 }
@@ -27,27 +23,19 @@ struct CarelessDir {
 impl Disk for CarelessDisk {
     fn claim(&self, dir: &Path, access: Access) -> Result<Arc<dyn Dir>> {
         let (dir, ids) = (RealDisk.claim(dir, access)?, Mutex::default());
-        Ok(Arc::new(CarelessDir { dir, is_by_path: self.is_by_path, ids }))
+        Ok(Arc::new(CarelessDir { dir, ids }))
     }
 }
 
 impl CarelessDir {
     fn at(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
+        self.path().join(name)
     }
 
-    fn file(
-        &self,
-        name: &str,
-        by_path: &OpenOptions,
-        by_dir: impl FnOnce() -> io::Result<Box<dyn DiskFile>>,
-    ) -> io::Result<Box<dyn DiskFile>> {
-        let file = match self.is_by_path {
-            true => Box::new(by_path.open(self.at(name))?),
-            false => by_dir()?,
-        };
+    fn file(&self, name: &str, options: &mut OpenOptions) -> io::Result<Box<dyn DiskFile>> {
+        let file = options.read(true).open(self.at(name))?;
         self.ids.lock().unwrap().insert(name.to_owned(), file.id()?);
-        Ok(file)
+        Ok(Box::new(file))
     }
 }
 
@@ -57,9 +45,6 @@ impl Dir for CarelessDir {
     }
 
     fn list(&self) -> io::Result<Vec<String>> {
-        if !self.is_by_path {
-            return self.dir.list();
-        }
         let name = |entry: io::Result<fs::DirEntry>| Ok(entry?.file_name().into_string().unwrap());
         fs::read_dir(self.path())?.map(name).collect()
     }
@@ -73,27 +58,19 @@ impl Dir for CarelessDir {
     }
 
     fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
-        let by_path = File::options().read(true).write(true).create(true).truncate(true).clone();
-        self.file(name, &by_path, || self.dir.create(name))
+        self.file(name, File::options().write(true).create(true).truncate(true))
     }
 
     fn open(&self, name: &str, access: Access) -> io::Result<Box<dyn DiskFile>> {
-        let by_path = File::options().read(true).write(access == Access::Write).clone();
-        self.file(name, &by_path, || self.dir.open(name, access))
+        self.file(name, File::options().write(access == Access::Write))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        match self.is_by_path {
-            true => fs::rename(self.at(from), self.at(to)),
-            false => self.dir.rename(from, to),
-        }
+        fs::rename(self.at(from), self.at(to))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        match self.is_by_path {
-            true => fs::remove_file(self.at(name)),
-            false => self.dir.remove(name),
-        }
+        fs::remove_file(self.at(name))
     }
 
     fn sync(&self) -> io::Result<()> {

@@ -1,7 +1,7 @@
 //! Directories that are moved, deleted, restored, cleaned up and reached by a link that is turned, while
 //! two servers at a time have them or others of their names.
 
-use super::careless_disk::{BY_PATH, CarelessDisk};
+use super::careless_disk::{BY_PATH, CarelessDisk, NEVER_LOOKS};
 use super::promise::{Outcome, Run, count, for_each};
 use super::server::{KVS, kvs_server};
 use kvs_final::{Durability, KvStore, KvStoreOptions, KvsClient, KvsEngine};
@@ -117,12 +117,10 @@ impl World {
             let client = KvsClient::connect(server.addr).unwrap();
             Owner::Server(server, Box::new(client))
         } else {
-            let is_by_path = self.fault == BY_PATH;
-            let options = KvStoreOptions::new().durability(Durability::Always);
+            let options = KvStoreOptions::new().durability(Durability::Always).disk(CarelessDisk);
             // By path it finds a file only when it rotates.
-            let options = options.segment_bytes(if is_by_path { 100 } else { 1 << 20 });
-            let disk = CarelessDisk { is_by_path };
-            Owner::Store(options.background(false).disk(disk).open(path).unwrap())
+            let options = options.segment_bytes(if self.fault == BY_PATH { 100 } else { 1 << 20 });
+            Owner::Store(options.background(false).open(path).unwrap())
         };
         self.owners[slot] = Some((dir, owner));
         self.did(STARTED);
@@ -172,7 +170,7 @@ impl World {
         let found = self.find(name);
         let free = (0..LINK).find(|name| self.find(*name).is_none());
         match (random.random_range(0..14), found, free) {
-            (0 | 1, Some(dir), Some(free)) => {
+            (0 | 1, Some(dir), Some(free)) if self.fault != NEVER_LOOKS => {
                 fs::rename(self.path(name), self.path(free)).unwrap();
                 self.known[dir].name = Some(free);
                 self.did(MOVED);
