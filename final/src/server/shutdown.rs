@@ -92,7 +92,10 @@ impl Housekeeping<'_> {
     }
 
     fn sweep(&mut self, now: Instant) {
-        let interval = self.next_sweep.duration_since(self.last_sweep);
+        let interval = match self.end {
+            Some(_) => LAST_SWEEP_INTERVAL,
+            None => self.shared.limits.sweep_interval(),
+        };
         // One that is much too late does not count for more than two: the process was stopped.
         let longest = (2 * interval).max(TOLERANCE);
         self.awake += now.duration_since(self.last_sweep).min(longest);
@@ -108,8 +111,6 @@ impl Housekeeping<'_> {
                 connection.wake();
             }
         }
-        let interval = self.shared.limits.sweep_interval();
-        self.last_sweep = now;
-        self.next_sweep = now + if self.end.is_some() { LAST_SWEEP_INTERVAL } else { interval };
+        (self.last_sweep, self.next_sweep) = (now, now + interval);
     }
 }

@@ -10,6 +10,7 @@ use kvs_test_kit::local::{Local, nobody_listens, stat};
 use kvs_test_kit::process::cpu_time;
 use kvs_test_kit::requests::{GET, NOTHING, found, set};
 use kvs_test_kit::{Raw, Server, until};
+use rustix::net::sockopt::set_socket_recv_buffer_size;
 use std::io::Read;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -123,26 +124,33 @@ fn send(mut client: Raw, part: &str) -> Raw {
 
 #[test]
 fn a_large_answer_or_request_that_goes_on_may_take_longer_than_its_timeout() {
-    let limits = Limits { answer_time: BEARABLE, request_time: BEARABLE, ..Limits::default() };
+    let time = 2 * BEARABLE;
+    let limits = Limits { answer_time: time, request_time: time, ..Limits::default() };
     let engine = Memory::default();
-    let [value, request] = ["v".repeat(LARGE), set("k", &"w".repeat(LARGE)) + "\n"];
+    let [value, request] = ["v".repeat(2 * LARGE), set("k", &"w".repeat(LARGE))];
     engine.set("k".to_owned(), value.clone()).unwrap();
     let server = Local::start(engine, limits);
     let mut witness = server.connect();
-    let ([mut reader], mut sender) = (ask([server.connect()], 1), server.connect());
-    let (mut piece, mut sent, mut taken) = (vec![0; 128 << 10], 0, 0);
-    let _others = (ask([server.connect()], 1), send(server.connect(), &GET[..10]));
+    let (reader, mut sender) = (server.connect(), server.connect());
+    // A socket with much room tells of it only when much of it was taken.
+    set_socket_recv_buffer_size(reader.stream(), 256 << 10).unwrap();
+    let [mut reader] = ask([reader], 1);
+    let (mut piece, mut pieces) = (vec![0; 256 << 10], request.as_bytes().chunks(64 << 10));
+    let mut taken = 0;
+    let _others =
+        [format!("{GET}\n"), GET[..10].to_owned()].map(|begin| send(server.connect(), &begin));
     until("two that do not go on are late", || {
-        if taken < LARGE / 2 {
+        if taken < value.len() - piece.len() {
             reader.stream().read_exact(&mut piece).unwrap();
-            sender.send(&request[sent..sent + piece.len()]);
-            (taken, sent) = (taken + piece.len(), sent + piece.len());
+            sender.send(pieces.next().unwrap());
+            taken += piece.len();
         }
-        thread::sleep(BEARABLE / 20);
+        thread::sleep(time / 20);
         stat(&mut witness, "connections_timed_out") == 2
     });
     assert_eq!(reader.line().len(), found(&value).len() - taken);
-    assert_eq!(sender.ask(request[sent..].trim_end()), NOTHING);
+    pieces.for_each(|piece| sender.send(piece));
+    assert_eq!(sender.ask(""), NOTHING);
 }
 
 /// A socket that is full takes more a moment later, also if the client reads nothing.
@@ -153,6 +161,7 @@ fn who_takes_no_answer_is_late_when_its_time_is_over_and_not_much_later() {
     let server = Local::start(reads(|_| Ok(Some("v".repeat(100_000)))), limits);
     let mut witness = server.connect();
     let _silent = ask([server.connect()], 100);
+    until("an answer waits", || stat(&mut witness, "bytes_buffered") > 0);
     let end = send(server.connect(), &GET[..10]).line();
     assert!(end.contains("took longer"), "{end}");
     assert_eq!(stat(&mut witness, "connections_timed_out"), 2, "the one before it is gone already");

@@ -79,7 +79,10 @@ pub(crate) fn clients(run: Run) -> Outcome {
         "a limit that is one too high" => (&["limits"], "a_key_or_value"),
         "a client that takes what is another's" => (&["hostile"], "a_hundred_halves"),
         "a panic that takes others along" => (&["exhausted"], "a_panic_on_rayon"),
-        _ => (&["limits", "hostile", "timeouts", "fairness", "exhausted", "leftovers"], ""),
+        _ => (
+            &["limits", "hostile", "timeouts", "fairness", "exhausted", "leftovers", "log_lines"],
+            "",
+        ),
     };
     Ok(vec![count(Printed::by_tests(modules, prefix, run)?.passed(), "tests", 38)])
 }

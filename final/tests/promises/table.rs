@@ -216,7 +216,7 @@ pub(crate) const PROMISES: &[Promise] = &[
     Promise {
         name: "clients",
         promise: "Limits hold on both sides; malformed, oversized and slow requests, and a server \
-                  out of descriptors or threads, hurt nobody else",
+                  out of descriptors or threads, hurt nobody else, and fill neither memory nor log",
         needs: &[],
         shown_by: suites::clients,
         faults: &[
