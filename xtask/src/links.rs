@@ -174,15 +174,6 @@ mod tests {
     }
 
     #[test]
-    fn what_exists_may_be_pointed_to() {
-        let text = "# A title, `a_b`!\n\n[a](#a-title-a_b) [b](README.md#measure-it) [c](stages) [d](https://e.f)\n\
-            `tests/kv_store.rs`, `fetch_add`, `[x](y)`, `a_malformed_line_is_answered_in_words_and_the_connection_goes_on`\n\
-            ```console\n$ cargo test --features stage-1 --test thread_pool naive\n\
-            $ cargo bench --features all-stages --bench scaling -- --test\n$ cargo run --bin kvs-server\n```\n";
-        assert_eq!(found(text), [""; 0]);
-    }
-
-    #[test]
     fn what_points_to_nothing_is_noticed() {
         for (text, message) in [
             ("[a](#title)", "`#title`: there is no such heading"),

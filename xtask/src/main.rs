@@ -37,7 +37,7 @@ use tree::Tree;
 
 const USAGE: &str = "\
 usage: cargo xtask start DIR | check DIR [CHAPTER] | diff DIR STAGE | catch-up DIR STAGE
-       cargo xtask sync [--check | --draft CHAPTER] | check | replay | follow DIR";
+       cargo xtask sync [--check] | check | replay | follow DIR";
 
 /// The text that has moves, sessions and programs.
 const WALKTHROUGH: &str = "WALKTHROUGH.md";
@@ -51,7 +51,6 @@ fn main() -> ExitCode {
     let problems = match args[..] {
         ["sync"] => sync(false),
         ["sync", "--check"] => sync(true),
-        ["sync", "--draft", chapter] => draft(chapter),
         ["check"] => check(),
         ["replay"] => replay(&Tree::new(root())),
         ["follow", dir] => match Tree::new(root()).read(WALKTHROUGH) {
@@ -116,19 +115,6 @@ fn derive(tree: &mut Tree) -> Vec<Problem> {
         problems.extend(numbers::sync(tree, text));
     }
     problems
-}
-
-/// Prints the moves of a chapter that has none yet.
-fn draft(chapter: &str) -> Vec<Problem> {
-    let number = chapter.parse().map_err(|_| format!("`{chapter}` is no chapter"));
-    let text = Tree::new(root()).read(WALKTHROUGH).unwrap_or_default();
-    match number.and_then(|number| moves::draft(root(), &text, number)) {
-        Ok(draft) => {
-            print!("{draft}");
-            Vec::new()
-        }
-        Err(message) => vec![Problem::new(WALKTHROUGH, 1, message)],
-    }
 }
 
 /// Compiles what a reader has after each move, and runs the detours.

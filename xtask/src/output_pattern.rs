@@ -45,19 +45,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_matches_its_pattern() {
-        for (pattern, line) in [
-            ("a", " a "),
-            ("a  b", "a b"),
-            ("[..] b", "2026 INFO b"),
-            ("a [..] c [..] d", "a b c c d"),
-            ("[..]", ""),
-        ] {
-            assert!(line_matches(pattern, line), "{pattern} and {line}");
-        }
-    }
-
-    #[test]
     fn another_line_does_not_match() {
         for (pattern, line) in [("a", "ab"), ("a", "ba"), ("[..] b", "a bc"), ("aa[..]aa", "aaa")] {
             assert!(!line_matches(pattern, line), "{pattern} and {line}");

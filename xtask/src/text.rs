@@ -169,19 +169,6 @@ pub(crate) fn words(text: &str) -> Vec<&str> {
 mod tests {
     use super::*;
 
-    const TEXT: &str = "# T\n<!-- list of x -->\nold\n<!-- /list -->\n```text\n<!-- list -->\n```\n\
-                        <!-- list -->\n<!-- /list -->\n";
-
-    #[test]
-    fn blocks_are_rewritten_and_all_else_stays() {
-        let (new, problems) = rewrite("t.md", TEXT, "list", |arguments| match arguments {
-            "" => Err("why".to_owned()),
-            arguments => Ok(format!("{arguments:?}\n")),
-        });
-        let expected = TEXT.replacen("old\n", "\"of x\"\n", 1);
-        assert_eq!((new, problems), (expected, vec![Problem::new("t.md", 8, "why")]));
-    }
-
     #[test]
     fn marks_without_their_other_are_noticed() {
         for (text, line, message) in [
@@ -207,10 +194,5 @@ mod tests {
             ["fails", "hangs", "runs"].map(|n| fences[0].get(n)),
             [Some("E1"), Some(""), None]
         );
-    }
-
-    #[test]
-    fn a_quoted_word_may_have_blanks() {
-        assert_eq!(words(" a \"b  c\"  d "), ["a", "b  c", "d"]);
     }
 }

@@ -11,7 +11,6 @@
 //! brings these items of the file to how they are in stage N. Between the two marks `cargo xtask sync`
 //! writes captions, each with a link to the file and the place in it, and the code. Each item of stage
 //! N that changes is in exactly one move, and then the reader has stage N, byte for byte.
-//! `cargo xtask sync --draft N` prints a directive for each of them, to begin with.
 //!
 //! # What a move can name
 //!
@@ -78,7 +77,7 @@ mod typist;
 
 use crate::problem::Problem;
 use crate::tree::Tree;
-use directives::{Chapter, Directive, What, chapters};
+use directives::{Chapter, Directive, chapters};
 use leg::legs;
 pub(crate) use replay::End;
 use std::path::Path;
@@ -87,8 +86,7 @@ use std::path::Path;
 pub(crate) fn sync(tree: &mut Tree, file: &str) -> Vec<Problem> {
     tree.rewrite(file, |tree, text| match generate(tree.root(), file, text) {
         Ok(new) => {
-            let mut problems = replay::states(tree.root(), file, &new).err().unwrap_or_default();
-            problems.extend(unnamed(tree.root(), file, &new));
+            let problems = replay::states(tree.root(), file, &new).err().unwrap_or_default();
             (new, problems)
         }
         Err(problems) => (text.to_owned(), problems),
@@ -106,23 +104,6 @@ pub(crate) fn replay(root: &Path, file: &str, text: &str) -> Vec<Problem> {
 /// What a reader has at the end of each chapter that is told by moves, and at each sub-stage.
 pub(crate) fn ends(root: &Path, file: &str, text: &str) -> Result<Vec<End>, Vec<Problem>> {
     replay::ends(root, file, text)
-}
-
-/// A directive for each item that changes in a chapter, with the renames that the text has there.
-pub(crate) fn draft(root: &Path, text: &str, stage: usize) -> Result<String, String> {
-    let chapters = chapters("", text).unwrap_or_default().into_iter();
-    let directives = chapters.filter(|chapter| chapter.stage == stage).flat_map(|c| c.directives);
-    let is_rename = |directive: &Directive| matches!(directive.what, What::Rename { .. });
-    let directives = directives.filter(is_rename).collect();
-    let chapter = Chapter { stage, line: 0, body: 0..0, directives };
-    let mut draft = String::new();
-    for leg in legs(root, &chapter)? {
-        let items = leg.items(&leg.changes()?);
-        for item in items.iter().filter(|item| !item.comes_with_another(&items)) {
-            draft += &format!("<!-- move {}: {} -->\n<!-- /move -->\n\n", item.file, item.key);
-        }
-    }
-    Ok(draft)
 }
 
 /// The text with all its moves written.
@@ -149,23 +130,4 @@ fn with_moves(file: &str, text: &str) -> Result<Vec<Chapter>, Vec<Problem>> {
     let mut chapters = chapters(file, text)?;
     chapters.retain(|chapter| chapter.directives.iter().any(Directive::is_move));
     Ok(chapters)
-}
-
-/// The files that change in a chapter without moves, and that it says nothing of.
-fn unnamed(root: &Path, file: &str, text: &str) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    let mut chapters = chapters(file, text).unwrap_or_default();
-    chapters.retain(|chapter| !chapter.directives.iter().any(Directive::is_move));
-    for chapter in &chapters {
-        let body = &text[chapter.body.clone()];
-        // Some chapters have no stage, or none before theirs.
-        for leg in legs(root, chapter).unwrap_or_default() {
-            let changed = package::differing(&leg.old, &leg.new).into_iter();
-            for name in changed.filter(|name| !body.contains(name.trim_start_matches("src/"))) {
-                let message = format!("changed, but not named in this chapter: `{name}`");
-                problems.push(Problem::new(file, chapter.line, message));
-            }
-        }
-    }
-    problems
 }

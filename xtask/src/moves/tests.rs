@@ -1,73 +1,14 @@
-use super::file_change::FileChange;
 use super::replay::states;
 use super::*;
 use crate::problem::said;
 use std::fs;
 use tempfile::TempDir;
 
-fn repository() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
-}
-
 /// Writes and types a text; what is wrong with it.
 fn told(root: &Path, text: &str) -> Vec<String> {
     match generate(root, "t.md", text) {
         Ok(text) => states(root, "t.md", &text).err().map(said).unwrap_or_default(),
         Err(problems) => said(problems),
-    }
-}
-
-/// How a chapter begins: some have a rename, without which they can't be told in any order.
-fn beginning(stage: usize) -> String {
-    let rename = "<!-- rename src/kv_store/mod.rs: KvStore = SharedKvStore -->\n";
-    format!("## {stage}. A chapter\n\n{}", if stage == 2 { rename } else { "" })
-}
-
-/// The moves of a chapter, as a file and its items: one for each item.
-fn drafted(stage: usize) -> Vec<(String, Vec<String>)> {
-    let draft = draft(repository(), &beginning(stage), stage).unwrap();
-    let moves =
-        draft.lines().filter_map(|line| line.strip_prefix("<!-- move ")?.strip_suffix(" -->"));
-    let moves = moves.map(|arguments| arguments.split_once(": ").unwrap());
-    moves.map(|(file, item)| (file.to_owned(), vec![item.to_owned()])).collect()
-}
-
-#[track_caller]
-fn assert_told(stage: usize, moves: &[(String, Vec<String>)]) {
-    let mut text = beginning(stage);
-    for (file, items) in moves {
-        text += &format!("<!-- move {file}: {} -->\n<!-- /move -->\n\n", items.join(", "));
-    }
-    assert_eq!(told(repository(), &text), Vec::<String>::new(), "{text}");
-}
-
-#[test]
-fn every_chapter_can_be_told_item_by_item_in_any_order() {
-    // In chapter 2 the old `impl KvStore` must have got its new name before there is a new one.
-    for stage in [1, 3, 4, 5, 6, 7] {
-        let mut moves = drafted(stage);
-        assert_told(stage, &moves);
-        moves.reverse();
-        assert_told(stage, &moves);
-        moves.sort_by_key(|(file, items)| file.len() + items[0].len());
-        assert_told(stage, &moves);
-    }
-}
-
-#[test]
-fn every_chapter_can_be_told_with_any_items_together() {
-    for stage in 1..=7 {
-        for size in [2, 3, 5, 100] {
-            let mut joined: Vec<(String, Vec<String>)> = Vec::new();
-            for (at, (file, items)) in drafted(stage).into_iter().enumerate() {
-                // From both ends of the file, so that what is between comes later.
-                match joined.iter_mut().rfind(|(other, all)| *other == file && all.len() < size) {
-                    Some((_, all)) if at % 7 != 0 => all.extend(items),
-                    _ => joined.insert(joined.len() / 2, (file, items)),
-                }
-            }
-            assert_told(stage, &joined);
-        }
     }
 }
 
@@ -225,25 +166,6 @@ fn assert_noticed(root: &Path, text: &str, expected: &[&str]) {
 }
 
 #[test]
-fn a_chapter_is_written_as_a_reader_types_it() {
-    let (root, text) = fixture();
-    assert_eq!(told(root.path(), &text), Vec::<String>::new());
-    assert_eq!(generate(root.path(), "t.md", &text).unwrap(), text, "written again");
-    let link = "[`src/lib.rs`](stages/2-two/src/lib.rs)";
-    for expected in [
-        "```console\n$ cargo add dep --path dep --features a\n```\n".to_owned(),
-        format!("[`src/log.rs`](stages/2-two/src/log.rs), a new file:\n\n```rust\n{LOG}```\n"),
-        format!(
-            "{link}, `mod log`, the imports, `Counter` and `Counter::hit`:\n\n```diff\n //! Counts.\n"
-        ),
-        "\n+mod log;\n-use std::cell::Cell;\n+\n use std::collections::HashMap;\n".to_owned(),
-        "         *hits\n     }\n-\n-    /// A table.\n- …\n-    }\n }\n```\n".to_owned(),
-    ] {
-        assert!(text.contains(&expected), "no\n{expected}\nin\n{text}");
-    }
-}
-
-#[test]
 fn states_compile_and_detours_end_as_the_text_says() {
     let (root, text) = fixture();
     assert_eq!(said(replay(root.path(), "t.md", &text)), Vec::<String>::new());
@@ -339,36 +261,6 @@ fn each_rendered_line_that_is_missing_is_noticed() {
 }
 
 #[test]
-fn a_sub_stage_makes_a_chapter_two_plain_steps() {
-    let (root, _) = fixture();
-    let step = root.path().join("stages/2-two/steps/silent/src");
-    fs::create_dir_all(&step).unwrap();
-    let silent = NEW.replace("mod log;\n\n", "").replace("        log::write(*hits);\n", "");
-    fs::write(step.join("lib.rs"), silent).unwrap();
-    fs::write(step.join("log.rs"), "").unwrap();
-    let text = "## 2. T\n<!-- move Cargo.toml: * -->\n<!-- /move -->\n<!-- move src/lib.rs: * -->\n<!-- /move -->\n\
-                <!-- step silent -->\n<!-- move src/log.rs: * -->\n<!-- /move -->\n\
-                <!-- move src/lib.rs: * -->\n<!-- /move -->\n";
-    assert_eq!(told(root.path(), text), Vec::<String>::new());
-    let text = generate(root.path(), "t.md", text).unwrap();
-    assert_eq!(said(replay(root.path(), "t.md", &text)), Vec::<String>::new());
-    assert!(text.contains("](stages/2-two/steps/silent/src/lib.rs), the imports"), "{text}");
-    assert!(text.contains("         *hits += 1;\n+        log::write(*hits);\n"), "{text}");
-    let late = text.replace("<!-- step silent -->\n", "");
-    let found = told(root.path(), &late);
-    assert!(found.iter().all(|problem| problem.contains("in two moves")) && found.len() == 4);
-}
-
-#[test]
-fn a_file_that_changes_in_a_chapter_without_moves_has_to_be_named() {
-    let (root, _) = fixture();
-    let found = |text: &str| said(unnamed(root.path(), "t.md", text));
-    let of_chapter = ["t.md:2: changed, but not named in this chapter: `src/log.rs`"];
-    assert_eq!(found("\n## 2. T\n`lib.rs`, `Cargo.toml`\n## 3. T\n`log.rs`"), of_chapter);
-    assert_eq!(found("## 2. T\n`lib.rs`, `log.rs`, `Cargo.toml`\n"), Vec::<String>::new());
-}
-
-#[test]
 fn directives_that_say_too_little_are_noticed() {
     for (text, expected) in [
         ("## 2. T\n<!-- move a: b -->\n<!-- step c -->\n", "t.md:2: no `<!-- /move -->` ends this"),
@@ -390,50 +282,4 @@ fn a_part_of_a_diff_that_fits_in_two_places_is_refused() {
     let typed = typist::patch(text, &[" fn b() {", " …", "-    x();", "+    y();"]).unwrap();
     assert_eq!(typed, "fn a() {\n    x();\n}\n\nfn b() {\n    y();\n}\n");
     assert!(typist::patch(text, &["-    z();"]).unwrap_err().contains("is nowhere"));
-}
-
-#[test]
-fn two_imports_of_one_name_are_not_there_at_once() {
-    let old = "use std::collections::HashMap;\n\nfn a(m: HashMap<u8, u8>) {}\n\nfn b(m: HashMap<u8, u8>) {}\n";
-    let new =
-        "use papaya::HashMap;\n\nfn a(m: &HashMap<u8, u8>) {}\n\nfn b(m: &HashMap<u8, u8>) {}\n";
-    let change = FileChange::new(old, new, Vec::new()).unwrap();
-    let first = |done: &[&str]| {
-        let done = done.iter().map(|&key| key.to_owned()).collect();
-        change.text(&done).lines().take_while(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
-    };
-    assert_eq!(first(&[]), "use std::collections::HashMap;");
-    assert_eq!(first(&["a"]), "use std::collections::HashMap;");
-    assert_eq!(first(&["a", "b"]), "use papaya::HashMap;");
-}
-
-#[test]
-fn a_trait_that_no_code_names_comes_with_the_first_item_and_goes_with_the_last() {
-    let old = "use std::io::Seek;\n\nfn a() {\n    f.seek();\n}\n\nfn b() {}\n";
-    let new =
-        "use std::os::unix::fs::FileExt;\n\nfn a() {\n    f.read_at();\n}\n\nfn b() -> u8 {}\n";
-    let change = FileChange::new(old, new, Vec::new()).unwrap();
-    let text = change.text(&["b".to_owned()].into());
-    assert_eq!(
-        text,
-        format!(
-            "use std::io::Seek;\nuse std::os::unix::fs::FileExt;\n\n{}fn b() -> u8 {{}}\n",
-            &old[20..46]
-        )
-    );
-    let text = change.text(&["use".to_owned()].into());
-    assert!(text.starts_with("use std::io::Seek;\nuse std::os::unix::fs::FileExt;\n"), "{text}");
-}
-
-#[test]
-fn a_rename_makes_chapter_2_shorter() {
-    let moves = ["engine.rs", "kv_store/mod.rs", "server/mod.rs"];
-    let moves = moves.map(|file| format!("<!-- move src/{file}: * -->\n<!-- /move -->\n")).concat();
-    let lines = |rename: &str| {
-        let text = format!("## 2. A chapter\n{rename}{moves}");
-        assert_eq!(told(repository(), &text), Vec::<String>::new());
-        generate(repository(), "t.md", &text).unwrap().lines().count()
-    };
-    let with = lines("<!-- rename src/kv_store/mod.rs: KvStore = SharedKvStore -->\n");
-    assert!(with + 50 < lines(""), "{with}");
 }
