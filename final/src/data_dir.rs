@@ -1,7 +1,7 @@
-use crate::disk::{Access, Dir, DiskFile};
+use crate::disk::{Access, Dir, DiskFile, FileId};
 use crate::process::Opener;
 use crate::{EngineKind, KvsError, Result};
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, readlinkat, statat};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, readlinkat, renameat, statat, unlinkat};
 use rustix::path::Arg;
 use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};
@@ -139,40 +139,9 @@ impl DataDir {
         self.marker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sees that the marker is the one that was locked. One that is missing is written again: it looks
-    /// like a leftover, so what clears old files away takes it first, and it is the lock of the
-    /// directory that has kept others out meanwhile.
-    pub(crate) fn confirm(&self) -> io::Result<()> {
-        let mut marker = self.marker();
-        match (Dir::id(self, MARKER), &*marker) {
-            (Ok(found), Some(ours)) if found == ours.id()? => Ok(()),
-            (Err(error), _) if error.kind() == io::ErrorKind::NotFound => {
-                *marker = Some(self.write_marker(None)?);
-                self.sync()
-            }
-            (Err(error), _) => Err(error),
-            (Ok(_), _) => Err(io::Error::other(format!("its file `{MARKER}` was replaced"))),
-        }
-    }
-
-    /// Where it was when it was opened.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// The open directory.
     pub(crate) fn dir(&self) -> &File {
         &self.dir
-    }
-
-    /// Whether there was none before it was opened.
-    pub(crate) fn was_made(&self) -> bool {
-        self.was_made
-    }
-
-    /// Makes the names in it durable.
-    pub(crate) fn sync(&self) -> io::Result<()> {
-        self.dir.sync_all().map_err(|error| cannot("synced", &error))
     }
 
     /// Opens a file in it.
@@ -184,10 +153,69 @@ impl DataDir {
             _ => error,
         })
     }
+}
 
-    /// Lets others take it, also if a child that was forked meanwhile has the files open. For a child
-    /// it does nothing: the locks are its parent's.
-    pub(crate) fn release(&self) {
+impl Dir for DataDir {
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        let entries = rustix::fs::Dir::read_from(&self.dir)?;
+        let names = entries.map(|entry| Ok(entry?.file_name().to_owned()));
+        // A name that is no text is none of ours.
+        let names = names
+            .filter_map(|name: io::Result<_>| name.map(|name| name.into_string().ok()).transpose());
+        names.filter(|name| !matches!(name.as_deref(), Ok("." | ".."))).collect()
+    }
+
+    fn id(&self, name: &str) -> io::Result<FileId> {
+        Ok(statat(&self.dir, name, AtFlags::empty())?.into())
+    }
+
+    /// A marker that is missing is written again: it looks like a leftover, so what clears old files away
+    /// takes it first, and it is the lock of the directory that has kept others out meanwhile.
+    fn confirm(&self) -> io::Result<()> {
+        let mut marker = self.marker();
+        match (self.id(MARKER), &*marker) {
+            (Ok(found), Some(ours)) if found == ours.id()? => Ok(()),
+            (Err(error), _) if error.kind() == io::ErrorKind::NotFound => {
+                *marker = Some(self.write_marker(None)?);
+                self.sync()
+            }
+            (Err(error), _) => Err(error),
+            (Ok(_), _) => Err(io::Error::other(format!("its file `{MARKER}` was replaced"))),
+        }
+    }
+
+    fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
+        Ok(Box::new(self.open_file(name, flags)?))
+    }
+
+    fn open(&self, name: &str, access: Access) -> io::Result<Box<dyn DiskFile>> {
+        Ok(Box::new(self.open_file(name, access.into())?))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        Ok(renameat(&self.dir, from, &self.dir, to)?)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        Ok(unlinkat(&self.dir, name, AtFlags::empty())?)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.dir.sync_all().map_err(|error| cannot("synced", &error))
+    }
+
+    fn was_made(&self) -> bool {
+        self.was_made
+    }
+
+    /// Also if a child that was forked meanwhile has the files open. For a child it does nothing: the
+    /// locks are its parent's.
+    fn release(&self) {
         if self.opener.check().is_ok() {
             for file in self.marker().iter().chain([&self.dir]) {
                 // It could only fail if it were not locked.

@@ -45,12 +45,12 @@ impl SledKvsEngine {
     /// If the directory is in use or another engine's, or if sled cannot open it.
     pub fn open(dir: impl Into<PathBuf>) -> Result<SledKvsEngine> {
         let dir = DataDir::open(dir, EngineKind::Sled, Access::Write)?;
-        let is_new = Dir::id(&dir, "sled").is_err();
+        let is_new = dir.id("sled").is_err();
         // It keeps the path and opens some of its files by it later on. So it gets one that leads to
         // this very directory, for as long as that is open.
         let path = format!("/proc/self/fd/{}/sled", dir.dir().as_raw_fd());
         let db = sled::open(path).map_err(engine_error)?;
-        let log = Dir::id(&dir, LOG).map_err(KvsError::at(&dir.path().join(LOG)))?;
+        let log = dir.id(LOG).map_err(KvsError::at(&dir.path().join(LOG)))?;
         if is_new {
             (&dir as &dyn Dir).warn_of_new_store();
         }

@@ -146,7 +146,7 @@ impl KvsClient {
         meaning: fn(Option<String>) -> Result<T>,
     ) -> Result<Pending<T>> {
         let slot = lock(&self.connection).send(request)?;
-        Ok(Pending::new(Arc::clone(&self.connection), slot, meaning))
+        Ok(Pending { connection: Arc::clone(&self.connection), slot, meaning })
     }
 }
 
@@ -195,14 +195,6 @@ pub struct Pending<T> {
 }
 
 impl<T> Pending<T> {
-    fn new(
-        connection: Arc<Mutex<Connection>>,
-        slot: Arc<Slot>,
-        meaning: fn(Option<String>) -> Result<T>,
-    ) -> Pending<T> {
-        Pending { connection, slot, meaning }
-    }
-
     /// Waits for the answer.
     ///
     /// # Errors

@@ -3,7 +3,7 @@ use crate::data_dir::DataDir;
 #[cfg(feature = "testing")]
 use crate::sync_points::{Point, reach};
 use crate::{EngineKind, Result};
-use rustix::fs::{AtFlags, OFlags, Stat, fstat, renameat, statat, unlinkat};
+use rustix::fs::{OFlags, Stat, fstat};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -17,58 +17,6 @@ pub struct RealDisk;
 impl Disk for RealDisk {
     fn claim(&self, dir: &Path, access: Access) -> Result<Arc<dyn Dir>> {
         Ok(Arc::new(DataDir::open(dir, EngineKind::Kvs, access)?))
-    }
-}
-
-impl Dir for DataDir {
-    fn path(&self) -> &Path {
-        DataDir::path(self)
-    }
-
-    fn list(&self) -> io::Result<Vec<String>> {
-        let entries = rustix::fs::Dir::read_from(self.dir())?;
-        let names = entries.map(|entry| Ok(entry?.file_name().to_owned()));
-        // A name that is no text is none of ours.
-        let names = names
-            .filter_map(|name: io::Result<_>| name.map(|name| name.into_string().ok()).transpose());
-        names.filter(|name| !matches!(name.as_deref(), Ok("." | ".."))).collect()
-    }
-
-    fn id(&self, name: &str) -> io::Result<FileId> {
-        Ok(statat(self.dir(), name, AtFlags::empty())?.into())
-    }
-
-    fn confirm(&self) -> io::Result<()> {
-        DataDir::confirm(self)
-    }
-
-    fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
-        Ok(Box::new(self.open_file(name, flags)?))
-    }
-
-    fn open(&self, name: &str, access: Access) -> io::Result<Box<dyn DiskFile>> {
-        Ok(Box::new(self.open_file(name, access.into())?))
-    }
-
-    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        Ok(renameat(self.dir(), from, self.dir(), to)?)
-    }
-
-    fn remove(&self, name: &str) -> io::Result<()> {
-        Ok(unlinkat(self.dir(), name, AtFlags::empty())?)
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        DataDir::sync(self)
-    }
-
-    fn was_made(&self) -> bool {
-        DataDir::was_made(self)
-    }
-
-    fn release(&self) {
-        DataDir::release(self);
     }
 }
 

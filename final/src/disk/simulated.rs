@@ -95,7 +95,7 @@ impl SimulatedDisk {
     }
 
     /// Begins an operation.
-    fn begin(&self) -> std::result::Result<MutexGuard<'_, State>, (io::Error, bool)> {
+    fn begin(&self) -> io::Result<MutexGuard<'_, State>> {
         let mut state = self.state();
         let number = state.operations;
         if let Some((_, then)) = state.before.take_if(|(at, _)| *at == number) {
@@ -103,11 +103,13 @@ impl SimulatedDisk {
             then();
             state = self.state();
         }
-        state.begin().map(|()| state)
-    }
-
-    fn begin_plain(&self) -> io::Result<MutexGuard<'_, State>> {
-        self.begin().map_err(|(error, _)| error)
+        state.operations += 1;
+        match state.fault {
+            Some(fault) if number == fault.at || fault.forever && number > fault.at => {
+                Err(io::Error::new(fault.error, "the simulated disk fails"))
+            }
+            _ => Ok(state),
+        }
     }
 
     /// Whether a power loss now would take nothing.
@@ -181,19 +183,6 @@ impl State {
         self.changes.push(change);
     }
 
-    /// Counts an operation. If it is one that fails: its error, and whether a write shall do half of
-    /// its work before.
-    fn begin(&mut self) -> std::result::Result<(), (io::Error, bool)> {
-        let number = self.operations;
-        self.operations += 1;
-        match self.fault {
-            Some(fault) if number == fault.at || fault.forever && number > fault.at => {
-                Err((io::Error::new(fault.error, "the simulated disk fails"), fault.short_write))
-            }
-            _ => Ok(()),
-        }
-    }
-
     fn names_in(&self, dir: DirId) -> Vec<String> {
         let inside = self.now.names.keys().filter(|(of, _)| *of == dir);
         inside.map(|(_, name)| name.clone()).collect()
@@ -226,7 +215,7 @@ impl State {
 
 impl Disk for SimulatedDisk {
     fn claim(&self, path: &Path, access: Access) -> Result<Arc<dyn Dir>> {
-        let mut state = self.begin_plain().map_err(KvsError::at(path))?;
+        let mut state = self.begin().map_err(KvsError::at(path))?;
         let id = match state.now.dirs.get(path) {
             Some(id) => *id,
             None if access == Access::Read => {
@@ -256,11 +245,6 @@ impl SimulatedDir {
         (self.id, name.to_owned())
     }
 
-    /// Begins an operation.
-    fn begin(&self) -> io::Result<MutexGuard<'_, State>> {
-        self.disk.begin_plain()
-    }
-
     fn file(&self, file: FileId, access: Access) -> Box<dyn DiskFile> {
         Box::new(SimulatedFile { disk: self.disk.clone(), file, access })
     }
@@ -272,15 +256,15 @@ impl Dir for SimulatedDir {
     }
 
     fn list(&self) -> io::Result<Vec<String>> {
-        Ok(self.begin()?.names_in(self.id))
+        Ok(self.disk.begin()?.names_in(self.id))
     }
 
     fn id(&self, name: &str) -> io::Result<Id> {
-        Ok(id(self.begin()?.find(&self.name(name))?))
+        Ok(id(self.disk.begin()?.find(&self.name(name))?))
     }
 
     fn confirm(&self) -> io::Result<()> {
-        let mut state = self.begin()?;
+        let mut state = self.disk.begin()?;
         state.exists(self.id)?;
         match *state.markers.entry(self.id).or_insert(self.marker) {
             found if found == self.marker => Ok(()),
@@ -289,7 +273,7 @@ impl Dir for SimulatedDir {
     }
 
     fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
-        let mut state = self.begin()?;
+        let mut state = self.disk.begin()?;
         let name = self.name(name);
         state.exists(self.id)?;
         if state.find(&name).is_ok() {
@@ -301,11 +285,11 @@ impl Dir for SimulatedDir {
     }
 
     fn open(&self, name: &str, access: Access) -> io::Result<Box<dyn DiskFile>> {
-        Ok(self.file(self.begin()?.find(&self.name(name))?, access))
+        Ok(self.file(self.disk.begin()?.find(&self.name(name))?, access))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        let mut state = self.begin()?;
+        let mut state = self.disk.begin()?;
         let (from, to) = (self.name(from), self.name(to));
         let file = state.find(&from)?;
         state.change(Change::Rename { from, to, file });
@@ -313,7 +297,7 @@ impl Dir for SimulatedDir {
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        let mut state = self.begin()?;
+        let mut state = self.disk.begin()?;
         let name = self.name(name);
         state.find(&name)?;
         state.change(Change::Name { name, file: None });
@@ -321,7 +305,7 @@ impl Dir for SimulatedDir {
     }
 
     fn sync(&self) -> io::Result<()> {
-        let mut state = self.begin()?;
+        let mut state = self.disk.begin()?;
         if !state.lies {
             state.changes.push(Change::SyncDir { dir: self.id });
         }
@@ -351,12 +335,10 @@ struct SimulatedFile {
 }
 
 impl SimulatedFile {
-    /// Begins a change.
-    fn begin_write(&self) -> std::result::Result<MutexGuard<'_, State>, (io::Error, bool)> {
-        let state = self.disk.begin()?;
+    fn may_write(&self) -> io::Result<()> {
         match self.access {
-            Access::Read => Err((io::ErrorKind::PermissionDenied.into(), false)),
-            Access::Write => Ok(state),
+            Access::Read => Err(io::ErrorKind::PermissionDenied.into()),
+            Access::Write => Ok(()),
         }
     }
 }
@@ -371,12 +353,12 @@ impl DiskFile for SimulatedFile {
     }
 
     fn len(&self) -> io::Result<u64> {
-        let state = self.disk.begin_plain()?;
+        let state = self.disk.begin()?;
         Ok(state.now.files[self.file].len() as u64)
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        let state = self.disk.begin_plain()?;
+        let state = self.disk.begin()?;
         let from = state.now.files[self.file].get(offset as usize..);
         let from = from.and_then(|from| from.get(..buffer.len()));
         buffer.copy_from_slice(from.ok_or(io::ErrorKind::UnexpectedEof)?);
@@ -384,17 +366,20 @@ impl DiskFile for SimulatedFile {
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        let (mut state, bytes, result) = match self.begin_write() {
+        self.may_write()?;
+        let (mut state, bytes, result) = match self.disk.begin() {
             Ok(state) => (state, bytes, Ok(())),
-            Err((error, true)) => (self.disk.state(), &bytes[..bytes.len() / 2], Err(error)),
-            Err((error, false)) => return Err(error),
+            Err(error) => (self.disk.state(), &bytes[..bytes.len() / 2], Err(error)),
         };
-        state.change(Change::Write { file: self.file, offset, bytes: bytes.to_owned() });
+        if result.is_ok() || state.fault.is_some_and(|fault| fault.short_write) {
+            state.change(Change::Write { file: self.file, offset, bytes: bytes.to_owned() });
+        }
         result
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        let mut state = self.begin_write().map_err(|(error, _)| error)?;
+        self.may_write()?;
+        let mut state = self.disk.begin()?;
         state.change(Change::SetLen { file: self.file, len });
         Ok(())
     }
@@ -404,7 +389,7 @@ impl DiskFile for SimulatedFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        let mut state = self.disk.begin_plain()?;
+        let mut state = self.disk.begin()?;
         if !state.lies {
             state.changes.push(Change::Sync { file: self.file });
         }

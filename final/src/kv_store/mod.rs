@@ -111,28 +111,6 @@ impl KvStore {
         KvStoreOptions::new().open(dir)
     }
 
-    fn open_with(options: KvStoreOptions, dir: PathBuf) -> Result<KvStore> {
-        let dir = options.disk.claim(&dir, Access::Write)?;
-        let index = Arc::new(Index::default());
-        let files = recovery::open(&*dir, &index)?;
-        let writer = Arc::new(Writer::new(options, dir, Arc::clone(&index), files)?);
-        let compactor = Arc::new(Compactor::new(Arc::clone(&writer)));
-        let commit = Arc::new(Commit::new(Arc::clone(&writer)));
-        let background = Background::start(&writer, &commit, &compactor)?;
-        if compactor.is_due() {
-            background.wake_compactor();
-        }
-        Ok(KvStore(Arc::new(Shared {
-            reader: Reader::new(Arc::clone(&index)),
-            index,
-            commit,
-            writer,
-            compactor,
-            background,
-            opener: Opener::this_process(),
-        })))
-    }
-
     fn write(&self, key: String, value: Option<String>) -> Result<()> {
         self.0.opener.check()?;
         record::check_limits(&key, value.as_deref())?;
@@ -207,7 +185,25 @@ impl KvStoreOptions {
     /// # Errors
     /// As [`KvStore::open`].
     pub fn open(self, dir: impl Into<PathBuf>) -> Result<KvStore> {
-        KvStore::open_with(self, dir.into())
+        let dir = self.disk.claim(&dir.into(), Access::Write)?;
+        let index = Arc::new(Index::default());
+        let files = recovery::open(&*dir, &index)?;
+        let writer = Arc::new(Writer::new(self, dir, Arc::clone(&index), files)?);
+        let compactor = Arc::new(Compactor::new(Arc::clone(&writer)));
+        let commit = Arc::new(Commit::new(Arc::clone(&writer)));
+        let background = Background::start(&writer, &commit, &compactor)?;
+        if compactor.is_due() {
+            background.wake_compactor();
+        }
+        Ok(KvStore(Arc::new(Shared {
+            reader: Reader::new(Arc::clone(&index)),
+            index,
+            commit,
+            writer,
+            compactor,
+            background,
+            opener: Opener::this_process(),
+        })))
     }
 }
 
