@@ -6,7 +6,7 @@ use kvs_test_kit::active::Active;
 use kvs_test_kit::injected::is_injected;
 use kvs_test_kit::local::stat;
 use kvs_test_kit::process::{open_sockets, raise_open_files, resident, threads_called};
-use kvs_test_kit::requests::{FOUND, GET, SET};
+use kvs_test_kit::requests::{FOUND, GET, GET_LARGE, NOTHING, SET, set};
 use kvs_test_kit::size::pick;
 use kvs_test_kit::{Raw, Server, until};
 use rustix::net::sockopt::set_socket_recv_buffer_size;
@@ -24,7 +24,6 @@ const DROPS: usize = 5;
 const LARGE: usize = 256 << 10;
 /// More than an idle client may cost.
 const LEFT: usize = 4 << 10;
-const GET_LARGE: &str = "{\"Get\":{\"key\":\"large\"}}\n";
 
 /// How many clients of each kind there are.
 struct Crowd {
@@ -86,7 +85,7 @@ fn a_crowd_costs_little(pool: &str) {
     let server = kvs_server(&[&options[..], &times].concat(), &dir);
     let pid = server.pid();
     let mut first = server.connect();
-    assert_eq!(first.ask(SET), r#"{"Ok":null}"#);
+    assert_eq!(first.ask(SET), NOTHING);
     let prefix = format!("kvs-{pool}");
     let mut others = 0;
     until("the pool is at rest", || {
@@ -115,8 +114,7 @@ fn a_crowd_costs_little(pool: &str) {
     assert!(growth < 2048, "{growth} bytes for an idle connection");
     no_more_threads();
 
-    let large = format!(r#"{{"Set":{{"key":"large","value":"{}"}}}}"#, "v".repeat(LARGE));
-    assert_eq!(first.ask(&large), r#"{"Ok":null}"#);
+    assert_eq!(first.ask(&set("large", &"v".repeat(LARGE))), NOTHING);
     let active = Active::start(server.addr, ACTIVE);
     go_on_during(&active, "idle ones", || ());
     no_more_threads();
@@ -134,7 +132,7 @@ fn a_crowd_costs_little(pool: &str) {
         let mut unread = connect(&server, crowd.unread);
         for stream in &mut unread {
             set_socket_recv_buffer_size(&*stream, 64 << 10).unwrap();
-            stream.write_all(GET_LARGE.repeat(20).as_bytes()).unwrap();
+            stream.write_all(format!("{GET_LARGE}\n").repeat(20).as_bytes()).unwrap();
             // It has begun to answer.
             stream.peek(&mut [0]).unwrap();
         }

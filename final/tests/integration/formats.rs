@@ -1,16 +1,24 @@
 //! Directories as they were written when the format was made, which every version from then on has to
 //! open; and directories that are not to be opened. What is in `golden` is never written anew: a store
 //! that was closed in good order, and one whose process was killed and whose tail was torn.
+//!
+//! Whoever only reads a store needs no leave to write, changes nothing, and is in nobody's way who reads
+//! too.
 
-use kvs_final::disk::RealDisk;
+use crate::{KVS, kvs, kvs_server};
+use kvs_final::disk::{Access, Disk, RealDisk};
 use kvs_final::{
-    CheckReport, Durability, EngineKind, KvStore, KvStoreOptions, KvsEngine, KvsError,
-    SledKvsEngine, check,
+    Durability, EngineKind, KvStore, KvStoreOptions, KvsEngine, KvsError, SledKvsEngine, check,
 };
+use kvs_test_kit::Server;
 use kvs_test_kit::files::copy_dir;
 use kvs_test_kit::injected::is_injected;
-use std::fs;
+use predicates::str::contains;
+use rustix::process::geteuid;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use tempfile::TempDir;
 
 fn golden(name: &str) -> PathBuf {
@@ -18,7 +26,7 @@ fn golden(name: &str) -> PathBuf {
 }
 
 /// A copy to open.
-pub(crate) fn copy(name: &str) -> TempDir {
+fn copy(name: &str) -> TempDir {
     let dir = TempDir::new().unwrap();
     copy_dir(&golden(name), dir.path());
     if is_injected("a golden file that is not as it was") {
@@ -69,7 +77,7 @@ fn options() -> KvStoreOptions {
     KvStoreOptions::new().durability(Durability::Os).segment_bytes(1_000).background(false)
 }
 
-/// How `golden` was made: `cargo test --test formats -- --ignored`.
+/// How `golden` was made: `cargo test -p final --test integration formats:: -- --ignored`.
 #[test]
 #[ignore = "for a new format only; what is there is never written anew"]
 fn make_golden_directories() {
@@ -91,7 +99,7 @@ fn make_golden_directories() {
 }
 
 /// By their numbers.
-pub(crate) fn segments(dir: &Path) -> Vec<PathBuf> {
+fn segments(dir: &Path) -> Vec<PathBuf> {
     let files = fs::read_dir(dir).unwrap().map(|file| file.unwrap().path());
     let mut segments: Vec<PathBuf> =
         files.filter(|path| path.extension().is_some_and(|end| end == "seg")).collect();
@@ -102,15 +110,18 @@ pub(crate) fn segments(dir: &Path) -> Vec<PathBuf> {
 #[test]
 fn a_golden_directory_that_was_closed_is_opened() {
     let dir = copy("closed");
+    // What is none of the store's is left alone.
+    let notes = dir.path().join("notes.txt");
+    fs::write(&notes, "mine").unwrap();
     let report = check(&RealDisk, dir.path()).unwrap();
-    let CheckReport { segments, keys, torn_bytes, .. } = report;
-    assert!(segments > 3 && keys == 26 && torn_bytes == 0, "{report:?}");
+    assert!(report.segments > 3 && report.keys == 26 && report.torn_bytes == 0, "{report:?}");
     for _ in 0..2 {
         let store = KvStore::open(dir.path()).unwrap();
         holds_what_is_expected(&store);
         store.compact().unwrap();
         holds_what_is_expected(&store);
     }
+    assert_eq!(fs::read_to_string(notes).unwrap(), "mine");
 }
 
 #[test]
@@ -193,15 +204,6 @@ fn a_foreign_file_is_refused_by_name() {
 }
 
 #[test]
-fn a_file_that_is_none_of_the_stores_is_left_alone() {
-    let dir = copy("closed");
-    let path = dir.path().join("notes.txt");
-    fs::write(&path, "mine").unwrap();
-    holds_what_is_expected(&KvStore::open(dir.path()).unwrap());
-    assert_eq!(fs::read_to_string(path).unwrap(), "mine");
-}
-
-#[test]
 fn the_other_engines_directory_is_refused_by_name() {
     let sled = TempDir::new().unwrap();
     SledKvsEngine::open(sled.path()).unwrap().set("k".into(), "v".into()).unwrap();
@@ -215,4 +217,69 @@ fn the_other_engines_directory_is_refused_by_name() {
     let error = SledKvsEngine::open(kvs.path()).map(drop).unwrap_err().to_string();
     assert!(error.contains("holds data of the engine `kvs`, not of `sled`"), "{error}");
     holds_what_is_expected(&KvStore::open(kvs.path()).unwrap());
+}
+
+/// On a mount that is read-only; and on an overlay file system, which copies what is opened for writing.
+const MOUNTS: &str = r#"
+mount -t tmpfs tmpfs "$2"
+mkdir "$2/upper" "$2/work" "$2/merged"
+mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" "$2/merged"
+"$0" check "$2/merged"
+find "$2/upper" -type f -exec echo copied: {} +
+mount --bind "$1" "$1"
+mount -o remount,bind,ro "$1"
+if touch "$1/file"; then echo writable; fi
+"$0" check "$1"
+"#;
+
+#[test]
+fn a_store_is_checked_where_nothing_can_be_written_and_nothing_is_copied_for_it() {
+    if !geteuid().is_root() {
+        eprintln!("skipped: to mount something takes root");
+        return;
+    }
+    let (dir, place) = (copy("closed"), TempDir::new().unwrap());
+    // With mounts of its own, which end with it.
+    let mut script = assert_cmd::Command::new("unshare");
+    script.args(["--mount", "sh", "-ec", MOUNTS, KVS]).args([dir.path(), place.path()]);
+    let output = script.assert().success().get_output().stdout.clone();
+    let output = String::from_utf8(output).unwrap();
+    assert_eq!(output.matches("nothing is damaged").count(), 2, "{output}");
+    assert!(!output.contains("copied") && !output.contains("writable"), "{output}");
+}
+
+#[test]
+fn a_start_needs_no_leave_to_write_to_what_is_sealed() {
+    let dir = copy("closed");
+    let mut segments = segments(dir.path());
+    let newest = segments.pop().unwrap();
+    assert!(segments.len() > 2);
+    for path in segments.into_iter().chain([dir.path().join("MANIFEST")]) {
+        fs::set_permissions(path, Permissions::from_mode(0o444)).unwrap();
+    }
+    // Root may write to anything unless it gives that up.
+    let words: &[&str] = match geteuid().is_root() {
+        true => &["setpriv", "--bounding-set=-dac_override", KVS, "server"],
+        false => &[KVS, "server"],
+    };
+    let start = || Server::start(Command::new(words[0]).args(&words[1..]), dir.path());
+    let server = start().unwrap();
+    let mut client = server.connect();
+    assert!(client.ask(r#"{"Get":{"key":"key 1"}}"#).contains("value 1"));
+    drop(server);
+    fs::set_permissions(&newest, Permissions::from_mode(0o444)).unwrap();
+    let refused = start().map(drop).unwrap_err();
+    assert!(refused.contains(&format!("{}: Permission denied", newest.display())), "{refused}");
+}
+
+#[test]
+fn checks_run_beside_each_other_and_not_beside_an_owner() {
+    let dir = copy("closed");
+    let reads = RealDisk.claim(dir.path(), Access::Read).unwrap();
+    let check = || kvs(&["check"]).arg(dir.path()).assert();
+    check().success().stdout(contains("26 keys"));
+    assert!(matches!(KvStore::open(dir.path()), Err(KvsError::InUse { .. })));
+    reads.release();
+    let _owner = kvs_server(&[], &dir);
+    check().code(1).stderr(contains("in use by another store"));
 }

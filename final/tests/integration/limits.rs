@@ -139,28 +139,6 @@ fn a_request_that_does_not_arrive_in_time_is_told_so() {
     assert_eq!(stat(&mut whole, "connections_timed_out"), 1);
 }
 
-/// Each request is in time, and there is always half of one: only the clock of the single request
-/// may count.
-#[test]
-fn requests_that_arrive_slowly_but_in_time_are_served_for_ever() {
-    let server = with(Limits { request_time: BEARABLE, ..Limits::default() });
-    let mut slow = server.connect();
-    let (head, tail) = GET.split_at(10);
-    slow.send(head);
-    // Until others that began with it, and after it, have run into the limit.
-    for _ in 0..2 {
-        let mut silent = server.connect();
-        silent.send(head);
-        let silent = thread::spawn(move || is_closed_with(&mut silent, "to arrive"));
-        while !silent.is_finished() {
-            thread::sleep(SHORT / 4);
-            slow.send(format!("{tail}\n{head}"));
-            assert_eq!(slow.line(), NOTHING);
-        }
-        silent.join().unwrap();
-    }
-}
-
 /// Its bytes keep coming, but its end does not.
 #[test]
 fn a_request_that_is_too_long_has_no_more_time_than_others() {
@@ -203,26 +181,6 @@ fn a_client_that_takes_no_answer_is_closed() {
     until("it is closed", || stat(&mut other, "connections") == 1);
     assert!(client.line().len() < LARGE, "only a part was sent");
     assert_eq!(stat(&mut other, "bytes_buffered"), 0);
-}
-
-/// All the time there are answers that the socket does not take.
-#[test]
-fn a_client_that_takes_its_answers_slowly_but_in_time_gets_them_for_ever() {
-    let limits = Limits { answer_time: BEARABLE, ..Limits::default() };
-    let (server, mut other) = with_large_value(limits);
-    let mut slow = small(&server);
-    slow.send(format!("{GET}\n").repeat(100));
-    // Until others that began with it, and after it, have run into the limit.
-    for closed in 1..=3 {
-        let mut silent = small(&server);
-        silent.send(format!("{GET}\n").repeat(100));
-        while stat(&mut other, "connections_timed_out") < closed {
-            thread::sleep(SHORT / 10);
-            slow.send_line(GET);
-            assert_eq!(slow.line().len(), r#"{"Ok":""}"#.len() + LARGE);
-        }
-    }
-    assert_eq!(stat(&mut other, "connections_timed_out"), 3);
 }
 
 #[test]

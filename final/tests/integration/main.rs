@@ -4,37 +4,27 @@
 //! `cargo test -p final --test integration limits::` runs the tests of one.
 #![allow(clippy::unwrap_used)] // helpers of tests are tests
 
-mod backup;
-mod callbacks;
 mod cli;
 mod client;
-mod compaction;
 mod crash;
 mod crowd;
 mod damage;
 mod directory;
 mod dump;
+mod engine;
 mod exhausted;
-mod fairness;
-mod faults;
 mod foreign;
 mod formats;
 mod hostile;
-mod leftovers;
 mod limits;
-mod log_lines;
 #[cfg(target_os = "linux")]
 mod patience;
 mod pipelined;
 mod program;
 #[cfg(target_os = "linux")]
 mod prompt;
-mod properties;
-mod read_only;
-mod replay;
 mod stderr;
 mod stopping;
-mod tail;
 mod timeouts;
 mod whereabouts;
 

@@ -119,22 +119,6 @@ fn so_it_is_while_a_connection_is_taken() {
     prints(client, "v\n");
 }
 
-/// The servers of the stages before this one have no stats that would tell their limit.
-#[test]
-fn a_server_that_tells_no_limit_has_the_usual_one() {
-    let listener = listen();
-    let client = client(&listener, &["client"], format!("set k {}\nget k\n", "v".repeat(17 << 20)));
-    let mut server = accept(&listener);
-    assert_eq!(server.line(), "{\"Stats\":{}}");
-    server.send_line("{\"Err\":\"no such request\"}");
-    assert_eq!(server.line(), "{\"Get\":{\"key\":\"k\"}}");
-    server.send_line("{\"Ok\":\"v\"}");
-    let Output { stdout, stderr, .. } = client.wait_with_output().unwrap();
-    assert_eq!(stdout, b"v\n");
-    let message = "line 1: longer than 16777216 bytes, the server's limit\n1 of 2 lines failed\n";
-    assert_eq!(String::from_utf8(stderr).unwrap(), message);
-}
-
 /// Nobody reads what the client prints for a while; its server waits for a second only.
 #[test]
 fn a_client_whose_output_waits_takes_its_answers_and_asks_for_little_more() {

@@ -3,7 +3,6 @@
 use crate::dump::files;
 use crate::{KVS, kvs, kvs_server};
 use kvs_final::{KvStore, KvsClient, KvsEngine};
-use kvs_test_kit::server::in_memory;
 use kvs_test_kit::{Server, WATCHDOG};
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::{contains, is_empty};
@@ -47,15 +46,6 @@ fn more_threads_than_a_server_has_a_use_for_are_refused_before_anything_else() {
         refused.stderr(contains("--threads").and(contains("from 1 to 1024")));
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
     }
-}
-
-#[test]
-fn its_help_names_server_and_client() {
-    kvs(&["--help"]).assert().success().stdout(contains("server").and(contains("client")));
-    kvs(&[]).assert().failure().stderr(contains("server").and(contains("client")));
-    kvs(&["fly"]).assert().failure().stdout(is_empty());
-    kvs(&["server", "--help"]).assert().success().stdout(contains("--engine"));
-    kvs(&["client", "--help"]).assert().success().stdout(contains("Prints the value of a key"));
 }
 
 #[test]
@@ -214,56 +204,6 @@ fn the_level_of_durability_is_said_at_start_and_a_wrong_one_refused() {
     for level in ["sometimes", "interval=0", "interval=", "always=1"] {
         kvs(&["server", "--durability", level]).assert().failure().stderr(contains("durability"));
     }
-}
-
-/// Some rounds of `kill -9` under load, at the level that promises the most. In memory, where a sync
-/// takes no time: who is killed loses nothing that the system has.
-#[test]
-fn every_acknowledged_write_survives_kill_9_under_load() {
-    let dir = in_memory();
-    let mut acknowledged = [0; 4];
-    for round in 0..10 {
-        let mut server = kvs_server(&["--durability", "always", "--threads", "4"], &dir);
-        let (progress, steps) = std::sync::mpsc::channel();
-        let writers: Vec<_> = (0..4)
-            .map(|writer| {
-                let mut client = KvsClient::connect(server.addr).unwrap();
-                let (start, progress) = (acknowledged[writer], progress.clone());
-                std::thread::spawn(move || {
-                    let mut next: usize = start;
-                    while client.set(format!("{writer}-{}", next % 50), next.to_string()).is_ok() {
-                        next += 1;
-                        let _ = progress.send(());
-                    }
-                    next
-                })
-            })
-            .collect();
-        // Some writes later, a different number each round.
-        for _ in 0..50 + round * 7 {
-            steps.recv().unwrap();
-        }
-        server.kill();
-        for (writer, next) in writers.into_iter().enumerate() {
-            acknowledged[writer] = next.join().unwrap();
-        }
-        let store = KvStore::open(dir.path()).unwrap();
-        for (writer, next) in acknowledged.iter_mut().enumerate() {
-            for number in next.saturating_sub(50)..*next {
-                let found = store.get(format!("{writer}-{}", number % 50)).unwrap();
-                let found: usize = found.unwrap().parse().unwrap();
-                // The write that was under way may have taken the place of the oldest one here.
-                let unsure = (number + 50 == *next).then_some(*next);
-                assert!(found == number || Some(found) == unsure, "{found}, not {number}");
-            }
-            // It may be there without having been acknowledged.
-            if store.get(format!("{writer}-{}", *next % 50)).unwrap() == Some(next.to_string()) {
-                *next += 1;
-            }
-        }
-    }
-    let total: usize = acknowledged.iter().sum();
-    println!("10 rounds of kill -9, {total} acknowledged writes, none lost");
 }
 
 #[test]

@@ -5,8 +5,7 @@ use crate::{KVS, kvs_server};
 use kvs_final::{KvStore, KvsClient, KvsEngine};
 use kvs_test_kit::injected::is_injected;
 use kvs_test_kit::local::nobody_listens;
-use kvs_test_kit::requests::{GET, NOTHING};
-use kvs_test_kit::sigterm::set;
+use kvs_test_kit::requests::{GET, NOTHING, SET};
 use kvs_test_kit::{Raw, Server, until};
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
@@ -63,7 +62,7 @@ fn a_server_whose_log_nobody_takes_serves_and_stops() {
     for (reader, stderr) in [full_pipe(), halted_terminal()] {
         let dir = TempDir::new().unwrap();
         let server = Server::start_with_stderr(Command::new(KVS).arg("server"), dir.path(), stderr);
-        assert_eq!(server.connect().ask(set("k", "v").trim_end()), NOTHING);
+        assert_eq!(server.connect().ask(SET), NOTHING);
         assert_eq!(server.terminate().0.code(), Some(0));
         assert_eq!(KvStore::open(dir.path()).unwrap().get("k".to_owned()).unwrap().unwrap(), "v");
         drop(reader);

@@ -5,8 +5,8 @@ use kvs_final::Limits;
 use kvs_final::thread_pool::{SharedQueueThreadPool, ThreadPool};
 use kvs_test_kit::engines::{Deferred, Prolific, gated};
 use kvs_test_kit::local::{Local, nobody_listens, stat};
-use kvs_test_kit::requests::NOTHING;
-use kvs_test_kit::sigterm::{GET_LARGE, set, sigterm_under_load, with_large_value};
+use kvs_test_kit::requests::{GET_LARGE, NOTHING, SET, set};
+use kvs_test_kit::sigterm::{sigterm_under_load, with_large_value};
 use kvs_test_kit::{Raw, Server, until};
 use rustix::net::sockopt::set_socket_recv_buffer_size;
 use std::io::Read;
@@ -28,7 +28,7 @@ fn sigterm_under_load_loses_no_acknowledged_write_and_cuts_no_answer() {
 pub(crate) fn reads_later(server: &Server) -> Raw {
     let mut client = server.connect();
     set_socket_recv_buffer_size(client.stream(), 64 << 10).unwrap();
-    client.send(GET_LARGE);
+    client.send_line(GET_LARGE);
     client.stream().peek(&mut [0]).unwrap();
     client
 }
@@ -142,25 +142,6 @@ fn signals_that_it_is_started_without_are_left_ignored_and_blocked_ones_are_take
     assert!(!log.contains("signal 1:") && !log.contains("signal 2:"), "{log}");
 }
 
-#[test]
-fn requests_that_are_executed_are_answered_before_it_ends() {
-    let (engine, gate) = gated();
-    let mut server = Local::start(engine, Limits::default());
-    let mut clients: Vec<Raw> = (0..2).map(|_| server.connect()).collect();
-    for client in &mut clients {
-        client.send("{\"Get\":{\"key\":\"v\"}}\n");
-    }
-    gate.wait_for(2);
-    server.begin_stop();
-    gate.open();
-    for client in &mut clients {
-        assert_eq!(client.line(), r#"{"Ok":"v"}"#);
-        assert_eq!(client.line(), "", "it is closed");
-    }
-    drop(clients);
-    server.stop();
-}
-
 /// Many of each connection, which nobody has read when the server is told to stop.
 #[test]
 fn requests_that_have_arrived_are_answered_before_it_ends() {
@@ -169,21 +150,21 @@ fn requests_that_have_arrived_are_answered_before_it_ends() {
     let mut server = Local::start_on(pool, engine, Limits { jobs: 1, ..Limits::default() });
     let mut clients: Vec<Raw> = (0..20).map(|_| server.connect()).collect();
     for client in &mut clients {
-        assert_eq!(client.ask(set("k", "v").trim_end()), NOTHING);
+        assert_eq!(client.ask(SET), NOTHING);
     }
     let mut busy = server.connect();
-    busy.send(GET_LARGE);
+    busy.send_line(GET_LARGE);
     gate.wait_for(1);
     let count = 500;
     for client in &mut clients {
-        client.send(set("k", "v").repeat(count));
+        client.send(format!("{SET}\n").repeat(count));
     }
     server.begin_stop();
     // Long enough for another server to do a lot: this one looks at its connections meanwhile.
     let other = Local::start(gated().0, Limits::default());
     let mut witness = other.connect();
     for _ in 0..200 {
-        assert_eq!(witness.ask(set("k", "v").trim_end()), NOTHING);
+        assert_eq!(witness.ask(SET), NOTHING);
     }
     gate.open();
     for client in &mut clients {
@@ -232,7 +213,7 @@ fn writes_that_are_done_late_are_answered_before_it_ends() {
     let engine = Deferred::default();
     let mut server = Local::start(engine.clone(), Limits::default());
     let mut client = server.connect();
-    client.send(set("a", "1") + &set("b", "2"));
+    client.send_line(&(set("a", "1") + "\n" + &set("b", "2")));
     let mut other = server.connect();
     until("both wait", || engine.waiting() == 2);
     assert_eq!(stat(&mut other, "connections"), 2);
@@ -251,7 +232,7 @@ fn a_write_that_is_never_done_does_not_keep_it_for_ever() {
     let engine = Deferred::default();
     let mut server = Local::start(engine.clone(), Limits::default());
     let mut client = server.connect();
-    client.send(set("k", "v"));
+    client.send_line(SET);
     until("it waits", || engine.waiting() == 1);
     server.stop();
     assert_eq!(client.line(), "", "it is closed without an answer");

@@ -1,10 +1,10 @@
 //! The clocks of a connection: who is busy is never late, and neither is who has to wait for the
-//! server.
+//! server; and who has little to ask does not wait for those who keep threads busy.
 
 use crate::kvs_server;
 use kvs_final::thread_pool::{SharedQueueThreadPool, ThreadPool};
 use kvs_final::{KvsEngine, Limits};
-use kvs_test_kit::engines::{Deferred, Memory, gated, reads};
+use kvs_test_kit::engines::{Deferred, Gate, Memory, gated, played, reads};
 use kvs_test_kit::flood::Flood;
 use kvs_test_kit::local::{Local, nobody_listens, stat};
 use kvs_test_kit::process::cpu_time;
@@ -12,6 +12,8 @@ use kvs_test_kit::requests::{GET, NOTHING, found, set};
 use kvs_test_kit::{Raw, Server, until};
 use rustix::net::sockopt::set_socket_recv_buffer_size;
 use std::io::Read;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -44,12 +46,8 @@ fn who_takes_large_answers_all_the_time_is_served_for_ever() {
     });
     let server = Local::start(engine, limits);
     let get = format!("{GET}\n");
-    let silent = || {
-        let mut client = server.connect();
-        // More answers than sockets take.
-        client.send(get.repeat(500));
-        client
-    };
+    // More answers than sockets take.
+    let silent = || send(server.connect(), &get.repeat(500));
     // At first it takes nothing, which starts its clock.
     let client = silent();
     let mut witness = server.connect();
@@ -59,35 +57,22 @@ fn who_takes_large_answers_all_the_time_is_served_for_ever() {
     flood.stop();
 }
 
-/// Sends this again and again, so that at any time a part of it has arrived.
-fn is_served_for_ever(set: &str) {
-    let limits = Limits { request_time: BEARABLE, ..Limits::default() };
-    let server = Local::start(Memory::default(), limits);
-    let (head, tail) = set.split_at(10);
-    let half = || {
-        let mut client = server.connect();
-        client.send(head);
-        client
-    };
-    // At first it sends a half, which starts its clock.
-    let client = half();
-    let mut witness = server.connect();
-    until("it has arrived", || stat(&mut witness, "bytes_buffered") == head.len() as u64);
-    let flood = Flood::start(client, &format!("{tail}\n{head}"), NOTHING);
-    outlives_three(&flood, &server, half);
-    flood.stop();
-}
-
+/// The second is so large that the server reads many times before there is a whole request.
 #[test]
 fn who_sends_requests_all_the_time_is_served_for_ever() {
-    is_served_for_ever(SET);
-}
-
-/// As before, but now the server reads many times before there is a whole request.
-#[test]
-fn who_sends_large_requests_all_the_time_is_served_for_ever() {
-    let value = "v".repeat(200_000);
-    is_served_for_ever(&format!(r#"{{"Set":{{"key":"a","value":"{value}"}}}}"#));
+    for set in [SET, &set("a", &"v".repeat(200_000))] {
+        let limits = Limits { request_time: BEARABLE, ..Limits::default() };
+        let server = Local::start(Memory::default(), limits);
+        let (head, tail) = set.split_at(10);
+        let half = || send(server.connect(), head);
+        // At first it sends a half, which starts its clock.
+        let client = half();
+        let mut witness = server.connect();
+        until("it has arrived", || stat(&mut witness, "bytes_buffered") == head.len() as u64);
+        let flood = Flood::start(client, &format!("{tail}\n{head}"), NOTHING);
+        outlives_three(&flood, &server, half);
+        flood.stop();
+    }
 }
 
 #[test]
@@ -169,7 +154,7 @@ fn who_takes_no_answer_is_late_when_its_time_is_over_and_not_much_later() {
 
 /// Stops a server, after SIGTERM perhaps, until another one has had enough of its client. Then those of
 /// its own clients that read and write meanwhile, as far as that goes, are served.
-fn a_server_that_was_stopped_blames_nobody(timeout: &str, terminates: bool) {
+fn is_stopped_and_blames_nobody(timeout: &str, terminates: bool) {
     let options = ["--answer-timeout", timeout, "--request-timeout", timeout];
     let dirs = [(); 2].map(|()| TempDir::new().unwrap());
     let [server, other] = dirs.each_ref().map(|dir| kvs_server(&options, dir));
@@ -204,13 +189,11 @@ fn a_server_that_was_stopped_blames_nobody(timeout: &str, terminates: bool) {
 }
 
 #[test]
-fn a_server_that_was_stopped_for_longer_than_its_timeouts_blames_nobody() {
-    a_server_that_was_stopped_blames_nobody("5", false);
-}
-
-#[test]
-fn a_server_that_was_stopped_while_it_ended_blames_nobody() {
-    a_server_that_was_stopped_blames_nobody("600", true);
+fn a_server_that_was_stopped_blames_nobody_also_while_it_ends() {
+    thread::scope(|scope| {
+        scope.spawn(|| is_stopped_and_blames_nobody("5", false));
+        scope.spawn(|| is_stopped_and_blames_nobody("600", true));
+    });
 }
 
 /// A thread that looked again and again would take most of a processor.
@@ -257,14 +240,74 @@ fn a_late_pool_does_not_make_the_client_late(limits: Limits, head: &str, tail: &
 }
 
 #[test]
-fn who_has_asked_before_it_was_idle_for_too_long_is_answered_by_a_late_pool() {
+fn who_has_asked_in_time_is_answered_by_a_late_pool() {
     let limits = Limits { idle_time: Some(BEARABLE), ..Limits::default() };
     a_late_pool_does_not_make_the_client_late(limits, "", &format!("{SET}\n"));
-}
-
-#[test]
-fn a_request_that_has_arrived_in_time_is_answered_by_a_late_pool() {
     let limits = Limits { request_time: BEARABLE, ..Limits::default() };
     let (head, tail) = SET.split_at(10);
     a_late_pool_does_not_make_the_client_late(limits, head, &format!("{tail}\n"));
+}
+
+/// How many jobs have to begin one after the other. A server that notices only once a second that it
+/// has a thread to spare needs longer than the watchdog waits.
+const JOBS: u64 = 80;
+
+#[test]
+fn a_thread_that_is_free_is_found_although_the_other_one_is_held_up() {
+    let (engine, gate) = gated();
+    let server = Local::start(engine, Limits { jobs: 2, ..Limits::default() });
+    let mut held_up = server.connect();
+    held_up.send_line(GET);
+    gate.wait_for(1);
+    let mut client = server.connect();
+    let begun = stat(&mut client, "jobs_started");
+    until("the free thread has got so many jobs", || {
+        // Meanwhile the job that has answered finds nothing to do and ends.
+        thread::sleep(Duration::from_millis(20));
+        stat(&mut client, "jobs_started") >= begun + JOBS
+    });
+    assert_eq!(gate.waiting(), 1, "the other one is still held up");
+    gate.open();
+    assert_eq!(held_up.line(), r#"{"Ok":"k"}"#);
+}
+
+/// How many writes a flood has, which arrive together.
+const FLOOD: usize = 600;
+
+#[test]
+fn reads_do_not_wait_for_the_end_of_a_flood_of_slow_writes_on_each_thread() {
+    let (gate, done) = (Gate::default(), Arc::<[AtomicUsize; 2]>::default());
+    let (passed, counted) = (gate.clone(), Arc::clone(&done));
+    // It is slow, and the first ones wait at a gate.
+    let slow = move |key: String, _| {
+        passed.pass();
+        thread::sleep(Duration::from_millis(1));
+        counted[key.parse::<usize>().unwrap()].fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    };
+    // It tells how many were done for the key that has most.
+    let get = move |_| {
+        let done = done.iter().map(|done| done.load(Ordering::SeqCst));
+        Ok(done.max().map(|most| most.to_string()))
+    };
+    let engine = played(get, slow);
+    let server = Local::start(engine, Limits { jobs: 2, ..Limits::default() });
+    let mut floods: Vec<Raw> = (0..2).map(|_| server.connect()).collect();
+    for (number, flood) in floods.iter_mut().enumerate() {
+        flood.send((set(&number.to_string(), "v") + "\n").repeat(FLOOD));
+    }
+    gate.wait_for(2);
+    let mut reader = server.connect();
+    reader.send_line(GET);
+    gate.open();
+    reader.line();
+    // The first may have been found by a look that comes but once.
+    let answer = (0..3).map(|_| reader.ask(GET)).last().unwrap();
+    let most = answer.strip_prefix(r#"{"Ok":""#).unwrap().strip_suffix(r#""}"#).unwrap();
+    let most: usize = most.parse().unwrap();
+    println!("2 floods of {FLOOD} writes on 2 threads; four reads came before write {}", most + 1);
+    assert!(most < FLOOD, "one of them has waited for a whole flood");
+    for flood in &mut floods {
+        assert!((0..FLOOD).all(|_| flood.line() == r#"{"Ok":null}"#));
+    }
 }

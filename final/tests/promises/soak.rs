@@ -5,10 +5,9 @@ use super::promise::{Outcome, Run, count};
 use super::server::kvs_server;
 use kvs_final::{KvsClient, KvsError};
 use kvs_test_kit::process::{open_files, resident, threads};
-use kvs_test_kit::requests::NOTHING;
-use kvs_test_kit::sigterm::set;
-use kvs_test_kit::visits::{LARGE, Visit, ask, connect};
-use kvs_test_kit::{Server, until};
+use kvs_test_kit::requests::{NOTHING, set};
+use kvs_test_kit::visits::{LARGE, Visit};
+use kvs_test_kit::{Raw, Server, until};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
@@ -101,7 +100,7 @@ fn outcome(visit: Visit, answer: &str) -> Result<usize, String> {
         _ if answer.contains("too many connections") => Ok(1),
         // Who asks before it reads may be cut off before it reads.
         Visit::Asks | Visit::Errs if answer.is_empty() => Ok(1),
-        Visit::Asks if answer.trim_end() == NOTHING => Ok(0),
+        Visit::Asks if answer == NOTHING => Ok(0),
         Visit::Errs if answer.contains("not a message of the protocol") => Ok(2),
         Visit::IsSilent | Visit::AsksByHalf | Visit::Vanishes => Ok(3),
         _ => Err(format!("{visit:?} and gets {answer}")),
@@ -121,12 +120,12 @@ fn come_and_go(
         let visit = *Visit::ALL.choose(&mut random).unwrap();
         visits[outcome(visit, &visit.run(addr, &request))?] += 1;
         if crowd > 0 && random.random_range(0..20) == 0 {
-            let mut crowd: Vec<TcpStream> = (0..crowd).map(|_| connect(addr)).collect();
-            let answers: Vec<_> = crowd.iter_mut().map(|client| ask(client, &request)).collect();
+            let mut crowd: Vec<Raw> = (0..crowd).map(|_| Raw::connect(addr)).collect();
+            let answers: Vec<_> = crowd.iter_mut().map(|client| client.try_ask(&request)).collect();
             for answer in &answers {
                 visits[outcome(Visit::Asks, answer)?] += 1;
             }
-            if answers.iter().all(|answer| answer.trim_end() == NOTHING) {
+            if answers.iter().all(|answer| answer == NOTHING) {
                 return Err(format!("{} at once are one too many, and are served", crowd.len()));
             }
         }

@@ -79,10 +79,7 @@ pub(crate) fn clients(run: Run) -> Outcome {
         "a limit that is one too high" => (&["limits"], "a_key_or_value"),
         "a client that takes what is another's" => (&["hostile"], "a_hundred_halves"),
         "a panic that takes others along" => (&["exhausted"], "a_panic_on_rayon"),
-        _ => (
-            &["limits", "hostile", "timeouts", "fairness", "exhausted", "leftovers", "log_lines"],
-            "",
-        ),
+        _ => (&["limits", "hostile", "timeouts", "exhausted"], ""),
     };
     Ok(vec![count(Printed::by_tests(modules, prefix, run)?.passed(), "tests", 38)])
 }
@@ -95,12 +92,13 @@ pub(crate) fn foreign(run: Run) -> Outcome {
 /// A client that is stopped, that is answered slowly or not at all, or whose output nobody reads.
 pub(crate) fn patience(run: Run) -> Outcome {
     let prefix = if run.fault.is_empty() { "" } else { "time_in_which" };
-    Ok(vec![count(Printed::by_tests(&["patience"], prefix, run)?.passed(), "tests", 8)])
+    Ok(vec![count(Printed::by_tests(&["patience"], prefix, run)?.passed(), "tests", 7)])
 }
 
 /// Copies of a store in use.
 pub(crate) fn backup(run: Run) -> Outcome {
-    let numbers = Printed::by_tests(&["backup"], "", run)?.numbers("of them refused").pop();
+    let numbers =
+        Printed::by_tests(&["dump"], "a_copy_under_load", run)?.numbers("of them refused").pop();
     let [copies, refused, compactions] = numbers.unwrap_or_default()[..] else {
         return Err("the copies end with no counts".to_owned());
     };
@@ -118,7 +116,7 @@ pub(crate) fn log(run: Run) -> Outcome {
 
 /// Directories that were written once and are opened ever after, and ones that are refused.
 pub(crate) fn formats(run: Run) -> Outcome {
-    Ok(vec![count(Printed::by_tests(&["formats"], "", run)?.passed(), "tests", 8)])
+    Ok(vec![count(Printed::by_tests(&["formats"], "", run)?.passed(), "tests", 10)])
 }
 
 /// All models, which have to find faults of their own; one fault is not said to be one.

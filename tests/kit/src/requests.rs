@@ -6,6 +6,9 @@ pub const GET: &str = r#"{"Get":{"key":"k"}}"#;
 /// Sets the key `k` to `v`.
 pub const SET: &str = r#"{"Set":{"key":"k","value":"v"}}"#;
 
+/// Asks for the key `large`, whose value is long.
+pub const GET_LARGE: &str = r#"{"Get":{"key":"large"}}"#;
+
 /// The answer to [`GET`] after [`SET`].
 pub const FOUND: &str = r#"{"Ok":"v"}"#;
 

@@ -1,6 +1,6 @@
 //! A server that is told to stop while its clients have many requests under way.
 
-use crate::requests::NOTHING;
+use crate::requests::{GET_LARGE, NOTHING, set};
 use crate::server::in_memory;
 use crate::{Server, WATCHDOG};
 use kvs_final::{KvStore, KvsEngine};
@@ -11,14 +11,6 @@ use std::sync::mpsc::{self, Sender};
 use std::thread;
 use tempfile::TempDir;
 
-/// Asks for the large value.
-pub const GET_LARGE: &str = "{\"Get\":{\"key\":\"large\"}}\n";
-
-/// A write.
-pub fn set(key: &str, value: &str) -> String {
-    format!("{{\"Set\":{{\"key\":\"{key}\",\"value\":\"{value}\"}}}}\n")
-}
-
 const POOLS: [&str; 3] = ["naive", "queue", "rayon"];
 const LEVELS: [&str; 3] = ["always", "interval=5", "os"];
 
@@ -27,9 +19,7 @@ pub fn with_large_value(kvs: &str, length: usize, options: &[&str], dir: &TempDi
     let mut command = Command::new(kvs);
     command.args(["server", "--threads", "2"]).args(options);
     let server = Server::start(&mut command, dir.path()).unwrap();
-    let mut client = server.connect();
-    client.send(set("large", &"v".repeat(length)));
-    assert_eq!(client.line(), NOTHING);
+    assert_eq!(server.connect().ask(&set("large", &"v".repeat(length))), NOTHING);
     server
 }
 
@@ -47,7 +37,7 @@ fn load(stream: TcpStream, name: usize, progress: &Sender<usize>) -> usize {
             true => GET_LARGE.to_owned(),
             false => set(&format!("{name}-{number}"), &number.to_string()),
         };
-        (start..start + 100).map(request).collect()
+        (start..start + 100).map(|number| request(number) + "\n").collect()
     };
     thread::scope(|scope| {
         scope.spawn(move || {

@@ -1,0 +1,255 @@
+//! The engine: what callbacks may do and are told, stores that are long enough to be replayed by several
+//! threads, and what a compaction leaves behind.
+
+use kvs_final::disk::{Fault, SimulatedDisk};
+use kvs_final::{Durability, KvStore, KvStoreOptions, KvsEngine, KvsError, Result, Stats};
+use kvs_test_kit::process::deleted_and_open;
+use kvs_test_kit::simulated::workload::{
+    self, DIR, Model, Step, is_damaged, key, run_with, script,
+};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use std::collections::HashMap;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::sync::mpsc;
+use std::thread;
+use tempfile::TempDir;
+
+fn open(disk: &SimulatedDisk) -> Result<KvStore> {
+    let options = KvStoreOptions::new().durability(Durability::Always);
+    options.segment_bytes(500).compact_at(300).disk(disk.clone()).open(Path::new("/store"))
+}
+
+/// Both kinds of writers at once, rotations and compactions among them, and the disk fails somewhere.
+#[test]
+fn what_was_acknowledged_is_there_wherever_the_disk_fails_and_every_writer_is_told() {
+    let (mut runs, mut stopped, mut images) = (0, 0, 0);
+    for at in 0..300 {
+        let disk = SimulatedDisk::new();
+        let (forever, short_write) = (at % 2 == 0, at % 3 == 0);
+        disk.set_fault(Some(Fault { at, forever, error: ErrorKind::Other, short_write }));
+        let Ok(store) = open(&disk) else { continue };
+        runs += 1;
+        let (said, results) = mpsc::channel();
+        for number in 0..40 {
+            let key = format!("k{}", number % 7);
+            let said = said.clone();
+            if number % 5 == 4 {
+                said.send((number, store.set(key, number.to_string()))).unwrap();
+            } else {
+                store.set_then(key, number.to_string(), move |result| {
+                    said.send((number, result)).unwrap();
+                });
+            }
+        }
+        drop((store, said));
+        let results: Vec<(usize, _)> = results.iter().collect();
+        assert_eq!(results.len(), 40, "fault {at}");
+        stopped +=
+            usize::from(results.iter().any(|(_, r)| matches!(r, Err(KvsError::Stopped { .. }))));
+        let mut newest: HashMap<usize, usize> = HashMap::new();
+        for (number, _) in results.iter().filter(|(_, result)| result.is_ok()) {
+            let of_key = newest.entry(number % 7).or_default();
+            *of_key = (*of_key).max(*number);
+        }
+        disk.set_fault(None);
+        for seed in 0..4 {
+            let image = disk.after_power_loss(disk.changes(), &mut StdRng::seed_from_u64(seed));
+            let store = open(&image).unwrap();
+            images += 1;
+            for (key, number) in &newest {
+                let found = store.get(format!("k{key}")).unwrap();
+                let found: usize = found.expect("it was acknowledged").parse().unwrap();
+                // A later one may have got there although it was answered with an error.
+                assert!(found >= *number && found % 7 == *key, "fault {at}: {found}, not {number}");
+            }
+        }
+    }
+    println!("writes left behind: {runs} runs, {stopped} ended all writing, {images} images");
+    assert!(stopped > 0 && runs > 100);
+}
+
+#[test]
+fn a_callback_may_hold_the_last_handle_and_nothing_queued_is_lost() {
+    let dir = TempDir::new().unwrap();
+    let options = KvStoreOptions::new().durability(Durability::Always);
+    let store = options.clone().open(dir.path()).unwrap();
+    let (entered, is_entered) = mpsc::channel();
+    let (open_gate, gate) = mpsc::channel::<()>();
+    let (said, results) = mpsc::channel();
+    let handle = store.clone();
+    store.set_then("first".into(), "v".into(), move |result| {
+        result.unwrap();
+        entered.send(()).unwrap();
+        gate.recv().unwrap();
+        drop(handle);
+    });
+    is_entered.recv().unwrap();
+    for number in 0..10 {
+        let said = said.clone();
+        store.set_then(format!("late{number}"), "v".into(), move |result| {
+            said.send(result).unwrap();
+        });
+    }
+    drop((store, said));
+    open_gate.send(()).unwrap();
+    assert_eq!(results.iter().map(Result::unwrap).count(), 10);
+    let store = options.open(dir.path()).unwrap();
+    assert_eq!(store.stats().keys, 11);
+}
+
+#[test]
+fn a_burst_that_makes_much_dead_is_compacted_although_nobody_writes_after_it() {
+    let disk = SimulatedDisk::new();
+    let store = open(&disk).unwrap();
+    let (said, results) = mpsc::channel();
+    for number in 0..200 {
+        let said = said.clone();
+        let done = move |result: Result<()>| said.send(result).unwrap();
+        store.set_then("k".into(), number.to_string(), done);
+    }
+    drop(said);
+    assert_eq!(results.iter().map(Result::unwrap).count(), 200);
+    // The thread that compacts is told after the last batch.
+    while store.stats().compactions == 0 {
+        thread::yield_now();
+    }
+    assert_eq!(store.get("k".into()).unwrap(), Some("199".into()));
+}
+
+#[test]
+fn what_a_callback_writes_is_one_batch() {
+    let disk = SimulatedDisk::new();
+    let open = || workload::options(&disk).segment_bytes(100_000).background(true).open(DIR);
+    let mut store = Some(open().unwrap());
+    let set = |number| Step::Set(key(number), "value".to_owned());
+    run_with(&set(0), &mut store, open).unwrap();
+    let before = disk.changes();
+    run_with(&Step::Batch((0..6).map(set).collect()), &mut store, open).unwrap();
+    // The first by itself: two writes and two syncs.
+    assert_eq!(disk.changes() - before, 4);
+}
+
+/// Of the stores that are replayed.
+const KEYS: usize = 3_000;
+
+fn open_large(disk: &SimulatedDisk) -> Result<KvStore> {
+    let options = KvStoreOptions::new().durability(Durability::Os).background(false);
+    options.segment_bytes(200_000).disk(disk.clone()).open(DIR)
+}
+
+/// Overwrites and removals in no order, in several segments, and then the end of the process.
+fn killed(seed: u64) -> (SimulatedDisk, Model, Stats) {
+    let disk = SimulatedDisk::new();
+    let store = open_large(&disk).unwrap();
+    let (mut model, mut random) = (Model::new(), StdRng::seed_from_u64(seed));
+    for number in 0..20_000 {
+        let key = key(random.random_range(0..KEYS));
+        if random.random_range(0..4) == 0 {
+            assert_eq!(store.remove(key.clone()).is_ok(), model.remove(&key).is_some());
+        } else {
+            store.set(key.clone(), number.to_string()).unwrap();
+            model.insert(key, number.to_string());
+        }
+    }
+    (disk.after_kill(disk.changes()), model, store.stats())
+}
+
+#[test]
+fn of_every_key_the_last_record_counts() {
+    for seed in 0..3 {
+        let (disk, model, before) = killed(seed);
+        let store = open_large(&disk).unwrap();
+        for number in 0..KEYS {
+            let found = store.get(key(number)).unwrap();
+            assert_eq!(found.as_ref(), model.get(&key(number)), "seed {seed}, key {number}");
+        }
+        assert_eq!(store.stats(), before);
+    }
+}
+
+#[test]
+fn damage_is_named_wherever_it_is() {
+    let (disk, _, _) = killed(3);
+    for name in ["0000000001.seg", "0000000002.seg"] {
+        let path = Path::new(DIR).join(name);
+        let good = disk.content(&path).unwrap();
+        let middle = good.len() / 2;
+        let found = good[middle..].windows(3).position(|bytes| bytes == b"key");
+        let at = middle + found.unwrap();
+        let mut bad = good.clone();
+        bad[at] ^= 1;
+        disk.set_content(&path, bad);
+        is_damaged(open_large(&disk), &path, at - 15);
+        disk.set_content(&path, good);
+    }
+    open_large(&disk).unwrap();
+}
+
+#[test]
+fn the_disk_sees_the_same_operations_every_time() {
+    let (disk, _, _) = killed(4);
+    let operations = |disk: SimulatedDisk| {
+        let before = disk.operations();
+        let _store = open_large(&disk).unwrap();
+        disk.operations() - before
+    };
+    let first = operations(disk.snapshot());
+    for _ in 0..5 {
+        assert_eq!(operations(disk.snapshot()), first);
+    }
+    assert!(first < 100, "{first} operations for 20,000 records");
+}
+
+#[test]
+fn a_record_longer_than_what_is_read_at_a_time_is_found() {
+    let disk = SimulatedDisk::new();
+    let long = "v".repeat(3 << 20);
+    for _ in 0..2 {
+        let store = open_large(&disk).unwrap();
+        store.set("long".into(), long.clone()).unwrap();
+        store.set("short".into(), "value".into()).unwrap();
+        store.compact().unwrap();
+        drop(store);
+        let store = open_large(&disk).unwrap();
+        assert_eq!(store.get("long".into()).unwrap().unwrap(), long);
+        assert_eq!(store.get("short".into()).unwrap().unwrap(), "value");
+    }
+}
+
+#[test]
+fn a_compaction_leaves_no_reason_for_the_next() {
+    for seed in 0..20 {
+        let disk = SimulatedDisk::new();
+        let open = || workload::options(&disk).compact_at(100).spare_segments(1).open(DIR);
+        let mut store = Some(open().unwrap());
+        let mut times = 0;
+        for step in script(seed, 300) {
+            run_with(&step, &mut store, open).unwrap();
+            let store = store.as_ref().unwrap();
+            if store.compact_if_due().unwrap() {
+                assert!(!store.compact_if_due().unwrap(), "seed {seed}, {step:?}");
+                times += 1;
+            }
+        }
+        assert!(times > 5, "seed {seed}: {times}");
+    }
+}
+
+/// Else a disk could be full of them that is empty to all appearances.
+#[test]
+fn files_that_a_compaction_has_replaced_are_closed() {
+    let dir = TempDir::new().unwrap();
+    let options = KvStoreOptions::new().segment_bytes(4096).background(false);
+    let store = options.open(dir.path()).unwrap();
+    let write = || (0..100).for_each(|key| store.set(key.to_string(), "v".repeat(100)).unwrap());
+    write();
+    store.compact().unwrap();
+    assert_eq!(deleted_and_open(dir.path()), 0, "by who has compacted");
+    // Entries that this thread has replaced, so that it has to free them, and another thread compacts.
+    write();
+    thread::scope(|scope| scope.spawn(|| store.compact().unwrap()).join().unwrap());
+    store.set("one more".to_owned(), "v".to_owned()).unwrap();
+    assert_eq!(deleted_and_open(dir.path()), 0, "by who had written before");
+}
