@@ -43,48 +43,22 @@ impl LimitedLog {
     }
 
     fn write(&self, detail: Option<String>) {
-        if let Some(line) = self.line(detail, Instant::now()) {
-            log::warn!("{line}");
-        }
-    }
-
-    /// Perhaps with one more; the line that there is to write.
-    fn line(&self, detail: Option<String>, now: Instant) -> Option<String> {
+        let now = Instant::now();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(detail) = detail {
             state.count += 1;
             state.last = detail;
         }
         if state.count == 0 || state.quiet.is_some_and(|end| now < end) {
-            return None;
+            return;
         }
         state.quiet = Some(now + INTERVAL);
-        let last = mem::take(&mut state.last);
-        Some(match mem::take(&mut state.count) {
-            1 => format!("{}: {last}", self.what),
-            count => format!("{}: {count} times more, the last: {last}", self.what),
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_is_said_at_once_and_the_others_by_their_number() {
-        let (log, start) = (LimitedLog::new("it happens"), Instant::now());
-        let at = |millis, detail: Option<&str>| {
-            log.line(detail.map(str::to_owned), start + Duration::from_millis(millis))
-        };
-        assert_eq!(at(0, None), None);
-        assert_eq!(at(0, Some("a")).unwrap(), "it happens: a");
-        assert!(["b", "c", "d"].map(|detail| at(4_999, Some(detail))).iter().all(Option::is_none));
-        assert_eq!(at(4_999, None), None);
-        assert_eq!(at(5_000, None).unwrap(), "it happens: 3 times more, the last: d");
-        assert_eq!(at(9_999, Some("e")), None);
-        assert_eq!(at(10_000, Some("f")).unwrap(), "it happens: 2 times more, the last: f");
-        assert_eq!(at(20_000, None), None);
-        assert_eq!(at(20_000, Some("g")).unwrap(), "it happens: g");
+        let (what, last) = (self.what, mem::take(&mut state.last));
+        let count = mem::take(&mut state.count);
+        drop(state);
+        match count {
+            1 => log::warn!("{what}: {last}"),
+            count => log::warn!("{what}: {count} times more, the last: {last}"),
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! `kvs client` from a pipe: a request a line, many under way at once.
 
-use super::command::{self, Command, HELP};
+use super::command::{self, Command};
 use super::outcome::{Outcome, ResultExt, err_msg};
 use super::output::Output;
 use super::printer::Printer;
@@ -124,15 +124,10 @@ impl Bulk {
                 self.client.submit_set(key, value).map(Request::Write)
             }
             Ok(Some(Command::Rm { key })) => self.client.submit_remove(key).map(Request::Write),
-            Ok(Some(Command::Help)) => {
+            Ok(Some(command @ (Command::Help | Command::Stats))) => {
                 self.settle(0)?;
-                self.printer.out(self.output.text(HELP.to_owned()))?;
-                return Ok(true);
-            }
-            Ok(Some(Command::Stats)) => {
-                self.settle(0)?;
-                let stats = self.client.stats().map(|text| self.output.text(text));
-                self.answer(self.lines, stats)?;
+                let answer = command.execute(&mut self.client, self.output);
+                self.answer(self.lines, answer)?;
                 return Ok(true);
             }
             Err(message) => {

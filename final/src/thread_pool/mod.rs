@@ -24,9 +24,7 @@ pub trait ThreadPool: Sized {
     /// no other. What ends the process, as on every thread: a drop that panics while a panic is on
     /// its way, a thread-local whose drop panics, a stack that overflows; and with `panic = "abort"`
     /// every panic.
-    fn spawn<F>(&self, job: F)
-    where
-        F: FnOnce() + Send + 'static;
+    fn spawn(&self, job: impl FnOnce() + Send + 'static);
 }
 
 /// Waits until a pool's threads have ended, unless one of them is the caller.

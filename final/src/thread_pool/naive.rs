@@ -20,10 +20,7 @@ impl ThreadPool for NaiveThreadPool {
 
     /// If the operating system refuses a thread, the job is dropped and the log says so; whoever
     /// waits for the job sees what it owned being dropped, a connection closed for instance.
-    fn spawn<F>(&self, job: F)
-    where
-        F: FnOnce() + Send + 'static,
-    {
+    fn spawn(&self, job: impl FnOnce() + Send + 'static) {
         // Within `catch_panic`, because a job that is dropped may panic as well.
         catch_panic(|| {
             let thread = thread::Builder::new().name("kvs-naive".into());

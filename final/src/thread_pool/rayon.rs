@@ -47,10 +47,7 @@ impl ThreadPool for RayonThreadPool {
         }
     }
 
-    fn spawn<F>(&self, job: F)
-    where
-        F: FnOnce() + Send + 'static,
-    {
+    fn spawn(&self, job: impl FnOnce() + Send + 'static) {
         if let Some(pool) = &self.pool {
             pool.spawn(job);
         }

@@ -44,10 +44,7 @@ impl ThreadPool for SharedQueueThreadPool {
         Ok(pool)
     }
 
-    fn spawn<F>(&self, job: F)
-    where
-        F: FnOnce() + Send + 'static,
-    {
+    fn spawn(&self, job: impl FnOnce() + Send + 'static) {
         if let Some(queue) = &self.queue
             && queue.send(Box::new(job)).is_err()
         {

@@ -147,10 +147,7 @@ impl ThreadPool for Moody {
         Ok(Moody { pool: ThreadPool::new(threads)?, most, running, refused })
     }
 
-    fn spawn<F>(&self, job: F)
-    where
-        F: FnOnce() + Send + 'static,
-    {
+    fn spawn(&self, job: impl FnOnce() + Send + 'static) {
         // Only the server's own thread comes here.
         if self.running.load(Ordering::SeqCst) == self.most.load(Ordering::SeqCst) {
             self.refused.fetch_add(1, Ordering::SeqCst);

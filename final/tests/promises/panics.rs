@@ -102,7 +102,7 @@ impl ThreadPool for Mortal {
         Ok(Mortal(sender))
     }
 
-    fn spawn<F: FnOnce() + Send + 'static>(&self, job: F) {
+    fn spawn(&self, job: impl FnOnce() + Send + 'static) {
         let _ = self.0.send(Box::new(job));
     }
 }

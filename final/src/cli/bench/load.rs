@@ -36,20 +36,3 @@ impl Load {
         if random.random_bool(self.read_ratio) { Op::Read(key) } else { Op::Write(key) }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn value(value_size: usize) -> String {
-        Load { keys: 100, read_ratio: 0.9, value_size }.value(42)
-    }
-
-    #[test]
-    fn a_value_has_the_length_that_was_asked_for() {
-        assert_eq!(value(5), "00042");
-        assert_eq!(value(1), "2");
-        assert_eq!(value(0), "");
-        assert_eq!(value(100_000).len(), 100_000);
-    }
-}

@@ -4,8 +4,6 @@ use super::{DIR, open, options};
 use crate::disk::{Fault, SimulatedDisk};
 use crate::kv_store::writer::Op;
 use crate::{KvsEngine, KvsError};
-use rand::SeedableRng;
-use rand::rngs::StdRng;
 use std::io::ErrorKind;
 
 fn set(key: &str, value: &str) -> Op {
@@ -74,27 +72,6 @@ fn a_batch_that_fails_fails_as_a_whole_and_concludes_nothing() {
     }
     assert_eq!(store.get("a".into()).unwrap().unwrap(), "1");
     assert_eq!(store.get("b".into()).unwrap(), None);
-}
-
-#[test]
-fn a_batch_that_is_torn_is_there_from_its_start_or_not() {
-    let disk = SimulatedDisk::new();
-    let store = options(&disk).segment_bytes(100_000).open(DIR).unwrap();
-    store.set("first".into(), "reserves space".into()).unwrap();
-    let before = disk.changes();
-    let mut ops: Vec<Op> = (0..20).map(|number| set(&format!("{number:02}"), "value")).collect();
-    store.0.writer.commit(&mut ops);
-    let mut random = StdRng::seed_from_u64(1);
-    let mut lengths = [0; 21];
-    for _ in 0..500 {
-        // The write is under way: it is there, not there, or torn.
-        let store = open(&disk.after_power_loss(before + 1, &mut random)).unwrap();
-        let found = |number: &usize| store.get(format!("{number:02}")).unwrap().is_some();
-        let there = (0..20).take_while(found).count();
-        assert!((there..20).all(|number| !found(&number)), "a gap behind {there}");
-        lengths[there] += 1;
-    }
-    assert!(lengths.iter().all(|times| *times > 0), "{lengths:?}");
 }
 
 #[test]
