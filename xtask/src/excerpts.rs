@@ -80,6 +80,7 @@ fn excerpt(path: &str, source: &str, directive: &str) -> Result<String, String> 
         }
     }
     let name = if path.starts_with("stages/") { path.splitn(3, '/').last() } else { Some(path) };
+    let item = item.split(" #").next().unwrap_or(&item);
     Ok(format!("[`{}`]({path}), `{item}`:\n\n```rust\n{shown}```\n", name.unwrap_or(path)))
 }
 

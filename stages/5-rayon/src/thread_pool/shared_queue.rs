@@ -11,8 +11,8 @@ type Job = Box<dyn FnOnce() + Send>;
 /// that the other workers need. It has no limit: `spawn` never waits.
 ///
 /// **A job that panics** costs no thread: the worker catches the panic and takes the next job. The
-/// other way, to let the thread die and to start another one, costs a thread's start a panic, and
-/// leaves the pool one short whenever the operating system refuses the new thread.
+/// other way, to let the thread die and to start another one, costs a thread start for each
+/// panic, and leaves the pool one short whenever the operating system refuses the new thread.
 ///
 /// **Dropping the pool** closes the queue. The jobs in it are still run, then the workers return,
 /// and the drop waits for them. Dropped from inside one of its own jobs it waits for nobody: the

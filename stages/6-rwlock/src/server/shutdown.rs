@@ -50,7 +50,7 @@ impl Shutdown {
     }
 
     /// Waits until no connection is served any more. Those that take longer than [`GRACE`] are cut
-    /// off: a client that takes no answer, or does not stop to send, must not keep the server.
+    /// off: a client that takes no answer, or does not stop sending, must not keep the server.
     pub(super) fn wait(&self) {
         let is_open = |open: &mut HashMap<_, _>| !open.is_empty();
         let wait = self.all_closed.wait_timeout_while(self.open(), GRACE, is_open);

@@ -1,4 +1,4 @@
-//! The store, split by role: any number of readers, which take no lock, and one writer at a time.
+//! The store, split by role: any number of readers, and one writer at a time.
 
 mod index;
 mod reader;
