@@ -1,7 +1,7 @@
 //! What clients see when the server's process runs out of something.
 
 use crate::KVS;
-use kvs_final::thread_pool::{NaiveThreadPool, RayonThreadPool, SharedQueueThreadPool, ThreadPool};
+use kvs_final::thread_pool::{SharedQueueThreadPool, ThreadPool};
 use kvs_final::{KvStore, KvStoreOptions, KvsClient, KvsEngine, Limits, Result};
 use kvs_test_kit::engines::{Gate, Memory, gated, reads};
 use kvs_test_kit::injected::is_injected;
@@ -243,17 +243,4 @@ fn a_panic_closes_its_connection_and_no_other<P: ThreadPool + Send + 'static>() 
     assert_eq!(stat(&mut clients[0], "jobs"), 1, "those that panicked are not counted");
 }
 
-#[test]
-fn a_panic_on_the_naive_pool_closes_its_connection_and_no_other() {
-    a_panic_closes_its_connection_and_no_other::<NaiveThreadPool>();
-}
-
-#[test]
-fn a_panic_on_the_shared_queue_closes_its_connection_and_no_other() {
-    a_panic_closes_its_connection_and_no_other::<SharedQueueThreadPool>();
-}
-
-#[test]
-fn a_panic_on_rayon_closes_its_connection_and_no_other() {
-    a_panic_closes_its_connection_and_no_other::<RayonThreadPool>();
-}
+on_each_pool!(a_panic_closes_its_connection_and_no_other);

@@ -1,7 +1,7 @@
 //! Text of other protocols with requests in it, as a web page on the same machine can send it, or as it
 //! comes to the wrong port: none of the requests is executed.
 
-use kvs_final::thread_pool::{NaiveThreadPool, RayonThreadPool, SharedQueueThreadPool, ThreadPool};
+use kvs_final::thread_pool::ThreadPool;
 use kvs_final::{KvsEngine, Limits};
 use kvs_test_kit::Raw;
 use kvs_test_kit::engines::Memory;
@@ -78,20 +78,7 @@ fn text_of_another_protocol_ends_its_connection<P: ThreadPool + Send + 'static>(
     }
 }
 
-#[test]
-fn text_of_another_protocol_ends_its_connection_on_the_naive_pool() {
-    text_of_another_protocol_ends_its_connection::<NaiveThreadPool>();
-}
-
-#[test]
-fn text_of_another_protocol_ends_its_connection_on_the_shared_queue() {
-    text_of_another_protocol_ends_its_connection::<SharedQueueThreadPool>();
-}
-
-#[test]
-fn text_of_another_protocol_ends_its_connection_on_rayon() {
-    text_of_another_protocol_ends_its_connection::<RayonThreadPool>();
-}
+on_each_pool!(text_of_another_protocol_ends_its_connection);
 
 #[test]
 fn a_message_is_an_object_and_nothing_that_only_reads_like_one() {

@@ -4,6 +4,30 @@
 //! `cargo test -p final --test integration limits::` runs the tests of one.
 #![allow(clippy::unwrap_used)] // helpers of tests are tests
 
+/// Tests a function of a pool on each of the three.
+macro_rules! on_each_pool {
+    ($check:ident) => {
+        mod $check {
+            use kvs_final::thread_pool::{NaiveThreadPool, RayonThreadPool, SharedQueueThreadPool};
+
+            #[test]
+            fn on_the_naive_pool() {
+                super::$check::<NaiveThreadPool>();
+            }
+
+            #[test]
+            fn on_the_shared_queue() {
+                super::$check::<SharedQueueThreadPool>();
+            }
+
+            #[test]
+            fn on_rayon() {
+                super::$check::<RayonThreadPool>();
+            }
+        }
+    };
+}
+
 mod cli;
 mod client;
 mod crash;

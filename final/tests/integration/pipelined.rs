@@ -1,9 +1,10 @@
 //! Many requests under way on one connection: the order of their answers, and who waits for whom.
 
-use kvs_final::thread_pool::{NaiveThreadPool, RayonThreadPool, SharedQueueThreadPool, ThreadPool};
+use kvs_final::thread_pool::ThreadPool;
 use kvs_final::{Durability, KvStoreOptions, Limits};
 use kvs_test_kit::engines::Deferred;
 use kvs_test_kit::local::{Local, stat};
+use kvs_test_kit::requests::{GET, NOTHING, found, get, remove, set};
 use kvs_test_kit::{Raw, until};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -13,22 +14,6 @@ use std::thread;
 use std::time::Duration;
 use tempfile::TempDir;
 
-fn get(key: &str) -> String {
-    format!("{{\"Get\":{{\"key\":\"{key}\"}}}}\n")
-}
-
-fn set(key: &str, value: &str) -> String {
-    format!("{{\"Set\":{{\"key\":\"{key}\",\"value\":\"{value}\"}}}}\n")
-}
-
-fn remove(key: &str) -> String {
-    format!("{{\"Remove\":{{\"key\":\"{key}\"}}}}\n")
-}
-
-fn found(value: Option<&str>) -> String {
-    value.map_or(r#"{"Ok":null}"#.to_owned(), |value| format!(r#"{{"Ok":"{value}"}}"#))
-}
-
 /// Random requests for a few keys that begin with `prefix`, and how each answer begins.
 fn requests(prefix: &str, count: usize, random: &mut StdRng) -> (String, Vec<String>) {
     let mut state: HashMap<String, String> = HashMap::new();
@@ -37,23 +22,23 @@ fn requests(prefix: &str, count: usize, random: &mut StdRng) -> (String, Vec<Str
     for number in 0..count {
         let key = format!("{prefix}{}", random.random_range(0..5));
         let (request, answer) = match random.random_range(0..10) {
-            0..3 => (get(&key), found(state.get(&key).map(String::as_str))),
+            0..3 => (get(&key), state.get(&key).map_or(NOTHING.to_owned(), |value| found(value))),
             3..7 => {
                 let value = number.to_string();
                 let request = set(&key, &value);
                 state.insert(key, value);
-                (request, found(None))
+                (request, NOTHING.to_owned())
             }
             7..9 => {
                 let answer = match state.remove(&key) {
-                    Some(_) => found(None),
+                    Some(_) => NOTHING.to_owned(),
                     None => r#"{"Err":"Key not found"}"#.to_owned(),
                 };
                 (remove(&key), answer)
             }
-            _ => ("nonsense\n".to_owned(), r#"{"Err":"not a message"#.to_owned()),
+            _ => ("nonsense".to_owned(), r#"{"Err":"not a message"#.to_owned()),
         };
-        packet += &request;
+        packet += &(request + "\n");
         answers.push(answer);
     }
     (packet, answers)
@@ -71,7 +56,7 @@ fn requests_of_all_kinds_in_one_packet_are_answered_as_if_one_by_one() {
             let mut client = server.connect();
             scope.spawn(move || {
                 let mut random = StdRng::seed_from_u64(number);
-                assert_eq!(client.ask(get("k").trim_end()), found(None));
+                assert_eq!(client.ask(GET), NOTHING);
                 let (packet, answers) = requests(&format!("{number}-"), count, &mut random);
                 client.send(packet);
                 for (number, expected) in answers.into_iter().enumerate() {
@@ -84,14 +69,6 @@ fn requests_of_all_kinds_in_one_packet_are_answered_as_if_one_by_one() {
     println!("4 connections, {count} requests in one packet each, all answers as expected");
 }
 
-/// Whether there is nothing to read.
-fn has_no_answer(client: &Raw) -> bool {
-    client.stream().set_nonblocking(true).unwrap();
-    let peeked = client.stream().peek(&mut [0]);
-    client.stream().set_nonblocking(false).unwrap();
-    peeked.is_err()
-}
-
 fn waiting_writers_stop_nobody_else<P: ThreadPool + Send + 'static>() {
     const THREADS: u32 = 2;
     let engine = Deferred::default();
@@ -101,63 +78,51 @@ fn waiting_writers_stop_nobody_else<P: ThreadPool + Send + 'static>() {
     for (number, writer) in writers.iter_mut().enumerate() {
         let key = |name: &str| format!("{number}{name}");
         let failing = format!("fails: {}", key("b"));
-        writer.send(
-            get(&key("a"))
-                + &set(&key("a"), "1")
-                + &set(&key("b"), &failing)
-                + &set(&key("c"), "3")
-                + &get(&key("c"))
-                + "nonsense\n"
-                + &set(&key("d"), "4")
-                + &get(&key("a")),
-        );
+        let requests = [
+            get(&key("a")),
+            set(&key("a"), "1"),
+            set(&key("b"), &failing),
+            set(&key("c"), "3"),
+            get(&key("c")),
+            "nonsense".to_owned(),
+            set(&key("d"), "4"),
+            get(&key("a")),
+        ];
+        writer.send_line(&requests.join("\n"));
     }
     until("three writes of each wait", || engine.waiting() == 3 * THREADS as usize);
     let mut readers: Vec<Raw> = (0..4).map(|_| server.connect()).collect();
-    let mut reads_are_answered = |value: Option<&str>| {
+    let mut reads_are_answered = |answer: &str| {
         for _ in 0..50 {
             for reader in &mut readers {
-                assert_eq!(reader.ask(get("0c").trim_end()), found(value));
+                assert_eq!(reader.ask(&get("0c")), answer);
             }
         }
     };
-    reads_are_answered(None);
+    reads_are_answered(NOTHING);
     for (number, writer) in writers.iter_mut().enumerate() {
-        assert_eq!(writer.line(), found(None), "what came before the writes waits for none");
+        assert_eq!(writer.line(), NOTHING, "what came before the writes waits for none");
         // The last one first; the first one holds back the answers.
         engine.finish(&format!("{number}c"));
         engine.finish(&format!("{number}b"));
     }
-    reads_are_answered(Some("3"));
+    reads_are_answered(&found("3"));
     for (number, writer) in writers.iter_mut().enumerate() {
-        assert!(has_no_answer(writer));
+        assert!(!writer.has_answer());
         engine.finish(&format!("{number}a"));
-        assert_eq!(writer.line(), found(None));
+        assert_eq!(writer.line(), NOTHING);
         assert_eq!(writer.line(), format!(r#"{{"Err":"{number}b"}}"#));
-        assert_eq!(writer.line(), found(None));
-        assert_eq!(writer.line(), found(Some("3")), "it sees the writes before it");
+        assert_eq!(writer.line(), NOTHING);
+        assert_eq!(writer.line(), found("3"), "it sees the writes before it");
         assert!(writer.line().contains("not a message"));
         until("the last one waits", || engine.waiting() == THREADS as usize - number);
         engine.finish(&format!("{number}d"));
-        assert_eq!(writer.line(), found(None));
-        assert_eq!(writer.line(), found(Some("1")));
+        assert_eq!(writer.line(), NOTHING);
+        assert_eq!(writer.line(), found("1"));
     }
 }
 
-#[test]
-fn waiting_writers_on_the_naive_pool_stop_nobody_else() {
-    waiting_writers_stop_nobody_else::<NaiveThreadPool>();
-}
-
-#[test]
-fn waiting_writers_on_the_shared_queue_stop_nobody_else() {
-    waiting_writers_stop_nobody_else::<SharedQueueThreadPool>();
-}
-
-#[test]
-fn waiting_writers_on_rayon_stop_nobody_else() {
-    waiting_writers_stop_nobody_else::<RayonThreadPool>();
-}
+on_each_pool!(waiting_writers_stop_nobody_else);
 
 /// More writes than the server lets one connection have under way, done by two threads in any order
 /// while more arrive.
@@ -182,7 +147,7 @@ fn writes_that_are_done_in_any_order_are_answered_in_theirs() {
                 let mut client = server.connect();
                 scope.spawn(move || {
                     let write = |number| set(&connection.to_string(), &format!("fails: {number}"));
-                    client.send((0..count).map(write).collect::<String>());
+                    client.send_line(&(0..count).map(write).collect::<Vec<_>>().join("\n"));
                     let expected = |number| format!(r#"{{"Err":"{number}"}}"#);
                     (0..count).all(|number| client.line() == expected(number))
                 })
@@ -200,10 +165,10 @@ fn writes_that_are_done_in_any_order_are_answered_in_theirs() {
 /// The answers to two writes, done only now, and then this error, once.
 fn the_last_error_comes_after(engine: &Deferred, client: &mut Raw, message: &str) {
     assert_eq!(engine.waiting(), 2);
-    assert!(has_no_answer(client));
+    assert!(!client.has_answer());
     engine.finish("b");
     engine.finish("a");
-    assert_eq!([client.line(), client.line()], [found(None), found(None)]);
+    assert_eq!([client.line(), client.line()], [NOTHING; 2]);
     let error = client.line();
     assert!(error.starts_with(r#"{"Err":""#) && error.contains(message), "{error}");
     assert_eq!(client.line(), "", "it is closed");
@@ -215,7 +180,7 @@ fn a_request_that_is_late_is_told_so_after_the_answers_to_the_writes_before_it()
     let limits = Limits { request_time: Duration::from_millis(100), ..Limits::default() };
     let server = Local::start(engine.clone(), limits);
     let (mut client, mut other) = (server.connect(), server.connect());
-    client.send(set("a", "1") + &set("b", "2") + "{\"half");
+    client.send([&set("a", "1"), &*set("b", "2"), "{\"half"].join("\n"));
     until("it is late", || stat(&mut other, "connections_timed_out") == 1);
     the_last_error_comes_after(&engine, &mut client, "took longer than 0.1 s to arrive");
     assert_eq!(stat(&mut other, "connections_timed_out"), 1);
@@ -227,7 +192,7 @@ fn a_request_without_memory_is_told_so_after_the_answers_to_the_writes_before_it
     let limits = Limits { buffered_bytes: 100_000, ..Limits::default() };
     let server = Local::start(engine.clone(), limits);
     let (mut client, mut other) = (server.connect(), server.connect());
-    client.send(set("a", "1") + &set("b", "2") + &"x".repeat(150_000));
+    client.send([set("a", "1"), set("b", "2"), "x".repeat(150_000)].join("\n"));
     until("so much has arrived", || stat(&mut other, "bytes_in") > 100_000);
     let kept = 2 * "a1".len() as u64;
     until("it is thrown away", || stat(&mut other, "bytes_buffered") == kept);

@@ -18,18 +18,13 @@
 #![allow(clippy::unwrap_used)] // helpers of tests are tests
 
 mod buggy_engine;
-mod careless_disk;
 mod checks;
-mod directory_name;
-mod failed_sync;
-mod full_disk;
-mod fuzzed;
+mod directories;
+mod failing_disk;
 mod history;
-mod kill_at_calls;
-mod kill_under_load;
+mod kills;
 mod linearizable;
 mod load;
-mod one_owner;
 mod panics;
 mod power_loss;
 mod promise;

@@ -1,7 +1,9 @@
-//! What is tried on the simulated disk. Some seeds of it are ordinary tests.
+//! What is tried on the simulated disk, and on inputs that are generated. Some seeds of it are ordinary
+//! tests.
 
 use super::promise::{Outcome, Run, count, for_each, sums};
 use kvs_final::Result;
+use kvs_test_kit::properties::PROPERTIES;
 use kvs_test_kit::simulated::damage::{Damage, Kind};
 use kvs_test_kit::simulated::salvage::overwritten;
 use kvs_test_kit::simulated::{crash, faults, workload};
@@ -65,4 +67,18 @@ pub(crate) fn damage(run: Run) -> Outcome {
         count(sum(1), "missing ends", 800 * stores),
         count(sum(2), "bytes behind an end", 800 * stores),
     ])
+}
+
+/// What holds of bytes from outside, whatever they are.
+pub(crate) fn properties(run: Run) -> Outcome {
+    // How many inputs are made with one seed.
+    const EACH: u64 = 500;
+    let counts = PROPERTIES.iter().map(|property| {
+        let done = for_each(run.seeds(60, 4_000), |seed| {
+            property.holds(seed, EACH, run.fault);
+            Ok(EACH)
+        })?;
+        Ok(count(done.into_iter().sum::<u64>(), property.inputs, run.pick(30_000, 2_000_000)))
+    });
+    counts.collect()
 }

@@ -78,7 +78,9 @@ pub(crate) fn clients(run: Run) -> Outcome {
     let (modules, prefix): (&[&str], &str) = match run.fault {
         "a limit that is one too high" => (&["limits"], "a_key_or_value"),
         "a client that takes what is another's" => (&["hostile"], "a_hundred_halves"),
-        "a panic that takes others along" => (&["exhausted"], "a_panic_on_rayon"),
+        "a panic that takes others along" => {
+            (&["exhausted"], "a_panic_closes_its_connection_and_no_other::on_rayon")
+        }
         _ => (&["limits", "hostile", "timeouts", "exhausted"], ""),
     };
     Ok(vec![count(Printed::by_tests(modules, prefix, run)?.passed(), "tests", 38)])

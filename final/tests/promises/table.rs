@@ -4,9 +4,8 @@
 use super::promise::Promise;
 use super::server::needs_strace;
 use super::{
-    buggy_engine, careless_disk, directory_name, failed_sync, full_disk, fuzzed, kill_at_calls,
-    kill_under_load, linearizable, one_owner, panics, power_loss, simulated, soak, suites,
-    two_power_losses, vanished,
+    buggy_engine, directories, failing_disk, kills, linearizable, panics, power_loss, simulated,
+    soak, suites, two_power_losses, vanished,
 };
 
 /// How the history checker says that something is wrong.
@@ -54,7 +53,7 @@ pub(crate) const PROMISES: &[Promise] = &[
         promise: "`kill -9` of the server at any of its system calls loses nothing that was \
                   acknowledged",
         needs: &[needs_strace],
-        shown_by: kill_at_calls::lose_nothing,
+        shown_by: kills::at_every_call,
         faults: &[("an unanswered write taken for done", UNEXPECTED)],
     },
     Promise {
@@ -62,7 +61,7 @@ pub(crate) const PROMISES: &[Promise] = &[
         promise: "`kill -9` under load loses nothing that was acknowledged or seen, at any level, \
                   and the next open succeeds",
         needs: &[],
-        shown_by: kill_under_load::loses_nothing,
+        shown_by: kills::under_load,
         faults: &[
             ("a disk that forgets", IMPOSSIBLE),
             ("a server that refuses what it should take", "before the end: the value is"),
@@ -90,8 +89,8 @@ pub(crate) const PROMISES: &[Promise] = &[
         name: "full-disk",
         promise: "On a full disk a write is refused with a message, reads go on, and writes resume \
                   when there is space",
-        needs: &[full_disk::needs_mount, needs_strace],
-        shown_by: full_disk::refuses_writes,
+        needs: &[failing_disk::needs_mount, needs_strace],
+        shown_by: failing_disk::refuses_writes,
         faults: &[("a refused write taken for done", UNEXPECTED)],
     },
     Promise {
@@ -99,7 +98,7 @@ pub(crate) const PROMISES: &[Promise] = &[
         promise: "After a sync that failed reads go on, and nothing is written until the store is \
                   opened again",
         needs: &[needs_strace],
-        shown_by: failed_sync::stops_writes,
+        shown_by: failing_disk::stops_writes,
         faults: &[("a refused write taken for done", UNEXPECTED)],
     },
     Promise {
@@ -134,7 +133,7 @@ pub(crate) const PROMISES: &[Promise] = &[
         promise: "Whatever bytes a client sends, are in a segment, or have become of a store's \
                   files, and whatever a store is asked: it is refused, or answered as by a map",
         needs: &[],
-        shown_by: fuzzed::properties_hold,
+        shown_by: simulated::properties,
         faults: &[
             (
                 "a line that is forgotten when its next piece comes",
@@ -180,7 +179,7 @@ pub(crate) const PROMISES: &[Promise] = &[
         name: "one-owner",
         promise: "A directory has one owner: a second server is refused with a message",
         needs: &[],
-        shown_by: one_owner::refuses_others,
+        shown_by: directories::refuse_second_owners,
         faults: &[("a directory that nobody has", "it is let in")],
     },
     Promise {
@@ -189,10 +188,10 @@ pub(crate) const PROMISES: &[Promise] = &[
                   goes on where it is, one that was deleted acknowledges nothing at level `always`, \
                   and what has the name now is not touched",
         needs: &[],
-        shown_by: directory_name::hurts_nobody,
+        shown_by: directories::are_found_by_no_name,
         faults: &[
-            (careless_disk::BY_PATH, "a store that is there refused a write"),
-            (careless_disk::NEVER_LOOKS, "a store that was deleted acknowledged a write"),
+            (directories::BY_PATH, "a store that is there refused a write"),
+            (directories::NEVER_LOOKS, "a store that was deleted acknowledged a write"),
         ],
     },
     Promise {

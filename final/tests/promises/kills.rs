@@ -1,15 +1,19 @@
-//! The real server, killed at every system call that it makes for a script.
+//! The real server, killed at every system call that it makes for a script, and under load again and
+//! again on the same directory.
 
+use super::history::Event;
+use super::load::{self, Numbers};
 use super::promise::{Outcome, Run, count, for_each, sums};
-use super::server::{KILL, under_strace};
+use super::server::{KILL, kvs_server, under_strace};
 use kvs_final::{KvStore, KvsClient, KvsEngine, KvsError};
 use kvs_test_kit::expected::Expected;
 use kvs_test_kit::{Server, until};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 /// The system calls that do something with files and sockets. Those of the others that are between
@@ -118,7 +122,7 @@ fn kill_at(
     Ok((u64::from(was_killed), expected.acknowledged))
 }
 
-pub(crate) fn lose_nothing(run: Run) -> Outcome {
+pub(crate) fn at_every_call(run: Run) -> Outcome {
     let take_for_done = run.injects("an unanswered write taken for done");
     let mut ends = Vec::new();
     for seed in run.seeds(1, 10) {
@@ -135,5 +139,56 @@ pub(crate) fn lose_nothing(run: Run) -> Outcome {
         // The threads do not make quite as many calls each time.
         count(kills, "kills, each at another system call", run.pick(300, 3_000)),
         count(acknowledged, "acknowledged writes", run.pick(1_000, 10_000)),
+    ])
+}
+
+const CLIENTS: usize = 8;
+
+/// Every file of a directory.
+fn files(dir: &Path) -> HashMap<PathBuf, Vec<u8>> {
+    let paths = fs::read_dir(dir).unwrap().map(|file| file.unwrap().path());
+    paths.map(|path| (path.clone(), fs::read(&path).unwrap())).collect()
+}
+
+/// Starts a server with these options, and kills it under load. Returns what the clients saw.
+fn kill(options: &[&str], dir: &Path, numbers: &Numbers, seed: u64) -> Result<Vec<Event>, String> {
+    let mut server = kvs_server(options, dir);
+    let connect = |_| KvsClient::connect(server.addr).unwrap();
+    let mut clients: Vec<KvsClient> = (0..CLIENTS).map(connect).collect();
+    let moments = StdRng::seed_from_u64(seed).random_range(0..4_000);
+    let kill = || {
+        server.child.kill().unwrap();
+        server.child.wait().unwrap()
+    };
+    let ended = load::run_until(&mut clients, numbers, seed, moments, kill)?;
+    match ended.result.signal() {
+        Some(KILL) => Ok(ended.events),
+        _ => Err(format!("it had ended before, with {}", ended.result)),
+    }
+}
+
+pub(crate) fn under_load(run: Run) -> Outcome {
+    let dir = TempDir::new().unwrap();
+    let kills = run.pick(100, 2_000);
+    let (operations, acknowledged) = load::end_again_and_again(kills, |round, numbers| {
+        let before = files(dir.path());
+        let level = ["always", "interval", "os"][round as usize % 3];
+        let pool = ["naive", "queue", "rayon"][round as usize / 3 % 3];
+        let mut options = vec!["--durability", level, "--pool", pool, "--threads", "4"];
+        if run.injects("a server that refuses what it should take") {
+            // Every third value; so the clients stop before they are stopped.
+            options.extend(["--max-value", "20"]);
+        }
+        let events = kill(&options, dir.path(), numbers, run.seed << 32 | round)?;
+        if run.injects("a disk that forgets") && round % 5 == 4 {
+            files(dir.path()).keys().for_each(|path| fs::remove_file(path).unwrap());
+            before.iter().for_each(|(path, bytes)| fs::write(path, bytes).unwrap());
+        }
+        Ok(events)
+    })?;
+    Ok(vec![
+        count(kills, "kills, each followed by an open", kills),
+        count(operations, "answered operations of 8 clients", 200 * kills),
+        count(acknowledged, "acknowledged writes among them", 50 * kills),
     ])
 }

@@ -1,21 +1,53 @@
-//! Directories that are moved, deleted, restored, cleaned up and reached by a link that is turned, while
-//! two servers at a time have them or others of their names.
+//! A directory has one owner; and directories are moved, deleted, restored, cleaned up and reached by a
+//! link that is turned, while two servers at a time have them or others of their names.
 
-use super::careless_disk::{BY_PATH, CarelessDisk, NEVER_LOOKS};
 use super::promise::{Outcome, Run, count, for_each};
 use super::server::{KVS, kvs_server};
+use kvs_final::disk::{Access, Dir, Disk, DiskFile, FileId, RealDisk};
 use kvs_final::{Durability, KvStore, KvStoreOptions, KvsClient, KvsEngine};
 use kvs_test_kit::Server;
 use kvs_test_kit::expected::Expected;
 use kvs_test_kit::files::copy_dir;
+use kvs_test_kit::requests::{FOUND, GET, NOTHING, SET};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use std::collections::BTreeMap;
-use std::fs;
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, File, OpenOptions};
+use std::io;
 use std::os::unix::fs::symlink;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::thread;
 use tempfile::TempDir;
+
+/// Starts a second server on a directory, which must be refused with a message.
+fn is_refused(dir: &Path) -> Result<(), String> {
+    match Server::start(Command::new(KVS).arg("server"), dir) {
+        Err(log) if log.contains("in use by another store") => Ok(()),
+        Err(log) => Err(format!("it ends with another message: {log}")),
+        Ok(_) => Err("it is let in".to_owned()),
+    }
+}
+
+/// Many at a time, while the first one serves.
+pub(crate) fn refuse_second_owners(run: Run) -> Outcome {
+    let dir = TempDir::new().unwrap();
+    if run.injects("a directory that nobody has") {
+        is_refused(dir.path())?;
+    }
+    let server = kvs_server(&[], dir.path());
+    let rounds = run.pick(5, 50);
+    for_each(0..rounds, |_| {
+        thread::scope(|scope| {
+            let all: Vec<_> = (0..20).map(|_| scope.spawn(|| is_refused(dir.path()))).collect();
+            all.into_iter().try_for_each(|one| one.join().unwrap())
+        })
+    })?;
+    let mut client = server.connect();
+    assert_eq!([client.ask(SET), client.ask(GET)], [NOTHING, FOUND]);
+    Ok(vec![count(20 * rounds, "second servers refused", 20 * rounds)])
+}
 
 /// What directories are called. The last of these names is a link's.
 const NAMES: [&str; 4] = ["a", "b", "c", "link"];
@@ -227,7 +259,7 @@ impl World {
     }
 }
 
-pub(crate) fn hurts_nobody(run: Run) -> Outcome {
+pub(crate) fn are_found_by_no_name(run: Run) -> Outcome {
     let worlds = for_each(run.seeds(60, 2_000), |seed| {
         let (mut world, random) = (World::new(run.fault), &mut StdRng::seed_from_u64(seed));
         for number in 0..STEPS {
@@ -241,4 +273,78 @@ pub(crate) fn hurts_nobody(run: Run) -> Outcome {
         count(number, what, run.pick(at_least, 30 * at_least))
     };
     Ok(COUNTED.map(counted).into())
+}
+
+pub(crate) const BY_PATH: &str = "files that are found by their paths";
+pub(crate) const NEVER_LOOKS: &str = "a store that doesn't see that it was deleted";
+
+/// Finds files by their paths, and doesn't look what became of them.
+struct CarelessDisk;
+
+struct CarelessDir {
+    dir: Arc<dyn Dir>,
+    /// What each name led to when it was opened.
+    ids: Mutex<HashMap<String, FileId>>,
+}
+
+impl Disk for CarelessDisk {
+    fn claim(&self, dir: &Path, access: Access) -> kvs_final::Result<Arc<dyn Dir>> {
+        let (dir, ids) = (RealDisk.claim(dir, access)?, Mutex::default());
+        Ok(Arc::new(CarelessDir { dir, ids }))
+    }
+}
+
+impl CarelessDir {
+    fn at(&self, name: &str) -> PathBuf {
+        self.path().join(name)
+    }
+
+    fn file(&self, name: &str, options: &mut OpenOptions) -> io::Result<Box<dyn DiskFile>> {
+        let file = options.read(true).open(self.at(name))?;
+        self.ids.lock().unwrap().insert(name.to_owned(), file.id()?);
+        Ok(Box::new(file))
+    }
+}
+
+impl Dir for CarelessDir {
+    fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        let name = |entry: io::Result<fs::DirEntry>| Ok(entry?.file_name().into_string().unwrap());
+        fs::read_dir(self.path())?.map(name).collect()
+    }
+
+    fn id(&self, name: &str) -> io::Result<FileId> {
+        Ok(self.ids.lock().unwrap()[name])
+    }
+
+    fn confirm(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
+        self.file(name, File::options().write(true).create(true).truncate(true))
+    }
+
+    fn open(&self, name: &str, access: Access) -> io::Result<Box<dyn DiskFile>> {
+        self.file(name, File::options().write(access == Access::Write))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.at(from), self.at(to))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        fs::remove_file(self.at(name))
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.dir.sync()
+    }
+
+    fn release(&self) {
+        self.dir.release();
+    }
 }
