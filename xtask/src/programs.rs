@@ -5,9 +5,9 @@
 //!
 //! - `fails=E0382`: does not compile, with this error and no other. A block `text error=E0382` after it
 //!   shows lines of what the compiler says, in their order.
-//! - `runs`: ends well. `panics`: ends with a panic. `hangs`: all its threads go to sleep, and it has not
-//!   ended; so a program that hangs must not sleep by itself. A block `text output` after one of them
-//!   shows all that it prints: a panic's words too, after what went to stdout.
+//! - `runs`: ends well. `hangs`: all its threads go to sleep, and it has not ended; so a program that
+//!   hangs must not sleep by itself. A block `text output` after one of them shows all that it prints to
+//!   stdout.
 
 use crate::compiled::Compiled;
 use crate::output_pattern::{line_matches, lines_match};
@@ -21,7 +21,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::Duration;
 
-const OUTCOMES: [&str; 4] = ["fails", "hangs", "panics", "runs"];
+const OUTCOMES: [&str; 3] = ["fails", "hangs", "runs"];
 /// How often in a row all threads of a program have to be found asleep, and how long between.
 const ASLEEP: usize = 50;
 const LOOK: Duration = Duration::from_millis(4);
@@ -78,14 +78,12 @@ pub(crate) fn ends(
     let outcome = match ran.status {
         None => "hangs",
         Some(status) if status.success() => "runs",
-        Some(status) if status.code() == Some(101) => "panics",
         Some(_) => "ends otherwise",
     };
     if outcome != expected {
         return Err(format!("it {outcome}, and printed\n{}{}", ran.stdout, ran.stderr));
     }
-    let stderr = if outcome == "panics" { &*ran.stderr } else { "" };
-    let printed: Vec<&str> = ran.stdout.lines().chain(stderr.lines()).collect();
+    let printed: Vec<&str> = ran.stdout.lines().collect();
     let is_shown = |shown: &str| lines_match(&shown.lines().collect::<Vec<_>>(), &printed);
     let is_good = shown.is_none_or(is_shown);
     is_good.then_some(()).ok_or_else(|| format!("it printed\n{}", printed.join("\n")))
@@ -107,7 +105,7 @@ fn compile(text: &str, stage: &Stage, dir: &Path) -> Result<Compiled, String> {
 }
 
 /// Whether a program fails to compile with this error and no other, and the compiler says these lines.
-pub(crate) fn fails_with(compiled: &Compiled, code: &str, shown: &str) -> Result<(), String> {
+fn fails_with(compiled: &Compiled, code: &str, shown: &str) -> Result<(), String> {
     if compiled.succeeds().is_ok() {
         return Err(format!("it compiles, and doesn't fail with {code}"));
     }
@@ -214,8 +212,8 @@ mod tests {
             (program("fails=E0382", MOVED) + "```text error=E0382\nnever\n```\n", "no `never` in"),
             (program("runs", MOVED), "it doesn't compile"),
             (program("runs", WAITS), "it hangs"),
-            (program("hangs", "panic!();"), "it panics"),
-            (program("panics", "drop(1);"), "it runs"),
+            (program("hangs", "panic!();"), "it ends otherwise"),
+            (program("hangs", "drop(1);"), "it runs"),
             (
                 program("hangs", "loop { std::thread::sleep_ms(1) }"),
                 "a program that hangs must not",

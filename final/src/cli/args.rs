@@ -412,7 +412,7 @@ EXAMPLES:
     kvs bench --connect-each --requests 20000          a connection for each request")]
 pub(super) struct BenchArgs {
     #[structopt(flatten)]
-    remote: RemoteArgs,
+    pub(super) remote: RemoteArgs,
     /// Clients, each with a thread and a connection of its own; by default 16, at most 10000
     #[structopt(long, value_name = "N", parse(try_from_str = numbers::count_to::<10_000>))]
     clients: Option<usize>,
@@ -438,10 +438,6 @@ pub(super) struct BenchArgs {
 }
 
 impl BenchArgs {
-    pub(super) fn remote(&self) -> Remote {
-        self.remote.remote()
-    }
-
     pub(super) fn clients(&self) -> u32 {
         self.clients.unwrap_or(16) as u32
     }

@@ -71,7 +71,7 @@ impl<K: Ord, V> HashMap<K, V> {
     }
 }
 
-impl<K: Ord, V> Pin<'_, K, V> {
+impl<K: Ord + Borrow<str>, V> Pin<'_, K, V> {
     fn keep(&self, value: Arc<V>) -> &V {
         let mut place = &self.found;
         while let Some(found) = place.get() {
@@ -80,18 +80,12 @@ impl<K: Ord, V> Pin<'_, K, V> {
         &place.get_or_init(|| Box::new(Found { value, before: OnceCell::new() })).value
     }
 
-    pub(crate) fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&V>
-    where
-        K: Borrow<Q>,
-    {
+    pub(crate) fn get(&self, key: &str) -> Option<&V> {
         let value = self.map.lock().get(key).cloned();
         value.map(|value| self.keep(value))
     }
 
-    pub(crate) fn contains_key<Q: Ord + ?Sized>(&self, key: &Q) -> bool
-    where
-        K: Borrow<Q>,
-    {
+    pub(crate) fn contains_key(&self, key: &str) -> bool {
         self.map.lock().contains_key(key)
     }
 
@@ -100,10 +94,7 @@ impl<K: Ord, V> Pin<'_, K, V> {
         old.map(|old| self.keep(old))
     }
 
-    pub(crate) fn remove<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&V>
-    where
-        K: Borrow<Q>,
-    {
+    pub(crate) fn remove(&self, key: &str) -> Option<&V> {
         let old = self.map.lock().remove(key);
         old.map(|old| self.keep(old))
     }

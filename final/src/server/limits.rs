@@ -78,14 +78,9 @@ impl Limits {
         let second = Duration::from_secs(1);
         sockopt::set_socket_keepalive(socket, true)?;
         // The system takes no more than 32,767 s.
-        sockopt::set_tcp_keepidle(
-            socket,
-            (self.keepalive_time / 2).clamp(second, 32_000 * second),
-        )?;
-        sockopt::set_tcp_keepintvl(
-            socket,
-            (self.keepalive_time / 10).clamp(second, 32_000 * second),
-        )?;
+        let allowed = |time: Duration| time.clamp(second, 32_000 * second);
+        sockopt::set_tcp_keepidle(socket, allowed(self.keepalive_time / 2))?;
+        sockopt::set_tcp_keepintvl(socket, allowed(self.keepalive_time / 10))?;
         // It ends both, in place of a number of probes. But a client that takes no answers acknowledges
         // none either, and it may for a time.
         let time = self.keepalive_time.max(self.answer_time).as_millis();

@@ -45,15 +45,11 @@ fn compile(dir: &Path, state: &State) -> Result<(), String> {
     };
     let fences = fences(rest);
     let text = |language| fences.iter().find(|f| f.language == language).map(|f| f.text);
-    let (outcome, code) = result.split_once('=').unwrap_or((result, ""));
-    if outcome == "fails" {
-        return programs::fails_with(&run("check")?, code, text("text").unwrap_or_default());
-    }
     let built = run("build")?;
     built.succeeds()?;
     let library = built.library.ok_or("cargo names no library")?;
     let stage = Stage { programs: dir.to_owned(), library };
     let needed =
         || format!("a detour that {result} needs a program: a `rust` fence after the `diff`");
-    programs::ends((outcome, code), text("rust").ok_or_else(needed)?, text("text"), &stage)
+    programs::ends((result, ""), text("rust").ok_or_else(needed)?, text("text"), &stage)
 }

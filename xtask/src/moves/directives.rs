@@ -30,7 +30,7 @@ pub(super) enum What {
         file: String,
         names: Vec<String>,
     },
-    /// A detour: what it ends with, such as `fails=E0277`.
+    /// A detour: what it ends with, `runs` or `hangs`.
     Try {
         file: String,
         result: String,

@@ -32,11 +32,10 @@
 //!
 //! - `<!-- compiles -->`: here the program compiles, as it does at the end of the chapter. Of all other
 //!   states `cargo xtask replay` says whether they do, without asking for it.
-//! - `<!-- try src/kv_store/mod.rs fails=E0277 -->`, up to `<!-- /try -->`: a detour. Between the marks
-//!   somebody has written a `diff` fence, which must apply to the file as it is here; it is compiled or
-//!   run and then taken back. It ends as the directive says: `fails=` with an error, or `runs`,
-//!   `panics` or `hangs`; for the latter three a `rust` fence after the `diff` has a program that uses
-//!   the library `kvs`. A `text` fence may show what the compiler or the program says.
+//! - `<!-- try src/kv_store/mod.rs hangs -->`, up to `<!-- /try -->`: a detour. Between the marks
+//!   somebody has written a `diff` fence, which must apply to the file as it is here, and after it a
+//!   `rust` fence with a program that uses the library `kvs`. It `runs` or `hangs`, as the directive
+//!   says, and then the `diff` is taken back. A `text` fence may show what the program prints.
 //! - `<!-- rename src/kv_store/mod.rs: KvStore = SharedKvStore -->`, anywhere in the chapter: what is
 //!   `KvStore` in stage N − 1, with its members, is the item `SharedKvStore` of stage N. Members that
 //!   don't change otherwise need no move then, and nobody types them again. What implements a trait for

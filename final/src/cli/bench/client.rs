@@ -54,8 +54,8 @@ impl BenchClient {
     ) -> Outcome<BenchClient> {
         let (clients, number) = (u64::from(args.clients()), u64::from(number));
         Ok(BenchClient {
-            client: args.remote().connect()?,
-            remote: args.remote(),
+            client: args.remote.remote().connect()?,
+            remote: args.remote.remote(),
             connect_each: args.connect_each,
             depth: args.pipeline(),
             requests: args.requests() / clients + u64::from(number < args.requests() % clients),

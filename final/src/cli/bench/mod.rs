@@ -27,7 +27,7 @@ const BLINK: Duration = Duration::from_millis(200);
 /// If the server cannot be reached. If a request fails, or it was told to stop, after the report.
 pub(super) fn bench(args: &BenchArgs) -> Outcome {
     let load = Arc::new(Load::new(args));
-    preload(args.remote().connect()?, &load).context("cannot write the keys")?;
+    preload(args.remote.remote().connect()?, &load).context("cannot write the keys")?;
     // A client waits for a word before it begins, and says by hanging up that it has ended.
     let (go, start) = channel::bounded::<()>(args.clients() as usize);
     let (end, ended) = channel::bounded::<()>(0);
