@@ -105,13 +105,13 @@ impl<K: Ord + Borrow<str>, V> Pin<'_, K, V> {
         mut operation: impl FnMut(Option<(&K, &V)>) -> Operation<V, T>,
     ) -> Compute {
         loop {
-            let current = self.map.lock().get(&key).cloned();
+            let current = self.map.lock().get(key.borrow()).cloned();
             let new = match operation(current.as_deref().map(|value| (&key, value))) {
                 Operation::Insert(value) => Arc::new(value),
                 Operation::Abort(_) => return Compute::Aborted,
             };
             let mut map = self.map.lock();
-            let is_same = match (map.get(&key), &current) {
+            let is_same = match (map.get(key.borrow()), &current) {
                 (Some(now), Some(then)) => Arc::ptr_eq(now, then),
                 (None, None) => true,
                 _ => false,
