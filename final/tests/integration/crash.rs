@@ -117,88 +117,59 @@ fn writes_resume_when_there_is_space_again_and_reads_never_stop() {
 
 #[test]
 fn after_a_failed_sync_nothing_is_written_until_the_store_is_opened_again() {
-    let disk = SimulatedDisk::new();
-    let store = open(&disk).unwrap();
-    set(&store, 0, "before").unwrap();
-    // The record fits in the reserved space, so it is a write and a sync.
-    let at = disk.operations() + 1;
-    disk.set_fault(Some(Fault { at, forever: false, error: ErrorKind::Other, short_write: false }));
-    let first = set(&store, 1, "unsure").unwrap_err();
-    assert!(matches!(first, KvsError::Stopped { .. }), "{first}");
-    disk.set_fault(None);
-    let operations = disk.operations();
-    for _ in 0..3 {
-        assert!(matches!(set(&store, 2, "later"), Err(KvsError::Stopped { .. })));
-        assert!(matches!(store.remove(key(0)), Err(KvsError::Stopped { .. })));
-        assert!(matches!(store.sync(), Err(KvsError::Stopped { .. })));
-        assert!(matches!(store.compact(), Err(KvsError::Stopped { .. })));
-        assert_eq!(store.get(key(0)).unwrap().unwrap(), "before");
-        assert_eq!(store.get(key(1)).unwrap(), None, "it was never acknowledged");
-    }
-    assert_eq!(disk.operations(), operations, "the disk was left alone");
-    assert!(store.stats().last_error.unwrap().contains("a sync failed"));
-    drop(store);
-    let store = open(&disk).unwrap();
-    assert_eq!(store.get(key(0)).unwrap().unwrap(), "before");
-    set(&store, 2, "later").unwrap();
-}
-
-#[test]
-fn a_failed_sync_ends_all_writing_at_the_other_levels_too() {
-    for sync in [KvStore::sync, KvStore::compact] {
+    type Open = fn(&SimulatedDisk) -> Result<KvStore>;
+    type Write = fn(&KvStore) -> Result<()>;
+    // The record fits in the reserved space, so at level `always` it is a write and a sync.
+    let cases: [(Open, usize, Write); 3] = [
+        (open, 1, |store| set(store, 1, "unsure")),
+        (open_os, 0, KvStore::sync),
+        (open_os, 0, KvStore::compact),
+    ];
+    for (open, sync, write) in cases {
         let disk = SimulatedDisk::new();
-        let store = open_os(&disk).unwrap();
+        let store = open(&disk).unwrap();
         set(&store, 0, "before").unwrap();
-        let (at, error) = (disk.operations(), ErrorKind::Other);
+        let (at, error) = (disk.operations() + sync, ErrorKind::Other);
         disk.set_fault(Some(Fault { at, forever: false, error, short_write: false }));
-        assert!(matches!(sync(&store), Err(KvsError::Stopped { .. })));
+        assert!(matches!(write(&store), Err(KvsError::Stopped { .. })));
+        disk.set_fault(None);
+        let operations = disk.operations();
         for _ in 0..3 {
-            assert!(matches!(set(&store, 1, "later"), Err(KvsError::Stopped { .. })));
+            assert!(matches!(set(&store, 2, "later"), Err(KvsError::Stopped { .. })));
+            assert!(matches!(store.remove(key(0)), Err(KvsError::Stopped { .. })));
             assert!(matches!(store.sync(), Err(KvsError::Stopped { .. })));
+            assert!(matches!(store.compact(), Err(KvsError::Stopped { .. })));
             assert_eq!(store.get(key(0)).unwrap().unwrap(), "before");
+            assert_eq!(store.get(key(1)).unwrap(), None, "it was never acknowledged");
         }
-        assert_eq!(disk.operations(), at + 1, "the disk was left alone");
+        assert_eq!(disk.operations(), operations, "the disk was left alone");
+        assert!(store.stats().last_error.unwrap().contains("a sync failed"));
+        drop(store);
+        let store = open(&disk).unwrap();
+        assert_eq!(store.get(key(0)).unwrap().unwrap(), "before");
+        set(&store, 2, "later").unwrap();
     }
 }
 
-/// Which operations of a rotation do what they do on a full disk, and writes go on when there is
-/// space again.
+/// All that a rotation does fails as on a full disk, one operation after the other.
 #[test]
 fn only_a_sync_that_fails_for_want_of_space_ends_all_writing() {
-    const ROTATION: [&str; 17] = [
-        "sync the old segment",
-        "see that it is there",
-        "create the new one",
-        "write its header",
-        "sync it",
-        "sync the directory",
-        "see that the marker is there",
-        "see that the manifest is there",
-        "open it",
-        "see how long it is",
-        "read it",
-        "create the next one",
-        "write it",
-        "sync it",
-        "rename it",
-        "sync the directory",
-        "write the record",
-    ];
-    let mut stopped = Vec::new();
-    for (number, operation) in ROTATION.into_iter().enumerate() {
+    let ends_writing = |number: &usize| {
         let disk = SimulatedDisk::new();
         let store = open_os(&disk).unwrap();
         set(&store, 0, &"v".repeat(360)).unwrap();
         let (at, error) = (disk.operations() + number, ErrorKind::StorageFull);
         disk.set_fault(Some(Fault { at, forever: false, error, short_write: true }));
-        assert!(set(&store, 1, "too much").is_err(), "{operation}");
+        assert!(set(&store, 1, "too much").is_err(), "operation {number}");
         match set(&store, 1, "after") {
             Ok(()) => assert_eq!(store.get(key(1)).unwrap().unwrap(), "after"),
-            Err(KvsError::Stopped { .. }) => stopped.push((number, operation)),
-            Err(other) => panic!("{operation}: {other}"),
+            Err(KvsError::Stopped { .. }) => return true,
+            Err(other) => panic!("operation {number}: {other}"),
         }
-    }
-    assert_eq!(stopped, [0, 1, 15].map(|number| (number, ROTATION[number])));
+        false
+    };
+    // Of the old segment, and a look whether it is there; and of the directory, for the manifest.
+    assert_eq!((0..17).filter(ends_writing).collect::<Vec<_>>(), [0, 1, 15]);
 }
 
 /// How many inputs are tried, and how many different things they come across at least: what is answered,

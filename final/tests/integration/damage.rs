@@ -5,7 +5,7 @@ use kvs_final::disk::{Fault, SimulatedDisk};
 use kvs_final::{Durability, KvStore, KvStoreOptions, KvsEngine, KvsError, check, salvage};
 use kvs_test_kit::simulated::damage::{Damage, is_noticed, store};
 use kvs_test_kit::simulated::salvage::{overwritten, salvaged, without};
-use kvs_test_kit::simulated::workload::{DIR, Model, Step, is_damaged, key, open, open_os, run};
+use kvs_test_kit::simulated::workload::{DIR, Model, is_damaged, key, open, open_os};
 use kvs_test_kit::size::pick;
 use std::io::ErrorKind;
 use std::ops::Range;
@@ -18,24 +18,6 @@ fn every_flipped_bit_missing_end_and_byte_too_many_is_noticed_and_found() {
     let counts = Damage::to_a_store(1, more).everywhere().unwrap();
     println!("flipped bits, missing ends and bytes too many that were noticed: {counts:?}");
     assert!(counts[0] >= least && counts[1..] == [counts[0] / 8; 2], "{counts:?}");
-}
-
-/// And so is damage that is said to be in another place than it is.
-#[test]
-fn damage_that_is_found_elsewhere_is_noticed() {
-    let Damage { disk, model } = Damage::to_a_store(1, 0);
-    let path = disk
-        .files()
-        .into_iter()
-        .find(|path| path.extension().is_some_and(|end| end == "seg"))
-        .unwrap();
-    let mut bad = disk.content(&path).unwrap();
-    let last = bad.len() - 1;
-    bad[last] ^= 1;
-    disk.set_content(&path, bad);
-    assert_eq!(is_noticed(&disk, &model, &path, last), Ok(true));
-    assert!(is_noticed(&disk, &model, &path, 0).unwrap_err().starts_with("found in"));
-    assert!(is_noticed(&disk, &model, Path::new(DIR), last).unwrap_err().starts_with("found in"));
 }
 
 /// The newest segment of a store that was not closed, and the places where its records start.
@@ -84,33 +66,6 @@ fn a_torn_tail_that_looks_like_headers_does_not_keep_the_store_from_opening() {
     disk.set_content(&path, torn);
     let store = open(&disk).unwrap();
     assert_eq!(store.get(key(4)).unwrap().unwrap(), "value");
-}
-
-#[test]
-fn check_changes_nothing_and_counts_right() {
-    let (disk, path, _) = unclosed();
-    let before = disk.changes();
-    let report = check(&disk, Path::new(DIR)).unwrap();
-    assert_eq!((report.segments, report.records, report.keys, report.torn_bytes), (1, 5, 5, 0));
-    let mut torn = disk.content(&path).unwrap();
-    let end = torn.iter().rposition(|byte| *byte != 0).unwrap();
-    torn[end] = b'?';
-    disk.set_content(&path, torn);
-    let report = check(&disk, Path::new(DIR)).unwrap();
-    assert_eq!((report.records, report.keys), (4, 4));
-    assert!(report.torn_bytes > 0);
-    assert_eq!(disk.changes(), before);
-    assert!(check(&disk, Path::new("/elsewhere")).is_err());
-}
-
-#[test]
-fn a_store_is_refused_to_a_second_owner() {
-    let disk = SimulatedDisk::new();
-    let owner = open(&disk).unwrap();
-    assert!(matches!(open(&disk), Err(KvsError::InUse { .. })));
-    assert!(matches!(check(&disk, Path::new(DIR)), Err(KvsError::InUse { .. })));
-    run(&Step::Set(key(0), "v".into()), &mut Some(owner), &disk).unwrap();
-    assert_eq!(open(&disk).unwrap().get(key(0)).unwrap().unwrap(), "v");
 }
 
 #[test]

@@ -188,21 +188,6 @@ fn damage_is_named_wherever_it_is() {
 }
 
 #[test]
-fn the_disk_sees_the_same_operations_every_time() {
-    let (disk, _, _) = killed(4);
-    let operations = |disk: SimulatedDisk| {
-        let before = disk.operations();
-        let _store = open_large(&disk).unwrap();
-        disk.operations() - before
-    };
-    let first = operations(disk.snapshot());
-    for _ in 0..5 {
-        assert_eq!(operations(disk.snapshot()), first);
-    }
-    assert!(first < 100, "{first} operations for 20,000 records");
-}
-
-#[test]
 fn a_record_longer_than_what_is_read_at_a_time_is_found() {
     let disk = SimulatedDisk::new();
     let long = "v".repeat(3 << 20);

@@ -5,7 +5,7 @@ use crate::{KVS, kvs, kvs_server};
 use kvs_final::{KvStore, KvsClient, KvsEngine};
 use kvs_test_kit::{Server, WATCHDOG};
 use predicates::prelude::PredicateBooleanExt;
-use predicates::str::{contains, is_empty};
+use predicates::str::contains;
 use std::ffi::OsStr;
 use std::net::TcpListener;
 use std::os::unix::ffi::OsStrExt;
@@ -46,20 +46,6 @@ fn more_threads_than_a_server_has_a_use_for_are_refused_before_anything_else() {
         refused.stderr(contains("--threads").and(contains("from 1 to 1024")));
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
     }
-}
-
-#[test]
-fn its_client_talks_to_its_server() {
-    let dir = TempDir::new().unwrap();
-    let mut server = kvs_server(&[], &dir);
-    let addr = server.addr.to_string();
-    let client = |words: &[&str]| kvs(&["client"]).args(words).args(["--addr", &addr]).assert();
-    client(&["set", "k", "v"]).success().stdout(is_empty());
-    client(&["get", "k"]).success().stdout("v\n");
-    client(&["rm", "k"]).success().stdout(is_empty());
-    client(&["rm", "k"]).failure().stderr("Key not found\n");
-    client(&["get", "k"]).success().stdout("Key not found\n");
-    server.kill();
 }
 
 /// Starts a server, sets a key, and kills it.
@@ -186,16 +172,8 @@ fn the_level_of_durability_is_said_at_start_and_a_wrong_one_refused() {
         (&["--engine", "sled"], "durability: os: "),
     ] {
         let dir = TempDir::new().unwrap();
-        let mut server = kvs_server(args, &dir);
+        let server = kvs_server(args, &dir);
         assert!(server.log().contains(message), "{}", server.log());
-        KvsClient::connect(server.addr).unwrap().set("k".to_owned(), "v".to_owned()).unwrap();
-        server.kill();
-        let mut server = kvs_server(args, &dir);
-        assert_eq!(
-            KvsClient::connect(server.addr).unwrap().get("k".to_owned()).unwrap().unwrap(),
-            "v"
-        );
-        server.kill();
     }
     let dir = TempDir::new().unwrap();
     let sled = ["server", "--engine", "sled", "--durability", "always", "--dir"];

@@ -3,11 +3,8 @@
 use crate::WATCHDOG;
 use kvs_final::{KvsEngine, KvsError, Result};
 use rand::RngExt;
-use rustix::net::{SendFlags, send};
 use std::collections::HashMap;
-use std::net::TcpStream;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, OnceLock};
+use std::sync::{Arc, Condvar, Mutex};
 
 /// Keys and values in memory, for tests of what is not the engine's business.
 #[derive(Clone, Default)]
@@ -119,59 +116,6 @@ pub fn gated() -> (impl KvsEngine, Gate) {
         Ok(Some(key))
     };
     (reads(get), gate)
-}
-
-/// Has an engine whose every `set` makes the client of this socket send more, as much as the sockets take.
-/// From the given one on each waits at the gate first.
-#[derive(Clone)]
-pub struct Prolific {
-    /// The socket, once it is there.
-    pub client: Arc<OnceLock<TcpStream>>,
-    /// Where the later ones wait.
-    pub gate: Gate,
-    gated_from: usize,
-    sets: Arc<AtomicUsize>,
-    /// How much the client has sent, in bytes.
-    sent: Arc<Mutex<usize>>,
-}
-
-impl Prolific {
-    /// What the client sends.
-    pub const REQUEST: &str = "{\"Set\":{\"key\":\"k\",\"value\":\"v\"}}\n";
-
-    /// Without a client yet.
-    pub fn new(gated_from: usize) -> Prolific {
-        let (client, gate, sets, sent) = Default::default();
-        Prolific { client, gate, gated_from, sets, sent }
-    }
-
-    /// How many were begun.
-    pub fn sets(&self) -> usize {
-        self.sets.load(Ordering::Relaxed)
-    }
-
-    /// Has the client send more.
-    pub fn send(&self) {
-        let client = self.client.get().unwrap();
-        let request = Prolific::REQUEST.as_bytes();
-        let mut sent = self.sent.lock().unwrap();
-        while let Ok(count) = send(client, &request[*sent % request.len()..], SendFlags::DONTWAIT) {
-            *sent += count;
-        }
-    }
-
-    /// The engine. Nobody is to read from it.
-    pub fn engine(&self) -> impl KvsEngine {
-        let this = self.clone();
-        let set = move |_, _| {
-            if this.sets.fetch_add(1, Ordering::Relaxed) >= this.gated_from {
-                this.gate.pass();
-            }
-            this.send();
-            Ok(())
-        };
-        played(|_| unreachable!("the test does not ask for it"), set)
-    }
 }
 
 type Done = Box<dyn FnOnce(Result<()>) + Send>;
