@@ -308,23 +308,3 @@ fn parse_marker(path: &Path, name: &str) -> Result<Option<EngineKind>> {
         }),
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use tempfile::TempDir;
-
-    #[test]
-    fn an_empty_marker_is_taken_and_a_foreign_one_is_refused() {
-        let dir = TempDir::new().unwrap();
-        fs::write(dir.path().join(MARKER), "").unwrap();
-        drop(DataDir::open(dir.path(), EngineKind::Sled, Access::Write).unwrap());
-        fs::write(dir.path().join(MARKER), "granite\n").unwrap();
-        let error =
-            DataDir::open(dir.path(), EngineKind::Kvs, Access::Write).unwrap_err().to_string();
-        assert!(
-            error.contains("`granite` is no engine; there are `kvs` and `sled`; without this file"),
-            "{error}"
-        );
-    }
-}

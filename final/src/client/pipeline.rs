@@ -1,6 +1,6 @@
 use super::options::KvsClientOptions;
 use super::socket::Socket;
-use crate::protocol::{KEPT_BUFFER, Request, Response};
+use crate::protocol::{self, KEPT_BUFFER, Request, Response};
 use crate::{KvsError, Result};
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
@@ -63,9 +63,7 @@ impl Pipeline {
             let message = "the server answered more than it was asked";
             return Err(KvsError::Protocol(message.into()));
         }
-        serde_json::to_writer(&mut self.output, request)
-            .map_err(|error| KvsError::Protocol(error.to_string()))?;
-        self.output.push(b'\n');
+        protocol::encode(&mut self.output, request);
         self.unsent += 1;
         let slot = Arc::default();
         self.awaited.push_back(Arc::downgrade(&slot));

@@ -47,16 +47,10 @@ pub fn dump(
     let (report, live, files) = read(disk, dir)?;
     for (segment, end) in &files.segments {
         let mut scan = Scan::new(segment, *end);
-        loop {
-            match scan.next()? {
-                Found::Record {
-                    record: Record { key, value: Some(value), .. }, offset, ..
-                } if live.get(key) == Some(&Location { segment: segment.number, offset }) => {
-                    take(key, value)?;
-                }
-                Found::Record { .. } => {}
-                Found::End => break,
-                Found::Invalid { offset, reason } => return Err(segment.damaged(offset, reason)),
+        while let Some((Record { key, value, .. }, offset, _)) = scan.next_whole()? {
+            let is_live = live.get(key) == Some(&Location { segment: segment.number, offset });
+            if let Some(value) = value.filter(|_| is_live) {
+                take(key, value)?;
             }
         }
     }

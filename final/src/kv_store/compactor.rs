@@ -16,7 +16,7 @@
 use super::index::Entry;
 use super::manifest::WriteError;
 use super::record::{self, Location, Record};
-use super::segment::{self, Found, Scan, Segment};
+use super::segment::{self, Scan, Segment};
 use super::writer::Writer;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Instant, Mutex, fault, thread};
@@ -179,14 +179,7 @@ impl Compactor {
         let mut since = Instant::now();
         for (segment, end) in old {
             let mut scan = Scan::new(segment, *end);
-            loop {
-                let (record, offset, len) = match scan.next()? {
-                    Found::Record { record, offset, len } => (record, offset, len),
-                    Found::End => break,
-                    Found::Invalid { offset, reason } => {
-                        return Err(segment.damaged(offset, reason));
-                    }
-                };
+            while let Some((record, offset, len)) = scan.next_whole()? {
                 copied += len as usize;
                 if self.writer.index.is_at(record.key, segment.number, offset) {
                     copies.append(&record)?;
@@ -232,16 +225,13 @@ impl Compactor {
             let pin = index.entries.pin();
             let (mut moves, mut bytes) = (0, 0);
             while moves < MOVES && bytes < CHUNK {
-                match scan.next()? {
-                    Found::Record { record, offset, len } => {
-                        let value = record.value.unwrap_or_default();
-                        let entry = Entry::new(Arc::clone(copy), offset, len, value);
-                        index.move_out_of(old, record.key, &entry);
-                        (moves, bytes) = (moves + 1, bytes + len as usize);
-                    }
-                    Found::End => return Ok(()),
-                    Found::Invalid { offset, reason } => return Err(copy.damaged(offset, reason)),
-                }
+                let Some((record, offset, len)) = scan.next_whole()? else {
+                    return Ok(());
+                };
+                let value = record.value.unwrap_or_default();
+                let entry = Entry::new(Arc::clone(copy), offset, len, value);
+                index.move_out_of(old, record.key, &entry);
+                (moves, bytes) = (moves + 1, bytes + len as usize);
             }
             drop(pin);
             self.check_cancelled()?;

@@ -211,6 +211,19 @@ impl<'a> Scan<'a> {
         })
     }
 
+    /// The next record with its offset and its length, or none at the end.
+    ///
+    /// # Errors
+    /// [`KvsError::Damaged`] at something that is no record.
+    pub(super) fn next_whole(&mut self) -> Result<Option<(Record<'_>, u32, u32)>> {
+        let segment = self.segment;
+        match self.next()? {
+            Found::Record { record, offset, len } => Ok(Some((record, offset, len))),
+            Found::End => Ok(None),
+            Found::Invalid { offset, reason } => Err(segment.damaged(offset, reason)),
+        }
+    }
+
     fn rest(&self) -> &[u8] {
         &self.buffer[(self.offset - self.start) as usize..]
     }

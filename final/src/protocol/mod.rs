@@ -68,11 +68,12 @@ impl From<Result<Option<String>>> for Response {
     }
 }
 
-/// A message as a line.
-pub fn encode(message: &impl Serialize) -> Result<Vec<u8>> {
-    let mut line = serde_json::to_vec(message).map_err(|e| KvsError::Protocol(e.to_string()))?;
-    line.push(b'\n');
-    Ok(line)
+/// Appends a message as a line.
+pub fn encode(bytes: &mut Vec<u8>, message: &impl Serialize) {
+    // Strings and a vector have nothing to refuse.
+    let written = serde_json::to_writer(&mut *bytes, message);
+    debug_assert!(written.is_ok());
+    bytes.push(b'\n');
 }
 
 /// The request that a line is, without its newline.

@@ -179,10 +179,7 @@ impl<'a, E: KvsEngine> Requests<'a, E> {
 
     fn answer(&mut self, result: Result<Option<String>>) {
         self.errors += u64::from(result.is_err());
-        // A string and a vector have nothing to refuse.
-        let written = serde_json::to_writer(&mut *self.answers, &Response::from(result));
-        debug_assert!(written.is_ok());
-        self.answers.push(b'\n');
+        protocol::encode(self.answers, &Response::from(result));
     }
 
     /// Answers with an error that is no request's.

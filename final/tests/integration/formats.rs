@@ -191,6 +191,7 @@ fn a_foreign_file_is_refused_by_name() {
     for (name, text, message) in [
         ("MANIFEST", "a shopping list\n", "not as it was written"),
         ("kvs-1.log", "{\"Set\":{}}\n", "the stages' format"),
+        ("engine", "granite\n", "`granite` is no engine; there are `kvs` and `sled`; without this"),
     ] {
         let dir = TempDir::new().unwrap();
         fs::write(dir.path().join("engine"), "kvs\n").unwrap();
