@@ -141,18 +141,4 @@ impl Store {
             assert_eq!(excerpt("a.rs", SOURCE, directive), Err(message.to_owned()));
         }
     }
-
-    #[test]
-    fn a_renamed_variable_is_renamed_in_the_text_too() {
-        let root = tempfile::tempdir().unwrap();
-        let mut tree = Tree::new(root.path());
-        tree.write("t.md", "<!-- excerpt a.rs: f -->\n<!-- /excerpt -->\n".to_owned());
-        for name in ["old", "new"] {
-            tree.write("a.rs", format!("fn f() {{\n    let {name} = 1;\n}}\n"));
-            assert_eq!(sync(&mut tree, "t.md"), []);
-            assert!(tree.read("t.md").unwrap().contains(&format!("let {name} = 1;")));
-        }
-        tree.write("t.md", "\n<!-- excerpt a.rs: g -->\n<!-- /excerpt -->\n".to_owned());
-        assert_eq!(sync(&mut tree, "t.md"), [Problem::new("t.md", 2, "there is no `g`")]);
-    }
 }

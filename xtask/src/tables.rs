@@ -97,9 +97,9 @@ mod tests {
     #[test]
     fn a_table_that_is_not_there_is_noticed() {
         let mut tree = Tree::new(Path::new("/nowhere"));
-        tree.write("t.md", "<!-- table b -->\n<!-- /table -->\n".to_owned());
+        tree.write("t.md", "\n<!-- table b -->\n<!-- /table -->\n".to_owned());
         let tables = BTreeMap::from([("a".to_owned(), "| new |\n".to_owned())]);
         let message = "no such table; there are a";
-        assert_eq!(sync(&mut tree, "t.md", &tables), [Problem::new("t.md", 1, message)]);
+        assert_eq!(sync(&mut tree, "t.md", &tables), [Problem::new("t.md", 2, message)]);
     }
 }

@@ -80,16 +80,7 @@ mod tests {
         assert!(["127.0.0.1:7", "[::1]:7"].contains(&&*resolved("localhost:7")));
         let no_zone: Address = "[fe80::1%nosuch]:4000".parse().unwrap();
         assert!(no_zone.to_socket_addrs().is_err());
-        for wrong in [
-            "nowhere",
-            "localhost",
-            "localhost:",
-            "127.0.0.1:99999",
-            ":1",
-            "::1:4000",
-            "[::1:4",
-            "[a]:1",
-        ] {
+        for wrong in ["nowhere", "host:", "host:99999", ":1", "::1:4000", "[::1:4", "[a]:1"] {
             assert!(wrong.parse::<Address>().unwrap_err().contains(wrong), "{wrong}");
         }
     }

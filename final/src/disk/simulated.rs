@@ -8,6 +8,7 @@ use rand::Rng;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 
 /// A disk in memory that knows what a power loss may take.
@@ -227,8 +228,8 @@ impl Disk for SimulatedDisk {
             return Err(KvsError::InUse { dir: path.to_owned() });
         }
         let marker = *state.markers.entry(id).or_insert(0);
-        let claim = Mutex::new(Some(Taken { disk: self.clone(), id }));
-        Ok(Arc::new(SimulatedDir { disk: self.clone(), path: path.to_owned(), id, marker, claim }))
+        let (disk, path, is_ours) = (self.clone(), path.to_owned(), AtomicBool::new(true));
+        Ok(Arc::new(SimulatedDir { disk, path, id, marker, is_ours }))
     }
 }
 
@@ -237,7 +238,8 @@ struct SimulatedDir {
     path: PathBuf,
     id: DirId,
     marker: usize,
-    claim: Mutex<Option<Taken>>,
+    /// Until it is released.
+    is_ours: AtomicBool,
 }
 
 impl SimulatedDir {
@@ -313,18 +315,15 @@ impl Dir for SimulatedDir {
     }
 
     fn release(&self) {
-        self.claim.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if self.is_ours.swap(false, Ordering::Relaxed) {
+            self.disk.state().claimed.remove(&self.id);
+        }
     }
 }
 
-struct Taken {
-    disk: SimulatedDisk,
-    id: DirId,
-}
-
-impl Drop for Taken {
+impl Drop for SimulatedDir {
     fn drop(&mut self) {
-        self.disk.state().claimed.remove(&self.id);
+        self.release();
     }
 }
 

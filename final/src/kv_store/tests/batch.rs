@@ -1,4 +1,4 @@
-//! Batches of several writes, as group commit makes them; and the compactor's compare-and-swap.
+//! Batches of several writes, as group commit makes them.
 
 use super::{DIR, open, options};
 use crate::disk::{Fault, SimulatedDisk};
@@ -72,25 +72,4 @@ fn a_batch_that_fails_fails_as_a_whole_and_concludes_nothing() {
     }
     assert_eq!(store.get("a".into()).unwrap().unwrap(), "1");
     assert_eq!(store.get("b".into()).unwrap(), None);
-}
-
-#[test]
-fn a_copy_replaces_only_the_entry_that_it_was_made_from() {
-    let disk = SimulatedDisk::new();
-    let store = open(&disk).unwrap();
-    for key in ["moved", "overwritten", "removed"] {
-        store.set(key.into(), "old".into()).unwrap();
-    }
-    let old = [store.0.writer.catalog().manifest.segments[0].0].into();
-    store.0.writer.seal().unwrap();
-    store.set("overwritten".into(), "new".into()).unwrap();
-    store.remove("removed".into()).unwrap();
-    let segment = store.0.writer.catalog().sealed[0].0.clone();
-    for key in ["moved", "overwritten", "removed"] {
-        let copy = crate::kv_store::index::Entry::new(segment.clone(), 0, 0, "copy");
-        store.0.index.move_out_of(&old, key, &copy);
-    }
-    assert_eq!(store.get("moved".into()).unwrap().unwrap(), "copy");
-    assert_eq!(store.get("overwritten".into()).unwrap().unwrap(), "new");
-    assert_eq!(store.get("removed".into()).unwrap(), None);
 }

@@ -89,25 +89,3 @@ fn a_compaction_that_failed_is_tried_again() {
     drop(stop);
     thread.join().unwrap();
 }
-
-#[test]
-fn the_segment_that_is_written_to_is_left_alone_where_the_others_are_dead_enough() {
-    let disk = SimulatedDisk::new();
-    let store = options(&disk).segment_bytes(1_000).compact_at(1_000).open(DIR).unwrap();
-    let tail = || store.0.writer.catalog().manifest.segments.last().unwrap().0;
-    for number in 0..200 {
-        store.set(key(number % 10), "v".repeat(30)).unwrap();
-    }
-    store.set(key(10), "v".to_owned()).unwrap();
-    assert!(is_due(&store) && !store.0.compactor.needs_tail());
-    let before = tail();
-    store.0.compactor.run(false).unwrap();
-    assert_eq!(tail(), before);
-    assert!(!is_due(&store));
-    // All that becomes garbage from now on is where the writer is.
-    let store = options(&disk).segment_bytes(100_000).compact_at(1_000).open("/other").unwrap();
-    for _ in 0..200 {
-        store.set(key(0), "v".repeat(30)).unwrap();
-    }
-    assert!(is_due(&store) && store.0.compactor.needs_tail());
-}
