@@ -1,6 +1,6 @@
 //! What `kvs` offers to those who use a server: requests from a pipe, a prompt, stats, a bench.
 
-use crate::{KVS, kvs, kvs_server, spawn};
+use crate::{KVS, kvs, new_kvs_server, spawn};
 use assert_cmd::assert::Assert;
 use kvs_final::KvsClient;
 use kvs_test_kit::{Server, WATCHDOG};
@@ -10,11 +10,6 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::process::Command;
 use tempfile::TempDir;
-
-fn start() -> (Server, TempDir) {
-    let dir = TempDir::new().unwrap();
-    (kvs_server(&[], &dir), dir)
-}
 
 /// What comes of these lines.
 fn pipe(server: &Server, lines: impl Into<Vec<u8>>) -> Assert {
@@ -66,7 +61,7 @@ fn where_nobody_listens_one_is_asked_whether_a_server_is_running() {
 /// A line each, whatever is in a value: nothing can be taken for something else.
 #[test]
 fn each_answer_is_a_line_of_json_where_that_is_asked_for() {
-    let (server, _dir) = start();
+    let (server, _dir) = new_kvs_server(&[]);
     let addr = server.addr.to_string();
     let lines = "set a \"x\\ny\"\nset b Key not found\nget a\nget b\nget c\nrm c\n";
     kvs(&["client", "--json", "--addr", &addr]).write_stdin(lines).assert().failure().stdout(
@@ -81,7 +76,7 @@ fn each_answer_is_a_line_of_json_where_that_is_asked_for() {
 
 #[test]
 fn lines_from_a_pipe_are_done_in_order() {
-    let (server, _dir) = start();
+    let (server, _dir) = new_kvs_server(&[]);
     let lines = "set a 1\nset b two words\nget a\nget b\nget c\n\nrm a\nget a\nset \"\" \"x\\ny\"\nget \"\"";
     pipe(&server, lines)
         .success()
@@ -95,7 +90,7 @@ fn lines_from_a_pipe_are_done_in_order() {
 
 #[test]
 fn a_line_that_fails_is_named_and_passed_over() {
-    let (server, _dir) = start();
+    let (server, _dir) = new_kvs_server(&[]);
     let lines = b"set a 1\nrm b\nfly\n\xff\nget\nget a\n";
     let message = "line 2: Key not found\nline 3: `fly` is no command; `help` lists them\n\
                  line 4: invalid utf-8 sequence of 1 bytes from index 0\n\
@@ -105,7 +100,7 @@ fn a_line_that_fails_is_named_and_passed_over() {
 
 #[test]
 fn lines_may_end_as_on_other_systems() {
-    let (server, _dir) = start();
+    let (server, _dir) = new_kvs_server(&[]);
     pipe(&server, "set a 1\r\nget a\r\nset b 2\r").success().stdout("1\n");
     pipe(&server, "get a\n get b\n").success().stdout("1\n2\r\n");
 }
@@ -113,8 +108,7 @@ fn lines_may_end_as_on_other_systems() {
 #[test]
 fn a_line_without_end_is_refused_at_the_servers_limit() {
     for (limit, bytes) in [("1M", Some(1 << 20)), ("16M", Some(16 << 20)), ("32M", None)] {
-        let dir = TempDir::new().unwrap();
-        let server = kvs_server(&["--max-request", limit, "--max-value", "32M"], &dir);
+        let (server, _dir) = new_kvs_server(&["--max-request", limit, "--max-value", "32M"]);
         let mut child = spawn(&["client"], server.addr);
         let (mut input, output) = (child.stdin.take().unwrap(), child.stderr.take().unwrap());
         let (message, messages) = std::sync::mpsc::channel();
@@ -139,7 +133,7 @@ fn a_line_without_end_is_refused_at_the_servers_limit() {
 /// Whoever writes may wait for an answer before the next line.
 #[test]
 fn a_line_is_done_before_the_next_one_is_waited_for() {
-    let (server, _dir) = start();
+    let (server, _dir) = new_kvs_server(&[]);
     let mut child = spawn(&["client"], server.addr);
     let (mut input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
     let mut output = BufReader::new(output).lines();
@@ -173,8 +167,7 @@ fn a_pipe_to_a_server_that_goes_away_fails_with_the_line() {
 fn stats_are_printed_a_line_a_figure() {
     // sled counts no keys.
     for (engine, figure) in [("kvs", "keys 2\n"), ("sled", "disk_bytes [1-9]")] {
-        let dir = TempDir::new().unwrap();
-        let server = kvs_server(&["--engine", engine], &dir);
+        let (server, _dir) = new_kvs_server(&["--engine", engine]);
         pipe(&server, "set a 1\nset b 2\n").success();
         let stats = kvs(&["stats", "--addr", &server.addr.to_string()]).assert().success();
         let lines = is_match("^([a-z_]+ [0-9]+\n)+$").unwrap();
@@ -184,7 +177,7 @@ fn stats_are_printed_a_line_a_figure() {
 
 #[test]
 fn a_bench_counts_reads_writes_and_errors() {
-    let (server, _dir) = start();
+    let (server, _dir) = new_kvs_server(&[]);
     let both = is_match("reads +[0-9]+ .*\nwrites +[0-9]+ .*\nerrors +0\n").unwrap();
     bench(&server, &["--requests", "1001", "--read-ratio", "0.5", "--pipeline", "10"])
         .success()

@@ -1,16 +1,15 @@
 //! `kvs dump` and `kvs restore`; and copies of a store that is in use, made as the README says: its
 //! manifest before its segments.
 
-use crate::{KVS, kvs, kvs_server};
+use crate::{KVS, kvs, kvs_server, new_kvs_server};
 use kvs_final::{Durability, KvStore, KvStoreOptions, KvsEngine, KvsError, SledKvsEngine};
+use kvs_test_kit::files::content;
 use kvs_test_kit::injected::is_injected;
 use kvs_test_kit::requests::set;
 use kvs_test_kit::size::pick;
 use kvs_test_kit::wait::until;
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::{contains, is_empty};
-use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -28,15 +27,6 @@ fn write(store: &impl KvsEngine) {
     }
     store.set(String::new(), String::new()).unwrap();
     store.set("long".to_owned(), "\0".repeat(1 << 20)).unwrap();
-}
-
-/// Everything in a directory, and when it was changed.
-pub(crate) fn files(dir: &Path) -> BTreeMap<String, (Vec<u8>, std::time::SystemTime)> {
-    let file = |entry: fs::DirEntry| {
-        let modified = entry.metadata().unwrap().modified().unwrap();
-        (entry.file_name().into_string().unwrap(), (fs::read(entry.path()).unwrap(), modified))
-    };
-    fs::read_dir(dir).unwrap().map(|entry| file(entry.unwrap())).collect()
 }
 
 fn dump(dir: &Path) -> Vec<String> {
@@ -57,9 +47,9 @@ fn what_is_dumped_is_restored_from_and_to_each_engine_and_through_a_server() {
     store.compact().unwrap();
     store.set("key99".to_owned(), "newest".to_owned()).unwrap();
     drop(store);
-    let before = files(&ours);
+    let before = content(&ours);
     let lines = dump(&ours);
-    assert_eq!(files(&ours), before, "it only reads");
+    assert_eq!(content(&ours), before, "it only reads");
     assert_eq!(lines.iter().filter(|line| **line == set("key99", "newest")).count(), 1);
     assert_eq!(lines.len(), 52);
 
@@ -73,8 +63,7 @@ fn what_is_dumped_is_restored_from_and_to_each_engine_and_through_a_server() {
     restore(&[again.to_str().unwrap()]);
     assert_eq!(dump(&again), lines);
 
-    let dir = TempDir::new().unwrap();
-    let mut server = kvs_server(&[], &dir);
+    let (mut server, dir) = new_kvs_server(&[]);
     kvs(&["dump"]).arg(dir.path()).assert().failure().stderr(contains("in use"));
     restore(&["--addr", &server.addr.to_string()]);
     server.kill();

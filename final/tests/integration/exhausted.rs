@@ -1,6 +1,6 @@
 //! What clients see when the server's process runs out of something.
 
-use crate::KVS;
+use crate::{KVS, limited};
 use kvs_final::thread_pool::{SharedQueueThreadPool, ThreadPool};
 use kvs_final::{KvStore, KvStoreOptions, KvsClient, KvsEngine, Limits, Result};
 use kvs_test_kit::engines::{Gate, Memory, gated, reads};
@@ -26,9 +26,7 @@ fn is_refused(client: &mut Raw, message: &str) {
 #[test]
 fn out_of_descriptors_a_new_client_is_told_so_and_the_others_are_served() {
     let dir = TempDir::new().unwrap();
-    let mut shell = Command::new("sh");
-    shell.args(["-c", "ulimit -n 40; exec \"$0\" server \"$@\"", KVS]);
-    let server = Server::start(&mut shell, dir.path()).unwrap();
+    let server = Server::start(&mut limited("-n 40", "server"), dir.path()).unwrap();
     let mut clients = Vec::new();
     let message = loop {
         let mut client = server.connect();
@@ -69,22 +67,16 @@ fn a_store_of_more_segments_than_open_files_is_opened_if_the_system_allows_more(
         store.set(format!("key{number}"), "v".repeat(100)).unwrap();
     }
     drop(store);
-    let shell = |limit: &str, command: &str| {
-        let mut shell = Command::new("sh");
-        let script = format!("ulimit {limit} 30; exec \"$0\" {command} \"$@\"");
-        shell.args(["-c", &script, KVS]);
-        shell
-    };
-    let opens = |limit, command| shell(limit, command).arg(dir.path()).output().unwrap();
+    let opens = |limit, command| limited(limit, command).arg(dir.path()).output().unwrap();
     for command in ["check", "dump"] {
-        assert!(opens("-Sn", command).status.success());
-        let refused = opens("-n", command);
+        assert!(opens("-Sn 30", command).status.success());
+        let refused = opens("-n 30", command);
         assert_eq!(refused.status.code(), Some(1));
         let message = String::from_utf8(refused.stderr).unwrap();
         let expected = "40 segments are open at a time, and the limit of open files is 30";
         assert!(message.contains(expected), "{message}");
     }
-    let server = Server::start(&mut shell("-Sn", "server"), dir.path()).unwrap();
+    let server = Server::start(&mut limited("-Sn 30", "server"), dir.path()).unwrap();
     assert_eq!(stat(&mut server.connect(), "keys"), 40);
     assert_eq!(server.terminate().0.code(), Some(0));
 }

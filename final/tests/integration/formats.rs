@@ -11,7 +11,7 @@ use kvs_final::{
     Durability, EngineKind, KvStore, KvStoreOptions, KvsEngine, KvsError, SledKvsEngine, check,
 };
 use kvs_test_kit::Server;
-use kvs_test_kit::files::copy_dir;
+use kvs_test_kit::files::{content, copy_dir};
 use kvs_test_kit::injected::is_injected;
 use predicates::str::contains;
 use rustix::process::geteuid;
@@ -100,11 +100,10 @@ fn make_golden_directories() {
 
 /// By their numbers.
 fn segments(dir: &Path) -> Vec<PathBuf> {
-    let files = fs::read_dir(dir).unwrap().map(|file| file.unwrap().path());
-    let mut segments: Vec<PathBuf> =
-        files.filter(|path| path.extension().is_some_and(|end| end == "seg")).collect();
-    segments.sort();
-    segments
+    content(dir)
+        .into_keys()
+        .filter(|path| path.extension().is_some_and(|end| end == "seg"))
+        .collect()
 }
 
 #[test]
@@ -149,16 +148,10 @@ fn a_golden_directory_is_what_is_written_today() {
 
 /// Opening it fails with this file and these words, and changes nothing.
 fn is_refused(dir: &Path, name: &str, message: &str) {
-    let files = || -> Vec<(PathBuf, Vec<u8>)> {
-        let paths = fs::read_dir(dir).unwrap().map(|file| file.unwrap().path());
-        let mut files: Vec<_> = paths.map(|path| (path.clone(), fs::read(path).unwrap())).collect();
-        files.sort();
-        files
-    };
-    let before = files();
+    let before = content(dir);
     let error = KvStore::open(dir).map(drop).unwrap_err().to_string();
     assert!(error.contains(name) && error.contains(message), "{error}");
-    assert_eq!(files(), before);
+    assert_eq!(content(dir), before);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Clients that mean harm, or whose programs are broken, beside one that behaves and must not notice;
 //! and what thousands of clients leave in a server and in its log: nothing, and few lines.
 
-use crate::{KVS, kvs_server};
+use crate::{limited, new_kvs_server};
 use kvs_test_kit::active::Active;
 use kvs_test_kit::injected::is_injected;
 use kvs_test_kit::local::stat;
@@ -11,7 +11,6 @@ use kvs_test_kit::size::pick;
 use kvs_test_kit::visits::{LARGE, Visit};
 use kvs_test_kit::{Raw, Server, until};
 use std::net::SocketAddr;
-use std::process::Command;
 use std::thread;
 use tempfile::TempDir;
 
@@ -29,8 +28,7 @@ struct Place {
 
 impl Place {
     fn new(options: &[&str]) -> Place {
-        let dir = TempDir::new().unwrap();
-        let server = kvs_server(&[&["--threads", "2"], options].concat(), &dir);
+        let (server, dir) = new_kvs_server(&[&["--threads", "2"], options].concat());
         let mut client = server.connect();
         assert_eq!(client.ask(SET), NOTHING);
         let sockets = open_sockets(server.pid());
@@ -216,8 +214,7 @@ fn connections_refused_as_one_too_many_leave_nothing_behind() {
 #[test]
 fn a_burst_of_large_requests_leaves_no_memory_behind() {
     const MOST: u64 = 48 << 20;
-    let dir = TempDir::new().unwrap();
-    let server = kvs_server(&["--threads", "2"], &dir);
+    let (server, _dir) = new_kvs_server(&["--threads", "2"]);
     let mut client = server.connect();
     assert_eq!(client.ask(GET), NOTHING);
     let before = resident(server.pid());
@@ -251,9 +248,8 @@ fn said(log: &str, what: &str) -> (u64, u64, String) {
 /// Clients cause it, one after the other; those before them stay.
 fn are_few(limit: &str, options: &[&str], text: &str, what: &str) {
     let dir = TempDir::new().unwrap();
-    let mut shell = Command::new("sh");
-    shell.args(["-c", &format!("ulimit -n {limit}; exec \"$0\" server \"$@\""), KVS]).args(options);
-    let server = Server::start(&mut shell, dir.path()).unwrap();
+    let mut command = limited(&format!("-n {limit}"), "server");
+    let server = Server::start(command.args(options), dir.path()).unwrap();
     let mut stay: Vec<Raw> = Vec::new();
     let (mut caused, mut last) = (0, String::new());
     while caused < TIMES {

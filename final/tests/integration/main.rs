@@ -73,6 +73,19 @@ fn spawn(args: &[&str], server: SocketAddr) -> Child {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
+/// The program `kvs` with this command, under a limit of the shell's `ulimit`.
+fn limited(limit: &str, command: &str) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("ulimit {limit}; exec \"$0\" {command} \"$@\""), KVS]);
+    shell
+}
+
+/// `kvs server` with these options, with a new store.
+fn new_kvs_server(options: &[&str]) -> (Server, TempDir) {
+    let dir = TempDir::new().unwrap();
+    (kvs_server(options, &dir), dir)
+}
+
 /// `kvs server` with these options, in a process of its own.
 fn kvs_server(options: &[&str], dir: &TempDir) -> Server {
     Server::start(Command::new(KVS).arg("server").args(options), dir.path()).unwrap()

@@ -1,7 +1,7 @@
 //! Clients that wait: for a server that is slow or hangs, while they are stopped themselves, and for
 //! those who read their output.
 
-use crate::{KVS, kvs_server, spawn};
+use crate::{KVS, new_kvs_server, spawn};
 use kvs_final::KvsClient;
 use kvs_test_kit::injected::is_injected;
 use kvs_test_kit::process::{is_connecting, peak_resident, signal, tasks};
@@ -12,7 +12,6 @@ use std::net::TcpListener;
 use std::process::{Child, Command, Output};
 use std::thread;
 use std::time::Duration;
-use tempfile::TempDir;
 
 /// What the clients here are given, in seconds.
 const TIMEOUT: &str = "2";
@@ -45,16 +44,6 @@ fn stop<T>(client: &Child, then: impl FnOnce() -> T) -> T {
     result
 }
 
-fn accept(listener: &TcpListener) -> Raw {
-    listener.set_nonblocking(true).unwrap();
-    let mut accepted = None;
-    until("a client comes", || {
-        accepted = listener.accept().ok();
-        accepted.is_some()
-    });
-    Raw::from(accepted.unwrap().0)
-}
-
 fn prints(client: Child, expected: &str) {
     let Output { status, stdout, stderr } = client.wait_with_output().unwrap();
     assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
@@ -66,7 +55,7 @@ fn time_in_which_a_client_was_stopped_is_not_the_servers() {
     let wait = |args: &[&str], input: &str, answered_before: bool| {
         let listener = listen();
         let client = client(&listener, args, input);
-        let mut server = accept(&listener);
+        let mut server = Raw::accept(&listener);
         assert!(!server.line().is_empty());
         let mut answer = || match is_injected("an answer that never comes") {
             true => (),
@@ -93,7 +82,7 @@ fn time_in_which_a_client_was_stopped_is_not_the_servers() {
 fn so_it_is_while_a_request_is_taken() {
     let listener = listen();
     let client = client(&listener, &["client"], format!("set k {}", "v".repeat(15 << 20)));
-    let mut server = accept(&listener);
+    let mut server = Raw::accept(&listener);
     until("the request comes", || server.has_answer());
     until("it is too long for the sockets", || is_all(&client, 'S'));
     stop(&client, || ());
@@ -110,10 +99,10 @@ fn so_it_is_while_a_connection_is_taken() {
     let _first = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let client = client(&listener, &["client", "get", "k"], "");
     until("it asks for a connection", || is_connecting(listener.local_addr().unwrap()));
-    stop(&client, || drop(accept(&listener)));
-    let mut server = accept(&listener);
+    stop(&client, || drop(Raw::accept(&listener)));
+    let mut server = Raw::accept(&listener);
     while server.line().is_empty() {
-        server = accept(&listener);
+        server = Raw::accept(&listener);
     }
     server.send_line("{\"Ok\":\"v\"}");
     prints(client, "v\n");
@@ -122,8 +111,7 @@ fn so_it_is_while_a_connection_is_taken() {
 /// Nobody reads what the client prints for a while; its server waits for a second only.
 #[test]
 fn a_client_whose_output_waits_takes_its_answers_and_asks_for_little_more() {
-    let dir = TempDir::new().unwrap();
-    let server = kvs_server(&["--answer-timeout", "1"], &dir);
+    let (server, _dir) = new_kvs_server(&["--answer-timeout", "1"]);
     let value = "v".repeat(20_000);
     let mut other = KvsClient::connect(server.addr).unwrap();
     other.set("k".to_owned(), value.clone()).unwrap();
@@ -183,8 +171,7 @@ fn a_bench_whose_server_hangs_or_goes_away_ends_at_its_timeout() {
     let hangs = "the first error: the server gave no answer within 2s\n";
     for (signal, message) in [("-STOP", hangs), ("-KILL", "the first error: ")] {
         for args in [&[][..], &["--pipeline", "8"], &["--connect-each"]] {
-            let dir = TempDir::new().unwrap();
-            let server = kvs_server(&[], &dir);
+            let (server, _dir) = new_kvs_server(&[]);
             let bench = bench(&server, &[args, &["--timeout", TIMEOUT]].concat());
             server.signal(signal);
             let (answered, failed, errors) = reported(bench);
@@ -197,8 +184,7 @@ fn a_bench_whose_server_hangs_or_goes_away_ends_at_its_timeout() {
 #[test]
 fn a_bench_that_is_interrupted_reports_what_it_has_seen() {
     for hangs in [false, true] {
-        let dir = TempDir::new().unwrap();
-        let server = kvs_server(&[], &dir);
+        let (server, _dir) = new_kvs_server(&[]);
         let bench = bench(&server, &[]);
         if hangs {
             server.signal("-STOP");
@@ -214,8 +200,7 @@ fn a_bench_that_is_interrupted_reports_what_it_has_seen() {
 fn a_restart_of_its_server_costs_a_bench_what_was_under_way() {
     for (args, under_way) in [(&[][..], 16), (&["--pipeline", "8"], 128), (&["--connect-each"], 16)]
     {
-        let dir = TempDir::new().unwrap();
-        let mut server = kvs_server(&[], &dir);
+        let (mut server, dir) = new_kvs_server(&[]);
         let mut bench = bench(&server, args);
         let addr = server.addr.to_string();
         server.kill();

@@ -1,8 +1,8 @@
 //! The program `kvs`: server and client in one.
 
-use crate::dump::files;
-use crate::{KVS, kvs, kvs_server};
+use crate::{KVS, kvs, kvs_server, new_kvs_server};
 use kvs_final::{KvStore, KvsClient, KvsEngine};
+use kvs_test_kit::files::content;
 use kvs_test_kit::{Server, WATCHDOG};
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::contains;
@@ -50,8 +50,7 @@ fn more_threads_than_a_server_has_a_use_for_are_refused_before_anything_else() {
 
 /// Starts a server, sets a key, and kills it.
 fn a_store_that_was_killed(args: &[&str]) -> TempDir {
-    let dir = TempDir::new().unwrap();
-    let mut server = kvs_server(args, &dir);
+    let (mut server, dir) = new_kvs_server(args);
     let mut client = KvsClient::connect(server.addr).unwrap();
     for number in 0..10 {
         client.set(format!("key{number}"), "value".to_owned()).unwrap();
@@ -81,13 +80,13 @@ fn check_reports_and_changes_nothing_and_refuses_damage() {
     std::fs::write(&path, bytes).unwrap();
     check().failure().stderr(contains("0000000001.seg: damaged at byte 44"));
 
-    let (before, new) = (files(dir.path()), TempDir::new().unwrap());
+    let (before, new) = (content(dir.path()), TempDir::new().unwrap());
     let salvage = || kvs(&["check", "--salvage", "--to"]).args([new.path(), dir.path()]).assert();
     let saved = salvage().failure().stdout(contains("10 records are saved, 10 keys"));
     let saved =
         saved.stdout(contains("0000000001.seg: at byte 44, 0 bytes lost: a bit was flipped"));
     saved.stderr(contains("not as it should be: 1 places"));
-    assert_eq!(files(dir.path()), before);
+    assert_eq!(content(dir.path()), before);
     salvage().failure().stderr(contains("is not empty"));
     let store = KvStore::open(new.path()).unwrap();
     assert_eq!(store.get("key1".to_owned()).unwrap().unwrap(), "value");
@@ -171,8 +170,7 @@ fn the_level_of_durability_is_said_at_start_and_a_wrong_one_refused() {
         (&["--durability", "interval=5"], "durability: interval=5: "),
         (&["--engine", "sled"], "durability: os: "),
     ] {
-        let dir = TempDir::new().unwrap();
-        let server = kvs_server(args, &dir);
+        let (server, _dir) = new_kvs_server(args);
         assert!(server.log().contains(message), "{}", server.log());
     }
     let dir = TempDir::new().unwrap();

@@ -1,7 +1,7 @@
 //! `kvs client` on a terminal.
 
 use crate::stderr::terminal;
-use crate::{KVS, kvs_server};
+use crate::{KVS, new_kvs_server};
 use kvs_final::KvsClient;
 use kvs_test_kit::{Raw, Server, WATCHDOG};
 use rustix::event::{PollFd, PollFlags, poll};
@@ -88,8 +88,7 @@ impl Terminal {
 }
 
 fn started() -> (Server, TempDir, Terminal) {
-    let dir = TempDir::new().unwrap();
-    let server = kvs_server(&[], &dir);
+    let (server, dir) = new_kvs_server(&[]);
     let terminal = Terminal::start(server.addr);
     (server, dir, terminal)
 }
@@ -98,18 +97,13 @@ fn started() -> (Server, TempDir, Terminal) {
 fn played() -> (TcpListener, Raw, Terminal) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let terminal = Terminal::start(listener.local_addr().unwrap());
-    let client = accept(&listener);
+    let client = Raw::accept(&listener);
     (listener, client, terminal)
 }
 
 fn is_ready(file: impl AsFd) -> bool {
     let within = WATCHDOG.try_into().unwrap();
     poll(&mut [PollFd::new(&file, PollFlags::IN)], Some(&within)).unwrap() == 1
-}
-
-fn accept(listener: &TcpListener) -> Raw {
-    assert!(is_ready(listener), "nobody connects");
-    Raw::from(listener.accept().unwrap().0)
 }
 
 #[test]
@@ -235,13 +229,13 @@ fn a_connection_that_is_lost_costs_only_the_write_whose_answer_was_lost_with_it(
     terminal.shows("> ");
     drop(client);
     terminal.press("set a 1\r");
-    let mut client = accept(&listener);
+    let mut client = Raw::accept(&listener);
     assert_eq!(client.line(), r#"{"Set":{"key":"a","value":"1"}}"#);
     client.send_line(r#"{"Ok":null}"#);
     terminal.types("get a");
     assert_eq!(client.line(), r#"{"Get":{"key":"a"}}"#);
     drop(client);
-    let mut client = accept(&listener);
+    let mut client = Raw::accept(&listener);
     assert_eq!(client.line(), r#"{"Get":{"key":"a"}}"#);
     client.send_line(r#"{"Ok":"1"}"#);
     terminal.shows("1\r\n");

@@ -1,7 +1,7 @@
 //! A stderr that takes nothing.
 
 use crate::stopping::reads_later;
-use crate::{KVS, kvs_server};
+use crate::{KVS, new_kvs_server};
 use kvs_final::{KvStore, KvsClient, KvsEngine};
 use kvs_test_kit::injected::is_injected;
 use kvs_test_kit::local::nobody_listens;
@@ -110,8 +110,7 @@ fn lines_that_nobody_takes_are_counted_and_told_of_when_somebody_does() {
 
 #[test]
 fn lines_behind_one_whose_error_nobody_takes_are_done() {
-    let dir = TempDir::new().unwrap();
-    let server = kvs_server(&[], &dir);
+    let (server, _dir) = new_kvs_server(&[]);
     let (reader, closed) = std::io::pipe().unwrap();
     drop(reader);
     let full = OpenOptions::new().write(true).open("/dev/full").unwrap();

@@ -1,7 +1,7 @@
 //! The clocks of a connection: who is busy is never late, and neither is who has to wait for the
 //! server; and who has little to ask does not wait for those who keep threads busy.
 
-use crate::kvs_server;
+use crate::{kvs_server, new_kvs_server};
 use kvs_final::thread_pool::{SharedQueueThreadPool, ThreadPool};
 use kvs_final::{KvsEngine, Limits};
 use kvs_test_kit::engines::{Deferred, Gate, Memory, gated, played, reads};
@@ -199,8 +199,7 @@ fn a_server_that_was_stopped_blames_nobody_also_while_it_ends() {
 /// A thread that looked again and again would take most of a processor.
 #[test]
 fn a_server_that_has_nothing_to_do_sleeps() {
-    let dir = TempDir::new().unwrap();
-    let server = kvs_server(&["--request-timeout", "1"], &dir);
+    let (server, _dir) = new_kvs_server(&["--request-timeout", "1"]);
     let mut half = server.connect();
     half.send(&GET[..10]);
     let (began, before) = (Instant::now(), cpu_time(server.pid()));

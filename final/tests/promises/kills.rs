@@ -7,13 +7,14 @@ use super::promise::{Outcome, Run, count, for_each, sums};
 use super::server::{KILL, kvs_server, under_strace};
 use kvs_final::{KvStore, KvsClient, KvsEngine, KvsError};
 use kvs_test_kit::expected::Expected;
+use kvs_test_kit::files::content;
 use kvs_test_kit::{Server, until};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use tempfile::TempDir;
 
 /// The system calls that do something with files and sockets. Those of the others that are between
@@ -144,12 +145,6 @@ pub(crate) fn at_every_call(run: Run) -> Outcome {
 
 const CLIENTS: usize = 8;
 
-/// Every file of a directory.
-fn files(dir: &Path) -> HashMap<PathBuf, Vec<u8>> {
-    let paths = fs::read_dir(dir).unwrap().map(|file| file.unwrap().path());
-    paths.map(|path| (path.clone(), fs::read(&path).unwrap())).collect()
-}
-
 /// Starts a server with these options, and kills it under load. Returns what the clients saw.
 fn kill(options: &[&str], dir: &Path, numbers: &Numbers, seed: u64) -> Result<Vec<Event>, String> {
     let mut server = kvs_server(options, dir);
@@ -171,7 +166,7 @@ pub(crate) fn under_load(run: Run) -> Outcome {
     let dir = TempDir::new().unwrap();
     let kills = run.pick(100, 2_000);
     let (operations, acknowledged) = load::end_again_and_again(kills, |round, numbers| {
-        let before = files(dir.path());
+        let before = content(dir.path());
         let level = ["always", "interval", "os"][round as usize % 3];
         let pool = ["naive", "queue", "rayon"][round as usize / 3 % 3];
         let mut options = vec!["--durability", level, "--pool", pool, "--threads", "4"];
@@ -181,7 +176,7 @@ pub(crate) fn under_load(run: Run) -> Outcome {
         }
         let events = kill(&options, dir.path(), numbers, run.seed << 32 | round)?;
         if run.injects("a disk that forgets") && round % 5 == 4 {
-            files(dir.path()).keys().for_each(|path| fs::remove_file(path).unwrap());
+            content(dir.path()).keys().for_each(|path| fs::remove_file(path).unwrap());
             before.iter().for_each(|(path, bytes)| fs::write(path, bytes).unwrap());
         }
         Ok(events)

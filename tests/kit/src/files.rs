@@ -1,7 +1,8 @@
 //! Files on the real disk.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Copies the files of a directory, into those of another one where the names are the same.
 pub fn copy_dir(from: &Path, to: &Path) {
@@ -10,4 +11,10 @@ pub fn copy_dir(from: &Path, to: &Path) {
         let file = file.unwrap();
         fs::copy(file.path(), to.join(file.file_name())).unwrap();
     }
+}
+
+/// All files of a directory, and what is in them.
+pub fn content(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let paths = fs::read_dir(dir).unwrap().map(|file| file.unwrap().path());
+    paths.map(|path| (path.clone(), fs::read(&path).unwrap())).collect()
 }

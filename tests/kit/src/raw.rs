@@ -1,8 +1,8 @@
 //! A client that sends and reads lines as they are.
 
-use crate::wait::WATCHDOG;
+use crate::wait::{WATCHDOG, until};
 use std::io::{BufRead, BufReader, ErrorKind, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 
 /// The connection. Whatever does not come within [`WATCHDOG`] fails the test.
 pub struct Raw(BufReader<TcpStream>);
@@ -11,6 +11,17 @@ impl Raw {
     /// A new connection to this server.
     pub fn connect(addr: SocketAddr) -> Raw {
         Raw::from(TcpStream::connect(addr).unwrap())
+    }
+
+    /// The next connection of a client to a server that the test plays.
+    pub fn accept(listener: &TcpListener) -> Raw {
+        listener.set_nonblocking(true).unwrap();
+        let mut accepted = None;
+        until("a client comes", || {
+            accepted = listener.accept().ok();
+            accepted.is_some()
+        });
+        Raw::from(accepted.unwrap().0)
     }
 
     /// The socket.
