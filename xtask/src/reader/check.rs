@@ -16,6 +16,9 @@ const EXERCISES: [&str; 4] = ["bounded_pool", "sharded_store", "connection_limit
 /// The tests that every stage has.
 const TESTS: [&str; 5] = ["beside", "cli", "kv_store", "server", "thread_pool"];
 
+/// How long the tests of one program may take, in seconds: more than any of them waits by itself.
+const TIMEOUT: &str = "100";
+
 /// What the tests say of a crate.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Report {
@@ -54,7 +57,7 @@ pub(crate) fn check(root: &Path, dir: &str, asked: Option<&str>) -> Outcome {
             ));
     }
     set_chapter(&dir, chapter(&dir)?.max(current + 1)).map_err(|error| error.to_string())?;
-    Ok(text + &format!("{same}\nChapter {current} is done."))
+    Ok(text + &format!("{same}\nChapter {current} is done; the next one is {}.", current + 1))
 }
 
 /// The tests of a chapter that fail on a crate that is further than its end. What the command line of
@@ -145,13 +148,7 @@ impl Package {
         let mut report = Report::default();
         let is_test = |path: &&PathBuf| path.parent().is_some_and(|dir| dir.ends_with("deps"));
         for program in compiled.programs.iter().filter(is_test) {
-            let output = Command::new(program).current_dir(&self.dir).output();
-            let output = output.map_err(|error| error.to_string())?;
-            report.hear(&String::from_utf8_lossy(&output.stdout));
-            if !output.status.success() && report.failure.is_none() {
-                let words = String::from_utf8_lossy(&output.stderr);
-                report.failure = Some(format!("A test ended the whole process:\n{words}"));
-            }
+            report.run(program, &self.dir).map_err(|error| error.to_string())?;
         }
         Ok(Ok(report))
     }
@@ -196,6 +193,27 @@ fn exercises(root: &Path, of: &Path) -> Option<String> {
 }
 
 impl Report {
+    /// Runs a program of tests. A test that waits for ever fails, and so does one that ends all of them.
+    fn run(&mut self, program: &Path, dir: &Path) -> io::Result<()> {
+        let mut command = Command::new(program);
+        command.current_dir(dir);
+        let list = command.arg("--list").output()?;
+        let mut tests = Command::new("timeout");
+        tests.args(["--kill-after=1", TIMEOUT]).arg(program).current_dir(dir);
+        let output = tests.output()?;
+        self.hear(&String::from_utf8_lossy(&output.stdout));
+        for name in String::from_utf8_lossy(&list.stdout).lines() {
+            let Some(name) = name.strip_suffix(": test") else { continue };
+            if !self.results.contains_key(name) {
+                self.results.insert(name.to_owned(), false);
+                let words = String::from_utf8_lossy(&output.stderr);
+                let said = format!("{name} didn't come to an end. What was said last:\n{words}");
+                self.failure.get_or_insert(said);
+            }
+        }
+        Ok(())
+    }
+
     /// Takes what a test program prints.
     fn hear(&mut self, output: &str) {
         for line in output.lines() {
