@@ -38,6 +38,21 @@ fn what_is_written_in_the_course_of_a_sync_is_safe_only_after_the_next_one() {
 }
 
 #[test]
+fn a_compaction_that_drops_an_old_value_makes_the_new_one_safe_before() {
+    let disk = SimulatedDisk::new();
+    let store = open_os(&disk).unwrap();
+    store.set("k".into(), "old".into()).unwrap();
+    store.0.writer.seal().unwrap();
+    // It is in the segment that is written to, which this compaction leaves alone.
+    store.set("k".into(), "new".into()).unwrap();
+    store.0.compactor.run(false).unwrap();
+    for seed in 0..100 {
+        let image = disk.after_power_loss(disk.changes(), &mut StdRng::seed_from_u64(seed));
+        assert_eq!(open_os(&image).unwrap().get("k".into()).unwrap().unwrap(), "new");
+    }
+}
+
+#[test]
 fn a_record_behind_a_torn_one_does_not_come_back() {
     let disk = SimulatedDisk::new();
     let store = open(&disk).unwrap();
