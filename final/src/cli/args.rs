@@ -291,7 +291,8 @@ struct LimitArgs {
     /// How long a connection may be idle; for ever by default
     #[structopt(long, value_name = "SECONDS", parse(try_from_str = numbers::time))]
     idle_timeout: Option<Duration>,
-    /// How long a client whose machine is gone without a word keeps its place; 300 by default
+    /// How long a client whose machine is gone without a word keeps its place, or the answer timeout if
+    /// that is longer; 300 by default
     #[structopt(long, value_name = "SECONDS", parse(try_from_str = numbers::time))]
     keepalive: Option<Duration>,
 }
