@@ -60,7 +60,7 @@ impl EngineKind {
 #[derive(Debug)]
 pub(crate) struct DataDir {
     path: PathBuf,
-    dir: File,
+    pub(crate) dir: File,
     was_made: bool,
     engine: EngineKind,
     opener: Opener,
@@ -137,11 +137,6 @@ impl DataDir {
 
     fn marker(&self) -> MutexGuard<'_, Option<File>> {
         self.marker.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The open directory.
-    pub(crate) fn dir(&self) -> &File {
-        &self.dir
     }
 
     /// Opens a file in it.

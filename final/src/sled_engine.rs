@@ -48,7 +48,7 @@ impl SledKvsEngine {
         let is_new = dir.id("sled").is_err();
         // It keeps the path and opens some of its files by it later on. So it gets one that leads to
         // this very directory, for as long as that is open.
-        let path = format!("/proc/self/fd/{}/sled", dir.dir().as_raw_fd());
+        let path = format!("/proc/self/fd/{}/sled", dir.dir.as_raw_fd());
         let db = sled::open(path).map_err(engine_error)?;
         let log = dir.id(LOG).map_err(KvsError::at(&dir.path().join(LOG)))?;
         if is_new {

@@ -1,7 +1,5 @@
 use super::pipeline::{Answer, Pipeline, Slot, lock};
-use crate::protocol::Request;
 use crate::{KvsError, Result};
-use std::sync::Arc;
 
 /// A pipeline to the server, until the first error on it. Then it is closed, for good: the next answer
 /// could be that of another request. What is left is the reason.
@@ -10,16 +8,6 @@ pub(super) struct Connection(std::result::Result<Pipeline, String>);
 impl Connection {
     pub(super) fn new(pipeline: Pipeline) -> Connection {
         Connection(Ok(pipeline))
-    }
-
-    /// Sends a request, now or with the next ones. The answer will be in the slot.
-    pub(super) fn send(&mut self, request: &Request) -> Result<Arc<Slot>> {
-        self.with(|pipeline| pipeline.send(request))
-    }
-
-    /// Sends what was not sent yet.
-    pub(super) fn flush(&mut self) -> Result<()> {
-        self.with(Pipeline::flush)
     }
 
     /// Waits for the answer that belongs into `slot`, and takes it out.
@@ -41,6 +29,7 @@ impl Connection {
         error
     }
 
+    /// Does something with the pipeline.
     pub(super) fn with<T>(&mut self, work: impl FnOnce(&mut Pipeline) -> Result<T>) -> Result<T> {
         match &mut self.0 {
             Ok(pipeline) => work(pipeline).map_err(|error| self.give_up(error)),

@@ -131,7 +131,7 @@ impl KvsClient {
     /// # Errors
     /// As [`KvsClient::submit_get`].
     pub fn flush(&mut self) -> Result<()> {
-        lock(&self.connection).flush()
+        lock(&self.connection).with(Pipeline::flush)
     }
 
     /// Whether the server has closed the connection, as far as is known here, so that what is sent now
@@ -145,7 +145,7 @@ impl KvsClient {
         request: &Request,
         meaning: fn(Option<String>) -> Result<T>,
     ) -> Result<Pending<T>> {
-        let slot = lock(&self.connection).send(request)?;
+        let slot = lock(&self.connection).with(|pipeline| pipeline.send(request))?;
         Ok(Pending { connection: Arc::clone(&self.connection), slot, meaning })
     }
 }

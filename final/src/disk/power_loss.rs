@@ -134,10 +134,10 @@ pub(super) fn replay<'a>(
                     content.grow(*file, *offset + bytes.len() as u64);
                 }
             }
-            Change::SetLen { file, .. } if !keep.whole(number, *file) => {}
+            Change::SetLen { file, .. } if !keep.keeps(keep.is_synced(number, *file)) => {}
             // A rename is one step: both names or none.
             Change::Name { name, .. } | Change::Rename { to: name, .. }
-                if !keep.name(number, name) => {}
+                if !keep.keeps(keep.is_named(number, name)) => {}
             change => content.apply(change),
         }
     }
@@ -182,8 +182,9 @@ impl<'a> Keep<'a> {
         }
     }
 
-    fn whole(&mut self, number: usize, file: FileId) -> bool {
-        self.choose(self.is_synced(number, file), 2) == 0
+    /// Whether a change that is made as a whole or not at all is there.
+    fn keeps(&mut self, is_durable: bool) -> bool {
+        self.choose(is_durable, 2) == 0
     }
 
     /// What of a write of `len` bytes is there: all, nothing, the length alone, a beginning, or all but
@@ -200,10 +201,6 @@ impl<'a> Keep<'a> {
             }
         };
         Parts { start, end, grows }
-    }
-
-    fn name(&mut self, number: usize, name: &Name) -> bool {
-        self.choose(self.is_named(number, name), 2) == 0
     }
 }
 
