@@ -1,20 +1,20 @@
 //! The client, against a real server and against servers that misbehave.
 
 use kvs_final::{KvsClient, KvsClientOptions, KvsError, Limits, Result};
+use kvs_test_kit::WATCHDOG;
 use kvs_test_kit::engines::Memory;
 use kvs_test_kit::local::Local;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-fn start() -> Local {
-    Local::start(Memory::default(), Limits::default())
-}
-
-fn connect(server: &Local) -> KvsClient {
-    KvsClient::connect(server.addr).unwrap()
+/// A server, and a client of it.
+fn start() -> (Local, KvsClient) {
+    let server = Local::start(Memory::default(), Limits::default());
+    let client = KvsClient::connect(server.addr).unwrap();
+    (server, client)
 }
 
 /// A server that treats its one client as `behave` says, and a client of it with these options.
@@ -37,13 +37,6 @@ fn impatient<T: Send + 'static>(
     behave: impl FnOnce(BufReader<TcpStream>) -> T + Send + 'static,
 ) -> (KvsClient, JoinHandle<T>) {
     misbehaving(patience(Duration::from_millis(100)), behave)
-}
-
-/// For what must end without one.
-fn patient<T: Send + 'static>(
-    behave: impl FnOnce(BufReader<TcpStream>) -> T + Send + 'static,
-) -> (KvsClient, JoinHandle<T>) {
-    misbehaving(patience(Duration::from_secs(60)), behave)
 }
 
 /// Answers the first line with these bytes, and then waits until the client has gone.
@@ -79,8 +72,7 @@ fn is_given_up<T>(mut client: KvsClient, server: JoinHandle<T>, after: &str) -> 
 
 #[test]
 fn answers_can_be_waited_for_in_any_order() {
-    let server = start();
-    let mut client = connect(&server);
+    let (_server, mut client) = start();
     let set = |n: usize| client.submit_set(format!("key{n}"), format!("value{n}")).unwrap();
     let sets: Vec<_> = (0..100).map(set).collect();
     let first = client.submit_get("key0".to_owned()).unwrap();
@@ -100,8 +92,7 @@ fn answers_can_be_waited_for_in_any_order() {
 
 #[test]
 fn a_pending_answer_outlives_its_client_and_goes_to_other_threads() {
-    let server = start();
-    let mut client = connect(&server);
+    let (_server, mut client) = start();
     client.set("key".to_owned(), "value".to_owned()).unwrap();
     let reads: Vec<_> = (0..100).map(|_| client.submit_get("key".to_owned()).unwrap()).collect();
     drop(client);
@@ -114,8 +105,8 @@ fn a_pending_answer_outlives_its_client_and_goes_to_other_threads() {
 
 #[test]
 fn requests_are_sent_by_flush_too() {
-    let server = start();
-    let (mut one, mut other) = (connect(&server), connect(&server));
+    let (server, mut one) = start();
+    let mut other = KvsClient::connect(server.addr).unwrap();
     let set = one.submit_set("key".to_owned(), "value".to_owned()).unwrap();
     one.flush().unwrap();
     while get(&mut other).unwrap().is_none() {}
@@ -126,8 +117,7 @@ fn requests_are_sent_by_flush_too() {
 /// the caller writes it.
 #[test]
 fn a_hundred_thousand_requests_under_way_do_not_stop_client_and_server() {
-    let server = start();
-    let mut client = connect(&server);
+    let (_server, mut client) = start();
     let (key, value) = ("k".repeat(200), "v".repeat(1000));
     client.set(key.clone(), value.clone()).unwrap();
     let reads: Vec<_> = (0..100_000).map(|_| client.submit_get(key.clone()).unwrap()).collect();
@@ -139,8 +129,7 @@ fn a_hundred_thousand_requests_under_way_do_not_stop_client_and_server() {
 /// Each request and each answer is more than the sockets hold.
 #[test]
 fn requests_under_way_may_be_long() {
-    let server = start();
-    let mut client = connect(&server);
+    let (_server, mut client) = start();
     let value = |n: usize| n.to_string().repeat(8 << 20);
     let mut reads = Vec::new();
     for n in 0..6 {
@@ -154,8 +143,7 @@ fn requests_under_way_may_be_long() {
 
 #[test]
 fn an_error_in_the_servers_words_is_an_answer_like_any_other() {
-    let server = start();
-    let mut client = connect(&server);
+    let (_server, mut client) = start();
     let refused = client.submit_set("k".repeat(17 << 20), "value".to_owned()).unwrap();
     let set = client.submit_set("key".to_owned(), "value".to_owned()).unwrap();
     assert!(matches!(refused.wait(), Err(KvsError::Server(message)) if message.contains("longer")));
@@ -166,7 +154,7 @@ fn an_error_in_the_servers_words_is_an_answer_like_any_other() {
 #[test]
 fn all_addresses_of_a_name_are_tried() {
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let server = start();
+    let (server, _) = start();
     let addrs = [nobody, server.addr];
     assert_eq!(get(&mut KvsClient::connect(&addrs[..]).unwrap()).unwrap(), None);
     assert!(KvsClient::connect(nobody).is_err());
@@ -177,7 +165,7 @@ fn all_addresses_of_a_name_are_tried() {
 
 #[test]
 fn the_longest_and_the_shortest_patience_are_taken_as_they_can_be() {
-    let server = start();
+    let (server, _) = start();
     let for_ever = patience(Duration::MAX).connect_timeout(Duration::MAX);
     assert_eq!(get(&mut for_ever.connect(server.addr).unwrap()).unwrap(), None);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -204,13 +192,6 @@ fn half_an_answer_is_none() {
     let nothing_more = "the server gave nothing more, after 10 bytes of an answer, within 100ms";
     assert_eq!(message, nothing_more);
     is_given_up(client, server, nothing_more);
-    let (mut client, server) = patient(|mut client| {
-        client.read_line(&mut String::new()).unwrap();
-        client.get_mut().write_all(b"{\"Ok\":\"val").unwrap();
-    });
-    let message = get(&mut client).unwrap_err().to_string();
-    assert_eq!(message, "the server closed the connection");
-    is_given_up(client, server, "closed");
 }
 
 /// The timeout is for the next byte, not for an answer.
@@ -227,9 +208,42 @@ fn an_answer_may_be_slow_as_long_as_it_comes() {
     server.join().unwrap();
 }
 
+/// Such a server gets nothing more, not even where there is time.
+#[test]
+fn what_is_no_answer_to_what_was_asked_ends_the_connection() {
+    let no_protocol = "the answer is none of a kvs server";
+    for (bytes, reason) in [
+        (&b"HTTP/1.1 200 OK\n"[..], no_protocol),
+        (b"\n", no_protocol),
+        (b"{\"Ok\":7}\n", no_protocol),
+        (b"{\"Ok\":null}x\n", no_protocol),
+        (b"{\"Maybe\":null}\n", no_protocol),
+        (b"{\"Ok\":\"\0\"}\n", no_protocol),
+        (b"{\"Ok\":\"\xff\"}\n", no_protocol),
+        (b"[[[[[[[[[[", "closed"),
+        (b"{\"Ok\":\"val", "closed"),
+        (b"{\"Ok\":null}\n{\"Ok\":\"1\"}\n", "more than it was asked"),
+    ] {
+        let (mut client, server) = misbehaving(patience(WATCHDOG), move |mut client| {
+            client.read_line(&mut String::new()).unwrap();
+            client.get_mut().write_all(bytes).unwrap();
+            client.get_mut().shutdown(Shutdown::Write).unwrap();
+            client.read_to_end(&mut Vec::new()).unwrap()
+        });
+        // An answer that is one comes before what is too much.
+        let error = get(&mut client).and_then(|_| get(&mut client)).unwrap_err();
+        assert!(matches!(error, KvsError::Protocol(_) | KvsError::Closed), "{error}");
+        assert_eq!(is_given_up(client, server, reason), 0, "{bytes:?}");
+    }
+    let (mut client, server) = misbehaving(patience(WATCHDOG), answers(b"{\"Ok\":\"value\"}\n"));
+    let set = client.set("key".to_owned(), "value".to_owned());
+    assert!(matches!(set, Err(KvsError::Protocol(_))));
+    is_given_up(client, server, "nobody asked for");
+}
+
 #[test]
 fn answers_that_came_before_the_server_went_are_taken() {
-    let (mut client, server) = patient(|mut client| {
+    let (mut client, server) = misbehaving(patience(WATCHDOG), |mut client| {
         client.read_line(&mut String::new()).unwrap();
         client.get_mut().write_all(b"{\"Ok\":\"1\"}\n{\"Err\":\"enough\"}\n").unwrap();
     });
@@ -243,46 +257,8 @@ fn answers_that_came_before_the_server_went_are_taken() {
 }
 
 #[test]
-fn an_answer_that_makes_no_sense_ends_the_connection() {
-    for garbage in [
-        "HTTP/1.1 200 OK\n",
-        "\n",
-        "{\"Ok\":7}\n",
-        "{\"Ok\":null}x\n",
-        "{\"Maybe\":null}\n",
-        "{\"Ok\":\"\u{0}\"}\n",
-        "[[[[[[[[[[",
-    ] {
-        let (mut client, server) = patient(move |mut client| {
-            client.read_line(&mut String::new()).unwrap();
-            client.get_mut().write_all(garbage.as_bytes()).unwrap();
-            client.get_mut().shutdown(std::net::Shutdown::Write).unwrap();
-            client.read_to_end(&mut Vec::new()).unwrap()
-        });
-        let error = get(&mut client).unwrap_err();
-        assert!(matches!(error, KvsError::Protocol(_) | KvsError::Closed), "{error}");
-        assert_eq!(is_given_up(client, server, ""), 0, "{garbage:?}");
-    }
-    let (mut client, server) = patient(answers(b"{\"Ok\":\"\xff\"}\n"));
-    assert!(matches!(get(&mut client), Err(KvsError::Protocol(_))));
-    is_given_up(client, server, "the answer is none of a kvs server");
-}
-
-#[test]
-fn an_answer_to_another_question_ends_the_connection() {
-    let (mut client, server) = patient(answers(b"{\"Ok\":\"value\"}\n"));
-    let set = client.set("key".to_owned(), "value".to_owned());
-    assert!(matches!(set, Err(KvsError::Protocol(_))));
-    is_given_up(client, server, "nobody asked for");
-    let (mut client, server) = patient(answers(b"{\"Ok\":\"1\"}\n{\"Ok\":\"2\"}\n"));
-    assert_eq!(get(&mut client).unwrap().unwrap(), "1");
-    assert!(matches!(get(&mut client), Err(KvsError::Protocol(_))));
-    is_given_up(client, server, "more than it was asked");
-}
-
-#[test]
 fn an_answer_that_is_too_long_costs_none_behind_it() {
-    let options = patience(Duration::from_secs(60)).max_answer(100);
+    let options = patience(WATCHDOG).max_answer(100);
     let (mut client, server) = misbehaving(options, |mut client| {
         for length in [91, 92, 1 << 20, 91] {
             client.read_line(&mut String::new()).unwrap();
@@ -310,7 +286,7 @@ fn an_answer_that_is_too_long_costs_none_behind_it() {
 fn what_a_server_may_store_can_be_read() {
     let limits = Limits { request_bytes: 100 << 20, value_bytes: 60 << 20, ..Limits::default() };
     let server = Local::start(Memory::default(), limits);
-    let mut client = connect(&server);
+    let mut client = KvsClient::connect(server.addr).unwrap();
     for value in ["v".repeat(20 << 20), "\u{1}".repeat(4 << 20)] {
         client.set("key".to_owned(), value.clone()).unwrap();
         let (long, other) =

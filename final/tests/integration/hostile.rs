@@ -153,6 +153,7 @@ fn leave_nothing(room: &str, come: impl Fn(SocketAddr, usize) + Sync) {
     let (addr, pid) = (place.server.addr, place.server.pid());
     let mut client = place.server.connect();
     assert_eq!(client.ask(&set("large", &"v".repeat(LARGE))), NOTHING);
+    until("there are two", || open_sockets(pid) == place.sockets + 1);
     let files = open_files(pid);
     let mut usage_after = |connections: usize| {
         thread::scope(|scope| {

@@ -34,6 +34,13 @@ impl Printed {
         Printed::by(command.env(injected::VARIABLE, run.fault))
     }
 
+    /// By the tests of one module, or by those of them which meet the fault.
+    fn of_module(module: &str, meet_fault: &str, at_least: u64, run: Run) -> Outcome {
+        let prefix = if run.fault.is_empty() { "" } else { meet_fault };
+        let passed = Printed::by_tests(&[module], prefix, run)?.passed();
+        Ok(vec![count(passed, "tests", at_least)])
+    }
+
     /// By all models, or by the one of that name with that fault.
     fn by_models(names: &[&str]) -> Result<Printed, String> {
         let target = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/loom");
@@ -88,13 +95,12 @@ pub(crate) fn clients(run: Run) -> Outcome {
 
 /// What five other protocols send, and what only looks like a message.
 pub(crate) fn foreign(run: Run) -> Outcome {
-    Ok(vec![count(Printed::by_tests(&["foreign"], "", run)?.passed(), "tests", 4)])
+    Printed::of_module("foreign", "", 4, run)
 }
 
 /// A client that is stopped, that is answered slowly or not at all, or whose output nobody reads.
 pub(crate) fn patience(run: Run) -> Outcome {
-    let prefix = if run.fault.is_empty() { "" } else { "time_in_which" };
-    Ok(vec![count(Printed::by_tests(&["patience"], prefix, run)?.passed(), "tests", 7)])
+    Printed::of_module("patience", "time_in_which", 7, run)
 }
 
 /// Copies of a store in use.
@@ -112,13 +118,12 @@ pub(crate) fn backup(run: Run) -> Outcome {
 }
 
 pub(crate) fn log(run: Run) -> Outcome {
-    let prefix = if run.fault.is_empty() { "" } else { "lines_that_nobody_takes" };
-    Ok(vec![count(Printed::by_tests(&["stderr"], prefix, run)?.passed(), "tests", 5)])
+    Printed::of_module("stderr", "lines_that_nobody_takes", 5, run)
 }
 
 /// Directories that were written once and are opened ever after, and ones that are refused.
 pub(crate) fn formats(run: Run) -> Outcome {
-    Ok(vec![count(Printed::by_tests(&["formats"], "", run)?.passed(), "tests", 10)])
+    Printed::of_module("formats", "", 10, run)
 }
 
 /// All models, which have to find faults of their own; one fault is not said to be one.
