@@ -105,9 +105,15 @@ impl DataDir {
             marker.read_to_string(&mut name).map_err(in_marker())?;
         }
         let named = parse_marker(&path, &name)?;
-        let found = match named {
-            None => EngineKind::of_data(&self.dir, &self.path)?,
-            named => named,
+        let data = EngineKind::of_data(&self.dir, &self.path);
+        let found = match (named, data) {
+            (None, data) => data?,
+            // A marker from elsewhere would have the one engine start empty beside the other's data.
+            (Some(named), Ok(Some(data))) if named != data => {
+                let reason = format!("it names `{named}`, but the data beside it is of `{data}`");
+                return Err(KvsError::Damaged { path, offset: 0, reason });
+            }
+            (named, _) => named,
         };
         if let Some(found) = found.filter(|found| *found != engine) {
             return Err(KvsError::WrongEngine { dir: self.path.clone(), found, asked: engine });

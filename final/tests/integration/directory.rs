@@ -173,12 +173,17 @@ fn without_a_marker_the_engine_is_the_one_whose_data_is_there() {
             }
             client.set("key".to_owned(), "value".to_owned()).unwrap();
             server.terminate();
+            let open_as_other = || match other {
+                EngineKind::Kvs => KvStore::open(&d).map(drop),
+                EngineKind::Sled => SledKvsEngine::open(&d).map(drop),
+            };
+            // Nor does a marker from elsewhere let the other engine begin beside it.
+            fs::write(d.join("engine"), other.to_string()).unwrap();
+            let refused = open_as_other();
+            assert!(matches!(refused, Err(KvsError::Damaged { .. })), "{refused:?}");
             for lost in [fs::remove_file, |marker| fs::write(marker, "")] {
                 lost(d.join("engine")).unwrap();
-                let refused = match other {
-                    EngineKind::Kvs => KvStore::open(&d).map(drop),
-                    EngineKind::Sled => SledKvsEngine::open(&d).map(drop),
-                };
+                let refused = open_as_other();
                 assert!(matches!(refused, Err(KvsError::WrongEngine { .. })), "{refused:?}");
             }
         }
