@@ -161,6 +161,7 @@ fn leave_nothing(room: &str, come: impl Fn(SocketAddr, usize) + Sync) {
     });
     assert_eq!(client.ask(&set("large", &"v".repeat(LARGE))), NOTHING);
     until("there are two", || open_sockets(pid) == place.sockets + 1);
+    // With one perhaps that the store opens for a moment.
     let files = open_files(pid);
     let mut usage_after = |connections: usize| {
         thread::scope(|scope| {
@@ -173,7 +174,7 @@ fn leave_nothing(room: &str, come: impl Fn(SocketAddr, usize) + Sync) {
         // All that came before it have been taken in, or refused, when this one is.
         Raw::connect(addr).try_ask(GET);
         until("they are forgotten", || stat(&mut client, "connections") == 2);
-        until("their descriptors are closed", || open_files(pid) == files);
+        until("their descriptors are closed", || open_files(pid) <= files);
         (threads(pid), resident(pid))
     };
     let connections = pick(200, 2_000);
