@@ -53,6 +53,7 @@ mod timeouts;
 mod whereabouts;
 
 use kvs_test_kit::Server;
+use kvs_test_kit::process::with_signals;
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
@@ -68,7 +69,7 @@ fn kvs(args: &[&str]) -> assert_cmd::Command {
 
 /// The program `kvs` with these arguments, running, with pipes to all that it reads and writes.
 fn spawn(args: &[&str], server: SocketAddr) -> Child {
-    let mut command = Command::new(KVS);
+    let mut command = with_signals(KVS);
     command.args(args).args(["--addr", &server.to_string()]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }

@@ -28,7 +28,7 @@ pub(crate) fn reads_later(server: &Server) -> Raw {
     let mut client = server.connect();
     set_socket_recv_buffer_size(client.stream(), 64 << 10).unwrap();
     client.send_line(GET_LARGE);
-    client.stream().peek(&mut [0]).unwrap();
+    client.wait_for_more();
     client
 }
 

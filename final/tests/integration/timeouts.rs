@@ -97,7 +97,7 @@ fn ask<const N: usize>(clients: [Raw; N], times: usize) -> [Raw; N] {
     let gets = format!("{GET}\n").repeat(times);
     let clients = clients.map(|client| send(client, &gets));
     for client in &clients {
-        client.stream().peek(&mut [0]).unwrap();
+        client.wait_for_more();
     }
     clients
 }

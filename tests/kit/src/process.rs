@@ -135,3 +135,11 @@ pub fn raise_open_files() -> u64 {
     setrlimit(Resource::Nofile, limit).unwrap();
     limit.maximum.unwrap_or(u64::MAX)
 }
+
+/// A program that a signal can end, wherever the test was started: a shell's job in the background
+/// ignores SIGINT, and what it starts inherits that.
+pub fn with_signals(program: &str) -> Command {
+    let mut command = Command::new("env");
+    command.args(["--default-signal=INT,HUP", program]);
+    command
+}

@@ -56,6 +56,12 @@ impl Raw {
         self.line()
     }
 
+    /// Waits until there is something to read. A signal that another test has caused doesn't end that.
+    pub fn wait_for_more(&self) {
+        let peek = || self.stream().peek(&mut [0]);
+        while peek().is_err_and(|error| error.kind() == ErrorKind::Interrupted) {}
+    }
+
     /// Whether there is something to read, without waiting for it.
     pub fn has_answer(&self) -> bool {
         self.stream().set_nonblocking(true).unwrap();

@@ -1,12 +1,12 @@
 //! A server that is told to stop while its clients have many requests under way.
 
+use crate::process::with_signals;
 use crate::requests::{GET_LARGE, NOTHING, set};
 use crate::server::in_memory;
 use crate::{Server, WATCHDOG};
 use kvs_final::{KvStore, KvsEngine};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Shutdown, TcpStream};
-use std::process::Command;
 use std::sync::mpsc::{self, Sender};
 use std::thread;
 use tempfile::TempDir;
@@ -16,7 +16,7 @@ const LEVELS: [&str; 3] = ["always", "interval=5", "os"];
 
 /// The program `kvs` as a server with these options and a large value of so many bytes.
 pub fn with_large_value(kvs: &str, length: usize, options: &[&str], dir: &TempDir) -> Server {
-    let mut command = Command::new(kvs);
+    let mut command = with_signals(kvs);
     command.args(["server", "--threads", "2"]).args(options);
     let server = Server::start(&mut command, dir.path()).unwrap();
     assert_eq!(server.connect().ask(&set("large", &"v".repeat(length))), NOTHING);
