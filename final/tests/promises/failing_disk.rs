@@ -126,8 +126,8 @@ fn fail_a_rename() -> result::Result<Met, String> {
     let dir = TempDir::new().unwrap();
     // An open after a kill renames nothing.
     kvs_server(&[], dir.path()).kill();
-    let inject = "inject=rename:error=ENOSPC:when=1";
-    let strace = ["-o", "/dev/null", "-e", "trace=rename", "-e", inject];
+    let inject = "inject=renameat,renameat2:error=ENOSPC:when=1";
+    let strace = ["-o", "/dev/null", "-e", "trace=renameat,renameat2", "-e", inject];
     let server = under_strace(&strace, &["--durability", "os"], dir.path())?;
     let mut client = KvsClient::connect(server.addr).unwrap();
     let (mut met, value) = (Met::default(), "v".repeat(900 << 10));
