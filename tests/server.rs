@@ -1,6 +1,7 @@
 //! What a server does with good, bad and strange clients, in the stage that the feature picks.
 
 use kvs_test_kit::Server;
+use kvs_test_kit::process::with_signals;
 use kvs_test_kit::requests::{FOUND, GET, NOTHING, SET};
 #[cfg(all(target_os = "linux", not(stage = "final")))]
 use kvs_test_kit::{
@@ -8,11 +9,10 @@ use kvs_test_kit::{
     until,
 };
 use std::net::Shutdown;
-use std::process::Command;
 use tempfile::TempDir;
 
 fn start(dir: &TempDir) -> Server {
-    Server::start(&mut Command::new(env!("CARGO_BIN_EXE_kvs-server")), dir.path()).unwrap()
+    Server::start(&mut with_signals(env!("CARGO_BIN_EXE_kvs-server")), dir.path()).unwrap()
 }
 
 const REMOVE: &str = r#"{"Remove":{"key":"k"}}"#;
