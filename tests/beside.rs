@@ -5,8 +5,8 @@ use kvs::{KvStore, KvsEngine};
 use kvs_common::sync_points::{Point, install};
 use kvs_test_kit::{WATCHDOG, comes_to_an_end};
 use std::cell::RefCell;
+use std::sync::Once;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Once};
 use std::thread;
 use tempfile::TempDir;
 
@@ -73,7 +73,7 @@ fn a_get_passes_a_set() {
 #[test]
 fn a_get_passes_a_compaction() {
     let (store, same, _dir) = store();
-    let stats = Arc::new(store.clone());
+    let stats = store.clone();
     let compact = move || {
         let value = "v".repeat(1 << 16);
         (0..40).for_each(|_| store.set("other".to_owned(), value.clone()).unwrap());
