@@ -113,6 +113,9 @@ fn derive(tree: &mut Tree) -> Vec<Problem> {
         problems.extend(excerpts::sync(tree, text));
         problems.extend(tables::sync(tree, text, &tables));
         problems.extend(numbers::sync(tree, text));
+        let [in_chapters, elsewhere] = numbers::bounds(text, &tree.read(text).unwrap_or_default());
+        problems.extend(in_chapters);
+        elsewhere.iter().for_each(|sentence| println!("{sentence}"));
     }
     problems
 }

@@ -15,6 +15,7 @@
 //! writes a new sentence writes `?`, `? ms`, `? %` or `? (?)`.
 
 use crate::problem::Problem;
+use crate::text::prose;
 use crate::tree::Tree;
 use kvs_bench_kit::markdown::thousands;
 use kvs_bench_kit::record::{Rounds, Unit};
@@ -37,6 +38,9 @@ const UNITS: [(&str, f64, Unit); 8] = [
     ("%", 0.01, Unit::One),
 ];
 
+/// Words that make a bound of a number.
+const BOUNDS: [&str; 5] = ["more than", "less than", "fewer than", "at least", "at most"];
+
 /// A figure as each round has it, in base units.
 type Measured = (Vec<f64>, Unit);
 
@@ -53,6 +57,40 @@ pub(crate) fn sync(tree: &mut Tree, file: &str) -> Vec<Problem> {
         };
         rewrite(file, text, &mut pick)
     })
+}
+
+/// The sentences that state a measured number as a bound, where its range would say more: those of
+/// chapters 0 to 7, and those elsewhere. Measured is what a directive names, and what has a unit.
+pub(crate) fn bounds(file: &str, text: &str) -> [Vec<Problem>; 2] {
+    let (mut found, mut part) = ([Vec::new(), Vec::new()], 1);
+    let lines: Vec<_> = prose(text).collect();
+    for lines in lines.split(|(.., line)| line.is_empty() || line.starts_with('|')) {
+        let Some(&(at, _, first)) = lines.first() else { continue };
+        part = match first.get(..5) {
+            Some("## 0.") => 0,
+            Some("## 8.") => 1,
+            _ => part,
+        };
+        let mut lines = lines.iter().map(|(.., line)| *line);
+        let paragraph: Vec<&str> = lines.by_ref().take_while(|line| *line != BEGIN).collect();
+        let marked: Vec<&str> = lines.filter_map(|line| Some(line.split_once(" = ")?.0)).collect();
+        let sentences = paragraph.join(" ").replace(". ", ".\n").replace(": ", ":\n");
+        let is_bound = |sentence: &&str| {
+            let words: Vec<&str> = sentence.split(' ').collect();
+            let has_unit = |pair: &[&str]| {
+                let unit = pair[1].trim_end_matches(|c: char| c.is_ascii_punctuation() && c != '%');
+                let is_unit = unit == "times" || UNITS.iter().any(|(name, ..)| *name == unit);
+                is_unit && pair[0].contains(|c: char| c.is_ascii_digit())
+            };
+            BOUNDS.iter().any(|bound| sentence.to_lowercase().contains(bound))
+                && (words.windows(2).any(has_unit)
+                    || marked.iter().any(|number| find(sentence, number).is_some()))
+        };
+        let problem =
+            |said| Problem::new(file, at, format!("a measured number as a bound: {said}"));
+        found[part].extend(sentences.lines().filter(is_bound).map(problem));
+    }
+    found
 }
 
 /// What a record has of `read/stage-5/2/rate`: what its samples are of, and the figure.
@@ -205,6 +243,7 @@ fn digits(value: f64, places: i32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::problem::said;
 
     fn record() -> Record {
         let text = r#"{
@@ -265,6 +304,16 @@ mod tests {
         }
         assert_eq!(find("7.5", "7"), None);
         assert_eq!(find("112 ns, 12 ns.", "12 ns"), Some(8..13));
+    }
+
+    #[test]
+    fn a_measured_number_that_is_a_bound_is_noticed_and_where() {
+        let text = "## 0. A\n\nIt has at least 3 keys. In all\nless than 7. It does:\nmore than 2 ms.\n\
+            <!-- numbers\n7 = a\n-->\n\n## 8. B\n\nMore\nthan 3.5 (3–4) times, at most.\n\n3 ms, more\n";
+        let [book, rest] = bounds("t.md", text).map(said);
+        let is = |line, said| format!("t.md:{line}: a measured number as a bound: {said}");
+        assert_eq!(book, [is(3, "In all less than 7."), is(3, "more than 2 ms.")]);
+        assert_eq!(rest, [is(12, "More than 3.5 (3–4) times, at most.")]);
     }
 
     #[test]
