@@ -56,7 +56,7 @@ fn main() -> ExitCode {
                 continue;
             }
             let measured = Arc::clone(&measured);
-            let name = format!("stage_{stage}::{}_{}", expected, property.name);
+            let name = format!("stage_{stage}::{expected}_{}", property.words.replace(' ', "_"));
             trials.push(Trial::test(name, move || {
                 let found = if (property.holds)(stage) { "yes" } else { "no" };
                 measured.lock().unwrap().insert((stage, column), found);

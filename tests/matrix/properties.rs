@@ -8,9 +8,7 @@ use tempfile::TempDir;
 
 /// A column.
 pub struct Property {
-    /// As part of a test's name.
-    pub name: &'static str,
-    /// As the head of the column.
+    /// As the head of the column, and with underscores in a test's name.
     pub words: &'static str,
     /// The experiment.
     pub holds: fn(&str) -> bool,
@@ -19,47 +17,29 @@ pub struct Property {
 /// All columns, in the order in which the stages gain them.
 pub const PROPERTIES: &[Property] = &[
     Property {
-        name: "second_client_is_answered_while_the_first_one_is_idle",
         words: "a second client is answered while the first one is idle",
         holds: second_client_is_answered,
     },
+    Property { words: "threads stay bounded under 100 connections", holds: threads_stay_bounded },
     Property {
-        name: "threads_stay_bounded_under_100_connections",
-        words: "threads stay bounded under 100 connections",
-        holds: threads_stay_bounded,
-    },
-    Property {
-        name: "a_panic_costs_no_thread_and_no_other_client",
         words: "a panic in one request costs no thread and no other client",
         holds: a_panic_costs_no_thread,
     },
+    Property { words: "two slow reads overlap", holds: two_slow_reads_overlap },
     Property {
-        name: "two_slow_reads_overlap",
-        words: "two slow reads overlap",
-        holds: two_slow_reads_overlap,
-    },
-    Property {
-        name: "a_read_completes_while_a_writer_writes",
         words: "a read completes while a writer is inside its critical section",
         holds: a_read_completes_during_a_write,
     },
     Property {
-        name: "n_idle_clients_on_n_threads_leave_it_answering",
         words: "N idle clients on N threads leave the server answering",
         holds: idle_clients_leave_it_answering,
     },
     Property {
-        name: "n_waiting_writers_on_n_threads_leave_reads_answered",
         words: "N waiting writers on N threads leave reads answered",
         holds: waiting_writers_leave_reads_answered,
     },
+    Property { words: "SIGTERM stops it with exit code 0", holds: sigterm_stops_it },
     Property {
-        name: "sigterm_stops_it_with_exit_code_0",
-        words: "SIGTERM stops it with exit code 0",
-        holds: sigterm_stops_it,
-    },
-    Property {
-        name: "a_torn_tail_of_the_log_is_cut",
         words: "a torn tail of the log is cut when it is opened",
         holds: a_torn_tail_is_cut,
     },

@@ -6,7 +6,7 @@ use crate::text::rewrite;
 use crate::tree::Tree;
 use kvs_bench_kit::{derived, markdown};
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 /// All tables, by their names.
 ///
@@ -21,7 +21,27 @@ pub(crate) fn tables(tree: &Tree) -> Result<BTreeMap<String, String>, Problem> {
         let promises = serde_json::from_str(&promises).map_err(|error| wrong(&error))?;
         tables.insert("promises".to_owned(), promise_table(&promises));
     }
+    if let (Ok(rows), Ok(properties)) = (tree.read(MATRIX), tree.read(PROPERTIES)) {
+        tables.insert("matrix".to_owned(), matrix(&rows, &properties));
+    }
     Ok(tables)
+}
+
+/// What the matrix of the tests expects, a row for each property.
+fn matrix(rows: &str, properties: &str) -> String {
+    let row = |line: &str| {
+        let row = line.trim().strip_prefix("(\"")?.strip_suffix("\"),")?.split_once("\", \"")?;
+        Some((row.0.to_owned(), row.1.split_whitespace().map(str::to_owned).collect()))
+    };
+    let (stages, mut rows): (Vec<String>, Vec<VecDeque<String>>) =
+        rows.lines().filter_map(row).unzip();
+    let quoted = |line: &str| Some(line.split_once("words: \"")?.1.split('"').next()?.to_owned());
+    let mut table = format!("| | {} |\n|---|{}\n", stages.join(" | "), "---|".repeat(stages.len()));
+    for words in properties.lines().filter_map(quoted) {
+        let cells: Vec<String> = rows.iter_mut().filter_map(VecDeque::pop_front).collect();
+        table += &format!("| {words} | {} |\n", cells.join(" | "));
+    }
+    table
 }
 
 /// Writes the tables of a text.
@@ -48,6 +68,8 @@ pub(crate) fn figures(tree: &mut Tree) -> Vec<Problem> {
 }
 
 const PROMISES: &str = "benches/results/promises.json";
+const MATRIX: &str = "tests/matrix/main.rs";
+const PROPERTIES: &str = "tests/matrix/properties.rs";
 
 /// A run in which all promises were kept.
 #[derive(Deserialize)]
