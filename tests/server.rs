@@ -2,7 +2,7 @@
 
 use kvs_test_kit::Server;
 use kvs_test_kit::process::with_signals;
-use kvs_test_kit::requests::{FOUND, GET, NOTHING, SET};
+use kvs_test_kit::raw::{FOUND, GET, NOTHING, SET};
 #[cfg(all(target_os = "linux", not(stage = "final")))]
 use kvs_test_kit::{
     process::{limit_open_files, tasks},

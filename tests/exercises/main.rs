@@ -12,7 +12,13 @@ use shared_queue as stage_4;
 use threaded_server as stage_3;
 
 mod bounded_pool;
-mod checks;
+/// Tests that know of an answer only what the walkthrough says of it.
+mod checks {
+    mod bounded_pool;
+    mod condvar_queue;
+    mod connection_limit;
+    mod sharded_store;
+}
 mod condvar_queue;
 mod connection_limit;
 mod counting_pool;

@@ -2,7 +2,7 @@
 
 use crate::stage_process::Stage;
 use kvs_test_kit::Raw;
-use kvs_test_kit::requests::{FOUND, GET, NOTHING, SET};
+use kvs_test_kit::raw::{FOUND, GET, NOTHING, SET};
 use std::fs;
 use tempfile::TempDir;
 

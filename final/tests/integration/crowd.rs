@@ -2,12 +2,11 @@
 //! that behave are served, by a server that needs no thread and hardly any memory for the others.
 
 use crate::kvs_server;
-use kvs_test_kit::active::Active;
-use kvs_test_kit::injected::is_injected;
+use kvs_test_kit::clients::Active;
+use kvs_test_kit::environment::{is_injected, pick};
 use kvs_test_kit::local::stat;
 use kvs_test_kit::process::{open_sockets, raise_open_files, resident, threads_called};
-use kvs_test_kit::requests::{FOUND, GET, GET_LARGE, NOTHING, SET, set};
-use kvs_test_kit::size::pick;
+use kvs_test_kit::raw::{FOUND, GET, GET_LARGE, NOTHING, SET, set};
 use kvs_test_kit::{Raw, Server, until};
 use rustix::net::sockopt::set_socket_recv_buffer_size;
 use std::io::Write;

@@ -3,10 +3,9 @@
 
 use kvs_final::disk::{Fault, SimulatedDisk};
 use kvs_final::{Durability, KvStore, KvStoreOptions, KvsEngine, KvsError, check, salvage};
-use kvs_test_kit::simulated::damage::{Damage, is_noticed, store};
-use kvs_test_kit::simulated::salvage::{overwritten, salvaged, without};
+use kvs_test_kit::environment::pick;
+use kvs_test_kit::simulated::damage::{Damage, is_noticed, overwritten, salvaged, store, without};
 use kvs_test_kit::simulated::workload::{DIR, Model, is_damaged, key, open, open_os};
-use kvs_test_kit::size::pick;
 use std::io::ErrorKind;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -3,10 +3,9 @@
 
 use crate::{KVS, kvs, kvs_server, new_kvs_server};
 use kvs_final::{Durability, KvStore, KvStoreOptions, KvsEngine, KvsError, SledKvsEngine};
+use kvs_test_kit::environment::{is_injected, pick};
 use kvs_test_kit::files::content;
-use kvs_test_kit::injected::is_injected;
-use kvs_test_kit::requests::set;
-use kvs_test_kit::size::pick;
+use kvs_test_kit::raw::set;
 use kvs_test_kit::wait::until;
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::{contains, is_empty};

@@ -5,9 +5,9 @@ use kvs_final::thread_pool::ThreadPool;
 use kvs_final::{KvsEngine, Limits};
 use kvs_test_kit::Raw;
 use kvs_test_kit::engines::Memory;
-use kvs_test_kit::injected::is_injected;
+use kvs_test_kit::environment::is_injected;
 use kvs_test_kit::local::Local;
-use kvs_test_kit::requests::{FOUND, GET};
+use kvs_test_kit::raw::{FOUND, GET};
 use std::io::Write;
 
 /// What somebody wants the server to execute.

@@ -1,5 +1,5 @@
 //! Directories as they were written when the format was made, which every version from then on has to
-//! open; and directories that are not to be opened. What is in `golden` is never written anew: a store
+//! open; and directories that are not to be opened. What is in `golden.tar` is never written anew: a store
 //! that was closed in good order, and one whose process was killed and whose tail was torn.
 //!
 //! Whoever only reads a store needs no leave to write, changes nothing, and is in nobody's way who reads
@@ -11,24 +11,27 @@ use kvs_final::{
     Durability, EngineKind, KvStore, KvStoreOptions, KvsEngine, KvsError, SledKvsEngine, check,
 };
 use kvs_test_kit::Server;
-use kvs_test_kit::files::{content, copy_dir};
-use kvs_test_kit::injected::is_injected;
+use kvs_test_kit::environment::is_injected;
+use kvs_test_kit::files::content;
 use predicates::str::contains;
 use rustix::process::geteuid;
-use std::fs::{self, Permissions};
+use std::fs::{self, File, Permissions};
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
 
-fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
+const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden.tar");
+
+fn tar(args: &[&str], dir: &Path) {
+    assert!(Command::new("tar").arg("-C").arg(dir).args(args).status().unwrap().success());
 }
 
-/// A copy to open.
-fn copy(name: &str) -> TempDir {
+/// One of them, to open.
+fn golden(name: &str) -> TempDir {
     let dir = TempDir::new().unwrap();
-    copy_dir(&golden(name), dir.path());
+    tar(&["-xf", GOLDEN, "--strip-components=1", name], dir.path());
     if is_injected("a golden file that is not as it was") {
         let path = segments(dir.path()).remove(0);
         let mut bytes = fs::read(&path).unwrap();
@@ -77,25 +80,19 @@ fn options() -> KvStoreOptions {
     KvStoreOptions::new().durability(Durability::Os).segment_bytes(1_000).background(false)
 }
 
-/// How `golden` was made: `cargo test -p final --test integration formats:: -- --ignored`.
+/// How `golden.tar` was made: `cargo test -p final --test integration formats:: -- --ignored`.
 #[test]
 #[ignore = "for a new format only; what is there is never written anew"]
 fn make_golden_directories() {
-    for name in ["closed", "killed"] {
-        let place = TempDir::new().unwrap();
-        let store = options().open(place.path()).unwrap();
-        write(&store);
-        let open = (name == "killed").then(|| store.clone());
-        drop(store);
-        copy_dir(place.path(), &golden(name));
-        if open.is_some() {
-            let mut segments: Vec<PathBuf> = segments(&golden(name));
-            let newest = segments.pop().unwrap();
-            let mut bytes = fs::read(&newest).unwrap();
-            bytes.extend(b"\x01\x02\x03 a torn tail");
-            fs::write(newest, bytes).unwrap();
-        }
-    }
+    let place = TempDir::new().unwrap();
+    let [closed, killed] = ["closed", "killed"].map(|name| place.path().join(name));
+    write(&options().open(&closed).unwrap());
+    let store = options().open(&killed).unwrap();
+    write(&store);
+    let newest = segments(&killed).pop().unwrap();
+    let newest = File::options().append(true).open(newest);
+    newest.unwrap().write_all(b"\x01\x02\x03 a torn tail").unwrap();
+    tar(&["-cf", GOLDEN, "--sort=name", "closed", "killed"], place.path());
 }
 
 /// By their numbers.
@@ -108,7 +105,7 @@ fn segments(dir: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn a_golden_directory_that_was_closed_is_opened() {
-    let dir = copy("closed");
+    let dir = golden("closed");
     // What is none of the store's is left alone.
     let notes = dir.path().join("notes.txt");
     fs::write(&notes, "mine").unwrap();
@@ -125,7 +122,7 @@ fn a_golden_directory_that_was_closed_is_opened() {
 
 #[test]
 fn a_golden_directory_whose_tail_is_torn_is_cut_and_opened() {
-    let dir = copy("killed");
+    let dir = golden("killed");
     let report = check(&RealDisk, dir.path()).unwrap();
     assert!(report.segments > 3 && report.keys == 26 && report.torn_bytes == 15, "{report:?}");
     for _ in 0..2 {
@@ -140,7 +137,7 @@ fn a_golden_directory_is_what_is_written_today() {
     let store = options().open(today.path()).unwrap();
     write(&store);
     drop(store);
-    for path in segments(&golden("closed")) {
+    for path in segments(golden("closed").path()) {
         let written = fs::read(today.path().join(path.file_name().unwrap())).unwrap();
         assert_eq!(written, fs::read(&path).unwrap(), "{}", path.display());
     }
@@ -156,7 +153,7 @@ fn is_refused(dir: &Path, name: &str, message: &str) {
 
 #[test]
 fn a_later_manifest_is_refused_by_name() {
-    let dir = copy("closed");
+    let dir = golden("closed");
     let path = dir.path().join("MANIFEST");
     let text = fs::read_to_string(&path).unwrap();
     let (body, _) = text.split_once("crc ").unwrap();
@@ -168,7 +165,7 @@ fn a_later_manifest_is_refused_by_name() {
 
 #[test]
 fn a_later_segment_is_refused_by_name() {
-    let dir = copy("closed");
+    let dir = golden("closed");
     let path = segments(dir.path()).remove(0);
     let mut bytes = fs::read(&path).unwrap();
     bytes[4] = later();
@@ -191,7 +188,7 @@ fn a_foreign_file_is_refused_by_name() {
         fs::write(dir.path().join(name), text).unwrap();
         is_refused(dir.path(), name, message);
     }
-    let dir = copy("closed");
+    let dir = golden("closed");
     let path = segments(dir.path()).remove(0);
     fs::write(&path, "no segment, but as long as the header of one").unwrap();
     is_refused(dir.path(), path.file_name().unwrap().to_str().unwrap(), "header");
@@ -207,7 +204,7 @@ fn the_other_engines_directory_is_refused_by_name() {
         }
         other => panic!("{other}"),
     }
-    let kvs = copy("closed");
+    let kvs = golden("closed");
     let error = SledKvsEngine::open(kvs.path()).map(drop).unwrap_err().to_string();
     assert!(error.contains("holds data of the engine `kvs`, not of `sled`"), "{error}");
     holds_what_is_expected(&KvStore::open(kvs.path()).unwrap());
@@ -232,7 +229,7 @@ fn a_store_is_checked_where_nothing_can_be_written_and_nothing_is_copied_for_it(
         eprintln!("skipped: to mount something takes root");
         return;
     }
-    let (dir, place) = (copy("closed"), TempDir::new().unwrap());
+    let (dir, place) = (golden("closed"), TempDir::new().unwrap());
     // With mounts of its own, which end with it.
     let mut script = assert_cmd::Command::new("unshare");
     script.args(["--mount", "sh", "-ec", MOUNTS, KVS]).args([dir.path(), place.path()]);
@@ -244,7 +241,7 @@ fn a_store_is_checked_where_nothing_can_be_written_and_nothing_is_copied_for_it(
 
 #[test]
 fn a_start_needs_no_leave_to_write_to_what_is_sealed() {
-    let dir = copy("closed");
+    let dir = golden("closed");
     let mut segments = segments(dir.path());
     let newest = segments.pop().unwrap();
     assert!(segments.len() > 2);
@@ -268,7 +265,7 @@ fn a_start_needs_no_leave_to_write_to_what_is_sealed() {
 
 #[test]
 fn checks_run_beside_each_other_and_not_beside_an_owner() {
-    let dir = copy("closed");
+    let dir = golden("closed");
     let reads = RealDisk.claim(dir.path(), Access::Read).unwrap();
     let check = || kvs(&["check"]).arg(dir.path()).assert();
     check().success().stdout(contains("26 keys"));

@@ -2,13 +2,11 @@
 //! and what thousands of clients leave in a server and in its log: nothing, and few lines.
 
 use crate::{limited, new_kvs_server};
-use kvs_test_kit::active::Active;
-use kvs_test_kit::injected::is_injected;
+use kvs_test_kit::clients::{Active, LARGE, Visit};
+use kvs_test_kit::environment::{is_injected, pick};
 use kvs_test_kit::local::stat;
 use kvs_test_kit::process::{open_files, open_sockets, peak_resident, resident, threads};
-use kvs_test_kit::requests::{FOUND, GET, NOTHING, SET, set};
-use kvs_test_kit::size::pick;
-use kvs_test_kit::visits::{LARGE, Visit};
+use kvs_test_kit::raw::{FOUND, GET, NOTHING, SET, set};
 use kvs_test_kit::{Raw, Server, until};
 use std::net::SocketAddr;
 use std::thread;

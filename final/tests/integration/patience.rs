@@ -3,7 +3,7 @@
 
 use crate::{KVS, new_kvs_server, spawn};
 use kvs_final::KvsClient;
-use kvs_test_kit::injected::is_injected;
+use kvs_test_kit::environment::is_injected;
 use kvs_test_kit::process::{is_connecting, peak_resident, signal, tasks};
 use kvs_test_kit::wait::settle;
 use kvs_test_kit::{Raw, Server, until};

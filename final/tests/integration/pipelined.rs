@@ -4,7 +4,7 @@ use kvs_final::thread_pool::ThreadPool;
 use kvs_final::{Durability, KvStoreOptions, Limits};
 use kvs_test_kit::engines::Deferred;
 use kvs_test_kit::local::{Local, stat};
-use kvs_test_kit::requests::{GET, NOTHING, found, get, remove, set};
+use kvs_test_kit::raw::{GET, NOTHING, found, get, remove, set};
 use kvs_test_kit::{Raw, until};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};

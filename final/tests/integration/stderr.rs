@@ -3,9 +3,9 @@
 use crate::stopping::reads_later;
 use crate::{KVS, new_kvs_server};
 use kvs_final::{KvStore, KvsClient, KvsEngine};
-use kvs_test_kit::injected::is_injected;
+use kvs_test_kit::environment::is_injected;
 use kvs_test_kit::local::nobody_listens;
-use kvs_test_kit::requests::{GET, NOTHING, SET};
+use kvs_test_kit::raw::{GET, NOTHING, SET};
 use kvs_test_kit::{Raw, Server, until};
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};

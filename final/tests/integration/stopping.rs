@@ -5,7 +5,7 @@ use kvs_final::Limits;
 use kvs_final::thread_pool::{SharedQueueThreadPool, ThreadPool};
 use kvs_test_kit::engines::{Deferred, gated};
 use kvs_test_kit::local::{Local, nobody_listens, stat};
-use kvs_test_kit::requests::{GET_LARGE, NOTHING, SET, set};
+use kvs_test_kit::raw::{GET_LARGE, NOTHING, SET, set};
 use kvs_test_kit::sigterm::{sigterm_under_load, with_large_value};
 use kvs_test_kit::{Raw, Server, until};
 use rustix::net::sockopt::set_socket_recv_buffer_size;

@@ -4,11 +4,11 @@
 use crate::{kvs_server, new_kvs_server};
 use kvs_final::thread_pool::{SharedQueueThreadPool, ThreadPool};
 use kvs_final::{KvsEngine, Limits};
+use kvs_test_kit::clients::Flood;
 use kvs_test_kit::engines::{Deferred, Gate, Memory, gated, played, reads};
-use kvs_test_kit::flood::Flood;
 use kvs_test_kit::local::{Local, nobody_listens, stat};
 use kvs_test_kit::process::cpu_time;
-use kvs_test_kit::requests::{GET, NOTHING, found, set};
+use kvs_test_kit::raw::{GET, NOTHING, found, set};
 use kvs_test_kit::{Raw, Server, until};
 use rustix::net::sockopt::set_socket_recv_buffer_size;
 use std::io::Read;

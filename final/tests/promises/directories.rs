@@ -8,7 +8,7 @@ use kvs_final::{Durability, KvStore, KvStoreOptions, KvsClient, KvsEngine};
 use kvs_test_kit::Server;
 use kvs_test_kit::expected::Expected;
 use kvs_test_kit::files::copy_dir;
-use kvs_test_kit::requests::{FOUND, GET, NOTHING, SET};
+use kvs_test_kit::raw::{FOUND, GET, NOTHING, SET};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::collections::{BTreeMap, HashMap};

@@ -4,8 +4,7 @@
 use super::promise::{Outcome, Run, count, for_each, sums};
 use kvs_final::Result;
 use kvs_test_kit::properties::PROPERTIES;
-use kvs_test_kit::simulated::damage::{Damage, Kind};
-use kvs_test_kit::simulated::salvage::overwritten;
+use kvs_test_kit::simulated::damage::{Damage, Kind, overwritten};
 use kvs_test_kit::simulated::{crash, faults, workload};
 use std::path::Path;
 

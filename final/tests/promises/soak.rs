@@ -4,9 +4,9 @@
 use super::promise::{Outcome, Run, count};
 use super::server::kvs_server;
 use kvs_final::{KvsClient, KvsError};
+use kvs_test_kit::clients::{LARGE, Visit};
 use kvs_test_kit::process::{open_files, resident, threads};
-use kvs_test_kit::requests::{NOTHING, set};
-use kvs_test_kit::visits::{LARGE, Visit};
+use kvs_test_kit::raw::{NOTHING, set};
 use kvs_test_kit::{Raw, Server, until};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;

@@ -2,8 +2,9 @@
 
 use super::promise::{Outcome, Run, count};
 use super::server::KVS;
+use kvs_test_kit::environment;
 use kvs_test_kit::sigterm::sigterm_under_load;
-use kvs_test_kit::{injected, size};
+
 use std::process::Command;
 
 /// What a test program printed.
@@ -30,8 +31,8 @@ impl Printed {
         command.args(["test", "--release", "--quiet", "--package", "final"]);
         command.args(["--test", "integration", "--", "--nocapture"]);
         command.args(modules.iter().map(|module| format!("{module}::{prefix}")));
-        command.env(size::VARIABLE, size::FULL);
-        Printed::by(command.env(injected::VARIABLE, run.fault))
+        command.env(environment::SIZE, environment::FULL);
+        Printed::by(command.env(environment::FAULT, run.fault))
     }
 
     /// By the tests of one module, or by those of them which meet the fault.

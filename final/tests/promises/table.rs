@@ -16,8 +16,8 @@ const UNEXPECTED: &str = "not one of";
 pub(crate) const PROMISES: &[Promise] = &[
     Promise {
         name: "crash",
-        promise: "A crash at any disk operation loses nothing that was acknowledged at level \
-                  `always`, and at the others only the last writes",
+        promise: "A store answers as a map does, and a crash at any disk operation loses nothing that \
+                  was acknowledged at level `always`, and at the others only the last writes",
         needs: &[],
         shown_by: simulated::crashes,
         faults: &[
@@ -131,7 +131,7 @@ pub(crate) const PROMISES: &[Promise] = &[
     Promise {
         name: "fuzz",
         promise: "Whatever bytes a client sends, are in a segment, or have become of a store's \
-                  files, and whatever a store is asked: it is refused, or answered as by a map",
+                  files: it is refused, or answered as by a map",
         needs: &[],
         shown_by: simulated::properties,
         faults: &[
@@ -140,7 +140,6 @@ pub(crate) const PROMISES: &[Promise] = &[
                 "how they are cut must not matter",
             ),
             ("a record's checksum that always fits", "a flipped bit is noticed"),
-            ("a disk that lies about its syncs", "whatever was acknowledged is whole"),
             ("damage with a checksum that fits", "damage has changed an answer"),
         ],
     },

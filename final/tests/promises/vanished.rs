@@ -5,7 +5,7 @@ use super::promise::{Outcome, Run, count};
 use super::server::kvs_server_at;
 use kvs_test_kit::Raw;
 use kvs_test_kit::local::stat;
-use kvs_test_kit::requests::{GET, NOTHING};
+use kvs_test_kit::raw::{GET, NOTHING};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::fs::File;
 use std::net::SocketAddr;

@@ -1,7 +1,7 @@
 //! A server that is told to stop while its clients have many requests under way.
 
 use crate::process::with_signals;
-use crate::requests::{GET_LARGE, NOTHING, set};
+use crate::raw::{GET_LARGE, NOTHING, set};
 use crate::server::in_memory;
 use crate::{Server, WATCHDOG};
 use kvs_final::{KvStore, KvsEngine};

@@ -4,7 +4,6 @@
 mod batch;
 mod compaction_due;
 mod durable;
-mod stopped;
 
 use crate::disk::SimulatedDisk;
 use crate::{Durability, KvStore, KvStoreOptions, Result};

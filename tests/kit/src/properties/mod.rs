@@ -2,7 +2,6 @@
 //! generated from a seed, and says what it came across: inputs that are all refused at once show little.
 
 pub(crate) mod directory;
-mod operations;
 mod records;
 mod requests;
 
@@ -27,7 +26,7 @@ pub struct Property {
 }
 
 /// All of them.
-pub const PROPERTIES: [Property; 4] = [
+pub const PROPERTIES: [Property; 3] = [
     Property {
         name: "requests",
         inputs: "inputs of a connection",
@@ -48,13 +47,6 @@ pub const PROPERTIES: [Property; 4] = [
         fault: "damage with a checksum that fits",
         generate: directory::generate,
         hold: directory::hold,
-    },
-    Property {
-        name: "operations",
-        inputs: "sequences of operations",
-        fault: "a disk that lies about its syncs",
-        generate: operations::generate,
-        hold: operations::hold,
     },
 ];
 

@@ -51,6 +51,7 @@ fn history(disk: &SimulatedDisk, options: &KvStoreOptions, seed: u64, always: bo
             }
         }
         step.apply_to(&mut model);
+        holds(store.as_ref().unwrap(), &[&model]).unwrap();
         let synced = always || matches!(step, Step::Compact | Step::Sync | Step::Reopen);
         history.push(began, &model, synced);
     }
