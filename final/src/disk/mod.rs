@@ -82,10 +82,10 @@ pub trait Dir: Send + Sync {
     /// Opens a file that exists.
     fn open(&self, name: &str, access: Access) -> io::Result<Box<dyn DiskFile>>;
 
-    /// Gives a file another name, in one step. What had that name before has none.
+    /// Gives a file another name, in one step. The file that had that name before loses it.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
 
-    /// Takes a name away. Who has the file open keeps it.
+    /// Takes a name away. A handle that is open keeps the file.
     fn remove(&self, name: &str) -> io::Result<()>;
 
     /// Makes the names in it durable.
