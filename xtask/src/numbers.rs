@@ -13,6 +13,9 @@
 //! The left side is what the paragraph says now. `sync` replaces it, in both places, by the median of
 //! the rounds: in the same unit, and with the least and the most of them if it has them now. Whoever
 //! writes a new sentence writes `?`, `? ms`, `? %` or `? (?)`.
+//!
+//! A sentence that states such a number as a bound ("more than") is named: in chapters 0 to 7 as a
+//! problem, elsewhere as a hint.
 
 use crate::problem::Problem;
 use crate::text::prose;
