@@ -4,24 +4,30 @@
 //! the same one, so only itself is compiled anew.
 
 use super::replay::{Expected, State};
+use super::typist;
 use crate::compiled::{Compiled, cargo};
+use crate::output_pattern::line_matches;
 use crate::problem::Problem;
 use crate::programs;
 use crate::stages::Stage;
 use crate::text::fences;
+use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 /// Compiles each state. One that doesn't compile is a problem where the text says that it does;
 /// elsewhere it is only printed.
 pub(super) fn check(root: &Path, file: &str, states: &[State]) -> Vec<Problem> {
     let dir = root.join("target/moves");
     let mut problems = Vec::new();
+    // What a model has added to Cargo.toml, which the reader keeps.
+    let mut added = String::new();
     for state in states {
-        let wrong = state
-            .package
-            .write(root, &dir, "kvs")
-            .map_err(|error| error.to_string())
-            .and_then(|()| compile(&dir, state));
+        let written = state.package.write(root, &dir, "kvs").map_err(|error| error.to_string());
+        let wrong = written.and_then(|()| match &state.expected {
+            Expected::Model(body) => model(&dir, body, &mut added),
+            _ => compile(&dir, state),
+        });
         match (wrong, &state.expected) {
             (Ok(()), _) => {}
             (Err(wrong), Expected::Anything) => {
@@ -52,4 +58,48 @@ fn compile(dir: &Path, state: &State) -> Result<(), String> {
     let needed =
         || format!("a detour that {result} needs a program: a `rust` fence after the `diff`");
     programs::ends((result, ""), text("rust").ok_or_else(needed)?, text("text"), &stage)
+}
+
+/// Does in `dir` what a model's fences say, in their order.
+fn model(dir: &Path, body: &str, added: &mut String) -> Result<(), String> {
+    let read = |file: &str| fs::read_to_string(dir.join(file)).map_err(|e| format!("{file}: {e}"));
+    let write = |file: &str, text: &str| {
+        let path = dir.join(file);
+        let made = fs::create_dir_all(path.parent().unwrap_or(dir));
+        made.and_then(|()| fs::write(path, text)).map_err(|e| format!("{file}: {e}"))
+    };
+    let manifest = read("Cargo.toml")?;
+    write("Cargo.toml", &format!("{manifest}{added}"))?;
+    let mut output = String::new();
+    for fence in fences(body) {
+        let file = fence.get("file").unwrap_or_default();
+        match fence.language {
+            "rust" => write(file, fence.text)?,
+            "toml" => write(file, &(read(file)? + "\n" + fence.text))?,
+            "diff" => {
+                let lines: Vec<&str> = fence.text.lines().collect();
+                write(file, &typist::patch(&read(file)?, &lines)?)?;
+            }
+            "console" => {
+                output.clear();
+                for command in fence.text.lines().filter_map(|line| line.strip_prefix("$ ")) {
+                    let mut shell = Command::new("sh");
+                    shell.args(["-c", &format!("{command} 2>&1")]).env("RUST_BACKTRACE", "0");
+                    let ran = shell.current_dir(dir).output().map_err(|error| error.to_string())?;
+                    output += &String::from_utf8_lossy(&ran.stdout);
+                }
+            }
+            _ => {
+                let mut said = output.lines();
+                for line in fence.text.lines().filter(|line| !["", "…"].contains(line)) {
+                    if !said.any(|said| line_matches(line, said)) {
+                        return Err(format!("no `{line}` in its place in\n{output}"));
+                    }
+                }
+            }
+        }
+    }
+    let after = read("Cargo.toml")?;
+    *added = after.strip_prefix(&manifest).ok_or("a model only adds to Cargo.toml")?.to_owned();
+    Ok(())
 }

@@ -35,6 +35,8 @@ pub(super) enum What {
         file: String,
         result: String,
     },
+    /// A detour on loom.
+    Model,
     /// The program compiles here.
     Compiles,
     /// Here the program is as in this sub-stage.
@@ -60,7 +62,7 @@ pub(super) fn chapters(file: &str, text: &str) -> Result<Vec<Chapter>, Vec<Probl
         chapters.push(Chapter { stage, line, body, directives: Vec::new() });
     }
     let alone = ["compiles", "step", "rename"];
-    let (blocks, mut problems) = blocks(file, text, &["move", "try"], &alone);
+    let (blocks, mut problems) = blocks(file, text, &["model", "move", "try"], &alone);
     for Block { line, name, arguments, body } in blocks {
         let chapter = chapters.iter_mut().rfind(|chapter| chapter.line < line);
         match (directive(name, arguments), chapter.filter(|chapter| chapter.stage > 0)) {
@@ -96,6 +98,7 @@ fn directive(name: &str, arguments: &str) -> Result<What, &'static str> {
             let (file, (old, new)) = parts.ok_or("a rename is `FILE: OLD = NEW`")?;
             What::Rename { file: owned(file), old: owned(old), new: owned(new) }
         }
+        "model" => What::Model,
         "step" => What::Step(owned(arguments)),
         _ => What::Compiles,
     })

@@ -20,6 +20,8 @@ pub(super) enum Expected {
     Compiles,
     /// It is a detour: how it ends, and what the text has after the `diff`.
     Ends(String, String),
+    /// It is a detour on loom, as this text says.
+    Model(String),
 }
 
 /// All that a reader of the text has at some time, in the order of the text.
@@ -81,6 +83,10 @@ fn typed(leg: &Leg, text: &str, states: &mut Vec<State>) -> Result<Package, (usi
                     expected: Expected::Ends(result.clone(), rest),
                 });
             }
+            What::Model => {
+                let expected = Expected::Model(body.to_owned());
+                states.push(State { line, package: package.clone(), expected });
+            }
             What::Compiles => compiles(states, line, &package),
             What::Step(_) | What::Rename { .. } => {}
         }
@@ -108,9 +114,13 @@ fn typed(leg: &Leg, text: &str, states: &mut Vec<State>) -> Result<Package, (usi
 
 /// The package compiles here: the last state, if it was not a detour.
 fn compiles(states: &mut Vec<State>, line: usize, package: &Package) {
-    match states.last_mut().filter(|last| last.package == *package) {
-        Some(last) => last.expected = Expected::Compiles,
-        None => states.push(State { line, package: package.clone(), expected: Expected::Compiles }),
+    match states.last_mut() {
+        Some(State { package: last, expected: expected @ Expected::Anything, .. })
+            if last == package =>
+        {
+            *expected = Expected::Compiles;
+        }
+        _ => states.push(State { line, package: package.clone(), expected: Expected::Compiles }),
     }
 }
 

@@ -10,8 +10,8 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 /// What readers and the writer share: where the newest record of each key is.
 ///
 /// The lock is held for one look into the map or for one change of it. Only compaction keeps it for
-/// longer, to read: that keeps out nobody but the writer, and the writer is what compacts. The counters
-/// have one writer at a time. `Relaxed` suffices for them: each is read for its
+/// longer, to read: that would keep out the writer alone, and the writer is the thread that compacts. The
+/// counters have one writer at a time. `Relaxed` suffices for them: each is read for its
 /// own sake, nothing else is concluded from it.
 #[derive(Default)]
 pub(super) struct Index {
