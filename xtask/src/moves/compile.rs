@@ -103,3 +103,23 @@ fn model(dir: &Path, body: &str, added: &mut String) -> Result<(), String> {
     *added = after.strip_prefix(&manifest).ok_or("a model only adds to Cargo.toml")?.to_owned();
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_whose_output_differs_is_noticed() {
+        let home = tempfile::tempdir().unwrap();
+        fs::write(home.path().join("Cargo.toml"), "[package]\n").unwrap();
+        let body = "```rust file=a/b.rs\nold\n```\n```diff file=a/b.rs\n-old\n+new\n```\n\
+            ```toml file=Cargo.toml\n[lints]\n```\n```console\n$ cat a/b.rs Cargo.toml\n```\n\
+            ```text\nnew\n…\n[lints]\n```\n";
+        let mut added = String::new();
+        assert_eq!(model(home.path(), body, &mut added), Ok(()));
+        assert_eq!(added, "\n[lints]\n");
+        let other = body.replace("text\nnew", "text\nold");
+        let said = model(home.path(), &other, &mut added).unwrap_err();
+        assert!(said.starts_with("no `old` in its place in\nnew\n"), "{said}");
+    }
+}
