@@ -5,9 +5,9 @@
 //!
 //! - `fails=E0382`: does not compile, with this error and no other. A block `text error=E0382` after it
 //!   shows lines of what the compiler says, in their order.
-//! - `runs`: ends well. `hangs`: all its threads go to sleep, and it has not ended; so a program that
-//!   hangs must not sleep by itself. A block `text output` after one of them shows all that it prints to
-//!   stdout.
+//! - `runs`: ends well. `aborts`: ends by SIGABRT. `hangs`: all its threads go to sleep, and it has not
+//!   ended; so a program that hangs must not sleep by itself. A block `text output` after one of them
+//!   shows all that it prints to stdout.
 
 use crate::compiled::Compiled;
 use crate::output_pattern::{line_matches, lines_match};
@@ -16,12 +16,15 @@ use crate::stages::Stage;
 use crate::text::{Fence, fences};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::Duration;
 
-const OUTCOMES: [&str; 3] = ["fails", "hangs", "runs"];
+const OUTCOMES: [&str; 4] = ["aborts", "fails", "hangs", "runs"];
+/// The signal of `abort`, on Linux.
+const SIGABRT: i32 = 6;
 /// How often in a row all threads of a program have to be found asleep, and how long between.
 const ASLEEP: usize = 50;
 const LOOK: Duration = Duration::from_millis(4);
@@ -78,6 +81,7 @@ pub(crate) fn ends(
     let outcome = match ran.status {
         None => "hangs",
         Some(status) if status.success() => "runs",
+        Some(status) if status.signal() == Some(SIGABRT) => "aborts",
         Some(_) => "ends otherwise",
     };
     if outcome != expected {
@@ -213,6 +217,7 @@ mod tests {
             (program("runs", MOVED), "it doesn't compile"),
             (program("runs", WAITS), "it hangs"),
             (program("hangs", "panic!();"), "it ends otherwise"),
+            (program("runs", "std::process::abort();"), "it aborts"),
             (program("hangs", "drop(1);"), "it runs"),
             (
                 program("hangs", "loop { std::thread::sleep_ms(1) }"),

@@ -30,7 +30,7 @@ pub(super) enum What {
         file: String,
         names: Vec<String>,
     },
-    /// A detour: what it ends with, `runs` or `hangs`.
+    /// A detour: what it ends with: `runs`, `hangs`, `aborts`.
     Try {
         file: String,
         result: String,

@@ -34,7 +34,7 @@
 //!   states `cargo xtask replay` says whether they do, without asking for it.
 //! - `<!-- try src/kv_store/mod.rs hangs -->`, up to `<!-- /try -->`: a detour. Between the marks
 //!   somebody has written a `diff` fence, which must apply to the file as it is here, and after it a
-//!   `rust` fence with a program that uses the library `kvs`. It `runs` or `hangs`, as the directive
+//!   `rust` fence with a program that uses the library `kvs`. It `runs`, `hangs` or `aborts`, as it
 //!   says, and then the `diff` is taken back. A `text` fence may show what the program prints.
 //! - `<!-- model -->`, up to `<!-- /model -->`: a detour on loom. What its fences say is done in their
 //!   order: a `rust` fence is the file that its `file=` names, a `diff` fence changes one, a `toml` fence
