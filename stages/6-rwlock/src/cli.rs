@@ -6,6 +6,7 @@ use crate::{KvStore, KvsEngine, KvsServer, SledKvsEngine, signals};
 pub use kvs_common::cli::client;
 use kvs_common::cli::{self, Outcome};
 use kvs_common::{EngineKind, options};
+use std::num::NonZeroU32;
 use std::process::ExitCode;
 
 /// The server program.
@@ -38,7 +39,7 @@ fn with_pool<E: KvsEngine, P: ThreadPool>(
     engine: E,
     options: &PooledServerOptions,
 ) -> Outcome {
-    let threads = options.threads.unwrap_or(num_cpus::get() as u32);
+    let threads = options.threads.map_or(num_cpus::get() as u32, NonZeroU32::get);
     let server = KvsServer::bind(options.server.addr(), engine, P::new(threads)?)?;
     let handle = server.handle();
     signals::on_terminate(move || handle.shutdown())?;

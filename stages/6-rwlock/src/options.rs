@@ -1,6 +1,7 @@
 //! What the command line takes. The only file here that knows `structopt`.
 
 use kvs_common::options::ServerOptions;
+use std::num::NonZeroU32;
 use std::str::FromStr;
 use structopt::StructOpt;
 
@@ -15,8 +16,8 @@ pub(crate) struct PooledServerOptions {
     #[structopt(long, value_name = "NAME")]
     pub(crate) pool: Option<PoolKind>,
     /// Threads in the pool, at least 1; by default one for each logical core
-    #[structopt(long, value_name = "N", parse(try_from_str = parse_threads))]
-    pub(crate) threads: Option<u32>,
+    #[structopt(long, value_name = "N")]
+    pub(crate) threads: Option<NonZeroU32>,
 }
 
 /// The thread pools that can run a server.
@@ -40,13 +41,5 @@ impl FromStr for PoolKind {
             "rayon" => Ok(PoolKind::Rayon),
             other => Err(format!("`{other}` is no pool; there are `naive`, `queue` and `rayon`")),
         }
-    }
-}
-
-fn parse_threads(number: &str) -> Result<u32, String> {
-    match number.parse() {
-        Ok(0) => Err("a pool needs at least one thread".into()),
-        Ok(threads) => Ok(threads),
-        Err(error) => Err(format!("`{number}`: {error}")),
     }
 }

@@ -5,12 +5,14 @@ use std::thread::{self, JoinHandle};
 /// A fixed number of threads, each with a queue of its own; a thread without work steals from the
 /// others. The work is rayon's.
 ///
-/// Its queues have no limit, so `spawn` never waits. A thread takes first what its own jobs spawned,
-/// the last of it first, and what came from outside the pool only when it finds nothing else.
+/// Its queues have no limit, so `spawn` never waits. A worker takes first what its own jobs spawned,
+/// the last of it first, and what came from outside the pool only when it finds nothing else: if
+/// its jobs always spawn others, it never comes to that. Before it sleeps it looks around for a
+/// while, so with little to do the pool takes more processor time than the shared queue does.
 ///
 /// rayon ends the process when a job panics, unless it is told what else to do. And its own drop
-/// waits for nobody, so the threads are started and joined here. As with the shared queue the jobs
-/// that wait are still run when the pool is dropped, and a drop from inside a job waits for nobody.
+/// waits for no thread, so the threads are started and joined here. As with the shared queue, the
+/// jobs that wait are still run when the pool is dropped, and a drop from inside a job doesn't wait.
 pub struct RayonThreadPool {
     /// `None` only while the pool is being dropped.
     pool: Option<rayon::ThreadPool>,
