@@ -54,9 +54,10 @@ fn each_stage_overlaps_requests_as_the_text_says() {
     if PICKED != "final" {
         return;
     }
-    // One with all that the steps lead to, and one for each step: before and after.
+    // One with all that the steps lead to, one with where they begin and end, and one for each step.
+    let ends = [traces[0].clone(), traces[8].clone()];
     let steps = (1..8).map(|number| (format!("-{number}"), &traces[number - 1..=number]));
-    for (name, traces) in steps.chain([(String::new(), &traces[1..])]) {
+    for (name, traces) in steps.chain([("".into(), &traces[1..]), ("-final".into(), &ends[..])]) {
         let file = format!("benches/figures/timeline{name}.svg");
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
         let figure = figure::draw(traces);

@@ -46,6 +46,7 @@ impl Phase {
 }
 
 /// What one stage did.
+#[derive(Clone)]
 pub struct Trace {
     pub stage: Stage,
     pub strips: Vec<Strip>,
@@ -59,7 +60,7 @@ impl fmt::Display for Trace {
 }
 
 /// Who did what when.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Strip {
     pub name: &'static str,
     /// A character a tick, from tick 0 on; see [`SIGNS`].

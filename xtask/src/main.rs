@@ -42,8 +42,10 @@ usage: cargo xtask start DIR | check DIR [CHAPTER] | diff DIR STAGE | catch-up D
 /// The text that has moves, sessions and programs.
 const WALKTHROUGH: &str = "WALKTHROUGH.md";
 
-/// The texts in which something is generated.
-const TEXTS: [&str; 3] = ["README.md", WALKTHROUGH, "benches/README.md"];
+/// The texts in which something is generated, those that have sessions first.
+const TEXTS: [&str; 5] =
+    ["README.md", "final/README.md", WALKTHROUGH, "final/PROMISES.md", "benches/README.md"];
+const RUN: usize = 3;
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -62,10 +64,6 @@ fn main() -> ExitCode {
         ["check", dir, chapter] => return say(reader::check(root(), dir, Some(chapter))),
         ["diff", dir, stage] => return say(reader::diff(root(), dir, stage)),
         ["catch-up", dir, stage] => return say(reader::catch_up(root(), dir, stage)),
-        ["netcat", addr] => {
-            let result = sessions::netcat(addr);
-            return result.map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
-        }
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
@@ -139,11 +137,14 @@ fn check() -> Vec<Problem> {
         Ok(text) => links::check(root(), file, &text, &names),
         Err(problem) => vec![problem],
     };
-    let mut problems: Vec<Problem> =
-        TEXTS.iter().chain(&["SECURITY.md", "CONTRIBUTING.md"]).flat_map(check).collect();
+    let mut problems: Vec<Problem> = TEXTS
+        .iter()
+        .chain(&["SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+        .flat_map(check)
+        .collect();
     problems.extend(stage_wording::check(root()));
     problems.extend(spelling());
-    problems.extend(run(&tree, WALKTHROUGH).unwrap_or_else(|problem| vec![problem]));
+    problems.extend(run(&tree).unwrap_or_else(|problem| vec![problem]));
     problems.extend(replay(&tree));
     problems
 }
@@ -160,16 +161,19 @@ fn spelling() -> Option<Problem> {
     }
 }
 
-/// Runs the sessions and the programs of a text.
-fn run(tree: &Tree, file: &str) -> Result<Vec<Problem>, Problem> {
-    let text = tree.read(file)?;
+/// Runs the sessions and the programs of the texts.
+fn run(tree: &Tree) -> Result<Vec<Problem>, Problem> {
     let build = |stage: &str| {
         let built = stages::build(root(), stage).map_err(|e| Problem::new("stages", 1, e))?;
         Ok((stage.to_owned(), built))
     };
     let stages = STAGES.into_iter().map(build).collect::<Result<BTreeMap<_, _>, _>>()?;
-    let mut problems = sessions::check(file, &text, &stages);
-    problems.extend(programs::check(file, &text, &stages));
+    let mut problems = Vec::new();
+    for file in &TEXTS[..RUN] {
+        let text = tree.read(file)?;
+        problems.extend(sessions::check(file, &text, &stages));
+        problems.extend(programs::check(file, &text, &stages));
+    }
     Ok(problems)
 }
 

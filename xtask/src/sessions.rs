@@ -16,7 +16,7 @@ use crate::stages::Stage;
 use crate::text::{Fence, fences};
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -41,17 +41,22 @@ kill() {
 }
 "#;
 
-/// `cargo`, as a session finds it: it becomes the program that `cargo run` would run.
+/// `cargo`, as a session finds it: it becomes the program that `cargo run` would run. Called `kvs`, it is what
+/// `cargo install` would have put there.
 const CARGO: &str = r#"#!/bin/bash
 stage=$STAGE program=kvs-server
-[ "$1" = run ] || { echo "only 'cargo run' is run here" >&2; exit 1; }
+case "$0 $1" in
+    */kvs\ *) set -- run -p final -- "$@" ;;
+    *\ run) ;;
+    *) echo "only 'cargo run' is run here" >&2; exit 1 ;;
+esac
 shift
 while :; do
     case $1 in
         --release) ;;
         --features) stage=${2#stage-}; shift ;;
         --bin) program=$2; shift ;;
-        -p) program=kvs; shift ;;
+        -p) program=kvs stage=final; shift ;;
         --) shift; break ;;
         *) break ;;
     esac
@@ -59,13 +64,11 @@ while :; do
 done
 case "$program $1" in
     kvs-server*) set -- --addr "$ADDR" "$@" ;;
-    *' get' | *' set' | *' rm' | *' server' | *' client') set -- "$1" --addr "$ADDR" "${@:2}" ;;
+    *' get' | *' set' | *' rm' | *' server' | *' client' | *' stats' | *' bench')
+        set -- "$1" --addr "$ADDR" "${@:2}" ;;
 esac
 exec "$PROGRAMS/$stage/$program" "$@"
 "#;
-
-/// `nc`, because there are several, and not all know `-N`.
-const NC: &str = "#!/bin/bash\nexec \"$XTASK\" netcat \"${@: -2:1}:${@: -1}\"\n";
 
 /// What goes otherwise than the text shows.
 pub(crate) fn check(file: &str, text: &str, stages: &BTreeMap<String, Stage>) -> Vec<Problem> {
@@ -112,7 +115,7 @@ fn steps(text: &str) -> Result<Vec<Step<'_>>, Wrong> {
 
 /// A block that is not run may not have anything that could be wrong.
 fn is_plain(fence: &Fence) -> Result<(), Wrong> {
-    const COMMANDS: [&str; 4] = ["cargo ", "nc ", "git clone ", "cd "];
+    const COMMANDS: [&str; 4] = ["cargo ", "RUSTFLAGS=", "git clone ", "cd "];
     for step in steps(fence.text)? {
         let begins = COMMANDS.iter().any(|begin| step.command.starts_with(begin));
         if !begins || !step.expected.is_empty() {
@@ -157,8 +160,8 @@ impl Shell {
         let [work, bin] = ["work", "bin"].map(|name| dir.path().join(name));
         fs::create_dir(&work)?;
         fs::create_dir(&bin)?;
-        for (name, script) in [("cargo", CARGO), ("nc", NC)] {
-            fs::write(bin.join(name), script)?;
+        for name in ["cargo", "kvs"] {
+            fs::write(bin.join(name), CARGO)?;
             fs::set_permissions(bin.join(name), fs::Permissions::from_mode(0o755))?;
         }
         let port = free_port();
@@ -172,7 +175,6 @@ impl Shell {
             .env("ADDR", format!("127.0.0.1:{port}"))
             .env("PROGRAMS", programs.parent().unwrap_or(programs))
             .env("STAGE", programs.file_name().unwrap_or_default())
-            .env("XTASK", env::current_exe()?)
             .env_remove("BASH_ENV")
             .env_remove("RUST_LOG")
             .env_remove("RUST_BACKTRACE")
@@ -258,23 +260,6 @@ fn free_port() -> u16 {
     let first = 10_000 + (process::id() % 1000) as u16 * 20;
     let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
     (first..).find(is_free).unwrap_or(first)
-}
-
-/// As much of `nc -N` as a session needs: sends what it reads, tells the other side when that is all,
-/// prints what it gets, and ends when the other side does.
-///
-/// # Errors
-/// If there is no connection.
-pub(crate) fn netcat(addr: &str) -> io::Result<()> {
-    let mut stream = TcpStream::connect(addr)?;
-    let mut sender = stream.try_clone()?;
-    thread::spawn(move || {
-        // A side that is gone shows when its answers end.
-        let _ = io::copy(&mut io::stdin(), &mut sender);
-        let _ = sender.shutdown(Shutdown::Write);
-    });
-    io::copy(&mut stream, &mut io::stdout())?;
-    io::stdout().flush()
 }
 
 #[cfg(test)]

@@ -20,6 +20,8 @@ pub(crate) fn tables(tree: &Tree) -> Result<BTreeMap<String, String>, Problem> {
     if let Ok(promises) = tree.read(PROMISES) {
         let promises = serde_json::from_str(&promises).map_err(|error| wrong(&error))?;
         tables.insert("promises".to_owned(), promise_table(&promises));
+        let short = short_table(&promises).map_err(|error| wrong(&error))?;
+        tables.insert("promises-in-short".to_owned(), short);
     }
     if let (Ok(rows), Ok(properties)) = (tree.read(MATRIX), tree.read(PROPERTIES)) {
         tables.insert("matrix".to_owned(), matrix(&rows, &properties));
@@ -83,6 +85,7 @@ struct Promises {
 
 #[derive(Deserialize)]
 struct Promise {
+    name: String,
     promise: String,
     counts: Vec<Count>,
     faults: Vec<String>,
@@ -95,13 +98,47 @@ struct Count {
     of: String,
 }
 
+/// The promises that a user asks for first, in short, each with the name of the test that shows it.
+const SHORT: [(&str, &str); 12] = [
+    ("power-loss", "A power loss takes nothing that was acknowledged at level `always`"),
+    ("kill-at-every-call", "`kill -9` takes nothing that was acknowledged, whenever it comes"),
+    ("sigterm", "After SIGTERM every answer is whole, and the exit code is 0"),
+    ("faults", "A disk error is an error to the client, and nothing worse"),
+    ("full-disk", "A full disk refuses writes in words; reads go on"),
+    ("damage", "Damaged data is refused, with file and offset, and never answered"),
+    ("backup", "A copy of a store in use is a whole store, or is refused"),
+    (
+        "linearizable-in-process",
+        "An operation on a key happens at one moment, also during compaction",
+    ),
+    ("one-owner", "A directory has one owner: a second server is refused"),
+    ("clients", "A client that sends nonsense, too much or too slowly hurts no other"),
+    ("crowd", "An idle client costs no thread, and little memory"),
+    ("soak", "Under load without rest, memory, descriptors and disk don't grow"),
+];
+
+/// The first counts of each.
+fn short_table(run: &Promises) -> Result<String, String> {
+    let row = |(name, words): (&str, &str)| {
+        let named = run.promises.iter().find(|promise| promise.name == name);
+        let named = named.ok_or_else(|| format!("no promise is called `{name}`"))?;
+        Ok(format!("| {words} | {} |\n", counts(&named.counts[..named.counts.len().min(2)])))
+    };
+    let rows = SHORT.into_iter().map(row).collect::<Result<String, String>>()?;
+    Ok(format!("| promise | put to the test |\n|---|---|\n{rows}"))
+}
+
+fn counts(counts: &[Count]) -> String {
+    let count = |count: &Count| format!("{} {}", markdown::thousands(count.number), count.of);
+    counts.iter().map(count).collect::<Vec<_>>().join(", ")
+}
+
 /// What was promised, what was tried, and which faults that has noticed.
 fn promise_table(run: &Promises) -> String {
-    let count = |count: &Count| format!("{} {}", markdown::thousands(count.number), count.of);
     let row = |promise: &Promise| {
-        let counts: Vec<String> = promise.counts.iter().map(count).collect();
-        let (counts, faults) = (counts.join(", "), promise.faults.join("; "));
-        format!("| {} | {counts} | {faults} |\n", promise.promise)
+        let (tried, faults) = (counts(&promise.counts), promise.faults.join("; "));
+        let Promise { name, promise, .. } = promise;
+        format!("| {promise} (`{name}`) | {tried} | {faults} |\n")
     };
     let head = "| promise | put to the test | injected, and noticed |\n|---|---|---|\n";
     let rows: String = run.promises.iter().map(row).collect();

@@ -116,7 +116,7 @@ written; sled opens its files for writing.
 EXAMPLES:
     kvs dump DATA > FILE
     kvs dump DATA | kvs restore --engine sled NEW
-    kvs dump DATA | nc -N 127.0.0.1 4000")]
+    kvs dump DATA | kvs restore --addr 127.0.0.1:4000")]
     Dump {
         /// The data directory
         #[structopt(parse(from_os_str))]

@@ -1,4 +1,4 @@
-//! `kvs dump` and `kvs restore`; and copies of a store that is in use, made as the README says: its
+//! `kvs dump` and `kvs restore`; and copies of a store that is in use, made as `final/README.md` says: its
 //! manifest before its segments.
 
 use crate::{KVS, kvs, kvs_server, new_kvs_server};

@@ -21,6 +21,28 @@ fn open(disk: &SimulatedDisk) -> Result<KvStore> {
     options.segment_bytes(500).compact_at(300).disk(disk.clone()).open(Path::new("/store"))
 }
 
+/// As the README shows it.
+fn embed(dir: &Path) -> kvs_final::Result<Option<String>> {
+    use kvs_final::{Durability, KvStoreOptions, KvsEngine};
+
+    // `KvStore::open(dir)` is the same with the default options. The directory is made if need be.
+    let store = KvStoreOptions::new().durability(Durability::Always).open(dir)?;
+
+    // A clone is the same store, for another thread.
+    let clone = store.clone();
+    let writer = thread::spawn(move || clone.set("animal".to_owned(), "crab".to_owned()));
+    writer.join().expect("it doesn't panic")?;
+
+    // When the last clone is dropped, the store is closed.
+    store.get("animal".to_owned())
+}
+
+#[test]
+fn the_store_that_the_readme_embeds_keeps_what_another_thread_has_written() {
+    let dir = TempDir::new().unwrap();
+    assert_eq!(embed(&dir.path().join("new")).unwrap().as_deref(), Some("crab"));
+}
+
 /// Both kinds of writers at once, rotations and compactions among them, and the disk fails somewhere.
 #[test]
 fn what_was_acknowledged_is_there_wherever_the_disk_fails_and_every_writer_is_told() {

@@ -21,6 +21,20 @@ fn it_prints_the_version_that_all_programs_have() {
     }
 }
 
+/// The client in Python, as it is printed there, but for the port.
+#[test]
+fn the_client_that_the_readme_shows_gets_what_it_has_set() {
+    let readme = include_str!("../../../README.md");
+    let (_, code) = readme.split_once("```python\n").unwrap();
+    let (code, _) = code.split_once("```").unwrap();
+    let (server, _dir) = new_kvs_server(&[]);
+    let code = code.replace("4000", &server.addr.port().to_string());
+    match Command::new("python3").args(["-c", &code]).output() {
+        Ok(output) => assert_eq!(output.stdout, b"crab\n", "{output:?}"),
+        Err(error) => eprintln!("skipped: there is no python3: {error}"),
+    }
+}
+
 #[test]
 fn an_argument_that_is_no_text_is_refused_unless_it_is_a_path() {
     let no_text = OsStr::from_bytes(b"caf\xe9");

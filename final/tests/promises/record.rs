@@ -1,4 +1,4 @@
-//! What came of a run of all promises, for the table in the README.
+//! What came of a run of all promises, for the table in `final/PROMISES.md`.
 
 use super::promise::{Count, Promise};
 use serde::Serialize;
