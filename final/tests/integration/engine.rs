@@ -31,7 +31,7 @@ fn embed(dir: &Path) -> kvs_final::Result<Option<String>> {
     // A clone is the same store, for another thread.
     let clone = store.clone();
     let writer = thread::spawn(move || clone.set("animal".to_owned(), "crab".to_owned()));
-    writer.join().expect("it doesn't panic")?;
+    writer.join().unwrap()?;
 
     // When the last clone is dropped, the store is closed.
     store.get("animal".to_owned())
