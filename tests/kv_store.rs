@@ -15,88 +15,61 @@ fn value(number: usize) -> String {
     format!("value{number}")
 }
 
-#[test]
-fn get_stored_value() -> Result<()> {
+/// Opens a store, does something to it, and looks at it before and after it is opened again.
+fn is_kept(
+    work: impl FnOnce(&mut KvStore) -> Result<()>,
+    kept: &[(String, Option<String>)],
+) -> Result<()> {
     let dir = TempDir::new()?;
     let mut store = KvStore::open(dir.path())?;
-    store.set(key(1), value(1))?;
-    store.set(key(2), value(2))?;
-    assert_eq!(store.get(key(1))?, Some(value(1)));
-    assert_eq!(store.get(key(2))?, Some(value(2)));
-
-    drop(store);
-    let mut store = KvStore::open(dir.path())?;
-    assert_eq!(store.get(key(1))?, Some(value(1)));
-    assert_eq!(store.get(key(2))?, Some(value(2)));
+    work(&mut store)?;
+    for _ in 0..2 {
+        for (key, value) in kept {
+            assert_eq!(store.get(key.clone())?, *value, "{key:?}");
+        }
+        drop(store);
+        store = KvStore::open(dir.path())?;
+    }
     Ok(())
+}
+
+#[test]
+fn get_stored_value() -> Result<()> {
+    let set = |store: &mut KvStore| {
+        store.set(key(1), value(1)).and_then(|()| store.set(key(2), value(2)))
+    };
+    is_kept(set, &[(key(1), Some(value(1))), (key(2), Some(value(2))), (key(3), None)])
 }
 
 #[test]
 fn overwrite_value() -> Result<()> {
-    let dir = TempDir::new()?;
-    let mut store = KvStore::open(dir.path())?;
-    store.set(key(1), value(1))?;
-    store.set(key(1), value(2))?;
-    assert_eq!(store.get(key(1))?, Some(value(2)));
-
-    drop(store);
-    let mut store = KvStore::open(dir.path())?;
-    assert_eq!(store.get(key(1))?, Some(value(2)));
-    store.set(key(1), value(3))?;
-    assert_eq!(store.get(key(1))?, Some(value(3)));
-    Ok(())
-}
-
-#[test]
-fn get_non_existent_value() -> Result<()> {
-    let dir = TempDir::new()?;
-    let mut store = KvStore::open(dir.path())?;
-    store.set(key(1), value(1))?;
-    assert_eq!(store.get(key(2))?, None);
-
-    drop(store);
-    let mut store = KvStore::open(dir.path())?;
-    assert_eq!(store.get(key(2))?, None);
-    Ok(())
-}
-
-#[test]
-fn remove_non_existent_key() -> Result<()> {
-    let dir = TempDir::new()?;
-    let mut store = KvStore::open(dir.path())?;
-    assert!(matches!(store.remove(key(1)), Err(KvsError::KeyNotFound)));
-    Ok(())
+    let twice = |store: &mut KvStore| {
+        store.set(key(1), value(1)).and_then(|()| store.set(key(1), value(2)))
+    };
+    is_kept(twice, &[(key(1), Some(value(2)))])
 }
 
 #[test]
 fn remove_key() -> Result<()> {
-    let dir = TempDir::new()?;
-    let mut store = KvStore::open(dir.path())?;
-    store.set(key(1), value(1))?;
-    store.remove(key(1))?;
-    assert_eq!(store.get(key(1))?, None);
-    assert!(matches!(store.remove(key(1)), Err(KvsError::KeyNotFound)));
-
-    drop(store);
-    let mut store = KvStore::open(dir.path())?;
-    assert_eq!(store.get(key(1))?, None);
-    Ok(())
+    let remove = |store: &mut KvStore| {
+        assert!(matches!(store.remove(key(1)), Err(KvsError::KeyNotFound)));
+        store.set(key(1), value(1))?;
+        store.remove(key(1))?;
+        assert!(matches!(store.remove(key(1)), Err(KvsError::KeyNotFound)));
+        Ok(())
+    };
+    is_kept(remove, &[(key(1), None)])
 }
 
 #[test]
 fn any_text_is_a_key_and_a_value() -> Result<()> {
-    let dir = TempDir::new()?;
-    let mut store = KvStore::open(dir.path())?;
     let texts = ["", "\n", "\u{0}", "\"quoted\\\"", "\u{1f980} ü", &"long ".repeat(10_000)];
-    for text in texts {
-        store.set(text.to_owned(), format!("<{text}>"))?;
-    }
-    drop(store);
-    let mut store = KvStore::open(dir.path())?;
-    for text in texts {
-        assert_eq!(store.get(text.to_owned())?, Some(format!("<{text}>")));
-    }
-    Ok(())
+    let texts = texts.map(|text| (text.to_owned(), Some(format!("<{text}>"))));
+    let set = |store: &mut KvStore| {
+        let mut pairs = texts.iter().cloned();
+        pairs.try_for_each(|(key, value)| store.set(key, value.unwrap_or_default()))
+    };
+    is_kept(set, &texts)
 }
 
 fn bytes_in(dir: &Path) -> u64 {

@@ -1,8 +1,8 @@
 //! What a server does with good, bad and strange clients, in the stage that the feature picks.
 
-use kvs_test_kit::Server;
 use kvs_test_kit::process::with_signals;
 use kvs_test_kit::raw::{FOUND, GET, NOTHING, SET};
+use kvs_test_kit::{Raw, Server};
 #[cfg(all(target_os = "linux", not(stage = "final")))]
 use kvs_test_kit::{
     process::{limit_open_files, tasks},
@@ -15,13 +15,19 @@ fn start(dir: &TempDir) -> Server {
     Server::start(&mut with_signals(env!("CARGO_BIN_EXE_kvs-server")), dir.path()).unwrap()
 }
 
+/// A server with a new store, and a client of it.
+fn connected() -> (Server, Raw, TempDir) {
+    let dir = TempDir::new().unwrap();
+    let server = start(&dir);
+    let client = server.connect();
+    (server, client, dir)
+}
+
 const REMOVE: &str = r#"{"Remove":{"key":"k"}}"#;
 
 #[test]
 fn the_protocol_is_as_documented() {
-    let dir = TempDir::new().unwrap();
-    let server = start(&dir);
-    let mut client = server.connect();
+    let (_server, mut client, _dir) = connected();
     for (request, answer) in [
         (r#"{"Get":{"key":"k"}}"#, r#"{"Ok":null}"#),
         (r#"{"Set":{"key":"k","value":"v"}}"#, r#"{"Ok":null}"#),
@@ -35,9 +41,7 @@ fn the_protocol_is_as_documented() {
 
 #[test]
 fn a_malformed_line_is_answered_in_words_and_the_connection_goes_on() {
-    let dir = TempDir::new().unwrap();
-    let server = start(&dir);
-    let mut client = server.connect();
+    let (_server, mut client, _dir) = connected();
     let deep = "[".repeat(100_000);
     let lines: [&[u8]; 9] = [
         b"",
@@ -65,9 +69,7 @@ fn a_malformed_line_is_answered_in_words_and_the_connection_goes_on() {
 
 #[test]
 fn a_line_beyond_the_limit_is_refused_and_the_connection_goes_on() {
-    let dir = TempDir::new().unwrap();
-    let server = start(&dir);
-    let mut client = server.connect();
+    let (_server, mut client, _dir) = connected();
     assert_eq!(client.ask(GET), NOTHING);
     let limit = kvs::protocol::MAX_LINE;
     client.send(vec![b'x'; limit + limit / 2]);
@@ -83,9 +85,7 @@ fn a_line_beyond_the_limit_is_refused_and_the_connection_goes_on() {
 
 #[test]
 fn several_requests_in_one_packet_are_answered_in_order() {
-    let dir = TempDir::new().unwrap();
-    let server = start(&dir);
-    let mut client = server.connect();
+    let (_server, mut client, _dir) = connected();
     client.send([SET, GET, "nonsense", REMOVE, GET, ""].join("\n"));
     assert_eq!(client.line(), NOTHING);
     assert_eq!(client.line(), FOUND);
@@ -96,9 +96,7 @@ fn several_requests_in_one_packet_are_answered_in_order() {
 
 #[test]
 fn a_whole_request_is_answered_while_the_next_one_is_half_there() {
-    let dir = TempDir::new().unwrap();
-    let server = start(&dir);
-    let mut client = server.connect();
+    let (_server, mut client, _dir) = connected();
     let (half, rest) = GET.split_at(10);
     client.send(format!("{SET}\n{half}"));
     assert_eq!(client.line(), NOTHING);
@@ -107,9 +105,7 @@ fn a_whole_request_is_answered_while_the_next_one_is_half_there() {
 
 #[test]
 fn one_request_in_many_packets_is_answered_once() {
-    let dir = TempDir::new().unwrap();
-    let server = start(&dir);
-    let mut client = server.connect();
+    let (_server, mut client, _dir) = connected();
     for byte in format!("{SET}\n{GET}\n").bytes() {
         client.send([byte]);
     }
@@ -119,9 +115,7 @@ fn one_request_in_many_packets_is_answered_once() {
 
 #[test]
 fn a_client_that_ends_its_side_still_gets_its_answers() {
-    let dir = TempDir::new().unwrap();
-    let server = start(&dir);
-    let mut client = server.connect();
+    let (_server, mut client, _dir) = connected();
     client.send(format!("{SET}\n{GET}\n"));
     client.stream().shutdown(Shutdown::Write).unwrap();
     assert_eq!(client.line(), NOTHING);
@@ -171,7 +165,7 @@ mod shutdown {
     use super::*;
     use kvs::thread_pool::{NaiveThreadPool, RayonThreadPool, SharedQueueThreadPool, ThreadPool};
     use kvs::{KvStore, KvsClient, KvsEngine, KvsServer, Result, ServerHandle};
-    use kvs_test_kit::{Raw, WATCHDOG, until};
+    use kvs_test_kit::{WATCHDOG, until};
     use std::io::Write;
     use std::net::SocketAddr;
     use std::thread::{self, JoinHandle};
@@ -214,17 +208,9 @@ mod shutdown {
     }
 
     #[test]
-    fn a_handle_stops_a_server_on_the_naive_pool() {
+    fn a_handle_stops_a_server_on_every_pool() {
         a_handle_stops_the_server::<NaiveThreadPool>();
-    }
-
-    #[test]
-    fn a_handle_stops_a_server_on_the_shared_queue() {
         a_handle_stops_the_server::<SharedQueueThreadPool>();
-    }
-
-    #[test]
-    fn a_handle_stops_a_server_on_rayon() {
         a_handle_stops_the_server::<RayonThreadPool>();
     }
 
@@ -262,9 +248,7 @@ mod shutdown {
 
     #[test]
     fn sigint_stops_the_server_as_sigterm_does() {
-        let dir = TempDir::new().unwrap();
-        let server = start(&dir);
-        let mut client = server.connect();
+        let (server, mut client, dir) = connected();
         assert_eq!(client.ask(SET), NOTHING);
         server.signal("-INT");
         let (status, log) = server.end();

@@ -6,109 +6,22 @@ use kvs::thread_pool::RayonThreadPool;
 #[cfg(from_stage = "4")]
 use kvs::thread_pool::SharedQueueThreadPool;
 use kvs::thread_pool::{NaiveThreadPool, ThreadPool};
-use kvs_test_kit::WATCHDOG;
+use kvs_test_kit::pools::{self, Pool, THREADS};
 #[cfg(target_os = "linux")]
 use kvs_test_kit::{process::threads, until};
 use std::env;
-use std::panic::panic_any;
 use std::process::Command;
-use std::sync::mpsc::{self, Receiver, Sender, channel};
-use std::sync::{Arc, Barrier, RwLock};
+use std::sync::RwLock;
+use std::sync::mpsc::channel;
 
-const THREADS: u32 = 4;
-
-/// 1000 jobs, each counted once.
-fn runs_every_job<P: ThreadPool>() {
+/// A pool for a check that only gives it jobs.
+fn pool<P: ThreadPool + Send + Sync + 'static>() -> Pool {
     let pool = P::new(THREADS).unwrap();
-    let (done, jobs) = channel();
-    for number in 0..1000 {
-        let done = done.clone();
-        pool.spawn(move || done.send(number).unwrap());
-    }
-    let mut seen: Vec<i32> = (0..1000).map(|_| jobs.recv_timeout(WATCHDOG).unwrap()).collect();
-    seen.sort_unstable();
-    assert_eq!(seen, (0..1000).collect::<Vec<_>>());
+    Pool::new(move |job| pool.spawn(job))
 }
 
-/// Fails unless `THREADS` jobs can be under way at the same time.
-fn assert_has_all_threads<P: ThreadPool>(pool: &P) {
-    let (done, jobs) = channel();
-    let all = Arc::new(Barrier::new(THREADS as usize));
-    for _ in 0..THREADS {
-        let (all, done) = (Arc::clone(&all), done.clone());
-        pool.spawn(move || {
-            all.wait();
-            done.send(()).unwrap();
-        });
-    }
-    for _ in 0..THREADS {
-        jobs.recv_timeout(WATCHDOG).expect("too few threads for the jobs to meet");
-    }
-}
-
-/// A payload that panics again when it is dropped, and owns something as well.
-struct Bomb {
-    _owned: Sender<()>,
-}
-
-impl Drop for Bomb {
-    fn drop(&mut self) {
-        panic!("the payload's own drop");
-    }
-}
-
-/// And keep nothing: the sender goes with its job, whether the job owns it or what it panics with.
-fn panicking_jobs_cost_no_thread<P: ThreadPool>() {
-    let pool = P::new(THREADS).unwrap();
-    let (done, jobs) = channel();
-    for number in 0..50 {
-        let done: Sender<()> = done.clone();
-        pool.spawn(move || match number % 4 {
-            0 => panic!("text"),
-            1 => panic!("text with {number} and {done:?}"),
-            // A thread that catches nothing, as in the first stages, ends the process by that.
-            2 if cfg!(from_stage = "4") => panic_any(Bomb { _owned: done }),
-            _ => panic_any(done),
-        });
-    }
-    drop(done);
-    assert_eq!(jobs.recv_timeout(WATCHDOG), Err(mpsc::RecvTimeoutError::Disconnected));
-    assert_has_all_threads(&pool);
-}
-
-/// Says so when the thread that owns it ends.
-struct AtThreadEnd(Sender<()>);
-
-impl Drop for AtThreadEnd {
-    fn drop(&mut self) {
-        let _ = self.0.send(());
-    }
-}
-
-thread_local!(static AT_THREAD_END: std::cell::OnceCell<AtThreadEnd> = const { std::cell::OnceCell::new() });
-
-/// Makes `THREADS` threads of the pool report their end.
-fn watch_threads<P: ThreadPool>(pool: &P) -> Receiver<()> {
-    let (ended, ends) = channel();
-    let all = Arc::new(Barrier::new(THREADS as usize));
-    for _ in 0..THREADS {
-        let (all, ended) = (Arc::clone(&all), ended.clone());
-        pool.spawn(move || {
-            AT_THREAD_END.with(|cell| assert!(cell.set(AtThreadEnd(ended)).is_ok()));
-            all.wait();
-        });
-    }
-    ends
-}
-
-fn threads_are_gone_after_drop<P: ThreadPool>() {
-    let pool = P::new(THREADS).unwrap();
-    let ends = watch_threads(&pool);
-    drop(pool);
-    for _ in 0..THREADS {
-        ends.recv_timeout(WATCHDOG).expect("a thread outlived its pool");
-    }
-}
+/// A thread that catches nothing, as in the first stages, ends the process by some payloads.
+const CATCHES: bool = cfg!(from_stage = "4");
 
 #[cfg(target_os = "linux")]
 /// Runs `test` again in a process whose address space has room for a handful of threads.
@@ -148,44 +61,7 @@ fn wait_for_threads(number: usize) {
 #[cfg(from_stage = "4")]
 mod bounded {
     use super::*;
-
-    pub fn jobs_that_wait_are_run_before_drop_returns<P: ThreadPool>() {
-        let pool = P::new(THREADS).unwrap();
-        let (done, jobs) = channel();
-        for _ in 0..1000 {
-            let done = done.clone();
-            pool.spawn(move || done.send(()).unwrap());
-        }
-        drop(pool);
-        assert_eq!(jobs.try_iter().count(), 1000);
-    }
-
-    pub fn dropping_the_pool_inside_its_own_job_ends_its_threads<
-        P: ThreadPool + Send + Sync + 'static,
-    >() {
-        let pool = Arc::new(P::new(THREADS).unwrap());
-        let ends = watch_threads(&*pool);
-        let (pass, passed) = channel::<Arc<P>>();
-        let (dropped, drops) = channel();
-        pool.spawn(move || {
-            let mut pool = passed.recv().unwrap();
-            // The test's own reference goes right after it was passed on.
-            let pool = loop {
-                match Arc::try_unwrap(pool) {
-                    Ok(last) => break last,
-                    Err(shared) => pool = shared,
-                }
-                std::thread::yield_now();
-            };
-            drop(pool);
-            dropped.send(()).unwrap();
-        });
-        pass.send(pool).unwrap();
-        drops.recv_timeout(WATCHDOG).expect("the drop waits for its own job");
-        for _ in 0..THREADS {
-            ends.recv_timeout(WATCHDOG).expect("a thread outlived its pool");
-        }
-    }
+    use std::sync::Arc;
 
     /// The order in which one thread runs jobs from outside (o), and what a job spawns after those
     /// are there: a, b and c.
@@ -217,7 +93,11 @@ mod bounded {
     }
 
     #[cfg(target_os = "linux")]
-    pub fn new_that_fails_half_way_ends_what_it_had_started<P: ThreadPool>(test: &str) {
+    pub fn new_that_fails_half_way_ends_what_it_had_started<
+        P: ThreadPool + Send + Sync + 'static,
+    >(
+        test: &str,
+    ) {
         if !in_a_process_with_few_threads(test) {
             return;
         }
@@ -226,7 +106,7 @@ mod bounded {
         let words = error.to_string();
         assert!(words.contains("cannot start thread") && words.contains("of 60000"), "{words}");
         wait_for_threads(before);
-        assert_has_all_threads(&P::new(THREADS).unwrap());
+        pool::<P>().has_all_threads();
     }
 }
 
@@ -238,12 +118,12 @@ macro_rules! tests {
 }
 
 tests! {
-    fn naive_thread_pool_spawn_counter { runs_every_job::<NaiveThreadPool>() }
+    fn naive_thread_pool_spawn_counter { pools::every_job_runs_once(pool::<NaiveThreadPool>()) }
     fn naive_thread_pool_panicking_jobs_cost_no_thread {
-        panicking_jobs_cost_no_thread::<NaiveThreadPool>()
+        pools::panicking_jobs_cost_no_thread(pool::<NaiveThreadPool>(), CATCHES)
     }
     fn naive_thread_pool_threads_are_gone_after_drop {
-        threads_are_gone_after_drop::<NaiveThreadPool>()
+        pools::threads_are_gone_after_drop(pool::<NaiveThreadPool>())
     }
 }
 
@@ -271,23 +151,23 @@ fn naive_thread_pool_a_refused_thread_costs_only_its_job() {
     let ran = jobs.iter().count();
     assert!(0 < ran && ran < 5000, "{ran} of 5000 jobs ran: the process had no limit");
     wait_for_threads(before);
-    assert_has_all_threads(&pool);
+    Pool::new(move |job| pool.spawn(job)).has_all_threads();
 }
 
 #[cfg(from_stage = "4")]
 tests! {
-    fn shared_queue_thread_pool_spawn_counter { runs_every_job::<SharedQueueThreadPool>() }
+    fn shared_queue_thread_pool_spawn_counter { pools::every_job_runs_once(pool::<SharedQueueThreadPool>()) }
     fn shared_queue_thread_pool_panic_task {
-        panicking_jobs_cost_no_thread::<SharedQueueThreadPool>()
+        pools::panicking_jobs_cost_no_thread(pool::<SharedQueueThreadPool>(), CATCHES)
     }
     fn shared_queue_thread_pool_threads_are_gone_after_drop {
-        threads_are_gone_after_drop::<SharedQueueThreadPool>()
+        pools::threads_are_gone_after_drop(pool::<SharedQueueThreadPool>())
     }
     fn shared_queue_thread_pool_jobs_that_wait_are_run_before_drop_returns {
-        bounded::jobs_that_wait_are_run_before_drop_returns::<SharedQueueThreadPool>()
+        pools::jobs_that_wait_are_run_before_drop_returns(pool::<SharedQueueThreadPool>())
     }
     fn shared_queue_thread_pool_dropped_inside_its_own_job_ends_its_threads {
-        bounded::dropping_the_pool_inside_its_own_job_ends_its_threads::<SharedQueueThreadPool>()
+        pools::dropping_the_pool_inside_its_own_job_ends_its_threads(pool::<SharedQueueThreadPool>())
     }
     fn shared_queue_thread_pool_runs_jobs_in_the_order_in_which_they_were_spawned {
         assert_eq!(bounded::order::<SharedQueueThreadPool>(), "o".repeat(10_000) + "abc")
@@ -304,16 +184,16 @@ tests! {
 
 #[cfg(from_stage = "5")]
 tests! {
-    fn rayon_thread_pool_spawn_counter { runs_every_job::<RayonThreadPool>() }
-    fn rayon_thread_pool_panic_task { panicking_jobs_cost_no_thread::<RayonThreadPool>() }
+    fn rayon_thread_pool_spawn_counter { pools::every_job_runs_once(pool::<RayonThreadPool>()) }
+    fn rayon_thread_pool_panic_task { pools::panicking_jobs_cost_no_thread(pool::<RayonThreadPool>(), CATCHES) }
     fn rayon_thread_pool_threads_are_gone_after_drop {
-        threads_are_gone_after_drop::<RayonThreadPool>()
+        pools::threads_are_gone_after_drop(pool::<RayonThreadPool>())
     }
     fn rayon_thread_pool_jobs_that_wait_are_run_before_drop_returns {
-        bounded::jobs_that_wait_are_run_before_drop_returns::<RayonThreadPool>()
+        pools::jobs_that_wait_are_run_before_drop_returns(pool::<RayonThreadPool>())
     }
     fn rayon_thread_pool_dropped_inside_its_own_job_ends_its_threads {
-        bounded::dropping_the_pool_inside_its_own_job_ends_its_threads::<RayonThreadPool>()
+        pools::dropping_the_pool_inside_its_own_job_ends_its_threads(pool::<RayonThreadPool>())
     }
     fn rayon_thread_pool_runs_first_what_a_job_spawned_last {
         assert_eq!(bounded::order::<RayonThreadPool>(), "cba".to_owned() + &"o".repeat(10_000))

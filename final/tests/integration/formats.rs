@@ -121,11 +121,16 @@ fn a_golden_directory_that_was_closed_is_opened() {
 }
 
 #[test]
-fn a_golden_directory_whose_tail_is_torn_is_cut_and_opened() {
+fn a_golden_directory_whose_tail_is_torn_is_cut_and_opened_and_the_log_says_so_once() {
     let dir = golden("killed");
     let report = check(&RealDisk, dir.path()).unwrap();
     assert!(report.segments > 3 && report.keys == 26 && report.torn_bytes == 15, "{report:?}");
-    for _ in 0..2 {
+    let dump = kvs(&["dump"]).arg(dir.path()).assert().success();
+    dump.stderr(contains("15 bytes of a torn tail are left out"));
+    for said in [true, false] {
+        let (_, log) = kvs_server(&[], &dir).terminate();
+        let message = "0000000006.seg: 15 bytes of a torn tail are truncated at byte 740";
+        assert_eq!((log.contains(message), log.contains("torn")), (said, said), "{log}");
         holds_what_is_expected(&KvStore::open(dir.path()).unwrap());
     }
     assert_eq!(check(&RealDisk, dir.path()).unwrap().torn_bytes, 0);

@@ -108,28 +108,6 @@ fn check_reports_and_changes_nothing_and_refuses_damage() {
     kvs(&["check", "/nowhere"]).assert().failure().stderr(contains("/nowhere"));
 }
 
-#[test]
-fn a_torn_tail_is_cut_and_reported_once() {
-    let dir = a_store_that_was_killed(&["--durability", "os"]);
-    let said = || {
-        let mut server = kvs_server(&[], &dir);
-        server.kill();
-        server.log()
-    };
-    assert!(!said().contains("torn"), "nothing is torn");
-    let path = dir.path().join("0000000001.seg");
-    let mut bytes = std::fs::read(&path).unwrap();
-    let message =
-        format!("0000000001.seg: 4 bytes of a torn tail are truncated at byte {}", bytes.len());
-    bytes.extend(b"torn");
-    std::fs::write(&path, bytes).unwrap();
-    let dump = kvs(&["dump"]).arg(dir.path()).assert().success();
-    dump.stderr(contains("4 bytes of a torn tail are left out"));
-    let log = said();
-    assert!(log.contains(&message), "{log}");
-    assert!(!said().contains("torn"), "it was cut");
-}
-
 /// As after the end of the process between the manifest of a compaction and the removal of what it
 /// replaced.
 #[test]

@@ -1,23 +1,23 @@
 //! A directory has one owner; and directories are moved, deleted, restored, cleaned up and reached by a
-//! link that is turned, while two servers at a time have them or others of their names.
+//! link that is turned, while two stores at a time have them or others of their names.
 
 use super::promise::{Outcome, Run, count, for_each};
 use super::server::{KVS, kvs_server};
 use kvs_final::disk::{Access, Dir, Disk, DiskFile, FileId, RealDisk};
-use kvs_final::{Durability, KvStore, KvStoreOptions, KvsClient, KvsEngine};
+use kvs_final::{Durability, KvStore, KvStoreOptions, KvsEngine, KvsError};
 use kvs_test_kit::Server;
 use kvs_test_kit::expected::Expected;
 use kvs_test_kit::files::copy_dir;
 use kvs_test_kit::raw::{FOUND, GET, NOTHING, SET};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File, OpenOptions};
+use std::collections::BTreeMap;
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread;
 use tempfile::TempDir;
 
@@ -60,8 +60,8 @@ const DELETED: &str = "deleted";
 const RESTORED: &str = "restored";
 const TURNED: &str = "links turned";
 const UNMARKED: &str = "markers removed";
-const STARTED: &str = "servers started meanwhile";
-const REFUSED_START: &str = "refused as second ones";
+const OPENED: &str = "stores opened meanwhile";
+const REFUSED_OPEN: &str = "refused as second ones";
 const WRITTEN: &str = "acknowledged writes";
 const REFUSED: &str = "writes refused by deleted stores";
 /// With how often at least.
@@ -71,8 +71,8 @@ const COUNTED: [(&str, u64); 9] = [
     (RESTORED, 100),
     (TURNED, 100),
     (UNMARKED, 50),
-    (STARTED, 100),
-    (REFUSED_START, 10),
+    (OPENED, 100),
+    (REFUSED_OPEN, 10),
     (WRITTEN, 100),
     (REFUSED, 10),
 ];
@@ -84,19 +84,12 @@ struct Known {
     expected: Expected,
 }
 
-/// Who has taken a directory.
-enum Owner {
-    Server(Server, Box<KvsClient>),
-    /// One that is careless.
-    Store(KvStore),
-}
-
 struct World {
     place: TempDir,
     fault: &'static str,
     known: Vec<Known>,
     /// Each with the number of its directory.
-    owners: [Option<(usize, Owner)>; 2],
+    owners: [Option<(usize, KvStore)>; 2],
     link: usize,
     /// How often something was done of each kind.
     counts: BTreeMap<&'static str, u64>,
@@ -126,49 +119,41 @@ impl World {
         self.known.iter().position(|known| known.name == Some(name))
     }
 
-    fn start(&mut self, slot: usize, name: usize) -> Result<(), String> {
-        let path = self.path(name);
+    fn open(&mut self, slot: usize, name: usize) -> Result<(), String> {
         let found = self.find(name);
         let is_taken = self.owners.iter().flatten().any(|(dir, _)| Some(*dir) == found);
-        if is_taken {
-            self.did(REFUSED_START);
-            return match Server::start(Command::new(KVS).arg("server"), &path) {
-                Err(log) if log.contains("in use by another store") => Ok(()),
-                Err(log) => Err(format!("refused with another message: {log}")),
-                Ok(_) => Err("a second owner is let in".to_owned()),
-            };
-        }
         let dir = found.unwrap_or(self.known.len());
         if found.is_none() {
             let name = if name == LINK { self.link } else { name };
             fs::create_dir(self.path(name)).unwrap();
             self.known.push(Known { name: Some(name), expected: Expected::default() });
         }
-        let owner = if self.fault.is_empty() {
-            let server = kvs_server(&["--durability", "always"], &path);
-            let client = KvsClient::connect(server.addr).unwrap();
-            Owner::Server(server, Box::new(client))
-        } else {
-            let options = KvStoreOptions::new().durability(Durability::Always).disk(CarelessDisk);
-            // By path it finds a file only when it rotates.
-            let options = options.segment_bytes(if self.fault == BY_PATH { 100 } else { 1 << 20 });
-            Owner::Store(options.background(false).open(path).unwrap())
+        let options = KvStoreOptions::new().durability(Durability::Always);
+        let options = match self.fault {
+            "" => options,
+            // It finds a file only when it rotates.
+            BY_PATH => options.disk(CarelessDisk).segment_bytes(100).background(false),
+            _ => options.disk(CarelessDisk).background(false),
         };
-        self.owners[slot] = Some((dir, owner));
-        self.did(STARTED);
+        match (is_taken, options.open(self.path(name))) {
+            (true, Err(KvsError::InUse { .. })) => self.did(REFUSED_OPEN),
+            (false, Ok(store)) => {
+                self.owners[slot] = Some((dir, store));
+                self.did(OPENED);
+            }
+            (true, Ok(_)) => return Err("a second owner is let in".to_owned()),
+            (_, Err(error)) => return Err(format!("refused with another message: {error}")),
+        }
         Ok(())
     }
 
     /// Writes, if there is somebody to write to: it is done if the directory is anywhere, and refused
     /// if it was deleted.
     fn write(&mut self, slot: usize, key: String) -> Result<(), String> {
-        let Some((dir, owner)) = &mut self.owners[slot] else { return Ok(()) };
+        let Some((dir, store)) = &self.owners[slot] else { return Ok(()) };
         let Known { name, expected } = &mut self.known[*dir];
         let value = format!("{:?}", self.counts);
-        let written = match owner {
-            Owner::Server(_, client) => client.set(key.clone(), value.clone()),
-            Owner::Store(store) => store.set(key.clone(), value.clone()),
-        };
+        let written = store.set(key.clone(), value.clone());
         expected.note(&key, Some(value), written.is_ok());
         let is_there = name.is_some();
         match written.map_err(|error| error.to_string()) {
@@ -179,19 +164,6 @@ impl World {
             }
             Err(error) if error.contains("no more writes until") => self.did(REFUSED),
             Err(error) => return Err(format!("refused with another message: {error}")),
-        }
-        Ok(())
-    }
-
-    fn stop(&mut self, slot: usize, kill: bool) -> Result<(), String> {
-        match self.owners[slot].take() {
-            Some((_, Owner::Server(mut server, _))) if kill => server.kill(),
-            Some((_, Owner::Server(server, client))) => {
-                drop(client);
-                let (status, log) = server.terminate();
-                return if status.success() { Ok(()) } else { Err(format!("{status}: {log}")) };
-            }
-            _ => {}
         }
         Ok(())
     }
@@ -235,9 +207,9 @@ impl World {
             }
             (7 | 8, ..) if self.owners[slot].is_none() => {
                 let name = if random.random_range(0..3) == 0 { LINK } else { name };
-                return self.start(slot, name);
+                return self.open(slot, name);
             }
-            (9, ..) => return self.stop(slot, random.random_range(0..2) == 0),
+            (9, ..) => self.owners[slot] = None,
             _ => {
                 let key = format!("k{}", random.random_range(0..60));
                 return self.write(slot, key);
@@ -248,7 +220,7 @@ impl World {
 
     /// Ends all, and looks at each directory.
     fn check(&mut self) -> Result<(), String> {
-        (0..2).try_for_each(|slot| self.stop(slot, false))?;
+        self.owners = [None, None];
         for Known { name, expected } in &self.known {
             if let Some(name) = *name {
                 let store = KvStore::open(self.path(name)).map_err(|error| error.to_string())?;
@@ -281,16 +253,11 @@ pub(crate) const NEVER_LOOKS: &str = "a store that doesn't see that it was delet
 /// Finds files by their paths, and doesn't look what became of them.
 struct CarelessDisk;
 
-struct CarelessDir {
-    dir: Arc<dyn Dir>,
-    /// What each name led to when it was opened.
-    ids: Mutex<HashMap<String, FileId>>,
-}
+struct CarelessDir(Arc<dyn Dir>);
 
 impl Disk for CarelessDisk {
     fn claim(&self, dir: &Path, access: Access) -> kvs_final::Result<Arc<dyn Dir>> {
-        let (dir, ids) = (RealDisk.claim(dir, access)?, Mutex::default());
-        Ok(Arc::new(CarelessDir { dir, ids }))
+        Ok(Arc::new(CarelessDir(RealDisk.claim(dir, access)?)))
     }
 }
 
@@ -298,17 +265,11 @@ impl CarelessDir {
     fn at(&self, name: &str) -> PathBuf {
         self.path().join(name)
     }
-
-    fn file(&self, name: &str, options: &mut OpenOptions) -> io::Result<Box<dyn DiskFile>> {
-        let file = options.read(true).open(self.at(name))?;
-        self.ids.lock().unwrap().insert(name.to_owned(), file.id()?);
-        Ok(Box::new(file))
-    }
 }
 
 impl Dir for CarelessDir {
     fn path(&self) -> &Path {
-        self.dir.path()
+        self.0.path()
     }
 
     fn list(&self) -> io::Result<Vec<String>> {
@@ -317,7 +278,11 @@ impl Dir for CarelessDir {
     }
 
     fn id(&self, name: &str) -> io::Result<FileId> {
-        Ok(self.ids.lock().unwrap()[name])
+        self.0.id(name)
+    }
+
+    fn see(&self, _name: &str, _file: FileId) -> io::Result<()> {
+        Ok(())
     }
 
     fn confirm(&self) -> io::Result<()> {
@@ -325,11 +290,14 @@ impl Dir for CarelessDir {
     }
 
     fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
-        self.file(name, File::options().write(true).create(true).truncate(true))
+        let mut options = File::options();
+        options.read(true).write(true).create(true).truncate(true);
+        Ok(Box::new(options.open(self.at(name))?))
     }
 
     fn open(&self, name: &str, access: Access) -> io::Result<Box<dyn DiskFile>> {
-        self.file(name, File::options().write(access == Access::Write))
+        let file = File::options().read(true).write(access == Access::Write).open(self.at(name))?;
+        Ok(Box::new(file))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -341,10 +309,10 @@ impl Dir for CarelessDir {
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.dir.sync()
+        self.0.sync()
     }
 
     fn release(&self) {
-        self.dir.release();
+        self.0.release();
     }
 }

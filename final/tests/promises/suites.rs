@@ -91,7 +91,7 @@ pub(crate) fn clients(run: Run) -> Outcome {
         }
         _ => (&["limits", "hostile", "timeouts", "exhausted"], ""),
     };
-    Ok(vec![count(Printed::by_tests(modules, prefix, run)?.passed(), "tests", 38)])
+    Ok(vec![count(Printed::by_tests(modules, prefix, run)?.passed(), "tests", 35)])
 }
 
 /// What five other protocols send, and what only looks like a message.

@@ -1,14 +1,12 @@
-//! Clients that ask and ask, clients that never rest, and clients that do not stay.
+//! Clients that ask and ask, and clients that never rest.
 
-use crate::raw::{FOUND, GET, GET_LARGE};
+use crate::raw::{FOUND, GET};
 use crate::{Raw, until};
-use rustix::net::sockopt::set_socket_linger;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 /// Clients that ask and ask, and whom nothing that others do may disturb. They ask for what [`SET`](crate::raw::SET) has set, and count their answers.
 pub struct Active {
@@ -109,50 +107,5 @@ impl Flood {
         // The last one may be cut off by this side.
         let last = self.receiver.join().unwrap();
         assert!(!last.contains("Err"), "{last}");
-    }
-}
-
-/// The length in bytes of the value that one asks for and does not wait for: more than a new connection takes at once.
-pub const LARGE: usize = 256 << 10;
-
-/// What a client does in between.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Visit {
-    /// Asks, and reads the answer.
-    Asks,
-    /// Sends something that is no request, and reads the answer.
-    Errs,
-    /// Says nothing and reads nothing.
-    IsSilent,
-    /// Sends the first bytes of a request.
-    AsksByHalf,
-    /// Asks for a large value, and is gone with a reset when its first bytes come.
-    Vanishes,
-}
-
-impl Visit {
-    /// All of them.
-    pub const ALL: [Visit; 5] =
-        [Visit::Asks, Visit::Errs, Visit::IsSilent, Visit::AsksByHalf, Visit::Vanishes];
-
-    /// Comes, does it, and goes. `request` is what it asks. Returns the line that it reads, which is empty
-    /// also where the server closes the connection.
-    pub fn run(self, addr: SocketAddr, request: &str) -> String {
-        let mut client = Raw::connect(addr);
-        match self {
-            Visit::Asks => return client.try_ask(request),
-            Visit::Errs => return client.try_ask("no request"),
-            Visit::IsSilent => {}
-            // It fails if the server has closed the connection, and so may the next ones.
-            Visit::AsksByHalf => {
-                let _ = client.stream().write(&request.as_bytes()[..request.len() / 2]);
-            }
-            Visit::Vanishes => {
-                let _ = client.stream().write(format!("{GET_LARGE}\n").as_bytes());
-                let _ = client.stream().peek(&mut [0]);
-                set_socket_linger(client.stream(), Some(Duration::ZERO)).unwrap();
-            }
-        }
-        String::new()
     }
 }

@@ -4,7 +4,8 @@
 //! |---|---|
 //! | [`server`] | a server in a process of its own |
 //! | [`raw`] | a client that sends and reads lines as they are, and such lines |
-//! | [`clients`] | clients that ask and ask, that never rest, that do not stay |
+//! | [`clients`] | clients that ask and ask, that never rest |
+//! | [`pools`] | what every thread pool must do |
 //! | [`wait`] | waiting for events, and telling that one never comes |
 //! | [`process`] | what Linux tells of a process |
 //! | [`files`] | files on the real disk |
@@ -30,6 +31,7 @@ pub mod environment;
 pub mod expected;
 pub mod files;
 pub mod local;
+pub mod pools;
 pub mod process;
 pub mod properties;
 pub mod raw;

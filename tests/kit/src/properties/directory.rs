@@ -2,56 +2,21 @@
 //! is opened and is a store.
 
 use super::{Reached, note};
+use crate::simulated::damage::stores;
+use crate::simulated::workload::{DIR, KEYS, Model, key, open};
 use kvs_final::disk::SimulatedDisk;
-use kvs_final::{Durability, KvStore, KvStoreOptions, KvsEngine, KvsError, Result, check};
+use kvs_final::{KvStore, KvsEngine, KvsError, check};
 use rand::RngExt;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::path::Path;
+use std::sync::LazyLock;
 
-const DIR: &str = "/store";
-const KEYS: usize = 8;
 /// How many bytes of the input make a change.
 const CHANGE: usize = 6;
 
-/// What a store holds.
-type Content = BTreeMap<String, String>;
-
-fn open(disk: &SimulatedDisk) -> Result<KvStore> {
-    let options = KvStoreOptions::new().durability(Durability::Always).segment_bytes(300);
-    options.background(false).disk(disk.clone()).open(DIR)
-}
-
-fn key(number: usize) -> String {
-    format!("key{number}")
-}
-
 /// A store that was closed, or one whose process was killed, and what is in both.
-fn stores() -> &'static ([SimulatedDisk; 2], Content) {
-    static STORES: OnceLock<([SimulatedDisk; 2], Content)> = OnceLock::new();
-    STORES.get_or_init(|| {
-        let (disk, mut model) = (SimulatedDisk::new(), Content::new());
-        let store = open(&disk).unwrap();
-        for number in 0..40 {
-            let (key, value) = (key(number % KEYS), format!("a value that is not kept, {number}"));
-            if number > KEYS && number % 7 == 6 {
-                store.remove(key.clone()).unwrap();
-                model.remove(&key);
-            } else {
-                store.set(key.clone(), value.clone()).unwrap();
-                model.insert(key, value);
-            }
-            if number == 20 {
-                store.compact().unwrap();
-            }
-        }
-        let killed = disk.after_kill(disk.changes()).snapshot();
-        drop(store);
-        ([disk.snapshot(), killed], model)
-    })
-}
+static STORES: LazyLock<([SimulatedDisk; 2], Model)> = LazyLock::new(|| stores(1, 40));
 
 /// What the input makes of a store.
 struct Changed {
@@ -65,7 +30,7 @@ struct Changed {
 fn change(input: &[u8]) -> Changed {
     let (start, changes) = input.split_at(1);
     let killed = usize::from(start[0] % 2);
-    let disk = stores().0[killed].snapshot();
+    let disk = STORES.0[killed].snapshot();
     let mut changed = Changed { disk: disk.clone(), is_mended: false, is_plain: killed == 0 };
     for change in changes.chunks_exact(CHANGE) {
         let files = disk.files();
@@ -130,7 +95,7 @@ pub(crate) fn record_crc(segment: &[u8], at: usize, record: &[u8]) -> u32 {
     crc.finalize()
 }
 
-fn content(store: &KvStore) -> Content {
+fn content(store: &KvStore) -> Model {
     let found = (0..KEYS).filter_map(|number| {
         let found = store.get(key(number)).unwrap();
         found.map(|value| (key(number), value))
@@ -142,7 +107,7 @@ fn content(store: &KvStore) -> Content {
 /// of a record, and then the checksum there is made to fit.
 pub(super) fn generate(random: &mut StdRng) -> Vec<u8> {
     let mut input = vec![random.random()];
-    let disk = &stores().0[usize::from(input[0]) % 2];
+    let disk = &STORES.0[usize::from(input[0]) % 2];
     let files = disk.files();
     for _ in 0..random.random_range(0..5) {
         let mut change: [u8; CHANGE] = random.random();
@@ -204,17 +169,15 @@ pub(super) fn hold(input: &[u8], expects_all: bool, reached: &mut Reached) {
     };
     let found = content(&store);
     if expects_all || changed.is_plain && !changed.is_mended {
-        assert_eq!(found, stores().1, "damage has changed an answer");
+        assert_eq!(found, STORES.1, "damage has changed an answer");
     }
-    note(reached, if found == stores().1 { "all of it" } else { "another content" });
+    note(reached, if found == STORES.1 { "all of it" } else { "another content" });
     // What was opened is a store: it can be written, compacted, and opened again.
     store.set(key(0), "written".to_owned()).unwrap();
     store.compact().unwrap();
     drop(store);
     let store = open(disk).unwrap();
-    let written = Content::from([(key(0), "written".to_owned())]);
-    assert_eq!(content(&store), found.into_iter().chain(written).collect::<Content>());
-    let strangers: Vec<PathBuf> =
-        disk.files().into_iter().filter(|path| path.ends_with("MANIFEST.new")).collect();
-    assert!(strangers.is_empty(), "{strangers:?}");
+    let written = Model::from([(key(0), "written".to_owned())]);
+    assert_eq!(content(&store), found.into_iter().chain(written).collect::<Model>());
+    assert!(!disk.files().iter().any(|path| path.ends_with("MANIFEST.new")));
 }

@@ -1,5 +1,6 @@
 //! What holds of the bytes of a segment, whatever they are.
 
+use super::directory::record_crc;
 use super::{Reached, note};
 use kvs_final::testing::{StoredRecord, decode_record, encode_record};
 use rand::RngExt;
@@ -44,11 +45,8 @@ fn parts(text: &str, at: u8) -> (&str, &str) {
 
 /// Makes the checksum fit whatever it covers.
 fn mend(bytes: &mut [u8], (segment, offset): Location) {
-    let mut crc = crc32fast::Hasher::new();
-    crc.update(&segment.to_le_bytes());
-    crc.update(&offset.to_le_bytes());
-    crc.update(&bytes[4..]);
-    bytes[..4].copy_from_slice(&crc.finalize().to_le_bytes());
+    let crc = record_crc(&segment.to_le_bytes(), offset as usize, bytes);
+    bytes[..4].copy_from_slice(&crc.to_le_bytes());
 }
 
 /// The fault: a checksum that is made to fit the damage.

@@ -14,6 +14,12 @@ use std::path::{Path, PathBuf};
 /// A small store of several segments, of a script of this seed and so many more values, and what it
 /// holds.
 pub fn store(seed: u64, more: usize) -> (SimulatedDisk, Model) {
+    let ([closed, _], model) = stores(seed, more);
+    (closed, model)
+}
+
+/// The same, and what its disk would be if its process had been killed.
+pub fn stores(seed: u64, more: usize) -> ([SimulatedDisk; 2], Model) {
     let disk = SimulatedDisk::new();
     let mut store = Some(open(&disk).unwrap());
     let mut model = Model::new();
@@ -23,8 +29,9 @@ pub fn store(seed: u64, more: usize) -> (SimulatedDisk, Model) {
         run(&step, &mut store, &disk).unwrap();
         step.apply_to(&mut model);
     }
+    let killed = disk.after_kill(disk.changes()).snapshot();
     drop(store);
-    (disk.snapshot(), model)
+    ([disk.snapshot(), killed], model)
 }
 
 /// Damage to a file, from this place on, is either noticed when the store is opened, and found there,
