@@ -1,4 +1,5 @@
-//! The figure: a panel for each stage, in it a strip for each request, all on one scale.
+//! The figure: a panel for each stage, in it a strip for each request, all on one scale. The script of the
+//! pages (`xtask/book/src/page.js`) finds its parts by their classes, and shows them tick by tick.
 
 use crate::strips::{Counts, Phase, Strip, Trace};
 use std::fmt::Write as _;
@@ -47,7 +48,7 @@ pub fn draw(traces: &[Trace]) -> String {
     let height = HEAD + rows * PANEL.1 + MARGIN;
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" \
-         width=\"{WIDTH}\" height=\"{height}\" role=\"img\">\n\
+         width=\"{WIDTH}\" height=\"{height}\" role=\"img\" data-tick=\"{TICK}\" data-ticks=\"{SCALE}\">\n\
          <title>How requests overlap in each stage</title>\n<style>\n{STYLE}</style>\n\
          <defs><pattern id=\"hatch\" width=\"4\" height=\"4\" patternUnits=\"userSpaceOnUse\" \
          patternTransform=\"rotate(45)\"><path class=\"hatch\" d=\"M0 0V4\"/></pattern></defs>\n\
@@ -56,7 +57,7 @@ pub fn draw(traces: &[Trace]) -> String {
     legend(&mut svg);
     for (number, trace) in traces.iter().enumerate() {
         let (x, y) = (MARGIN + number % 2 * PANEL.0, HEAD + number / 2 * PANEL.1);
-        add!(svg, r#"<g transform="translate({x} {y})">"#);
+        add!(svg, r#"<g class="panel" transform="translate({x} {y})">"#);
         panel(&mut svg, trace);
         add!(svg, "</g>");
     }
@@ -104,7 +105,7 @@ fn panel(svg: &mut String, trace: &Trace) {
     for (number, traced) in trace.strips.iter().enumerate() {
         let y = top + number * PITCH;
         text(svg, "soft", (left as f64 - 5.0, y + BOX), "end", traced.name);
-        add!(svg, r#"<g transform="translate({left} {y})">"#);
+        add!(svg, r#"<g class="strip" transform="translate({left} {y})">"#);
         strip(svg, traced);
         add!(svg, "</g>");
     }
