@@ -8,7 +8,8 @@
 //! | `tables.rs` | tables and figures |
 //! | `numbers.rs` | measured numbers in prose |
 //!
-//! `cargo xtask check` runs what cannot be derived. `reader/` is for people who type along.
+//! `cargo xtask check` runs what cannot be derived. `reader/` is for people who type along. `cargo xtask
+//! book` makes pages of the text, by a package of its own: `xtask/book`.
 //!
 //! `tree.rs` has the files as they are and as they should be, `text.rs` reads Markdown.
 
@@ -37,7 +38,8 @@ use tree::Tree;
 
 const USAGE: &str = "\
 usage: cargo xtask start DIR | check DIR [CHAPTER] | diff DIR STAGE | catch-up DIR STAGE
-       cargo xtask sync [--check] | check | replay | follow DIR";
+       cargo xtask sync [--check] | check | replay | follow DIR
+       cargo xtask book [DIR]";
 
 /// The text that has moves, sessions and programs.
 const WALKTHROUGH: &str = "WALKTHROUGH.md";
@@ -64,6 +66,8 @@ fn main() -> ExitCode {
         ["check", dir, chapter] => return say(reader::check(root(), dir, Some(chapter))),
         ["diff", dir, stage] => return say(reader::diff(root(), dir, stage)),
         ["catch-up", dir, stage] => return say(reader::catch_up(root(), dir, stage)),
+        ["book"] => return book(&root().join("target/book")),
+        ["book", dir] => return book(Path::new(dir)),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
@@ -87,6 +91,14 @@ fn say(outcome: reader::Outcome) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Makes pages of the text.
+fn book(dir: &Path) -> ExitCode {
+    let manifest = root().join("xtask/book/Cargo.toml");
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let made = cargo.arg("run").arg("--manifest-path").arg(manifest).arg("--").arg(dir).status();
+    if made.is_ok_and(|status| status.success()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Derives all files anew, and writes those that differ, or only names where they do.
