@@ -3,7 +3,6 @@
 pub mod cli;
 mod engine;
 mod kv_store;
-mod options;
 mod server;
 mod signals;
 mod sled_engine;

@@ -11,8 +11,8 @@
 use crate::sync_points::{self, Point};
 use crate::{KvsError, Result};
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -72,14 +72,16 @@ impl Record {
         }
     }
 
-    /// Reads a record from its line.
+    /// Reads a record from its line, which begins at this offset of that log.
     ///
     /// # Errors
-    /// With a message, if the bytes are not one whole line that a store has written.
-    pub fn decode(line: &[u8]) -> std::result::Result<Record, String> {
+    /// [`KvsError::Damaged`] if the bytes are not one whole line that a store has written.
+    pub fn decode(line: &[u8], path: &Path, offset: u64) -> Result<Record> {
         sync_points::reach(Point::Read);
-        let body = line.strip_suffix(b"\n").ok_or("the record is cut short")?;
-        serde_json::from_slice(body).map_err(|error| error.to_string())
+        let damaged = |reason| KvsError::Damaged { path: path.to_owned(), offset, reason };
+        let body = line.strip_suffix(b"\n").ok_or("the record is cut short".to_owned());
+        body.and_then(|body| serde_json::from_slice(body).map_err(|error| error.to_string()))
+            .map_err(damaged)
     }
 }
 
@@ -101,6 +103,55 @@ pub fn generations(dir: &Path) -> Result<Vec<u64>> {
     }
     numbers.sort_unstable();
     Ok(numbers)
+}
+
+/// Opens a log, which is made if need be.
+pub fn open(path: &Path) -> Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    options.open(path).map_err(KvsError::at(path))
+}
+
+/// A log that is being written.
+pub struct NewLog<'a> {
+    path: &'a Path,
+    writer: BufWriter<&'a File>,
+    end: u64,
+}
+
+impl NewLog<'_> {
+    /// Appends a record by its line, and says where that is.
+    pub fn push(&mut self, line: &[u8]) -> Result<Location> {
+        self.writer.write_all(line).map_err(KvsError::at(self.path))?;
+        let location = Location { offset: self.end, len: line.len() as u64 };
+        self.end = location.end();
+        Ok(location)
+    }
+}
+
+/// Makes a new log of what `copy` pushes, under another name until it is complete and durable: the
+/// log that it replaces is deleted next. Returns the log, and where its last record ends.
+///
+/// # Errors
+/// If `copy` fails, or the disk does. Then there is no new log.
+pub fn write_new(path: &Path, copy: impl FnOnce(&mut NewLog) -> Result<()>) -> Result<(File, u64)> {
+    let unfinished = path.with_extension("log.tmp");
+    let write = || {
+        let log = open(&unfinished)?;
+        log.set_len(0).map_err(KvsError::at(&unfinished))?;
+        let mut new = NewLog { path: &unfinished, writer: BufWriter::new(&log), end: 0 };
+        copy(&mut new)?;
+        let synced = new.writer.flush().and_then(|()| log.sync_all());
+        synced.map_err(KvsError::at(&unfinished))?;
+        fs::rename(&unfinished, path).map_err(KvsError::at(path))?;
+        let end = new.end;
+        drop(new);
+        Ok((log, end))
+    };
+    write().inspect_err(|_| {
+        // What stays of it costs space until the next attempt.
+        let _ = fs::remove_file(&unfinished);
+    })
 }
 
 /// Deletes logs that a newer one has replaced, once the newer one's name is durable.
@@ -149,8 +200,7 @@ pub fn replay(path: &Path, log: &File, mut apply: impl FnMut(Record, Location)) 
         if len == 0 {
             return Ok(offset);
         }
-        let damaged = |reason| KvsError::Damaged { path: path.to_owned(), offset, reason };
-        apply(Record::decode(&line).map_err(damaged)?, Location { offset, len });
+        apply(Record::decode(&line, path, offset)?, Location { offset, len });
         offset += len;
     }
 }

@@ -2,11 +2,10 @@ use crate::KvsEngine;
 use kvs_common::record_log::{self, Location, Record};
 use kvs_common::{DataDir, EngineKind, KvsError, Result, Stats};
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::fs::File;
 use std::mem;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Compaction waits for this many bytes of garbage, and for half of the log to be garbage.
@@ -84,7 +83,7 @@ impl SharedKvStore {
         let mut generations = record_log::generations(dir.path())?;
         let generation = generations.pop().unwrap_or(1);
         let path = record_log::path(dir.path(), generation);
-        let log = open_log(OpenOptions::new().create(true), &path)?;
+        let log = record_log::open(&path)?;
 
         let mut index = HashMap::new();
         let mut stats = Stats::default();
@@ -123,11 +122,7 @@ impl SharedKvStore {
             return Ok(None);
         };
         let line = read(&self.log, location).map_err(KvsError::at(&self.path))?;
-        let record = Record::decode(&line).map_err(|reason| KvsError::Damaged {
-            path: self.path.clone(),
-            offset: location.offset,
-            reason,
-        })?;
+        let record = Record::decode(&line, &self.path, location.offset)?;
         Ok(record.into_value())
     }
 
@@ -167,16 +162,14 @@ impl SharedKvStore {
     fn compact(&mut self) -> Result<()> {
         let generation = self.generation + 1;
         let path = record_log::path(self.dir.path(), generation);
-        let unfinished = path.with_extension("log.tmp");
-        let copied = self.copy_live_records(&unfinished).and_then(|copy| {
-            fs::rename(&unfinished, &path).map_err(KvsError::at(&path))?;
-            Ok(copy)
-        });
-        if copied.is_err() {
-            // What stays of it costs space until the next attempt.
-            let _ = fs::remove_file(&unfinished);
-        }
-        let (log, index, end) = copied?;
+        let mut index = HashMap::with_capacity(self.index.len());
+        let (log, end) = record_log::write_new(&path, |copy| {
+            for (key, &location) in &self.index {
+                let line = read(&self.log, location).map_err(KvsError::at(&self.path))?;
+                index.insert(key.clone(), copy.push(&line)?);
+            }
+            Ok(())
+        })?;
 
         let replaced = mem::replace(&mut self.generation, generation);
         (self.path, self.log, self.index, self.end) = (path, log, index, end);
@@ -185,32 +178,10 @@ impl SharedKvStore {
         record_log::delete_replaced(self.dir.path(), [replaced]);
         Ok(())
     }
-
-    fn copy_live_records(&self, to: &Path) -> Result<(File, HashMap<String, Location>, u64)> {
-        let copy = open_log(OpenOptions::new().create(true).truncate(true), to)?;
-        let mut writer = BufWriter::new(&copy);
-        let mut index = HashMap::with_capacity(self.index.len());
-        let mut end = 0;
-        for (key, &location) in &self.index {
-            let line = read(&self.log, location).map_err(KvsError::at(&self.path))?;
-            writer.write_all(&line).map_err(KvsError::at(to))?;
-            let location = Location { offset: end, ..location };
-            end = location.end();
-            index.insert(key.clone(), location);
-        }
-        // The old log is deleted next, so the copy has to be on disk and not only on its way.
-        writer.flush().and_then(|()| copy.sync_all()).map_err(KvsError::at(to))?;
-        drop(writer);
-        Ok((copy, index, end))
-    }
-}
-
-fn open_log(options: &mut OpenOptions, path: &Path) -> Result<File> {
-    options.read(true).write(true).open(path).map_err(KvsError::at(path))
 }
 
 /// Reads a record where it stands. The log's cursor, which all readers share, stays out of it.
-fn read(log: &File, location: Location) -> io::Result<Vec<u8>> {
+fn read(log: &File, location: Location) -> std::io::Result<Vec<u8>> {
     let mut line = location.buffer();
     log.read_exact_at(&mut line, location.offset)?;
     Ok(line)

@@ -1,11 +1,11 @@
 //! The programs.
 
-use crate::options::{PoolKind, PooledServerOptions};
 use crate::thread_pool::{NaiveThreadPool, RayonThreadPool, SharedQueueThreadPool, ThreadPool};
 use crate::{KvStore, KvsEngine, KvsServer, SledKvsEngine};
+use kvs_common::EngineKind;
 pub use kvs_common::cli::client;
 use kvs_common::cli::{self, Outcome};
-use kvs_common::{EngineKind, options};
+use kvs_common::options::{self, PoolKind, PooledServerOptions};
 use std::num::NonZeroU32;
 use std::process::ExitCode;
 

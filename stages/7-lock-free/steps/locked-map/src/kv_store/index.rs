@@ -66,11 +66,7 @@ impl Entry {
 
     /// The record's value.
     pub(super) fn value(&self) -> Result<Option<String>> {
-        let record = Record::decode(&self.read()?).map_err(|reason| KvsError::Damaged {
-            path: self.log.path.clone(),
-            offset: self.location.offset,
-            reason,
-        })?;
+        let record = Record::decode(&self.read()?, &self.log.path, self.location.offset)?;
         Ok(record.into_value())
     }
 }

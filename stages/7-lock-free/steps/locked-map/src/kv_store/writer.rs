@@ -1,18 +1,13 @@
 use super::index::{Entry, Index, Log};
 use kvs_common::record_log::{self, Location, Record};
 use kvs_common::{DataDir, EngineKind, KvsError, Result};
-use std::fs::{self, File, OpenOptions};
-use std::io::{BufWriter, Write};
 use std::mem;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// Compaction waits for this many bytes of garbage, and for half of the log to be garbage.
 const MIN_GARBAGE_BYTES: u64 = 1 << 20;
-
-/// Where the record of each key is in a log, in the order of the log.
-type Locations = Vec<(String, Location)>;
 
 /// The writing side of a store. It alone appends to the log and changes the index, in this order:
 /// what a reader finds in the index is in the log already.
@@ -34,7 +29,7 @@ impl Writer {
         let mut generations = record_log::generations(dir.path())?;
         let generation = generations.pop().unwrap_or(1);
         let path = record_log::path(dir.path(), generation);
-        let file = open_file(OpenOptions::new().create(true), &path)?;
+        let file = record_log::open(&path)?;
         let log = Arc::new(Log { path, file });
 
         let compact_at = MIN_GARBAGE_BYTES;
@@ -106,17 +101,17 @@ impl Writer {
     fn compact(&mut self) -> Result<()> {
         let generation = self.generation + 1;
         let path = record_log::path(self.dir.path(), generation);
-        let unfinished = path.with_extension("log.tmp");
-        let copied = self.copy_live_records(&unfinished, &path);
-        if copied.is_err() {
-            // What stays of it costs space until the next attempt.
-            let _ = fs::remove_file(&unfinished);
-        }
-        let (log, moved) = copied?;
+        let mut moved = Vec::new();
+        let (file, end) = record_log::write_new(&path, |copy| {
+            let entries = self.index.entries();
+            for (key, entry) in entries.iter() {
+                moved.push((key.clone(), copy.push(&entry.read()?)?));
+            }
+            Ok(())
+        })?;
 
         let replaced = mem::replace(&mut self.generation, generation);
-        self.end = moved.last().map_or(0, |(_, location)| location.end());
-        self.log = log;
+        (self.log, self.end) = (Arc::new(Log { path, file }), end);
         for (key, location) in moved {
             self.publish(key, location);
         }
@@ -125,29 +120,4 @@ impl Writer {
         record_log::delete_replaced(self.dir.path(), [replaced]);
         Ok(())
     }
-
-    /// Writes the new log and gives it its name. Returns it with the location of each key in it.
-    fn copy_live_records(&self, unfinished: &Path, path: &Path) -> Result<(Arc<Log>, Locations)> {
-        let copy = open_file(OpenOptions::new().create(true).truncate(true), unfinished)?;
-        let mut writer = BufWriter::new(&copy);
-        let entries = self.index.entries();
-        let mut moved = Vec::with_capacity(entries.len());
-        let mut end = 0;
-        for (key, entry) in entries.iter() {
-            writer.write_all(&entry.read()?).map_err(KvsError::at(unfinished))?;
-            let location = Location { offset: end, ..entry.location };
-            end = location.end();
-            moved.push((key.clone(), location));
-        }
-        // The old log is deleted next, so the copy has to be on disk and not only on its way.
-        let synced = writer.flush().and_then(|()| copy.sync_all());
-        synced.map_err(KvsError::at(unfinished))?;
-        drop(writer);
-        fs::rename(unfinished, path).map_err(KvsError::at(path))?;
-        Ok((Arc::new(Log { path: path.to_owned(), file: copy }), moved))
-    }
-}
-
-fn open_file(options: &mut OpenOptions, path: &Path) -> Result<File> {
-    options.read(true).write(true).open(path).map_err(KvsError::at(path))
 }
