@@ -1,6 +1,6 @@
 //! Charts: what was measured, over the number of threads, with a line for each stage.
 //!
-//! A chart is one SVG for light and for dark pages. Plotters draws it in the colours for light ones; a
+//! Those that belong together are one SVG for light and for dark pages. Plotters draws it in the colours for light ones; a
 //! style sheet in it, which names each colour, says what it is on dark ones. The colours are those of
 //! Okabe and Ito (2008), which nearly everybody can tell apart. No line is told by its colour alone: each
 //! has a marker of its own, and in the legend the lines stand in the order of their ends.
@@ -13,9 +13,10 @@ use plotters::element::ComposedElement;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-/// What a page on GitHub has room for.
-const SIZE: (u32, u32) = (800, 420);
-/// The space above the chart, for its titles, and beside it, for the legend.
+/// What a page on GitHub has room for, and the height of a row of charts.
+const WIDTH: u32 = 800;
+const ROW: u32 = 310;
+/// The space above the charts, for the titles, and beside them, for the legend.
 const TITLES: u32 = 60;
 const LEGEND: u32 = 150;
 
@@ -53,7 +54,6 @@ pub(crate) struct Line {
 
 pub(crate) struct Chart {
     pub(crate) title: String,
-    pub(crate) conditions: String,
     /// What the horizontal axis counts, from 1 on.
     pub(crate) threads: String,
     pub(crate) is_logarithmic: bool,
@@ -62,45 +62,58 @@ pub(crate) struct Chart {
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
-impl Chart {
-    /// As SVG.
-    pub(crate) fn svg(&self) -> Outcome<String> {
-        let mut svg = String::new();
-        {
-            let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
-            area.fill(&light(PAPER)).map_err(message)?;
-            let values = || self.lines.iter().flat_map(|line| line.points.iter().map(|p| p.1));
-            let (least, most) = (values().fold(f64::MAX, f64::min), values().fold(0.0, f64::max));
-            if self.is_logarithmic {
-                let (least, most) = (0.8 * least, 1.25 * most);
-                let y = (least..most).log_scale().with_key_points(one_two_five(least, most));
-                self.draw(&area, y)?;
-            } else {
-                self.draw(&area, 0.0..1.05 * most)?;
-            }
-            area.present().map_err(message)?;
+/// The charts in rows of two, as SVG. The legend has the lines of the first.
+pub(crate) fn svg(title: &str, conditions: &str, charts: &[Chart]) -> Outcome<String> {
+    let mut svg = String::new();
+    {
+        let rows = charts.len().div_ceil(2);
+        let size = (WIDTH, TITLES + rows as u32 * ROW);
+        let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
+        area.fill(&light(PAPER)).map_err(message)?;
+        let (head, body) = area.split_vertically(TITLES);
+        head.draw(&Text::new(title, (16, 12), text(20, TEXT))).map_err(message)?;
+        head.draw(&Text::new(conditions, (16, 38), text(14, PALE))).map_err(message)?;
+        let (body, legend) = body.split_horizontally(WIDTH - LEGEND);
+        for (chart, area) in charts.iter().zip(body.split_evenly((rows, 2))) {
+            chart.draw_scaled(&area)?;
         }
-        Ok(svg.replacen(">\n", &format!(">\n{}", dark_style()), 1))
+        let mut lines: Vec<&Line> = charts.iter().take(1).flat_map(|chart| &chart.lines).collect();
+        lines.sort_by(|a, b| end(b).total_cmp(&end(a)));
+        for (line, y) in lines.into_iter().zip((40..).step_by(24)) {
+            legend.draw(&marker((12, y), LOOKS[line.stage])).map_err(message)?;
+            let style = text(15, LOOKS[line.stage].0).pos(Pos::new(HPos::Left, VPos::Center));
+            legend.draw(&Text::new(line.name, (26, y), style)).map_err(message)?;
+        }
+        area.present().map_err(message)?;
+    }
+    Ok(svg.replacen(">\n", &format!(">\n{}", dark_style()), 1))
+}
+
+impl Chart {
+    fn draw_scaled(&self, area: &Area<'_>) -> Outcome<()> {
+        let values = || self.lines.iter().flat_map(|line| line.points.iter().map(|p| p.1));
+        let (least, most) = (values().fold(f64::MAX, f64::min), values().fold(0.0, f64::max));
+        if self.is_logarithmic {
+            let (least, most) = (0.8 * least, 1.25 * most);
+            let y = (least..most).log_scale().with_key_points(one_two_five(least, most));
+            self.draw(area, y)
+        } else {
+            self.draw(area, 0.0..1.05 * most)
+        }
     }
 
     fn draw<Y: AsRangedCoord<Value = f64>>(&self, area: &Area<'_>, y: Y) -> Outcome<()>
     where
         Y::CoordDescType: ValueFormatter<f64>,
     {
-        let text = |size: u32, ink| ("sans-serif", size).into_font().color(&light(ink));
-        let (head, body) = area.split_vertically(TITLES);
-        head.draw(&Text::new(self.title.as_str(), (16, 12), text(20, TEXT))).map_err(message)?;
-        let small = text(14, PALE);
-        head.draw(&Text::new(self.conditions.as_str(), (16, 38), small)).map_err(message)?;
-
-        let (body, legend) = body.split_horizontally(SIZE.0 - LEGEND);
         let all = || self.lines.iter().flat_map(|line| line.points.iter().map(|p| p.0));
         let most = all().fold(2.0, f64::max);
         let threads: Vec<f64> = std::iter::successors(Some(1.0), |n| Some(2.0 * n))
             .take_while(|&n| n <= most)
             .collect();
-        let mut chart = ChartBuilder::on(&body)
+        let mut chart = ChartBuilder::on(area)
             .margin(8)
+            .caption(&self.title, text(15, TEXT))
             .x_label_area_size(44)
             .y_label_area_size(56)
             .build_cartesian_2d((0.9..1.1 * most).log_scale().base(2.0).with_key_points(threads), y)
@@ -111,8 +124,8 @@ impl Chart {
             .light_line_style(TRANSPARENT)
             .bold_line_style(light(GRID))
             .axis_style(light(GRID))
-            .label_style(text(14, PALE))
-            .axis_desc_style(text(15, TEXT))
+            .label_style(text(13, PALE))
+            .axis_desc_style(text(14, TEXT))
             .x_desc(self.threads.as_str())
             .x_label_formatter(&|threads| threads.to_string())
             .y_label_formatter(&|value| tick(*value))
@@ -128,16 +141,12 @@ impl Chart {
             let markers = line.points.iter().map(|&point| marker(point, LOOKS[line.stage]));
             chart.draw_series(markers).map_err(message)?;
         }
-
-        let mut lines: Vec<&Line> = self.lines.iter().collect();
-        lines.sort_by(|a, b| end(b).total_cmp(&end(a)));
-        for (line, y) in lines.into_iter().zip((20..).step_by(24)) {
-            legend.draw(&marker((12, y), LOOKS[line.stage])).map_err(message)?;
-            let style = text(15, LOOKS[line.stage].0).pos(Pos::new(HPos::Left, VPos::Center));
-            legend.draw(&Text::new(line.name, (26, y), style)).map_err(message)?;
-        }
         Ok(())
     }
+}
+
+fn text(size: u32, ink: Ink) -> TextStyle<'static> {
+    ("sans-serif", size).into_font().color(&light(ink))
 }
 
 /// The value of a line at its end.

@@ -1,75 +1,92 @@
 //! The figures of the texts: which figures of which record the charts show.
 
 use crate::Outcome;
-use crate::chart::{Chart, Line};
+use crate::chart::{Chart, Line, svg};
 use crate::markdown::thousands;
 use crate::record::Record;
 use crate::tables::{SCALING, STAGES, numbers_at};
 
-/// What somebody does nothing but set in is measured for longer.
-const SETS: [&str; 3] = ["write", "beside-writer", "server-set"];
+/// How a figure of the record is drawn: its name there, the title, the scale, and whether each line of
+/// the grid is a multiple of the one below.
+const VIEWS: [(&str, &str, f64, bool); 4] = [
+    ("rate", "thousands a second", 1e-3, false),
+    ("p99", "99th percentile, µs", 1e6, true),
+    ("longest", "the longest, µs", 1e6, true),
+    ("sets", "the writer: thousands of sets a second", 1e-3, false),
+];
 
-/// The charts of `scaling`: for each workload what is done in a second, and how long the slow ones take.
+/// The figures of `scaling`: one for each workload of the engine, with what is done in a second and how
+/// long the slow ones take; and for the servers one of each.
 pub(crate) fn charts(record: &Record) -> Outcome<Vec<(String, String)>> {
-    let mut files = Vec::new();
-    for (work, what, threads) in SCALING {
+    let (servers, engines): (Vec<_>, Vec<_>) =
+        SCALING.into_iter().partition(|(work, ..)| work.starts_with("server"));
+    let of_engine = engines.into_iter().map(|(work, what, threads)| {
         // While a compaction stops all readers, each of them is in one get, of thousands: a percentile
         // would not see it.
-        let (tail, how_long) = match work {
-            "compacting" => ("longest", "the longest"),
-            _ => ("p99", "99th percentile"),
-        };
-        let writer = "The thread that sets beside those that get: thousands of sets a second";
-        let views = [
-            ("rate", format!("{what}: thousands a second"), 1e-3),
-            (tail, format!("{what}: {how_long}, µs"), 1e6),
-            ("sets", writer.to_owned(), 1e-3),
-        ];
-        for (figure, title, scale) in views {
-            let chart = Chart {
-                title,
-                conditions: chart_conditions(record, work),
-                threads: threads.to_owned(),
-                is_logarithmic: figure == tail,
-                lines: lines(record, work, figure, scale),
-            };
-            if !chart.lines.is_empty() {
-                files.push((format!("scaling-{work}-{figure}.svg"), chart.svg()?));
-            }
-        }
-    }
-    Ok(files)
+        let slow = if work == "compacting" { "longest" } else { "p99" };
+        let views = VIEWS.iter().filter(|(name, ..)| ["rate", slow, "sets"].contains(name));
+        let charts = views.filter_map(|view| chart(record, work, view.1, threads, view));
+        (work, what, charts.collect::<Vec<_>>())
+    });
+    let titles = ["Servers: thousands of requests a second", "Servers: 99th percentile, µs"];
+    let names = ["server", "server-p99"].into_iter().zip(titles);
+    let of_servers = VIEWS[..2].iter().zip(names).map(|(view, (name, title))| {
+        let charts = servers.iter();
+        let charts = charts.filter_map(|(work, what, n)| chart(record, work, what, n, view));
+        (name, title, charts.collect())
+    });
+    let all = of_engine.chain(of_servers).filter(|(.., charts)| !charts.is_empty());
+    all.map(|(name, title, charts)| {
+        let svg = svg(title, &conditions(record, name), &charts)?;
+        Ok((format!("scaling-{name}.svg"), svg))
+    })
+    .collect()
 }
 
-/// The line of each stage: the median at each number of threads with which it was measured.
-fn lines(record: &Record, work: &str, figure: &str, scale: f64) -> Vec<Line> {
-    let threads = numbers_at(record, 2);
+/// One figure of one workload, if there is any: the line of each stage, with the median at each number of
+/// threads with which it was measured.
+fn chart(
+    record: &Record,
+    work: &str,
+    title: &str,
+    threads: &str,
+    &(figure, _, scale, is_logarithmic): &(&str, &str, f64, bool),
+) -> Option<Chart> {
+    let numbers = numbers_at(record, 2);
     let line = |(number, (stage, name)): (usize, &(&str, &'static str))| {
         let point = |&n: &u32| {
             let rounds = record.rounds_of(&format!("{work}/{stage}/{n}"), figure)?;
             Some((f64::from(n), rounds.median() * scale))
         };
-        Line { stage: number, name, points: threads.iter().filter_map(point).collect() }
+        Line { stage: number, name, points: numbers.iter().filter_map(point).collect() }
     };
-    STAGES.iter().enumerate().map(line).filter(|line| !line.points.is_empty()).collect()
+    let lines = STAGES.iter().enumerate().map(line).filter(|line| !line.points.is_empty());
+    let lines: Vec<Line> = lines.collect();
+    let (title, threads) = (title.to_owned(), threads.to_owned());
+    (!lines.is_empty()).then_some(Chart { title, threads, is_logarithmic, lines })
 }
 
 /// Under what conditions, in one line.
-fn chart_conditions(record: &Record, work: &str) -> String {
+fn conditions(record: &Record, name: &str) -> String {
     let conditions = &record.conditions;
     let whole =
-        if work.starts_with("server") { "Server and clients" } else { "The engine by itself" };
+        if name.starts_with("server") { "Server and clients" } else { "The engine by itself" };
     let rounds = match record.rounds() {
         1 => "one round".to_owned(),
         rounds => format!("median of {rounds} rounds"),
     };
-    let longer = if SETS.contains(&work) { 4.0 } else { 1.0 };
+    // Where somebody does nothing but set it is measured for longer.
+    let seconds = conditions.number("seconds");
+    let seconds = match name {
+        "write" | "beside-writer" => format!("{} s", 4.0 * seconds),
+        name if name.starts_with("server") => format!("{seconds} s, of sets {} s", 4.0 * seconds),
+        _ => format!("{seconds} s"),
+    };
     format!(
-        "{whole}; {} cores; {} values of {} bytes, in memory ({}); {rounds} of {} s",
+        "{whole}; {} cores; {} values of {} bytes, in memory ({}); {rounds} of {seconds}",
         conditions.machine.cores,
         thousands(conditions.number("keys") as u64),
         thousands(conditions.number("value_bytes") as u64),
         conditions.machine.file_system,
-        longer * conditions.number("seconds"),
     )
 }
