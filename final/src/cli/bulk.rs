@@ -1,11 +1,11 @@
 //! `kvs client` from a pipe: a request a line, many under way at once.
 
-use super::command::{self, Command};
+use super::command::{self, Answer, Command};
 use super::outcome::{Outcome, ResultExt, err_msg};
 use super::output::Output;
 use super::printer::Printer;
 use crate::protocol::MAX_LINE;
-use crate::{KvsClient, Pending, Result};
+use crate::{KvsClient, Result};
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Read};
 
@@ -52,18 +52,13 @@ struct Bulk {
     printer: Printer,
     /// Requests whose answers were not waited for yet, oldest first, with the numbers of their
     /// lines.
-    under_way: VecDeque<(u64, Request)>,
+    under_way: VecDeque<(u64, Answer)>,
     /// In bytes, of those so far.
     longest_answer: usize,
     /// In bytes; what a server takes by default, or what this one has said.
     longest_line: usize,
     lines: u64,
     failed: u64,
-}
-
-enum Request {
-    Read(Pending<Option<String>>),
-    Write(Pending<()>),
 }
 
 impl Bulk {
@@ -116,29 +111,19 @@ impl Bulk {
         // A file may be from a system whose lines end with two characters.
         let line = line.strip_suffix(b"\r\n").or(line.strip_suffix(b"\n")).unwrap_or(line);
         let text = str::from_utf8(line).map_err(|error| error.to_string());
-        let request = match text.and_then(command::parse) {
+        let number = self.lines;
+        let command = match text.and_then(command::parse) {
             Ok(None) => return Ok(true),
             Ok(Some(Command::Quit)) => return Ok(false),
-            Ok(Some(Command::Get { key })) => self.client.submit_get(key).map(Request::Read),
-            Ok(Some(Command::Set { key, value })) => {
-                self.client.submit_set(key, value).map(Request::Write)
-            }
-            Ok(Some(Command::Rm { key })) => self.client.submit_remove(key).map(Request::Write),
-            Ok(Some(command @ (Command::Help | Command::Stats))) => {
-                self.settle(0)?;
-                let answer = command.execute(&mut self.client, self.output);
-                self.answer(self.lines, answer)?;
-                return Ok(true);
-            }
             Err(message) => {
                 self.settle(0)?;
-                self.fail(self.lines, &message)?;
+                self.fail(number, &message)?;
                 return Ok(true);
             }
+            Ok(Some(command)) => command,
         };
-        let number = self.lines;
-        match request {
-            Ok(request) => self.under_way.push_back((number, request)),
+        match command.submit(&mut self.client) {
+            Ok(answer) => self.under_way.push_back((number, answer)),
             Err(error) => {
                 // What was acknowledged before the connection was lost is still told.
                 self.settle(0)?;
@@ -152,13 +137,9 @@ impl Bulk {
     /// Waits until at most `most` requests are under way.
     fn settle(&mut self, most: usize) -> Outcome {
         while self.under_way.len() > most
-            && let Some((number, request)) = self.under_way.pop_front()
+            && let Some((number, answer)) = self.under_way.pop_front()
         {
-            let text = match request {
-                Request::Read(pending) => pending.wait().map(|value| self.output.value(value)),
-                Request::Write(pending) => pending.wait().map(|()| self.output.done()),
-            };
-            self.answer(number, text)?;
+            self.answer(number, answer.wait(self.output))?;
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! What a client can be told, at the prompt and in a pipe a line each.
 
 use super::output::Output;
-use crate::KvsClient;
+use crate::{KvsClient, Pending};
 
 /// What `help` says.
 pub(super) const HELP: &str = "\
@@ -31,14 +31,37 @@ pub(super) enum Command {
 impl Command {
     /// Asks the server, and returns what is to be printed.
     pub(super) fn execute(self, client: &mut KvsClient, output: Output) -> crate::Result<String> {
-        match self {
-            Command::Get { key } => Ok(output.value(client.get(key)?)),
-            Command::Set { key, value } => client.set(key, value).map(|()| output.done()),
-            Command::Rm { key } => client.remove(key).map(|()| output.done()),
-            Command::Stats => Ok(output.text(client.stats()?)),
-            Command::Help => Ok(output.text(HELP.to_owned())),
-            Command::Quit => Ok(String::new()),
-        }
+        self.submit(client)?.wait(output)
+    }
+
+    /// Asks the server. The answer comes after those to what it was asked before.
+    pub(super) fn submit(self, client: &mut KvsClient) -> crate::Result<Answer> {
+        Ok(match self {
+            Command::Get { key } => Answer::Value(client.submit_get(key)?),
+            Command::Set { key, value } => Answer::Done(client.submit_set(key, value)?),
+            Command::Rm { key } => Answer::Done(client.submit_remove(key)?),
+            Command::Stats => Answer::Text(client.stats()?),
+            Command::Help => Answer::Text(HELP.to_owned()),
+            Command::Quit => Answer::Text(String::new()),
+        })
+    }
+}
+
+/// What a command prints, or what that waits for.
+pub(super) enum Answer {
+    Value(Pending<Option<String>>),
+    Done(Pending<()>),
+    Text(String),
+}
+
+impl Answer {
+    /// What is to be printed.
+    pub(super) fn wait(self, output: Output) -> crate::Result<String> {
+        Ok(match self {
+            Answer::Value(pending) => output.value(pending.wait()?),
+            Answer::Done(pending) => pending.wait().map(|()| output.done())?,
+            Answer::Text(text) => output.text(text),
+        })
     }
 }
 
