@@ -79,7 +79,9 @@ fn excerpt(path: &str, source: &str, directive: &str) -> Result<String, String> 
             Some(_) => {}
         }
     }
-    let name = if path.starts_with("stages/") { path.splitn(3, '/').last() } else { Some(path) };
+    // A stage's file, as the reader has it.
+    let is_of_stage = path.starts_with("stages/") && !path.starts_with("stages/common/");
+    let name = if is_of_stage { path.splitn(3, '/').last() } else { Some(path) };
     let item = item.split(" #").next().unwrap_or(&item);
     Ok(format!("[`{}`]({path}), `{item}`:\n\n```rust\n{shown}```\n", name.unwrap_or(path)))
 }

@@ -4,7 +4,6 @@ pub mod cli;
 mod engine;
 mod kv_store;
 mod server;
-mod signals;
 mod sled_engine;
 pub mod thread_pool;
 

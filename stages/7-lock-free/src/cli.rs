@@ -1,11 +1,11 @@
 //! The programs.
 
 use crate::thread_pool::{NaiveThreadPool, RayonThreadPool, SharedQueueThreadPool, ThreadPool};
-use crate::{KvStore, KvsEngine, KvsServer, SledKvsEngine, signals};
-use kvs_common::EngineKind;
+use crate::{KvStore, KvsEngine, KvsServer, SledKvsEngine};
 pub use kvs_common::cli::client;
 use kvs_common::cli::{self, Outcome};
 use kvs_common::options::{self, PoolKind, PooledServerOptions};
+use kvs_common::{EngineKind, signals};
 use std::num::NonZeroU32;
 use std::process::ExitCode;
 

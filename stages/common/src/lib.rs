@@ -1,5 +1,5 @@
 //! What no stage of the tutorial is about, and what is therefore here once: the error type, the wire
-//! protocol, the client, the format of the log, the data directory and the command line.
+//! protocol, the client, the format of the log, the data directory, the command line and signals.
 
 pub mod cli;
 mod client;
@@ -9,6 +9,7 @@ pub mod options;
 pub mod protocol;
 pub mod record_log;
 mod seldom;
+pub mod signals;
 mod stats;
 pub mod sync_points;
 

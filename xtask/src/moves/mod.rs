@@ -81,15 +81,15 @@ mod typist;
 use crate::problem::Problem;
 use crate::tree::Tree;
 use directives::{Chapter, Directive, chapters};
-use leg::legs;
-pub(crate) use replay::End;
+use leg::{Leg, legs};
+pub(crate) use replay::typed;
 use std::path::Path;
 
 /// Writes the moves of a text, and types them: at the end there must be what the stage has.
 pub(crate) fn sync(tree: &mut Tree, file: &str) -> Vec<Problem> {
     tree.rewrite(file, |tree, text| match generate(tree.root(), file, text) {
         Ok(new) => {
-            let problems = replay::states(tree.root(), file, &new).err().unwrap_or_default();
+            let problems = typed(tree.root(), file, &new).err().unwrap_or_default();
             (new, problems)
         }
         Err(problems) => (text.to_owned(), problems),
@@ -98,39 +98,40 @@ pub(crate) fn sync(tree: &mut Tree, file: &str) -> Vec<Problem> {
 
 /// Compiles the states of a text as it is, and runs its detours.
 pub(crate) fn replay(root: &Path, file: &str, text: &str) -> Vec<Problem> {
-    match replay::states(root, file, text) {
-        Ok(states) => compile::check(root, file, &states),
+    match typed(root, file, text) {
+        Ok(typed) => compile::check(root, file, &typed.states),
         Err(problems) => problems,
     }
 }
 
-/// What a reader has at the end of each chapter that is told by moves, and at each sub-stage.
-pub(crate) fn ends(root: &Path, file: &str, text: &str) -> Result<Vec<End>, Vec<Problem>> {
-    replay::ends(root, file, text)
-}
-
 /// The text with all its moves written.
 fn generate(root: &Path, file: &str, text: &str) -> Result<String, Vec<Problem>> {
-    let (mut new, mut copied, mut problems) = (String::new(), 0, Vec::new());
-    for chapter in &with_moves(file, text)? {
-        for leg in legs(root, chapter).map_err(|e| vec![Problem::new(file, chapter.line, e)])? {
-            match leg.written(file) {
-                Ok(written) => {
-                    for (body, generated) in written {
-                        new += &text[copied..body.start];
-                        new += &generated;
-                        copied = body.end;
-                    }
-                }
-                Err(found) => problems.extend(found),
-            }
+    let (mut new, mut copied) = (String::new(), 0);
+    each_leg(root, file, text, |_, leg| {
+        for (body, generated) in leg.written(file)? {
+            new += &text[copied..body.start];
+            new += &generated;
+            copied = body.end;
         }
-    }
-    if problems.is_empty() { Ok(new + &text[copied..]) } else { Err(problems) }
+        Ok(())
+    })?;
+    Ok(new + &text[copied..])
 }
 
-fn with_moves(file: &str, text: &str) -> Result<Vec<Chapter>, Vec<Problem>> {
-    let mut chapters = chapters(file, text)?;
-    chapters.retain(|chapter| chapter.directives.iter().any(Directive::is_move));
-    Ok(chapters)
+/// Does something with each leg of the chapters that are told by moves.
+fn each_leg(
+    root: &Path,
+    file: &str,
+    text: &str,
+    mut visit: impl FnMut(&Chapter, &Leg) -> Result<(), Vec<Problem>>,
+) -> Result<(), Vec<Problem>> {
+    let mut problems = Vec::new();
+    let chapters = chapters(file, text)?;
+    let has_moves = |chapter: &&Chapter| chapter.directives.iter().any(Directive::is_move);
+    for chapter in chapters.iter().filter(has_moves) {
+        for leg in legs(root, chapter).map_err(|e| vec![Problem::new(file, chapter.line, e)])? {
+            problems.extend(visit(chapter, &leg).err().unwrap_or_default());
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
 }

@@ -1,9 +1,9 @@
 //! Has a whole text typed, and compares what there is at the end of a chapter with the stage.
 
 use super::directives::What;
-use super::leg::{Leg, legs};
+use super::leg::Leg;
 use super::package::{self, Package};
-use super::{typist, with_moves};
+use super::{each_leg, typist};
 use crate::problem::Problem;
 use std::path::Path;
 
@@ -24,21 +24,6 @@ pub(super) enum Expected {
     Model(String),
 }
 
-/// All that a reader of the text has at some time, in the order of the text.
-///
-/// # Errors
-/// If it can't be typed, or if the end is not as the stage is.
-pub(super) fn states(root: &Path, file: &str, text: &str) -> Result<Vec<State>, Vec<Problem>> {
-    let (mut states, mut problems) = (Vec::new(), Vec::new());
-    for chapter in &with_moves(file, text)? {
-        for leg in legs(root, chapter).map_err(|e| vec![Problem::new(file, chapter.line, e)])? {
-            let typed = typed(&leg, text, &mut states);
-            problems.extend(typed.err().map(|(line, error)| Problem::new(file, line, error)));
-        }
-    }
-    if problems.is_empty() { Ok(states) } else { Err(problems) }
-}
-
 /// What a reader has at the end of a chapter, or at a sub-stage in it.
 pub(crate) struct End {
     pub(crate) chapter: usize,
@@ -46,25 +31,31 @@ pub(crate) struct End {
     pub(crate) package: Package,
 }
 
-/// What a reader of the text has where it is as a stage or a sub-stage.
+/// All that a reader of a text has at some time, in the order of the text.
+#[derive(Default)]
+pub(crate) struct Typed {
+    pub(super) states: Vec<State>,
+    pub(crate) ends: Vec<End>,
+}
+
+/// Types a whole text.
 ///
 /// # Errors
-/// As [`states`].
-pub(super) fn ends(root: &Path, file: &str, text: &str) -> Result<Vec<End>, Vec<Problem>> {
-    let mut ends = Vec::new();
-    for chapter in &with_moves(file, text)? {
-        for leg in legs(root, chapter).map_err(|e| vec![Problem::new(file, chapter.line, e)])? {
-            let typed = typed(&leg, text, &mut Vec::new());
-            let package = typed.map_err(|(line, error)| vec![Problem::new(file, line, error)])?;
-            let is_stage = !leg.dirs[1].contains("/steps/");
-            ends.push(End { chapter: chapter.stage, is_stage, package });
-        }
-    }
-    Ok(ends)
+/// If it can't be typed, or if the end of a chapter is not as the stage is.
+pub(crate) fn typed(root: &Path, file: &str, text: &str) -> Result<Typed, Vec<Problem>> {
+    let mut typed = Typed::default();
+    each_leg(root, file, text, |chapter, leg| {
+        let package = type_leg(leg, text, &mut typed.states)
+            .map_err(|(line, error)| vec![Problem::new(file, line, error)])?;
+        let is_stage = !leg.dirs[1].contains("/steps/");
+        typed.ends.push(End { chapter: chapter.stage, is_stage, package });
+        Ok(())
+    })?;
+    Ok(typed)
 }
 
 /// Types what a leg says, up to the first error.
-fn typed(leg: &Leg, text: &str, states: &mut Vec<State>) -> Result<Package, (usize, String)> {
+fn type_leg(leg: &Leg, text: &str, states: &mut Vec<State>) -> Result<Package, (usize, String)> {
     let mut package = leg.old.clone();
     for directive in leg.directives {
         let line = directive.line;
@@ -95,17 +86,9 @@ fn typed(leg: &Leg, text: &str, states: &mut Vec<State>) -> Result<Package, (usi
     match package::differing(&package, &leg.new).first() {
         None => Ok(package),
         Some(file) => {
-            let lines = |package: &Package| -> Vec<String> {
-                package
-                    .files
-                    .get(file)
-                    .into_iter()
-                    .flat_map(|t| t.lines())
-                    .map(str::to_owned)
-                    .collect()
-            };
+            let lines = |package: &Package| package.files.get(file).cloned().unwrap_or_default();
             let (typed, stage) = (lines(&package), lines(&leg.new));
-            let same = typed.iter().zip(&stage).take_while(|(typed, stage)| typed == stage).count();
+            let same = typed.lines().zip(stage.lines()).take_while(|(a, b)| a == b).count();
             let (line, dir) = (same + 1, &leg.dirs[1]);
             Err((leg.line, format!("what was typed is not {dir}: `{file}` differs in line {line}")))
         }

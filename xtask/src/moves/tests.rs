@@ -1,4 +1,3 @@
-use super::replay::states;
 use super::*;
 use crate::problem::said;
 use std::fs;
@@ -7,7 +6,7 @@ use tempfile::TempDir;
 /// Writes and types a text; what is wrong with it.
 fn told(root: &Path, text: &str) -> Vec<String> {
     match generate(root, "t.md", text) {
-        Ok(text) => states(root, "t.md", &text).err().map(said).unwrap_or_default(),
+        Ok(text) => typed(root, "t.md", &text).err().map(said).unwrap_or_default(),
         Err(problems) => said(problems),
     }
 }
@@ -219,7 +218,7 @@ fn each_rendered_line_that_is_missing_is_noticed() {
         // Two lines of context around a change, or at the end of a long deletion, are as good as three.
         let is_end = [lines[at - 1], lines[at + 1]].contains(&"- …");
         let is_context = line.starts_with(' ') && !LOG.contains(line) || is_end;
-        let is_noticed = states(root.path(), "t.md", &without).is_err();
+        let is_noticed = typed(root.path(), "t.md", &without).is_err();
         assert!(is_noticed || is_context, "nobody misses `{line}`");
         noticed += usize::from(is_noticed);
     }

@@ -79,7 +79,7 @@ pub(crate) fn catch_up(root: &Path, dir: &str, stage: &str) -> Outcome {
 pub(crate) fn follow(root: &Path, dir: &str, file: &str, text: &str) -> Outcome {
     let mut said = start(root, dir)?;
     let problems = |problems: Vec<Problem>| problems.iter().map(ToString::to_string).collect();
-    for end in moves::ends(root, file, text).map_err(|p| -> String { problems(p) })? {
+    for end in moves::typed(root, file, text).map_err(|p| -> String { problems(p) })?.ends {
         write(root, Path::new(dir), &end.package).map_err(|error| error.to_string())?;
         if !end.is_stage {
             // Between two stages nothing of what the first one could do is broken.

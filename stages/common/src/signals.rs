@@ -1,6 +1,6 @@
 //! SIGINT and SIGTERM.
 
-use kvs_common::Result;
+use crate::Result;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::{process, thread};
@@ -10,7 +10,7 @@ use std::{process, thread};
 ///
 /// # Errors
 /// If the operating system refuses the handler or the thread that waits for it.
-pub(crate) fn on_terminate(stop: impl FnOnce() + Send + 'static) -> Result<()> {
+pub fn on_terminate(stop: impl FnOnce() + Send + 'static) -> Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     let wait = move || {
         let mut arrivals = signals.forever();
