@@ -1,12 +1,8 @@
 //! The tables of `benches/peers`, which measures our engine and our server beside others.
 
-use crate::markdown::{number, thousands, with_spread};
+use crate::markdown::{thousands, with_spread};
 use crate::record::{Record, Unit};
 use crate::tables::{below, grid};
-
-/// Whom ours is compared with. What else is measured is ours, or a limit that nobody can reach.
-const PEERS: [&str; 8] =
-    ["sled", "sled-flush", "redb", "redb-nosync", "fjall", "lmdb", "redis", "memcached"];
 
 /// One figure of one workload: its title, the workload, and the figure.
 type Row = (String, &'static str, &'static str);
@@ -47,7 +43,7 @@ pub fn engines(record: &Record) -> String {
         ("Every write synced: thousands of sets a second", synced),
         ("After `kill -9` at the end of the load", killed),
     ];
-    all(record, "kvs", &tables)
+    all(record, &tables)
 }
 
 /// Our server beside others.
@@ -74,11 +70,11 @@ pub fn servers(record: &Record) -> String {
         ("From a GET to its answer, as the client sees it, µs", latency.collect()),
         ("System calls a request", vec![row("GET, 16 clients", "calls", "calls")]),
     ];
-    all(record, "kvs-queue", &tables)
+    all(record, &tables)
 }
 
 /// The tables, below a line that says what was measured on.
-fn all(record: &Record, ours: &str, tables: &[(&str, Vec<Row>)]) -> String {
+fn all(record: &Record, tables: &[(&str, Vec<Row>)]) -> String {
     let conditions = &record.conditions;
     let programs = conditions.settings.get("programs").and_then(|programs| programs.as_object());
     let programs = programs.into_iter().flatten();
@@ -91,29 +87,15 @@ fn all(record: &Record, ours: &str, tables: &[(&str, Vec<Row>)]) -> String {
         conditions.number("seconds"),
         record.rounds(),
     );
-    below(head, tables.iter().map(|(title, rows)| beside_peers(record, ours, title, rows)))
+    below(head, tables.iter().map(|(title, rows)| beside_peers(record, title, rows)))
 }
 
-/// A table with a column for each that has a figure in it, and ours compared with the best peer.
-fn beside_peers(record: &Record, ours: &str, title: &str, rows: &[Row]) -> Option<String> {
-    let more_is_better = |row: &Row| record.units.get(row.2) == Some(&Unit::PerSecond);
+/// A table with a column for each that has a figure in it.
+fn beside_peers(record: &Record, title: &str, rows: &[Row]) -> Option<String> {
     let rounds = |row: &Row, who: &str| record.rounds_of(&format!("{}/{who}", row.1), row.2);
     let loses_keys = |who: &str| {
         let lost = record.rounds_of(&format!("load/{who}"), "lost");
         rows[0].1 != "synced" && lost.is_some_and(|lost| lost.median() > 0.0)
-    };
-    let times_better = |row: &Row, who: &str| {
-        let (ours, peer) = (rounds(row, ours)?.median(), rounds(row, who)?.median());
-        Some(if more_is_better(row) { ours / peer } else { peer / ours })
-    };
-    // The peer beside which ours looks worst. What is left of a store that lost its keys is small, and
-    // soon open.
-    let best_peer = |row: &Row| {
-        let peers = PEERS.iter().filter(|who| more_is_better(row) || !loses_keys(who));
-        let times = peers.filter_map(|who| Some((times_better(row, who)?, who)));
-        let (times, who) = times.min_by(|a, b| a.0.total_cmp(&b.0))?;
-        let is_compared = !["lost", "mapped-read"].contains(&row.2);
-        is_compared.then(|| format!("{} ({who})", number(times)))
     };
     let mut columns: Vec<(String, &str)> = Vec::new();
     for who in record.samples.iter().filter_map(|sample| sample.of.split('/').nth(1)) {
@@ -122,13 +104,9 @@ fn beside_peers(record: &Record, ours: &str, title: &str, rows: &[Row]) -> Optio
             columns.push((format!("{who}{}", if loses_keys(who) { " †" } else { "" }), who));
         }
     }
-    columns.push((format!("{ours} : best peer"), ""));
     let titles: Vec<&str> = rows.iter().map(|(title, ..)| title.as_str()).collect();
     grid(title, &titles, &columns, |title, who| {
         let row = rows.iter().find(|row| row.0 == title)?;
-        if who.is_empty() {
-            return best_peer(row);
-        }
         let scale = match record.units.get(row.2) {
             Some(Unit::PerSecond) => 1e-3,
             Some(Unit::Second) if row.2 == "open" => 1e3,

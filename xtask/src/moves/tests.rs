@@ -76,19 +76,6 @@ pub(crate) fn write(hits: u64) {
 
 const MANIFEST: &str = "[workspace.dependencies]
 dep = { path = \"dep\", features = [\"a\"] }
-
-[package]
-name = \"kvs\"
-edition = \"2024\"
-
-[lib]
-path = \"facade.rs\"
-
-[features]
-stage-2 = []
-
-[dependencies]
-two = { path = \"stages/2-two\" }
 ";
 
 const CHAPTER: &str = "# T
@@ -133,15 +120,11 @@ fn fixture() -> (TempDir, String) {
         fs::write(path, text).unwrap();
     };
     write("Cargo.toml", MANIFEST);
-    write("facade.rs", "pub use two::*;\n");
-    write("tests/hit.rs", "#[test] fn hits() { assert_eq!(kvs::Counter::default().hit(), 1) }\n");
     write("dep/Cargo.toml", "[package]\nname = \"dep\"\n[features]\na = []\n");
     write("dep/src/lib.rs", "");
     write("stages/1-one/Cargo.toml", "[dependencies]\n");
     write("stages/1-one/src/lib.rs", OLD);
-    let two =
-        "[package]\nname = \"two\"\nedition = \"2024\"\n[dependencies]\ndep.workspace = true\n";
-    write("stages/2-two/Cargo.toml", two);
+    write("stages/2-two/Cargo.toml", "[dependencies]\ndep.workspace = true\n");
     write("stages/2-two/src/lib.rs", NEW);
     write("stages/2-two/src/log.rs", LOG);
     let text = generate(root.path(), "t.md", CHAPTER).unwrap();
