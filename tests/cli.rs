@@ -50,11 +50,6 @@ fn client_cli_invalid_arguments() {
 }
 
 #[test]
-fn client_cli_version() {
-    client(&["-V"]).assert().success().stdout(contains(VERSION));
-}
-
-#[test]
 fn client_without_a_server_says_where_it_looked() {
     // The port was free a moment ago and nobody listens on it now.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -65,12 +60,10 @@ fn client_without_a_server_says_where_it_looked() {
 }
 
 #[test]
-fn server_cli_version() {
-    Command::new(env!("CARGO_BIN_EXE_kvs-server"))
-        .arg("-V")
-        .assert()
-        .success()
-        .stdout(contains(VERSION));
+fn cli_version() {
+    for program in [env!("CARGO_BIN_EXE_kvs-server"), env!("CARGO_BIN_EXE_kvs-client")] {
+        Command::new(program).arg("-V").assert().success().stdout(contains(VERSION));
+    }
 }
 
 #[test]

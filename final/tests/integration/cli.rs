@@ -75,34 +75,27 @@ fn each_answer_is_a_line_of_json_where_that_is_asked_for() {
 }
 
 #[test]
-fn lines_from_a_pipe_are_done_in_order() {
+fn lines_from_a_pipe_are_done_in_order_and_one_that_fails_is_named_and_passed_over() {
+    let good = "set a 1\nset b two words\nget a\nget b\nget c\n\nrm a\nget a\nset \"\" \"x\\ny\"\nget \"\"";
+    let found = "1\ntwo words\nKey not found\nKey not found\nx\ny\n";
+    let bad = b"set a 1\nrm c\nfly\n\xff\nget\nget a\n";
+    let messages = "line 2: Key not found\nline 3: `fly` is no command; `help` lists them\n\
+                    line 4: invalid utf-8 sequence of 1 bytes from index 0\n\
+                    line 5: a key is missing\n4 of 6 lines failed\n";
     let (server, _dir) = new_kvs_server(&[]);
-    let lines = "set a 1\nset b two words\nget a\nget b\nget c\n\nrm a\nget a\nset \"\" \"x\\ny\"\nget \"\"";
-    pipe(&server, lines)
-        .success()
-        .stdout("1\ntwo words\nKey not found\nKey not found\nx\ny\n")
-        .stderr(is_empty());
-    pipe(&server, "stats\nhelp\nquit\nfly\n")
-        .success()
-        .stdout(contains("keys 2\n").and(contains("set KEY VALUE")));
-    pipe(&server, "").success().stdout(is_empty());
-}
-
-#[test]
-fn a_line_that_fails_is_named_and_passed_over() {
-    let (server, _dir) = new_kvs_server(&[]);
-    let lines = b"set a 1\nrm b\nfly\n\xff\nget\nget a\n";
-    let message = "line 2: Key not found\nline 3: `fly` is no command; `help` lists them\n\
-                 line 4: invalid utf-8 sequence of 1 bytes from index 0\n\
-                 line 5: a key is missing\n4 of 6 lines failed\n";
-    pipe(&server, lines).failure().code(1).stdout("1\n").stderr(message);
-}
-
-#[test]
-fn lines_may_end_as_on_other_systems() {
-    let (server, _dir) = new_kvs_server(&[]);
-    pipe(&server, "set a 1\r\nget a\r\nset b 2\r").success().stdout("1\n");
-    pipe(&server, "get a\n get b\n").success().stdout("1\n2\r\n");
+    for (lines, stdout, stderr) in [
+        (good.as_bytes(), found, ""),
+        (b"", "", ""),
+        (bad, "1\n", messages),
+        // As they end on other systems.
+        (b"set a 1\r\nget a\r\nset b 2\r", "1\n", ""),
+        (b"get a\n get b\n", "1\n2\r\n", ""),
+    ] {
+        let code = if stderr.is_empty() { 0 } else { 1 };
+        pipe(&server, lines).code(code).stdout(stdout).stderr(stderr);
+    }
+    let help = pipe(&server, "stats\nhelp\nquit\nfly\n").success();
+    help.stdout(contains("keys 3\n").and(contains("set KEY VALUE")));
 }
 
 #[test]

@@ -37,15 +37,10 @@ pub fn until(event: &str, mut happened: impl FnMut() -> bool) {
 
 /// Waits until `event` has happened, or cannot happen because process `pid` sleeps or is gone.
 /// Returns whether it has happened.
-pub fn happens(pid: u32, event: impl FnMut() -> bool) -> bool {
-    happens_in(|| vec![pid], event)
-}
-
-/// The same of all those processes that there are at the time.
-pub fn happens_in(pids: impl Fn() -> Vec<u32>, mut event: impl FnMut() -> bool) -> bool {
+pub fn happens(pid: u32, mut event: impl FnMut() -> bool) -> bool {
     let mut sleep = Sleep::watch();
     while !event() {
-        if sleep.is_deep(&pids()) {
+        if sleep.is_deep(pid) {
             return event();
         }
         thread::sleep(Duration::from_millis(2));
@@ -58,7 +53,7 @@ pub fn settle(pid: u32) {
     happens(pid, || false);
 }
 
-/// Watches whether all threads of some processes sleep and none has run between two looks.
+/// Watches whether all threads of a process sleep and none has run between two looks.
 struct Sleep {
     since: Instant,
     last: Vec<Task>,
@@ -70,12 +65,12 @@ impl Sleep {
         Sleep { since: Instant::now(), last: Vec::new(), looks: 0 }
     }
 
-    fn is_deep(&mut self, pids: &[u32]) -> bool {
-        let tasks: Vec<_> = pids.iter().flat_map(|pid| tasks(*pid)).collect();
+    fn is_deep(&mut self, pid: u32) -> bool {
+        let tasks = tasks(pid);
         let asleep = tasks.iter().all(|task| task.state == 'S');
         self.looks = if asleep && tasks == self.last { self.looks + 1 } else { 0 };
         self.last = tasks;
-        assert!(self.since.elapsed() < WATCHDOG, "they never sleep");
+        assert!(self.since.elapsed() < WATCHDOG, "it never sleeps");
         self.looks >= ASLEEP
     }
 }
