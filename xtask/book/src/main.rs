@@ -11,8 +11,6 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io, mem};
 
 const CONFIG: &str = r#"
-[book]
-title = "From one client at a time to readers without a lock"
 [output.html]
 additional-css = ["page.css"]
 additional-js = ["page.js"]
@@ -33,7 +31,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let text = fs::read_to_string(root.join("WALKTHROUGH.md"))?;
-    let mut text = Text::new(&text, repository(&root)?);
+    let manifest = fs::read_to_string(root.join("Cargo.toml"))?;
+    let mut text = Text::new(&text, &manifest);
+
+    let mut config: Config = CONFIG.parse()?;
+    config.build.build_dir = dir.clone();
+    config.book.title = text.chapters.first().map(|front| front.title.clone());
 
     let made = tempfile::tempdir()?;
     let sources = made.path().join("src");
@@ -51,19 +54,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     fs::write(made.path().join("page.css"), include_str!("page.css"))?;
     fs::write(made.path().join("page.js"), include_str!("page.js"))?;
-
-    let mut config: Config = CONFIG.parse()?;
-    config.build.build_dir = dir.clone();
     MDBook::load_with_config(made.path(), config)?.build()?;
     println!("{}", dir.join("index.html").display());
     Ok(())
-}
-
-/// Where the repository is to be found, if its manifest says so.
-fn repository(root: &Path) -> Result<Option<String>, Box<dyn Error>> {
-    let manifest: toml::Table = fs::read_to_string(root.join("Cargo.toml"))?.parse()?;
-    let package = manifest.get("workspace").and_then(|workspace| workspace.get("package"));
-    Ok(package.and_then(|package| package.get("repository")?.as_str()).map(str::to_owned))
 }
 
 /// What the walkthrough consists of.
@@ -71,6 +64,7 @@ struct Text {
     chapters: Vec<Chapter>,
     /// For each link to a heading, where on the pages that is.
     targets: HashMap<String, String>,
+    /// Its address, if the manifest says so.
     repository: Option<String>,
     /// The files of the repository that the pages link to, and the names that they have beside these.
     files: BTreeMap<String, String>,
@@ -131,7 +125,7 @@ fn anchor(title: &str, seen: &mut HashMap<String, usize>) -> String {
 
 impl Text {
     /// Cuts the text at its headings of level 2. What is above the first is the front page.
-    fn new(text: &str, repository: Option<String>) -> Text {
+    fn new(text: &str, manifest: &str) -> Text {
         let (mut chapters, mut targets) = (Vec::<Chapter>::new(), HashMap::new());
         let mut seen = HashMap::new();
         for (within, line) in lines(text) {
@@ -151,6 +145,9 @@ impl Text {
                 chapter.lines.push((within, line));
             }
         }
+        let address =
+            |line: &str| Some(line.strip_prefix("repository = \"")?.trim_end_matches('"').into());
+        let repository = manifest.lines().find_map(address);
         Text { chapters, targets, repository, files: BTreeMap::new() }
     }
 
@@ -183,9 +180,11 @@ impl Text {
                 || is_heading && line.contains(" Predict {#")
                 || line.contains("**Predict.**");
             page += &match within {
-                Within::Comment => match mark(line) {
-                    Some(tag) => format!("{tag}\n"),
-                    None => continue,
+                // The marks around code that belongs to a file.
+                Within::Comment => match line.split(' ').nth(1) {
+                    Some("move" | "excerpt" | "try") => "<div class=\"move\">\n".to_owned(),
+                    Some("/move" | "/excerpt" | "/try") => "</div>\n".to_owned(),
+                    _ => continue,
                 },
                 Within::Code if line.starts_with("```") => {
                     is_diff = line.starts_with("```diff");
@@ -256,16 +255,6 @@ impl Text {
         };
         self.files.insert(file.to_owned(), copy.clone());
         copy
-    }
-}
-
-/// What stands on the pages for a mark around code that belongs to a file.
-fn mark(line: &str) -> Option<&'static str> {
-    let name = line.strip_prefix("<!-- ")?.split(' ').next()?;
-    match name {
-        "move" | "excerpt" | "try" => Some("<div class=\"move\">"),
-        "/move" | "/excerpt" | "/try" => Some("</div>"),
-        _ => None,
     }
 }
 

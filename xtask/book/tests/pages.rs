@@ -141,10 +141,6 @@ impl Browser {
         }
     }
 
-    fn type_text(&mut self, text: &str) {
-        self.call("Input.insertText", json!({"text": text}));
-    }
-
     fn set_width(&mut self, width: u32) {
         let size = json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false});
         self.call("Emulation.setDeviceMetricsOverride", size);
@@ -201,10 +197,7 @@ fn faults(browser: &mut Browser, pages: &[String]) -> BTreeSet<String> {
         browser.site.join(file).is_file() && ids.get(file).is_none_or(has_id)
     };
     for (page, target) in links.iter().flat_map(|(page, targets)| iter::repeat(page).zip(targets)) {
-        let is_whole = match target.strip_prefix(&site) {
-            Some(target) => is_there(target),
-            None => target.starts_with("https://"),
-        };
+        let is_whole = target.strip_prefix(&site).map_or(target.starts_with("https://"), is_there);
         if !is_whole {
             faults.insert(format!("{page}: {} is not there", target.replace(&site, "")));
         }
@@ -295,7 +288,7 @@ fn predicts(browser: &mut Browser) -> Result<(), &'static str> {
     browser.run("first('.guess input').focus()");
     browser.press("Enter", 13);
     ensure!(!browser.is("check.isOpen()"));
-    browser.type_text("10 µs");
+    browser.call("Input.insertText", json!({"text": "10 µs"}));
     browser.press("Enter", 13);
     ensure!(browser.is("check.isOpen()"));
     browser.open_chapter(1);
@@ -331,7 +324,7 @@ fn copies(browser: &mut Browser) -> Result<(), &'static str> {
 fn finds(word: &str, browser: &mut Browser) -> Result<(), &'static str> {
     browser.open("index.html");
     browser.run("first('#mdbook-search-toggle').click()");
-    browser.type_text(word);
+    browser.call("Input.insertText", json!({"text": word}));
     // The search waits for a key that is let go.
     browser.press("End", 35);
     let found: Vec<String> = browser.value("check.found()");
