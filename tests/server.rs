@@ -165,8 +165,7 @@ mod shutdown {
     use super::*;
     use kvs::thread_pool::{NaiveThreadPool, RayonThreadPool, SharedQueueThreadPool, ThreadPool};
     use kvs::{KvStore, KvsClient, KvsEngine, KvsServer, Result, ServerHandle};
-    use kvs_test_kit::{WATCHDOG, until};
-    use std::io::Write;
+    use kvs_test_kit::until;
     use std::net::SocketAddr;
     use std::thread::{self, JoinHandle};
 
@@ -223,13 +222,22 @@ mod shutdown {
         server.handle().shutdown();
         ends(thread::spawn(|| server.run()));
     }
+}
+
+#[cfg(any(from_stage = "5", stage = "async"))]
+mod signals {
+    use super::*;
+    use kvs::{KvStore, KvsClient, KvsEngine};
+    use kvs_test_kit::WATCHDOG;
+    use std::io::Write;
+    use std::thread::{self, JoinHandle};
 
     /// A flood of lines that are no requests, from a client that reads no answers.
     #[test]
     fn a_client_that_never_stops_sending_does_not_keep_the_server() {
         let dir = TempDir::new().unwrap();
-        let (addr, handle, running) = run::<SharedQueueThreadPool>(&dir);
-        let mut stream = Raw::connect(addr).stream().try_clone().unwrap();
+        let server = start(&dir);
+        let mut stream = server.connect().stream().try_clone().unwrap();
         let (started, starts) = std::sync::mpsc::channel();
         let flood = thread::spawn(move || {
             let mut sent = 0;
@@ -241,8 +249,8 @@ mod shutdown {
             }
         });
         starts.recv_timeout(WATCHDOG).unwrap();
-        handle.shutdown();
-        ends(running);
+        let (status, log) = server.terminate();
+        assert_eq!(status.code(), Some(0), "{log}");
         flood.join().unwrap();
     }
 
@@ -298,7 +306,7 @@ mod shutdown {
 }
 
 /// In the stages between, a few idle clients have all threads.
-#[cfg(any(stage = "3", stage = "final"))]
+#[cfg(any(stage = "3", stage = "async", stage = "final"))]
 #[test]
 fn a_client_is_answered_while_another_one_is_idle() {
     let dir = TempDir::new().unwrap();

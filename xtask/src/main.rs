@@ -158,7 +158,17 @@ fn check() -> Vec<Problem> {
     problems.extend(spelling());
     problems.extend(run(&tree).unwrap_or_else(|problem| vec![problem]));
     problems.extend(replay(&tree));
+    problems.extend(beside().err());
     problems
+}
+
+/// Runs the shared tests of the package that no other is built with.
+fn beside() -> Result<(), Problem> {
+    let manifest = "stages/async/Cargo.toml";
+    let mut cargo = compiled::cargo();
+    let test = cargo.current_dir(root()).args(["test", "--quiet", "--manifest-path", manifest]);
+    let passes = test.status().is_ok_and(|status| status.success());
+    passes.then_some(()).ok_or_else(|| Problem::new(manifest, 1, "its tests fail"))
 }
 
 /// What `typos` says of all texts and sources, if it is there.
