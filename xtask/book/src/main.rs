@@ -50,7 +50,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for (from, to) in &text.files {
         let to = sources.join(to);
         fs::create_dir_all(to.parent().unwrap_or(&sources))?;
-        fs::copy(root.join(from), to)?;
+        fs::copy(root.join(from), to).map_err(|error| format!("{from}: {error}"))?;
     }
     fs::write(made.path().join("page.css"), include_str!("page.css"))?;
     fs::write(made.path().join("page.js"), include_str!("page.js"))?;
