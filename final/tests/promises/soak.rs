@@ -14,8 +14,8 @@ use std::fs;
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -28,6 +28,9 @@ const VISITORS: usize = 2;
 /// So many of those there may be at a time; one more is refused.
 const ROOM: u32 = 4;
 const SAMPLES: u32 = 40;
+/// So many clients leave something in the server's memory between two samples, where that is the fault: a
+/// MiB in all.
+const LEAKS: u32 = 256;
 
 /// What a server has of the machine, and what it has done.
 #[derive(Debug)]
@@ -140,14 +143,17 @@ fn come_and_go(
 ) -> Result<Visits, String> {
     let (mut random, mut visits) = (StdRng::seed_from_u64(0), Visits::default());
     for request in requests.take_while(|_| !done.load(Ordering::Relaxed)) {
-        visits[visit(addr, random.random_range(0..5), &request)?] += 1;
+        // Where something leaks there is no crowd, and each client asks for what leaks.
+        let kind = if crowd > 0 { random.random_range(0..5) } else { 0 };
+        visits[visit(addr, kind, &request)?] += 1;
         if crowd > 0 && random.random_range(0..20) == 0 {
             let mut crowd: Vec<Raw> = (0..crowd).map(|_| Raw::connect(addr)).collect();
             let answers: Vec<_> = crowd.iter_mut().map(|client| client.try_ask(&request)).collect();
             for answer in &answers {
                 visits[outcome(answer)?] += 1;
             }
-            if answers.iter().all(|answer| answer == NOTHING) {
+            // When it is done, those that stay make room.
+            if answers.iter().all(|answer| answer == NOTHING) && !done.load(Ordering::Relaxed) {
                 return Err(format!("{} at once are one too many, and are served", crowd.len()));
             }
         }
@@ -190,24 +196,20 @@ pub(crate) fn without_growth(run: Run) -> Outcome {
     let leaks_connections = run.injects("connections that leak");
     // Each client that comes and goes leaves a key in the server's memory.
     let leaks_memory = run.injects("4 KiB that leak with each connection");
-    let seconds = match run.fault {
-        "" => run.pick(60, 1_800),
-        // So long that half as many clients would do: how many come is a matter of how busy the
-        // machine is.
-        _ if leaks_memory => 16,
-        _ => 8,
-    };
     // What is forgotten takes none of the others' room. Then there is no crowd: how many of it are
     // there at the moment of a sample would hide what is forgotten.
-    let (room, crowd) = if leaks_connections { (ROOM + SAMPLES, 0) } else { (ROOM, ROOM + 1) };
+    let (seconds, room, crowd) = match run.fault {
+        "" => (run.pick(60, 1_800), ROOM, ROOM + 1),
+        _ => (8, ROOM + SAMPLES, 0),
+    };
     let limit = (CLIENTS + 1 + room).to_string();
     let server = kvs_server(&["--threads", "2", "--max-connections", &limit], dir.path());
     let mut watch = KvsClient::connect(server.addr).unwrap();
     watch.set("large".to_owned(), "v".repeat(LARGE)).unwrap();
-    let (done, addr) = (AtomicBool::new(false), server.addr);
+    let (done, addr, begun) = (AtomicBool::new(false), server.addr, AtomicU32::new(0));
     let all = format!("\nconnections {}\n", CLIENTS + 1);
     let (samples, visits) = thread::scope(|scope| {
-        let done = &done;
+        let (done, begun) = (&done, &begun);
         let staying: Vec<_> =
             (0..CLIENTS).map(|n| scope.spawn(move || ask_without_rest(addr, n, done))).collect();
         let have_come = || {
@@ -218,14 +220,22 @@ pub(crate) fn without_growth(run: Run) -> Outcome {
         let key =
             |visit: usize| if leaks_memory { format!("{visit:04096}") } else { "visit".into() };
         let visit = |number| {
-            let requests = (number..).step_by(VISITORS).map(move |visit| set(&key(visit), "v"));
+            let requests = (number..).step_by(VISITORS).map(move |visit| {
+                begun.fetch_add(1, Ordering::Relaxed);
+                set(&key(visit), "v")
+            });
             scope.spawn(move || come_and_go(addr, requests, crowd, done))
         };
         let visitors: Vec<_> = (0..VISITORS).map(visit).collect();
         let (start, mut leaked) = (Instant::now(), Vec::new());
         let sample = |number| {
             let at = start + Duration::from_secs(seconds) * number / SAMPLES;
-            thread::sleep(at.saturating_duration_since(Instant::now()));
+            // How much leaks in a second is a matter of how busy the machine is.
+            until("it is time for a sample", || match leaks_memory {
+                _ if visitors.iter().any(ScopedJoinHandle::is_finished) => true,
+                true => begun.load(Ordering::Relaxed) >= LEAKS * number,
+                false => Instant::now() >= at,
+            });
             if leaks_connections {
                 leaked.push(TcpStream::connect(addr).unwrap());
             }
@@ -233,12 +243,13 @@ pub(crate) fn without_growth(run: Run) -> Outcome {
         };
         let samples = (1..=SAMPLES).map(sample).collect::<Result<Vec<Usage>, String>>();
         done.store(true, Ordering::Relaxed);
+        // One that stays and fails makes room too: what it says comes first.
+        staying.into_iter().try_for_each(|client| client.join().unwrap())?;
         let mut visits = Visits::default();
         for visitor in visitors {
             let of_this = visitor.join().unwrap()?;
             visits.iter_mut().zip(of_this).for_each(|(all, of_this)| *all += of_this);
         }
-        staying.into_iter().try_for_each(|client| client.join().unwrap())?;
         Ok::<_, String>((samples?, visits))
     })?;
     drop(server);
