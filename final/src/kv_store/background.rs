@@ -1,11 +1,11 @@
 //! The store's own threads: one compacts, one syncs at level `interval`, and one leads for the writers
 //! that do not wait.
 
-use super::commit::Commit;
 use super::compactor::Compactor;
+use super::group_commit::GroupCommit;
+use super::log::Log;
 use super::options::Durability;
 use super::periodic::Periodic;
-use super::writer::Writer;
 use crate::sync::thread::{self, JoinHandle};
 use crate::{KvsError, Result};
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, select};
@@ -29,21 +29,21 @@ pub(super) struct Background {
     stop: Option<Sender<Infallible>>,
     compactor: Option<JoinHandle<()>>,
     sync: Option<Periodic>,
-    commit: Option<(Arc<Commit>, JoinHandle<()>)>,
+    group_commit: Option<(Arc<GroupCommit>, JoinHandle<()>)>,
 }
 
 impl Background {
     pub(super) fn start(
-        writer: &Arc<Writer>,
-        commit: &Arc<Commit>,
+        log: &Arc<Log>,
+        group_commit: Option<&Arc<GroupCommit>>,
         compactor: &Arc<Compactor>,
     ) -> Result<Background> {
         let (wake, wakes) = bounded(1);
         let (stop, stopped) = bounded(0);
         // If a thread is refused, the drop of this ends the one before.
         let mut threads =
-            Background { wake, stop: Some(stop), compactor: None, sync: None, commit: None };
-        if !writer.options.background {
+            Background { wake, stop: Some(stop), compactor: None, sync: None, group_commit: None };
+        if !log.options.background {
             return Ok(threads);
         }
         let due = Arc::clone(compactor);
@@ -51,9 +51,9 @@ impl Background {
         let compact = move || compact(&compactor, &wakes, &stopped, RETRY_DELAY);
         threads.compactor =
             Some(thread::Builder::new().name("kvs-compactor".into()).spawn(compact)?);
-        let same = Arc::clone(writer);
+        let same = Arc::clone(log);
         // A failure has stopped all writing and is in the log; there is nothing left to sync.
-        threads.sync = match writer.options.durability {
+        threads.sync = match log.options.durability {
             Durability::Always => None,
             Durability::Interval(time) => {
                 Some(Periodic::start("kvs-sync", time, move || same.sync().is_ok())?)
@@ -62,7 +62,8 @@ impl Background {
                 Some(Periodic::start("kvs-sync", LOOK, move || same.see_tail().is_ok())?)
             }
         };
-        let (commit, leader) = (Arc::clone(commit), Arc::clone(commit));
+        let Some(group_commit) = group_commit else { return Ok(threads) };
+        let (group_commit, leader) = (Arc::clone(group_commit), Arc::clone(group_commit));
         let wake = threads.wake.clone();
         // A writer that does not wait cannot tell the compactor how much garbage its write has made.
         let compact_if_due = move || {
@@ -72,7 +73,7 @@ impl Background {
         };
         let lead = move || leader.serve(compact_if_due);
         let thread = thread::Builder::new().name("kvs-log".into()).spawn(lead)?;
-        threads.commit = Some((commit, thread));
+        threads.group_commit = Some((group_commit, thread));
         Ok(threads)
     }
 
@@ -84,17 +85,17 @@ impl Background {
 
     /// Whether there is a thread that leads for writers that do not wait.
     pub(super) fn commits(&self) -> bool {
-        self.commit.is_some()
+        self.group_commit.is_some()
     }
 
     /// Ends the threads and waits for them.
     pub(super) fn stop(&mut self) {
-        if let Some((commit, thread)) = self.commit.take() {
-            commit.end();
+        if let Some((group_commit, thread)) = self.group_commit.take() {
+            group_commit.end();
             if thread.thread().id() == thread::current().id() {
                 // The last handle of the store went with a callback. This thread cannot wait for
                 // itself, but it can do what is left.
-                commit.serve(|| ());
+                group_commit.serve(|| ());
             } else {
                 let _ = thread.join();
             }

@@ -21,10 +21,13 @@
 //! a compaction copies everything that is live, not only the worst segments.
 
 mod background;
+mod catalog;
 mod check;
-mod commit;
+mod committer;
 mod compactor;
+mod group_commit;
 mod index;
+mod log;
 mod manifest;
 #[cfg(loom)]
 pub(crate) mod models;
@@ -36,11 +39,13 @@ mod recovery;
 mod replay;
 mod salvage;
 mod segment;
+mod stopped;
+mod stripes;
+mod tail;
 #[cfg(feature = "testing")]
 pub mod testing;
 #[cfg(test)]
 mod tests;
-mod writer;
 
 pub use check::{CheckReport, check, dump};
 pub use options::{Durability, KvStoreOptions};
@@ -48,16 +53,19 @@ pub use salvage::salvage;
 
 use crate::disk::Access;
 use crate::process::Opener;
-use crate::sync::atomic::Ordering;
 use crate::{KvsEngine, Result, Stats};
 use background::Background;
-use commit::Commit;
+use catalog::Catalog;
+use committer::{Committer, Op};
 use compactor::Compactor;
+use group_commit::GroupCommit;
 use index::Index;
+use log::Log;
 use reader::Reader;
 use std::path::PathBuf;
+use std::slice;
 use std::sync::Arc;
-use writer::{Op, Writer};
+use tail::Tail;
 
 /// A store whose values are in a log on disk and whose keys are in memory. Its clones are the same
 /// store; the last one closes it.
@@ -94,8 +102,10 @@ pub struct KvStore(Arc<Shared>);
 struct Shared {
     index: Arc<Index>,
     reader: Reader,
-    commit: Arc<Commit>,
-    writer: Arc<Writer>,
+    log: Arc<Log>,
+    committer: Arc<Committer>,
+    /// At level `always`.
+    group_commit: Option<Arc<GroupCommit>>,
     compactor: Arc<Compactor>,
     background: Background,
     opener: Opener,
@@ -114,7 +124,7 @@ impl KvStore {
     fn write(&self, key: String, value: Option<String>) -> Result<()> {
         self.0.opener.check()?;
         record::check_limits(&key, value.as_deref())?;
-        self.0.commit.commit(Op::new(key, value))?;
+        self.0.commit(Op::new(key, value))?;
         self.0.compact_if_due();
         Ok(())
     }
@@ -125,12 +135,13 @@ impl KvStore {
         value: Option<String>,
         done: impl FnOnce(Result<()>) + Send + 'static,
     ) {
-        if !self.0.background.commits() {
-            return done(self.write(key, value));
-        }
+        let group_commit = match &self.0.group_commit {
+            Some(group_commit) if self.0.background.commits() => group_commit,
+            _ => return done(self.write(key, value)),
+        };
         let fits = || record::check_limits(&key, value.as_deref());
         match self.0.opener.check().and_then(|()| fits()) {
-            Ok(()) => self.0.commit.commit_then(Op::new(key, value), done),
+            Ok(()) => group_commit.commit_then(Op::new(key, value), done),
             Err(error) => return done(Err(error)),
         }
         self.0.compact_if_due();
@@ -138,15 +149,15 @@ impl KvStore {
 
     /// What the store says about itself. Waits for nobody.
     pub fn stats(&self) -> Stats {
-        let Shared { index, writer, compactor, .. } = &*self.0;
-        let bytes = writer.bytes.load(Ordering::Relaxed);
+        let Shared { index, log, compactor, .. } = &*self.0;
+        let bytes = log.catalog.bytes();
         Stats {
             keys: index.entries.len() as u64,
             live_bytes: bytes.saturating_sub(index.garbage()),
             garbage_bytes: index.garbage(),
-            segments: writer.sealed.load(Ordering::Relaxed) + 1,
+            segments: log.catalog.sealed() + 1,
             compactions: compactor.count(),
-            last_error: writer.stopped().cloned().or_else(|| compactor.last_error()),
+            last_error: log.catalog.stopped.reason().cloned().or_else(|| compactor.last_error()),
         }
     }
 
@@ -175,7 +186,7 @@ impl KvStore {
     /// If the disk fails; from then on no more is written until the store is opened again.
     pub fn sync(&self) -> Result<()> {
         self.0.opener.check()?;
-        self.0.writer.sync()
+        self.0.log.sync()
     }
 }
 
@@ -188,18 +199,23 @@ impl KvStoreOptions {
         let dir = self.disk.claim(&dir.into(), Access::Write)?;
         let index = Arc::new(Index::default());
         let files = recovery::open(&*dir, &index)?;
-        let writer = Arc::new(Writer::new(self, dir, Arc::clone(&index), files)?);
-        let compactor = Arc::new(Compactor::new(Arc::clone(&writer)));
-        let commit = Arc::new(Commit::new(Arc::clone(&writer)));
-        let background = Background::start(&writer, &commit, &compactor)?;
+        let (catalog, (newest, end)) = Catalog::new(dir, files)?;
+        let is_always = self.durability == Durability::Always;
+        let log = Arc::new(Log::new(self, catalog, Tail::new(newest, end)));
+        let committer = Arc::new(Committer::new(Arc::clone(&log), Arc::clone(&index)));
+        let group_commit = is_always.then(|| Arc::new(GroupCommit::new(Arc::clone(&committer))));
+        let (same, keys) = (Arc::clone(&log), Arc::clone(&index));
+        let compactor = Arc::new(Compactor::new(same, keys, Arc::clone(&committer)));
+        let background = Background::start(&log, group_commit.as_ref(), &compactor)?;
         if compactor.is_due() {
             background.wake_compactor();
         }
         Ok(KvStore(Arc::new(Shared {
             reader: Reader::new(Arc::clone(&index)),
             index,
-            commit,
-            writer,
+            log,
+            committer,
+            group_commit,
             compactor,
             background,
             opener: Opener::this_process(),
@@ -234,6 +250,16 @@ impl KvsEngine for KvStore {
 }
 
 impl Shared {
+    fn commit(&self, mut op: Op) -> Result<()> {
+        match &self.group_commit {
+            Some(group_commit) => group_commit.commit(op),
+            None => {
+                self.committer.commit(slice::from_mut(&mut op));
+                op.result
+            }
+        }
+    }
+
     fn compact_if_due(&self) {
         if self.compactor.is_due() {
             self.background.wake_compactor();
@@ -254,10 +280,12 @@ impl Drop for Shared {
     fn drop(&mut self) {
         self.compactor.cancel();
         self.background.stop();
-        if let Err(error) = self.writer.close() {
-            log::warn!("the store was not closed in good order; the next open checks it: {error}");
+        if let Err(error) = self.log.close() {
+            ::log::warn!(
+                "the store was not closed in good order; the next open checks it: {error}"
+            );
         }
-        // A thread that cannot be waited for may have the writer a little longer.
-        self.writer.dir.release();
+        // A thread that cannot be waited for may have the log a little longer.
+        self.log.catalog.dir.release();
     }
 }

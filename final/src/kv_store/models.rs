@@ -1,9 +1,9 @@
 //! The store on its simulated disk, without threads of its own: a scene brings them.
 #![allow(clippy::unwrap_used)] // as in all tests
 
+use super::committer::Op;
 use super::index::{Entry, Index};
 use super::segment::Segment;
-use super::writer::{Op, Writer};
 use crate::disk::{Access, Disk, Fault, SimulatedDisk};
 use crate::models::model::Model;
 use crate::sync::map::Operation;
@@ -72,7 +72,7 @@ fn store_with_first() -> KvStore {
 impl KvStore {
     /// A write without the look whether a compaction is due, which nobody here waits for.
     fn put(&self, value: Option<&str>) -> Result<()> {
-        self.0.commit.commit(Op::new("key".to_owned(), value.map(str::to_owned)))
+        self.0.commit(Op::new("key".to_owned(), value.map(str::to_owned)))
     }
 
     fn value(&self) -> Option<String> {
@@ -249,16 +249,6 @@ fn compaction_against_remove() {
 }
 
 // What the faults do that take more than a line.
-
-impl Writer {
-    /// Lets readers find the one record of a batch.
-    pub(super) fn publish_one(&self, to: &Arc<Segment>, start: u32, len: usize, ops: &[Op]) {
-        if let [Op { key, value: Some(value), .. }] = ops {
-            let entry = Entry::new(Arc::clone(to), start, len as u32, value);
-            self.index.insert(key.as_str().into(), entry);
-        }
-    }
-}
 
 impl Index {
     pub(super) fn look_then_move(&self, old: &HashSet<u64>, key: &str, copy: &Entry) {

@@ -76,6 +76,19 @@ pub(super) fn encode(bytes: &mut Vec<u8>, location: Location, record: &Record<'_
     bytes[start..start + 4].copy_from_slice(&crc.to_le_bytes());
 }
 
+/// Makes the whole records in `bytes`, which begin there, valid where they begin at `location`. They stay
+/// in their segment.
+pub(super) fn relocate(bytes: &mut [u8], mut location: Location) {
+    let mut rest = bytes;
+    while let Ok(len) = decode_len(rest) {
+        let (record, behind) = rest.split_at_mut(len);
+        let crc = checksum(location, &record[4..]);
+        record[..4].copy_from_slice(&crc.to_le_bytes());
+        location.offset += len as u32;
+        rest = behind;
+    }
+}
+
 /// How long the record is whose header `bytes` starts with.
 ///
 /// # Errors

@@ -1,17 +1,12 @@
-//! Group commit alone: `commit.rs` is the store's, compiled once more around a stand-in for the writer.
+//! Group commit alone: `group_commit.rs` is the store's, compiled once more around a stand-in for the committer.
 #![allow(clippy::duplicate_mod)]
 
-#[path = "../kv_store/commit.rs"]
+#[path = "../kv_store/group_commit.rs"]
 mod commit;
 
-mod options {
-    pub(super) use crate::Durability;
-}
-
-/// Stands for `final/src/kv_store/writer.rs`: a log in memory. A removal answers that there is no such
+/// Stands for `final/src/kv_store/committer.rs`: a log in memory. A removal answers that there is no such
 /// key, and a write of the key `panic` panics.
-mod writer {
-    use super::options::Durability;
+mod committer {
     use crate::models::model::WANTED;
     use crate::{KvsError, Result};
     use loom::cell::Cell;
@@ -29,21 +24,16 @@ mod writer {
         }
     }
 
-    pub(super) struct Options {
-        pub(super) durability: Durability,
-    }
-
-    pub(super) struct Writer {
-        pub(super) options: Options,
+    pub(super) struct Committer {
         /// How many writes it has. Nothing protects it but that one thread at a time leads: loom ends
         /// the model when two accesses are not in an order. The lock is for the compiler; loom does
         /// not see it, and it is never waited for.
         written: Mutex<Cell<usize>>,
     }
 
-    impl Writer {
-        pub(super) fn new(durability: Durability) -> Writer {
-            Writer { options: Options { durability }, written: Mutex::new(Cell::new(0)) }
+    impl Committer {
+        pub(super) fn new() -> Committer {
+            Committer { written: Mutex::new(Cell::new(0)) }
         }
 
         pub(super) fn commit(&self, ops: &mut [Op]) {
@@ -70,14 +60,13 @@ mod writer {
 }
 
 use super::model::Model;
-use crate::Durability;
 use crate::sync::{Condvar, Mutex};
 use crate::{KvsError, Result};
-use commit::Commit;
+use commit::GroupCommit;
+use committer::{Committer, Op};
 use loom::thread::{self, JoinHandle};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use writer::{Op, Writer};
 
 pub(crate) fn models() -> Vec<Model> {
     vec![
@@ -94,8 +83,6 @@ pub(crate) fn models() -> Vec<Model> {
             ),
         Model::new("a callback beside a writer", callback_and_writer)
             .finds("the log's thread is not called", "a callback is called once"),
-        Model::new("writers that need no sync", on_the_spot)
-            .finds("the lead is never given up", "a callback is called once"),
         Model::new("the last handle goes with a callback", last_handle)
             .finds("the log's thread ends when it is told to, whatever is left", "deadlock"),
         Model::new("a leader that panics", leader_panics)
@@ -109,16 +96,14 @@ pub(crate) fn models() -> Vec<Model> {
 
 #[derive(Clone)]
 struct Log {
-    writer: Arc<Writer>,
-    commit: Arc<Commit>,
+    committer: Arc<Committer>,
+    commit: Arc<GroupCommit>,
 }
 
 impl Log {
-    /// At level `always` writers go to sleep at once, and a write that does not wait is left to the
-    /// log's own thread; otherwise it may be done on the spot.
-    fn new(durability: Durability) -> Log {
-        let writer = Arc::new(Writer::new(durability));
-        Log { commit: Arc::new(Commit::new(Arc::clone(&writer))), writer }
+    fn new() -> Log {
+        let committer = Arc::new(Committer::new());
+        Log { commit: Arc::new(GroupCommit::new(Arc::clone(&committer))), committer }
     }
 
     fn with<T: 'static>(&self, run: impl FnOnce(Log) -> T + 'static) -> JoinHandle<T> {
@@ -158,7 +143,7 @@ impl Log {
     }
 
     fn written(&self) -> usize {
-        self.writer.written().get()
+        self.committer.written().get()
     }
 
     /// Whether nobody is left behind: a lead that nobody has, or a write that nobody commits, would
@@ -198,7 +183,7 @@ fn is_missing(result: Result<()>) -> bool {
 
 /// Each writer gets its own result, and one at a time leads.
 fn three_writers() {
-    let log = Log::new(Durability::Always);
+    let log = Log::new();
     let writer = log.with(|log| log.set("one").unwrap());
     let remover = log.with(|log| assert!(is_missing(log.remove("none")), "not its own result"));
     log.set("two").unwrap();
@@ -210,7 +195,7 @@ fn three_writers() {
 
 /// The log's own thread commits what nobody waits for, and ends when it is told to, not before.
 fn callbacks() {
-    let log = Log::new(Durability::Always);
+    let log = Log::new();
     let leader = log.serve();
     let remover = log.with(|log| log.begin("none", None));
     let set = log.begin("one", Some(""));
@@ -225,7 +210,7 @@ fn callbacks() {
 
 /// The lead goes to and fro between a thread that waits and the log's own.
 fn callback_and_writer() {
-    let log = Log::new(Durability::Always);
+    let log = Log::new();
     let leader = log.serve();
     let remover = log.with(|log| assert!(is_missing(log.remove("none")), "not its own result"));
     let set = log.begin("one", Some(""));
@@ -236,23 +221,9 @@ fn callback_and_writer() {
     assert!(log.is_idle());
 }
 
-/// Without a sync to wait for, who finds nobody at work does its own write and calls back itself.
-fn on_the_spot() {
-    let log = Log::new(Durability::Os);
-    let leader = log.serve();
-    let remover = log.with(|log| log.begin("none", None));
-    let set = log.begin("one", Some(""));
-    let removed = remover.join().unwrap();
-    log.commit.end();
-    leader.join().unwrap();
-    set.result().unwrap();
-    assert!(is_missing(removed.result()), "not its own result");
-    assert!(log.is_idle());
-}
-
 /// The last handle of a store: ends the log's own thread as `final/src/kv_store/background.rs` does.
 struct Handle {
-    commit: Arc<Commit>,
+    commit: Arc<GroupCommit>,
     leader: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -271,7 +242,7 @@ impl Drop for Handle {
 /// Who lets the last handle go, perhaps the log's own thread in a callback, sees to it that what was
 /// begun before is done.
 fn last_handle() {
-    let log = Log::new(Durability::Always);
+    let log = Log::new();
     let leader = Mutex::new(Some(log.serve()));
     let handle = Arc::new(Handle { commit: Arc::clone(&log.commit), leader });
     let first = log.begin_with(Arc::clone(&handle), "one", Some(""));
@@ -285,7 +256,7 @@ fn last_handle() {
 
 /// A leader that panics takes nobody with it but those whose writes it had, and they are told.
 fn leader_panics() {
-    let log = Log::new(Durability::Always);
+    let log = Log::new();
     let set = |key: &'static str| move |log: Log| catch_unwind(AssertUnwindSafe(|| log.set(key)));
     let first = log.with(set("one"));
     let second = log.with(set("panic"));
@@ -307,7 +278,7 @@ fn leader_panics() {
 
 /// A batch that panics costs its writers their writes, and the log its own thread not.
 fn batch_panics() {
-    let log = Log::new(Durability::Always);
+    let log = Log::new();
     let leader = log.serve();
     let panics = log.with(|log| log.begin("panic", Some("")));
     let set = log.begin("one", Some(""));

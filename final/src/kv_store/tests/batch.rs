@@ -2,7 +2,7 @@
 
 use super::{DIR, open, options};
 use crate::disk::{Fault, SimulatedDisk};
-use crate::kv_store::writer::Op;
+use crate::kv_store::committer::Op;
 use crate::{KvsEngine, KvsError};
 use std::io::ErrorKind;
 
@@ -36,7 +36,7 @@ fn writes_of_one_batch_count_in_their_order() {
         set("b", "2"),
         set("b", "a value that is not kept in the index"),
     ];
-    store.0.writer.commit(&mut ops);
+    store.0.committer.commit(&mut ops);
     assert_eq!(outcomes(&ops), [false, true, true, false, true, true]);
     for _ in 0..2 {
         let store = open(&disk.after_kill(disk.changes())).unwrap();
@@ -52,7 +52,7 @@ fn a_batch_is_one_write_one_sync_and_one_look_whether_it_is_there() {
     store.set("first".into(), "reserves space".into()).unwrap();
     let before = disk.operations();
     let mut ops: Vec<Op> = (0..100).map(|number| set(&number.to_string(), "value")).collect();
-    store.0.writer.commit(&mut ops);
+    store.0.committer.commit(&mut ops);
     assert!(outcomes(&ops).into_iter().all(|done| done));
     assert_eq!(disk.operations() - before, 3);
 }
@@ -66,7 +66,7 @@ fn a_batch_that_fails_fails_as_a_whole_and_concludes_nothing() {
     let error = ErrorKind::StorageFull;
     disk.set_fault(Some(Fault { at, forever: false, error, short_write: true }));
     let mut ops = [remove("a"), remove("a"), set("b", "2")];
-    store.0.writer.commit(&mut ops);
+    store.0.committer.commit(&mut ops);
     for op in &ops {
         assert!(matches!(op.result, Err(KvsError::File { .. })), "{:?}", op.result);
     }

@@ -71,7 +71,7 @@ fn a_compaction_that_failed_is_tried_again() {
     for _ in 0..10 {
         store.set(key(0), "v".repeat(30)).unwrap();
     }
-    store.0.writer.seal().unwrap();
+    store.0.log.seal().unwrap();
     // It cannot read what it is to copy.
     let (at, error) = (disk.operations(), ErrorKind::Other);
     disk.set_fault(Some(Fault { at, forever: false, error, short_write: false }));

@@ -2,7 +2,7 @@
 
 use super::{DIR, key, open, open_os, options};
 use crate::disk::SimulatedDisk;
-use crate::kv_store::writer::Op;
+use crate::kv_store::committer::Op;
 use crate::{Durability, KvStore, KvsEngine};
 use kvs_test_kit::simulated::workload::AS_LONG;
 use kvs_test_kit::until;
@@ -43,7 +43,7 @@ fn a_compaction_that_drops_an_old_value_makes_the_new_one_safe_before() {
     let disk = SimulatedDisk::new();
     let store = open_os(&disk).unwrap();
     store.set("k".into(), "old".into()).unwrap();
-    store.0.writer.seal().unwrap();
+    store.0.log.seal().unwrap();
     // It is in the segment that is written to, which this compaction leaves alone.
     store.set("k".into(), "new".into()).unwrap();
     store.0.compactor.run(false).unwrap();
@@ -58,7 +58,7 @@ fn a_record_behind_a_torn_one_does_not_come_back() {
     let disk = SimulatedDisk::new();
     let store = open(&disk).unwrap();
     let set = |key: &str| Op::new(key.into(), Some(AS_LONG.into()));
-    store.0.writer.commit(&mut [set("a"), set("b")]);
+    store.0.committer.commit(&mut [set("a"), set("b")]);
     let killed = disk.after_kill(disk.changes());
     let path = Path::new(DIR).join("0000000001.seg");
     let mut bytes = killed.content(&path).unwrap();
@@ -87,7 +87,7 @@ impl log::Log for Witness {
 
     fn log(&self, line: &log::Record<'_>) {
         if line.args().to_string().ends_with("the first reason") {
-            SEEN.lock().unwrap().push(STORE.get().unwrap().0.writer.stopped().is_some());
+            SEEN.lock().unwrap().push(STORE.get().unwrap().0.log.catalog.stopped.reason().is_some());
         }
     }
 
@@ -101,7 +101,7 @@ fn writing_has_ended_when_the_log_says_so_and_it_says_so_once() {
     log::set_max_level(log::LevelFilter::Error);
     let store = STORE.get_or_init(|| open(&SimulatedDisk::new()).unwrap());
     for reason in ["the first reason", "another"] {
-        let stopped = store.0.writer.stop(reason.to_owned()).to_string();
+        let stopped = store.0.log.catalog.stopped.stop(reason.to_owned()).to_string();
         assert!(stopped.ends_with("the first reason"), "{stopped}");
     }
     assert_eq!(*SEEN.lock().unwrap(), [true]);

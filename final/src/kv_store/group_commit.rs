@@ -1,16 +1,16 @@
-//! Group commit: writers that come at the same time share one write, and one sync.
+//! Group commit, for level `always`: writers that come at the same time share one write, and one sync.
 //!
-//! A writer that finds nobody at work is the leader: it commits its own write. Whoever comes
-//! meanwhile queues up. When the leader is done, it hands the lead to the first in the queue, which
+//! A writer that finds nobody at work is the leader: it commits its own write. The writers that come
+//! meanwhile queue up. When the leader is done, it hands the lead to the first in the queue, which
 //! commits the whole queue as one batch, and so on. So a batch is as large as the number of writers
 //! that came during the one before: with a slow disk the batches grow, and with a single writer
-//! there is no queue and nobody to wake.
+//! there is no queue and nobody to wake. The leader decides for all, in the queue's order, what can be done
+//! and what readers find, so a write waits with no lock in its hands: a connection may have many under way.
 //!
 //! A writer that does not want to wait leaves a function in its place, which is called when the write is
 //! done. Such a writer cannot lead; for it the lead goes to a thread of the store's own.
 
-use super::options::Durability;
-use super::writer::{Op, Writer};
+use super::committer::{Committer, Op};
 use crate::panic::catch_panic;
 use crate::sync::atomic::{AtomicU8, Ordering};
 use crate::sync::thread::{self, Thread};
@@ -18,21 +18,16 @@ use crate::sync::{Condvar, Mutex, MutexGuard, fault};
 use crate::{KvsError, Result};
 use std::sync::{Arc, PoisonError};
 
-/// How often a writer looks for its result before it goes to sleep, where there is no sync to wait
-/// for: about as long as it takes the leader to commit a small batch.
-const SPIN_LIMIT: u32 = 300;
-
 /// How long a batch becomes, in bytes, unless a single write is longer.
 const MAX_BATCH: usize = 16 << 20;
 
 /// Where writers meet.
-pub(super) struct Commit {
-    writer: Arc<Writer>,
+pub(super) struct GroupCommit {
+    committer: Arc<Committer>,
     /// Held for a push or a swap, never while anything is written.
     queue: Mutex<Queue>,
     /// Told when the store's own thread shall lead, or end. Only that thread waits.
     called: Condvar,
-    spin_limit: u32,
 }
 
 #[derive(Default)]
@@ -68,14 +63,8 @@ const LEADING: u8 = 1;
 const DONE: u8 = 2;
 
 impl WaitingThread {
-    fn wait(&self, spin_limit: u32) -> u8 {
-        for _ in 0..spin_limit {
-            let state = self.state.load(Ordering::Acquire);
-            if state != WAITING {
-                return state;
-            }
-            std::hint::spin_loop();
-        }
+    /// Sleeps at once: a sync takes far longer than a look.
+    fn wait(&self) -> u8 {
         loop {
             let state = self.state.load(Ordering::Acquire);
             if state != WAITING {
@@ -95,11 +84,9 @@ impl WaitingThread {
     }
 }
 
-impl Commit {
-    pub(super) fn new(writer: Arc<Writer>) -> Commit {
-        let spin_limit =
-            if writer.options.durability == Durability::Always { 0 } else { SPIN_LIMIT };
-        Commit { writer, queue: Mutex::default(), called: Condvar::new(), spin_limit }
+impl GroupCommit {
+    pub(super) fn new(committer: Arc<Committer>) -> GroupCommit {
+        GroupCommit { committer, queue: Mutex::default(), called: Condvar::new() }
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -129,14 +116,14 @@ impl Commit {
             None => {
                 fault!("two lead at a time", self.queue().has_leader = false);
                 fault!("who leads only for itself leaves no lead when it panics", {
-                    self.writer.commit(&mut [Op::new(op.key.clone(), op.value.clone())])
+                    self.committer.commit(&mut [Op::new(op.key.clone(), op.value.clone())])
                 });
                 let _lead = LeaderGuard::of(self, Vec::new(), Vec::new());
-                self.writer.commit(std::slice::from_mut(&mut op));
+                self.committer.commit(std::slice::from_mut(&mut op));
                 op.result
             }
             Some(waiting) => {
-                if waiting.wait(self.spin_limit) == LEADING {
+                if waiting.wait() == LEADING {
                     self.lead();
                 }
                 std::mem::replace(&mut *waiting.result(), Ok(()))
@@ -144,18 +131,9 @@ impl Commit {
         }
     }
 
-    /// Commits a write without waiting for a sync or for another writer; `done` is called when it is
-    /// done. Where there is no sync to wait for and nobody else writes, that is now.
-    pub(super) fn commit_then(&self, mut op: Op, done: impl FnOnce(Result<()>) + Send + 'static) {
+    /// Commits a write without waiting for it; `done` is called when it is done.
+    pub(super) fn commit_then(&self, op: Op, done: impl FnOnce(Result<()>) + Send + 'static) {
         let mut queue = self.queue();
-        if !queue.has_leader && self.writer.options.durability != Durability::Always {
-            queue.has_leader = true;
-            drop(queue);
-            let lead = LeaderGuard::of(self, Vec::new(), Vec::new());
-            self.writer.commit(std::slice::from_mut(&mut op));
-            drop(lead);
-            return done(op.result);
-        }
         queue.ops.push(op);
         queue.waiters.push(Waiter::Callback(Box::new(done)));
         if !queue.has_leader {
@@ -204,7 +182,7 @@ impl Commit {
             let waiters = queue.waiters.drain(..count).collect();
             LeaderGuard::of(self, waiters, ops)
         };
-        self.writer.commit(&mut lead.ops);
+        self.committer.commit(&mut lead.ops);
         lead.is_done = true;
     }
 }
@@ -222,7 +200,7 @@ fn batch_len(ops: &[Op]) -> usize {
 /// The lead. However it ends, by a panic too, those whose writes it had are told, and the next one
 /// takes it over: nobody waits for ever.
 struct LeaderGuard<'a> {
-    commit: &'a Commit,
+    group: &'a GroupCommit,
     waiters: Vec<Waiter>,
     /// The write of each of the waiters.
     ops: Vec<Op>,
@@ -231,21 +209,21 @@ struct LeaderGuard<'a> {
 }
 
 impl<'a> LeaderGuard<'a> {
-    fn of(commit: &'a Commit, waiters: Vec<Waiter>, ops: Vec<Op>) -> LeaderGuard<'a> {
-        LeaderGuard { commit, waiters, ops, is_done: false }
+    fn of(group: &'a GroupCommit, waiters: Vec<Waiter>, ops: Vec<Op>) -> LeaderGuard<'a> {
+        LeaderGuard { group, waiters, ops, is_done: false }
     }
 }
 
 impl Drop for LeaderGuard<'_> {
     fn drop(&mut self) {
         {
-            let mut queue = self.commit.queue();
+            let mut queue = self.group.queue();
             match queue.waiters.first() {
                 Some(Waiter::Thread(_)) if fault!("the lead is not handed on") => {}
                 Some(Waiter::Callback(_)) if fault!("the log's thread is not called") => {}
                 None if fault!("the lead is never given up") => {}
                 Some(Waiter::Thread(next)) => next.tell(LEADING),
-                Some(Waiter::Callback(_)) => self.commit.call(&mut queue),
+                Some(Waiter::Callback(_)) => self.group.call(&mut queue),
                 None => queue.has_leader = false,
             }
         }

@@ -1,0 +1,167 @@
+//! Which segments are the store: what the manifest says, and the open files of those that are sealed.
+
+use super::manifest::{self, Manifest, WriteError};
+use super::recovery::Files;
+use super::segment::Segment;
+use super::stopped::Stopped;
+use crate::disk::Dir;
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{Mutex, MutexGuard};
+use crate::{KvsError, Result};
+use std::fmt::Display;
+use std::ops::Range;
+use std::sync::{Arc, PoisonError};
+
+pub(super) struct Catalog {
+    pub(super) dir: Arc<dyn Dir>,
+    pub(super) stopped: Stopped,
+    /// Held while the manifest is replaced, by a rotation (which has the tail already) or by the
+    /// compactor (which has not).
+    segments: Mutex<Segments>,
+    /// How many are in `segments.sealed`, so that the compactor's decision waits for no manifest. A hint:
+    /// `Relaxed`; changed while `segments` is held.
+    sealed: AtomicU64,
+    /// Bytes in all segments; for the compactor's decision and for people, hence `Relaxed`.
+    bytes: AtomicU64,
+}
+
+/// A segment that isn't written to any more, and where its last record ends.
+pub(super) type Sealed = (Arc<Segment>, u32);
+
+pub(super) struct Segments {
+    /// As it is on the disk.
+    manifest: Manifest,
+    /// The number for the next new segment.
+    next: u64,
+    /// All segments but the one that is written to, in the manifest's order.
+    pub(super) sealed: Vec<Sealed>,
+}
+
+impl Catalog {
+    /// Goes on where recovery ended. Also returns the segment that is written to, and its end.
+    pub(super) fn new(dir: Arc<dyn Dir>, files: Files) -> Result<(Catalog, Sealed)> {
+        let Files { manifest, mut segments, .. } = files;
+        let bytes = segments.iter().map(|(_, end)| u64::from(*end)).sum();
+        let Some(newest) = segments.pop() else {
+            let (path, reason) =
+                (dir.path().join(manifest::NAME), "it names no segment".to_owned());
+            return Err(KvsError::Damaged { path, offset: 0, reason });
+        };
+        let sealed = AtomicU64::new(segments.len() as u64);
+        let segments = Mutex::new(Segments { next: manifest.next, manifest, sealed: segments });
+        let (stopped, bytes) = (Stopped::new(), AtomicU64::new(bytes));
+        Ok((Catalog { dir, stopped, segments, sealed, bytes }, newest))
+    }
+
+    /// Under this lock the manifest and the list change together, without a panic between.
+    pub(super) fn lock(&self) -> MutexGuard<'_, Segments> {
+        self.segments.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many segments are sealed.
+    pub(super) fn sealed(&self) -> u64 {
+        self.sealed.load(Ordering::Relaxed)
+    }
+
+    /// Bytes in all segments.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn add_bytes(&self, bytes: u64) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Makes an empty segment, which doesn't belong to the store yet.
+    pub(super) fn create(&self) -> Result<Arc<Segment>> {
+        let mut segments = self.lock();
+        let (number, count) = (segments.next, segments.manifest.segments.len());
+        segments.next += 1;
+        drop(segments);
+        Segment::create(&*self.dir, number)
+            .map_err(|error| error.or_open_files(self.dir.path(), count + 1))
+    }
+
+    /// Has the manifest say that the segment that was written to ends at `end`, and that `new` is the one that
+    /// is written to.
+    pub(super) fn rotate(
+        &self,
+        (old, end): Sealed,
+        new: &Segment,
+    ) -> std::result::Result<(), WriteError> {
+        let mut segments = self.lock();
+        let mut manifest = segments.manifest.clone();
+        if let Some((_, open)) = manifest.segments.last_mut() {
+            *open = Some(end);
+        }
+        manifest.segments.push((new.number, None));
+        self.replace_manifest(&mut segments, manifest)?;
+        segments.sealed.push((old, end));
+        self.sealed.store(segments.sealed.len() as u64, Ordering::Relaxed);
+        self.add_bytes(super::segment::HEADER.into());
+        Ok(())
+    }
+
+    /// Puts `copies` in the place of some sealed segments, which are those still.
+    pub(super) fn install(
+        &self,
+        old: Range<usize>,
+        copies: &[Sealed],
+    ) -> std::result::Result<(), WriteError> {
+        let mut segments = self.lock();
+        let mut manifest = segments.manifest.clone();
+        let named = copies.iter().map(|(segment, end)| (segment.number, Some(*end)));
+        manifest.segments.splice(old.clone(), named);
+        self.stopped.check().map_err(WriteError::Unchanged)?;
+        self.replace_manifest(&mut segments, manifest)?;
+        let replaced: Vec<Sealed> = segments.sealed.splice(old, copies.iter().cloned()).collect();
+        self.sealed.store(segments.sealed.len() as u64, Ordering::Relaxed);
+        let bytes = |segments: &[Sealed]| segments.iter().map(|(_, end)| u64::from(*end)).sum();
+        self.add_bytes(bytes(copies));
+        self.bytes.fetch_sub(bytes(&replaced), Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Has the manifest say that the store was closed in good order, `end` bytes behind the start of the
+    /// segment that was written to.
+    pub(super) fn close(&self, end: u32) -> Result<()> {
+        let mut segments = self.lock();
+        let mut manifest = segments.manifest.clone();
+        if let Some((_, open)) = manifest.segments.last_mut() {
+            *open = Some(end);
+        }
+        self.replace_manifest(&mut segments, manifest).map_err(WriteError::into_inner)
+    }
+
+    /// Sees that nobody else has written to the directory; otherwise ends all writing.
+    pub(super) fn see_dir(&self, segments: &Segments) -> Result<()> {
+        let lost = |what: &dyn Display| {
+            self.stopped.stop(format!("{}: {what}", self.dir.path().display()))
+        };
+        self.dir.confirm().map_err(|error| match manifest::is_full(&error) {
+            true => KvsError::at(self.dir.path())(error),
+            false => lost(&error),
+        })?;
+        match Manifest::read(&*self.dir) {
+            Ok(Some(found)) if found != segments.manifest => {
+                Err(lost(&"its manifest was replaced"))
+            }
+            Ok(_) => Ok(()),
+            Err(error @ KvsError::File { .. }) => Err(error),
+            Err(error) => Err(self.stopped.stop(error.to_string())),
+        }
+    }
+
+    /// Replaces the manifest of a directory that is still ours.
+    fn replace_manifest(
+        &self,
+        segments: &mut Segments,
+        mut manifest: Manifest,
+    ) -> std::result::Result<(), WriteError> {
+        self.see_dir(segments).map_err(WriteError::Unchanged)?;
+        manifest.next = segments.next;
+        manifest.write(&*self.dir)?;
+        segments.manifest = manifest;
+        Ok(())
+    }
+}

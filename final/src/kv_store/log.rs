@@ -1,0 +1,425 @@
+//! The log: records are appended to it by any number of threads, and written by one at a time.
+//!
+//! A thread gives its record a place behind all others and queues the bytes (`tail.rs`). If no thread is
+//! writing, it *leads*: it takes what is queued as one batch and writes it with one call. The records that
+//! come meanwhile queue up for the next batch, whose leader is whichever of their threads is first to find that
+//! nobody leads: the lead isn't handed over. A *follower* looks for that for about as long as a
+//! write call takes, then it sleeps. So a batch is as large as the number of threads that came during the one
+//! before; and a thread that is alone queues, leads, and waits for nobody.
+//!
+//! The log has no holes: a batch that can't be written is truncated away, its records are written one by one,
+//! and so are those that had places behind it. Each thread is told what became of its own.
+
+use super::catalog::Catalog;
+use super::committer::Op;
+use super::manifest::WriteError;
+use super::options::{Durability, KvStoreOptions};
+use super::segment::{self, Segment};
+use super::tail::{Batch, Tail};
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{Condvar, Mutex, MutexGuard, fault};
+use crate::{KvsError, Result};
+use std::sync::{Arc, PoisonError};
+
+/// How much is reserved ahead of the log's end at level `always`, in bytes: a file that does not
+/// grow is cheaper to sync.
+const RESERVE: u64 = 4 << 20;
+
+/// How often a follower looks before it goes to sleep: for about as long as a short write call takes.
+const SPIN_LIMIT: u32 = 300;
+
+pub(super) struct Log {
+    pub(super) options: KvStoreOptions,
+    pub(super) catalog: Catalog,
+    /// Held for a push, for a look, and by whoever has the lead and changes the segment; not during the write
+    /// of a batch.
+    tail: Mutex<Tail>,
+    /// Twice the number of the first batch that is not done, and one more while a leader is at work. Changed
+    /// while `tail` is held, so that followers can look without it. `Release` and `Acquire`, so that
+    /// who sees that a batch is done sees the bytes in the file, and `redone`.
+    state: AtomicU64,
+    /// Batches below this may have been redone, which the tail then knows. `Relaxed`: stored before `state`.
+    redone: AtomicU64,
+    /// Where followers sleep: those of batches with even numbers, and of those with odd numbers. At most two
+    /// batches are under way.
+    told: [Condvar; 2],
+    /// Where threads sleep that want the tail for themselves.
+    idle: Condvar,
+    /// Held during a sync of the log, and until its failure is known in `stopped`.
+    syncing: Mutex<()>,
+}
+
+impl Log {
+    pub(super) fn new(options: KvStoreOptions, catalog: Catalog, tail: Tail) -> Log {
+        Log {
+            options,
+            catalog,
+            tail: Mutex::new(tail),
+            state: AtomicU64::new(0),
+            redone: AtomicU64::new(0),
+            told: [Condvar::new(), Condvar::new()],
+            idle: Condvar::new(),
+            syncing: Mutex::default(),
+        }
+    }
+
+    /// No panic comes while the tail is half changed: what can panic is done by a [`Lead`].
+    fn tail(&self) -> MutexGuard<'_, Tail> {
+        self.tail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Appends the records of the ops that have not failed, and says in each where its record is, or why it
+    /// could not be written: all `together`, or each by itself. They are in the file when this returns, at level
+    /// `always` durably. Returns the segment.
+    ///
+    /// # Errors
+    /// If none of them could be, because no segment has room for them.
+    pub(super) fn append(&self, ops: &mut [Op], together: bool) -> Result<Arc<Segment>> {
+        let len = ops.iter().filter(|op| op.result.is_ok()).map(Op::len).sum();
+        let mut tail = self.make_room(len)?;
+        let segment = Arc::clone(&tail.segment);
+        let ticket = tail.push(ops, together);
+        fault!("found before it is written", return Ok(segment));
+        if tail.is_led {
+            drop(tail);
+            self.follow(ticket.batch);
+        } else {
+            drop(self.lead(tail));
+        }
+        if self.redone.load(Ordering::Relaxed) > ticket.batch {
+            self.tail().take_outcomes(&ticket, ops, together);
+        }
+        Ok(segment)
+    }
+
+    /// The tail, when its segment has room for so many bytes of records.
+    fn make_room(&self, len: usize) -> Result<MutexGuard<'_, Tail>> {
+        if u32::try_from(len).ok().and_then(|len| len.checked_add(segment::HEADER)).is_none() {
+            return Err(KvsError::TooLarge { what: "batch", len, limit: u32::MAX as usize });
+        }
+        let mut tail = self.tail();
+        loop {
+            self.catalog.stopped.check()?;
+            if tail.has_room(len, self.options.segment_bytes) {
+                return Ok(tail);
+            }
+            let full = tail.segment.number;
+            tail = self.finish_writes(tail);
+            if tail.segment.number == full {
+                self.rotate(&mut tail)?;
+            }
+        }
+    }
+
+    /// Waits until nothing is queued and nobody leads, or leads to bring that about. The thread that has the
+    /// tail then is alone with the segment.
+    fn finish_writes<'a>(&'a self, mut tail: MutexGuard<'a, Tail>) -> MutexGuard<'a, Tail> {
+        loop {
+            if tail.is_led {
+                tail.waiting += 1;
+                let idle = self.idle.wait_while(tail, |tail| tail.is_led);
+                tail = idle.unwrap_or_else(PoisonError::into_inner);
+                tail.waiting -= 1;
+            } else if tail.queued.units.is_empty() {
+                return tail;
+            } else {
+                tail = self.lead(tail);
+            }
+        }
+    }
+
+    /// Waits until a batch is done, which some thread may have to lead that waits like this one.
+    fn follow(&self, batch: u64) {
+        for _ in 0..SPIN_LIMIT {
+            let state = self.state.load(Ordering::Acquire);
+            if state / 2 > batch {
+                return;
+            }
+            if state % 2 == 0 {
+                break;
+            }
+            std::hint::spin_loop();
+        }
+        let mut tail = self.tail();
+        // Only `tail` is looked at from here on, and it is held between look and sleep.
+        while tail.done <= batch {
+            if !tail.is_led {
+                drop(self.lead(tail));
+                return;
+            }
+            let place = (batch % 2) as usize;
+            tail.sleeping[place] += 1;
+            tail = self.told[place].wait(tail).unwrap_or_else(PoisonError::into_inner);
+            tail.sleeping[place] -= 1;
+        }
+    }
+
+    /// Writes what is queued. Nobody leads.
+    fn lead<'a>(&'a self, mut tail: MutexGuard<'a, Tail>) -> MutexGuard<'a, Tail> {
+        tail.is_led = true;
+        self.note_state(&tail);
+        let batch = tail.take_batch();
+        let (segment, start) = (Arc::clone(&tail.segment), tail.written);
+        let mut lead = Lead { log: self, segment, start, batch, is_done: false };
+        self.reserve(&mut tail);
+        drop(tail);
+        let written = lead.write();
+        let mut tail = self.tail();
+        lead.end(&mut tail, written, true);
+        tail
+    }
+
+    /// Makes the file longer ahead of its end at level `always`.
+    fn reserve(&self, tail: &mut Tail) {
+        if self.options.durability == Durability::Always && u64::from(tail.end) > tail.reserved {
+            // Without the reserve it is slower and just as right.
+            let full = u64::from(self.options.segment_bytes.max(tail.end));
+            tail.reserved = full.min(u64::from(tail.end) + RESERVE);
+            // If it fails, the file may be longer all the same, by a part or by what is written now.
+            let _ = tail.segment.file.allocate(tail.reserved);
+        }
+    }
+
+    /// Writes each unit of a batch that could not be written by itself, with `error` none of them, and
+    /// then each of those that were queued behind it. All are done then.
+    fn redo(&self, tail: &mut Tail, batch: &mut Batch, error: Option<KvsError>) {
+        let first = tail.done;
+        let start = tail.written;
+        self.truncate(tail);
+        let mut queued = tail.take_batch();
+        let mut outcomes =
+            [self.write_units(tail, batch, error), self.write_units(tail, &mut queued, None)];
+        tail.keep_memory(queued);
+        if self.options.durability == Durability::Always && tail.written > start {
+            match self.sync_segment(&tail.segment) {
+                Ok(()) => tail.synced = tail.written,
+                Err(stopped) => {
+                    tail.written = start;
+                    self.truncate(tail);
+                    for units in &mut outcomes {
+                        units.fill(Err(stopped.clone()));
+                    }
+                }
+            }
+        }
+        self.catalog.add_bytes((tail.written - start).into());
+        tail.end = tail.written;
+        for (number, units) in (first..).zip(outcomes) {
+            tail.note_outcomes(number, units);
+        }
+        tail.done = tail.number;
+        self.redone.store(tail.done, Ordering::Relaxed);
+    }
+
+    fn write_units(
+        &self,
+        tail: &mut Tail,
+        batch: &mut Batch,
+        error: Option<KvsError>,
+    ) -> Vec<Result<u32>> {
+        let mut rest = &mut batch.bytes[..];
+        let mut write = |len: &u32| {
+            let (unit, behind) = std::mem::take(&mut rest).split_at_mut(*len as usize);
+            rest = behind;
+            if let Some(error) = &error {
+                return Err(error.clone());
+            }
+            self.catalog.stopped.check()?;
+            let written = tail.write_unit(unit);
+            if written.is_err() {
+                self.truncate(tail);
+            }
+            written
+        };
+        batch.units.iter().map(&mut write).collect()
+    }
+
+    /// Removes what a failed write may have left behind the end of what is written.
+    fn truncate(&self, tail: &mut Tail) {
+        if let Err(error) = tail.truncate_to_written() {
+            self.catalog.stopped.stop(format!("a failed write cannot be undone ({error})"));
+        }
+    }
+
+    /// Lets followers see how far the log is.
+    fn note_state(&self, tail: &Tail) {
+        self.state.store(2 * tail.done + u64::from(tail.is_led), Ordering::Release);
+    }
+
+    /// Wakes those whose batch is done, and one of those that are queued, to lead. A call costs as much as
+    /// a short write, so nobody is called who does not sleep.
+    fn wake(&self, tail: &Tail) {
+        let queued = (!tail.queued.units.is_empty()).then_some(tail.number % 2);
+        for (place, told) in (0..).zip(&self.told) {
+            match tail.sleeping[place as usize] {
+                0 => {}
+                _ if queued == Some(place) => told.notify_one(),
+                _ => told.notify_all(),
+            }
+        }
+        if tail.waiting > 0 {
+            self.idle.notify_all();
+        }
+    }
+
+    /// Seals the segment that is written to and begins the next. If it fails, the old one is still
+    /// the one that is written to, or nothing is written any more. Nothing is queued, and nobody leads.
+    fn rotate(&self, tail: &mut Tail) -> Result<()> {
+        // Until it has succeeded: see `seal`.
+        tail.is_full = false;
+        let old = Arc::clone(&tail.segment);
+        if tail.reserved > tail.end.into() {
+            tail.truncate_to_written().map_err(KvsError::at(&old.path))?;
+        }
+        // A sealed segment is never torn, at no level: the manifest will vouch for it.
+        self.sync_segment(&old)?;
+        tail.synced = tail.end;
+        let new = self.catalog.create()?;
+        match self.catalog.rotate((old, tail.end), &new) {
+            Ok(()) => {}
+            Err(WriteError::Unchanged(error)) => {
+                new.remove(&*self.catalog.dir);
+                return Err(error);
+            }
+            // If the new manifest counts, a write to the old segment would be lost.
+            Err(WriteError::Unknown(error)) => {
+                let reason = format!("the manifest could not be replaced ({error})");
+                return Err(self.catalog.stopped.stop(reason));
+            }
+        }
+        tail.begin(new);
+        Ok(())
+    }
+
+    /// Seals what was written so far, if anything was.
+    pub(super) fn seal(&self) -> Result<()> {
+        self.catalog.stopped.check()?;
+        let mut tail = self.tail();
+        let full = tail.segment.number;
+        // Nothing more comes in meanwhile, or it might never be this thread's turn.
+        tail.is_full = tail.end > segment::HEADER;
+        tail = self.finish_writes(tail);
+        if tail.is_full && tail.segment.number == full { self.rotate(&mut tail) } else { Ok(()) }
+    }
+
+    /// Makes everything that was acknowledged so far durable. Writers go on meanwhile.
+    pub(super) fn sync(&self) -> Result<()> {
+        self.catalog.stopped.check()?;
+        let (segment, written) = {
+            let tail = self.tail();
+            if tail.synced == tail.written {
+                return self.see(&tail.segment);
+            }
+            (Arc::clone(&tail.segment), tail.written)
+        };
+        self.sync_segment(&segment)?;
+        let mut tail = self.tail();
+        if tail.segment.number == segment.number {
+            tail.synced = tail.synced.max(written);
+        }
+        Ok(())
+    }
+
+    /// Syncs a segment; a failure ends all writing, before anybody else can sync the same file. The
+    /// operating system reports a failure once, and a second sync would succeed on what was lost.
+    fn sync_segment(&self, segment: &Segment) -> Result<()> {
+        let _one_at_a_time = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
+        fault!("a sync begins before the failure of another is known", drop(_one_at_a_time));
+        let stopped = &self.catalog.stopped;
+        stopped.check()?;
+        let synced = segment.file.sync().map_err(KvsError::at(&segment.path));
+        synced.map_err(|error| stopped.stop(format!("a sync failed ({error})")))?;
+        self.see(segment)
+    }
+
+    /// Sees that what is written is still found by the next open; otherwise ends all writing.
+    fn see(&self, segment: &Segment) -> Result<()> {
+        let Catalog { dir, stopped, .. } = &self.catalog;
+        segment.see_in(&**dir).map_err(|lost| stopped.stop(lost.to_string()))
+    }
+
+    /// The same of the segment that is written to.
+    pub(super) fn see_tail(&self) -> Result<()> {
+        self.catalog.stopped.check()?;
+        let segment = Arc::clone(&self.tail().segment);
+        self.see(&segment)
+    }
+
+    /// Truncates the reserved space, syncs, and writes down that the store was closed in good order.
+    /// Nobody writes any more.
+    pub(super) fn close(&self) -> Result<()> {
+        let Catalog { stopped, .. } = &self.catalog;
+        stopped.check()?;
+        let mut tail = self.finish_writes(self.tail());
+        // Before anything is truncated.
+        self.catalog.see_dir(&self.catalog.lock())?;
+        self.see(&tail.segment)?;
+        let end = u64::from(tail.end);
+        if !(end..=end.max(tail.reserved)).contains(&tail.segment.len()?) {
+            return Err(stopped.stop(format!("{} was written to", tail.segment.path.display())));
+        }
+        let truncated = if tail.reserved > end { tail.truncate_to_written() } else { Ok(()) };
+        let synced = truncated.and_then(|()| tail.segment.file.sync());
+        synced.map_err(KvsError::at(&tail.segment.path))?;
+        self.catalog.close(tail.end)
+    }
+}
+
+/// The lead of one batch. However it ends, by a panic too, those whose records it had are told, and the next
+/// thread can lead.
+struct Lead<'a> {
+    log: &'a Log,
+    segment: Arc<Segment>,
+    /// Where the batch begins.
+    start: u32,
+    batch: Batch,
+    is_done: bool,
+}
+
+impl Lead<'_> {
+    fn write(&self) -> Result<()> {
+        #[cfg(feature = "testing")]
+        crate::sync_points::reach(crate::sync_points::Point::Append);
+        let written = self.segment.file.write_at(&self.batch.bytes, self.start.into());
+        written.map_err(KvsError::at(&self.segment.path))?;
+        match self.log.options.durability {
+            Durability::Always => self.log.sync_segment(&self.segment),
+            _ => Ok(()),
+        }
+    }
+
+    /// Says what came of it: with an error the units are written one by one, or not at all.
+    fn end(&mut self, tail: &mut Tail, written: Result<()>, is_retried: bool) {
+        let mut batch = std::mem::take(&mut self.batch);
+        match written {
+            Ok(()) => {
+                tail.written = self.start + batch.bytes.len() as u32;
+                if self.log.options.durability == Durability::Always {
+                    tail.synced = tail.written;
+                }
+                tail.done += 1;
+                self.log.catalog.add_bytes(batch.bytes.len() as u64);
+            }
+            Err(error) => {
+                let is_alone = batch.units.len() == 1 && tail.queued.units.is_empty();
+                let error = (is_alone || !is_retried).then_some(error);
+                self.log.redo(tail, &mut batch, error);
+            }
+        }
+        tail.keep_memory(batch);
+        tail.is_led = false;
+        self.log.note_state(tail);
+        self.log.wake(tail);
+        self.is_done = true;
+    }
+}
+
+impl Drop for Lead<'_> {
+    fn drop(&mut self) {
+        if !self.is_done {
+            let panicked = KvsError::Stopped { reason: "the writer panicked".to_owned() };
+            let mut tail = self.log.tail();
+            self.end(&mut tail, Err(panicked), false);
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! The end of the log: the segment that is written to, and the records that wait for their write.
+//!
+//! ```text
+//!  segment:  header, records ...     | batch 7     | batch 8          |
+//!                                 written         ...                end
+//!                                    a leader       `queued`: takes
+//!                                    writes it      records
+//! ```
+
+use super::committer::Op;
+use super::record::{self, Location, Record};
+use super::segment::{self, Segment};
+use crate::{KvsError, Result};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// How much memory of a batch is kept for the next one, in bytes.
+const KEPT: usize = 1 << 20;
+
+pub(super) struct Tail {
+    pub(super) segment: Arc<Segment>,
+    /// Where the next record goes.
+    pub(super) end: u32,
+    /// Bytes below this are in the file.
+    pub(super) written: u32,
+    /// Bytes below this are durable.
+    pub(super) synced: u32,
+    /// How long the file may be, reserved space included.
+    pub(super) reserved: u64,
+    /// Whether the segment takes no more records, however short.
+    pub(super) is_full: bool,
+    /// Records that have their places and wait for a leader.
+    pub(super) queued: Batch,
+    /// The number of that batch.
+    pub(super) number: u64,
+    /// The number of the first batch that isn't done: `number`, or the one before it, which a leader has.
+    pub(super) done: u64,
+    /// How many followers sleep, of batches with even numbers, and of those with odd ones.
+    pub(super) sleeping: [usize; 2],
+    /// How many threads sleep until nobody leads.
+    pub(super) waiting: usize,
+    /// Whether a leader is at work.
+    pub(super) is_led: bool,
+    /// The memory of a batch that is done.
+    spare: Batch,
+    /// What became of batches that could not be written as they were, until everyone has heard.
+    outcomes: HashMap<u64, Outcomes>,
+}
+
+/// Records, one after the other as they will be in the segment.
+#[derive(Default)]
+pub(super) struct Batch {
+    pub(super) bytes: Vec<u8>,
+    /// How long its units are: a unit is written or fails as a whole, and is one record or several.
+    pub(super) units: Vec<u32>,
+}
+
+/// Which units of which batch are somebody's.
+pub(super) struct Ticket {
+    pub(super) batch: u64,
+    first: usize,
+    count: usize,
+}
+
+/// Where each unit of a batch is, or why it is not there.
+struct Outcomes {
+    units: Vec<Result<u32>>,
+    /// How many were not asked for yet.
+    left: usize,
+}
+
+impl Tail {
+    pub(super) fn new(segment: Arc<Segment>, end: u32) -> Tail {
+        Tail {
+            segment,
+            end,
+            written: end,
+            synced: end,
+            reserved: end.into(),
+            is_full: false,
+            queued: Batch::default(),
+            number: 0,
+            done: 0,
+            sleeping: [0; 2],
+            waiting: 0,
+            is_led: false,
+            spare: Batch::default(),
+            outcomes: HashMap::new(),
+        }
+    }
+
+    /// Goes on in a new segment. What was queued is written.
+    pub(super) fn begin(&mut self, segment: Arc<Segment>) {
+        self.segment = segment;
+        (self.end, self.written, self.synced) = (segment::HEADER, segment::HEADER, segment::HEADER);
+        (self.reserved, self.is_full) = (segment::HEADER.into(), false);
+    }
+
+    /// Whether so many bytes of records go into this segment, which a single batch may make longer.
+    pub(super) fn has_room(&self, len: usize, segment_bytes: u32) -> bool {
+        let fits = u64::from(self.end) + len as u64 <= segment_bytes.into();
+        self.end == segment::HEADER || fits && !self.is_full
+    }
+
+    /// Gives each op that has not failed its place, and queues its record. They are one unit `together`, or
+    /// each is one.
+    pub(super) fn push(&mut self, ops: &mut [Op], together: bool) -> Ticket {
+        let (start, first) = (self.end, self.queued.units.len());
+        for op in ops.iter_mut().filter(|op| op.result.is_ok()) {
+            op.offset = self.end;
+            let location = Location { segment: self.segment.number, offset: op.offset };
+            let value = op.value.as_deref();
+            let record = Record { synced: self.synced, key: &op.key, value };
+            record::encode(&mut self.queued.bytes, location, &record);
+            self.end += op.len() as u32;
+            if !together {
+                self.queued.units.push(op.len() as u32);
+            }
+        }
+        if together {
+            self.queued.units.push(self.end - start);
+        }
+        Ticket { batch: self.number, first, count: self.queued.units.len() - first }
+    }
+
+    /// The queued batch; from now on records go into the next one.
+    pub(super) fn take_batch(&mut self) -> Batch {
+        self.number += 1;
+        std::mem::replace(&mut self.queued, std::mem::take(&mut self.spare))
+    }
+
+    pub(super) fn keep_memory(&mut self, mut batch: Batch) {
+        batch.bytes.clear();
+        batch.units.clear();
+        batch.bytes.shrink_to(KEPT);
+        self.spare = batch;
+    }
+
+    /// Removes what a failed write may have left behind the end of what is written.
+    ///
+    /// # Errors
+    /// If that fails. Nothing may be written to the segment any more then.
+    pub(super) fn truncate_to_written(&mut self) -> std::io::Result<()> {
+        self.reserved = self.written.into();
+        self.segment.file.set_len(self.written.into())
+    }
+
+    /// Writes one unit at the end of what is written, which it moves. Nothing else is queued.
+    pub(super) fn write_unit(&mut self, unit: &mut [u8]) -> Result<u32> {
+        let start = self.written;
+        record::relocate(unit, Location { segment: self.segment.number, offset: start });
+        let written = self.segment.file.write_at(unit, start.into());
+        written.map_err(KvsError::at(&self.segment.path))?;
+        self.written += unit.len() as u32;
+        Ok(start)
+    }
+
+    pub(super) fn note_outcomes(&mut self, batch: u64, units: Vec<Result<u32>>) {
+        if !units.is_empty() {
+            let left = units.len();
+            self.outcomes.insert(batch, Outcomes { units, left });
+        }
+    }
+
+    /// What became of ops whose batch was not written as it was.
+    pub(super) fn take_outcomes(&mut self, ticket: &Ticket, ops: &mut [Op], together: bool) {
+        let Some(outcomes) = self.outcomes.get_mut(&ticket.batch) else { return };
+        let units = &outcomes.units[ticket.first..][..ticket.count];
+        let mut before = 0;
+        for (number, op) in ops.iter_mut().filter(|op| op.result.is_ok()).enumerate() {
+            match &units[if together { 0 } else { number }] {
+                Ok(start) => op.offset = start + if together { before } else { 0 },
+                Err(error) => op.result = Err(error.clone()),
+            }
+            before += op.len() as u32;
+        }
+        outcomes.left -= ticket.count;
+        if outcomes.left == 0 {
+            self.outcomes.remove(&ticket.batch);
+        }
+    }
+}
