@@ -26,7 +26,7 @@ use std::sync::{Arc, PoisonError};
 const RESERVE: u64 = 4 << 20;
 
 /// How often a follower looks before it goes to sleep: for about as long as a short write call takes.
-const SPIN_LIMIT: u32 = 300;
+const SPIN_LIMIT: u32 = if cfg!(loom) { 1 } else { 300 };
 
 pub(super) struct Log {
     pub(super) options: KvStoreOptions,
@@ -141,16 +141,13 @@ impl Log {
             std::hint::spin_loop();
         }
         let mut tail = self.tail();
-        // Only `tail` is looked at from here on, and it is held between look and sleep.
-        while tail.done <= batch {
-            if !tail.is_led {
-                drop(self.lead(tail));
-                return;
-            }
-            let place = (batch % 2) as usize;
-            tail.sleeping[place] += 1;
-            tail = self.told[place].wait(tail).unwrap_or_else(PoisonError::into_inner);
-            tail.sleeping[place] -= 1;
+        let place = (batch % 2) as usize;
+        tail.sleeping[place] += 1;
+        let told = self.told[place].wait_while(tail, |tail| tail.is_led && tail.done <= batch);
+        tail = told.unwrap_or_else(PoisonError::into_inner);
+        tail.sleeping[place] -= 1;
+        if tail.done <= batch {
+            drop(self.lead(tail));
         }
     }
 
@@ -187,6 +184,10 @@ impl Log {
         let start = tail.written;
         self.truncate(tail);
         let mut queued = tail.take_batch();
+        fault!(
+            "records behind a failed one keep their places",
+            tail.written += batch.bytes.len() as u32
+        );
         let mut outcomes =
             [self.write_units(tail, batch, error), self.write_units(tail, &mut queued, None)];
         tail.keep_memory(queued);
@@ -249,6 +250,7 @@ impl Log {
     /// Wakes those whose batch is done, and one of those that are queued, to lead. A call costs as much as
     /// a short write, so nobody is called who does not sleep.
     fn wake(&self, tail: &Tail) {
+        fault!("followers are not woken", return);
         let queued = (!tail.queued.units.is_empty()).then_some(tail.number % 2);
         for (place, told) in (0..).zip(&self.told) {
             match tail.sleeping[place as usize] {
@@ -407,7 +409,7 @@ impl Lead<'_> {
             }
         }
         tail.keep_memory(batch);
-        tail.is_led = false;
+        tail.is_led = fault!("the lead is not given up");
         self.log.note_state(tail);
         self.log.wake(tail);
         self.is_done = true;
@@ -416,7 +418,7 @@ impl Lead<'_> {
 
 impl Drop for Lead<'_> {
     fn drop(&mut self) {
-        if !self.is_done {
+        if !self.is_done && !fault!("a lead does not end with a panic") {
             let panicked = KvsError::Stopped { reason: "the writer panicked".to_owned() };
             let mut tail = self.log.tail();
             self.end(&mut tail, Err(panicked), false);

@@ -1,6 +1,8 @@
 //! The store on its simulated disk, without threads of its own: a scene brings them.
 #![allow(clippy::unwrap_used)] // as in all tests
 
+mod log;
+
 use super::committer::Op;
 use super::index::{Entry, Index};
 use super::segment::Segment;
@@ -15,7 +17,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub(crate) fn models() -> Vec<Model> {
-    vec![
+    let mut models = vec![
         Model::new("publish after append", publish_after_append)
             .finds("found before it is written", "called `Result::unwrap()` on an `Err` value"),
         Model::new("overwrite beside a reader", overwrite)
@@ -40,7 +42,9 @@ pub(crate) fn models() -> Vec<Model> {
             .max_preemptions(4)
             .finds("compaction looks, then moves", "a removed key is back")
             .finds("compaction moves what is not there", "a removed key is back"),
-    ]
+    ];
+    models.extend(log::models());
+    models
 }
 
 // Too long to be kept in the index: a read goes to the segment.
@@ -52,8 +56,8 @@ fn with<T: Clone + 'static>(shared: &T, run: impl FnOnce(T) + 'static) -> JoinHa
     thread::spawn(move || run(shared))
 }
 
-/// An empty store. At level `always` its writers go to sleep at once. At the others they look for their
-/// result for a while first; that is the same load again and again, and makes no difference.
+/// An empty store. At level `always` writers share what one of them commits; at the others each commits
+/// its own, and they share write calls (`models/log.rs`).
 fn store_on(disk: SimulatedDisk, durability: Durability) -> KvStore {
     let options = KvStoreOptions::new().background(false).durability(durability);
     options.segment_bytes(1 << 10).disk(disk).open("/").unwrap()

@@ -1,0 +1,147 @@
+//! Writers that share the log, at level `os`: each has its place in it, and one writes for all.
+
+use super::super::committer::Op;
+use super::{FIRST, SECOND, store_on, with};
+use crate::disk::{Fault, SimulatedDisk};
+use crate::models::model::{Model, WANTED};
+use crate::{Durability, KvStore, KvsEngine, KvsError, Result};
+use std::io::ErrorKind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+pub(super) fn models() -> Vec<Model> {
+    vec![
+        Model::new("two share the log", two_share)
+            .finds("found before it is written", "called `Result::unwrap()` on an `Err` value")
+            .finds("the lead is not given up", "deadlock")
+            .finds("followers are not woken", "deadlock"),
+        Model::new("three share the log", three_share)
+            .max_preemptions(2)
+            .finds("followers are not woken", "deadlock"),
+        Model::new("two write one key", one_key)
+            .finds("writers of one key do not wait", "the log and the index differ"),
+        Model::new("a write fails beside another", one_fails).finds(
+            "records behind a failed one keep their places",
+            "an acknowledged write is lost",
+        ),
+        Model::new("a write panics beside another", one_panics)
+            .finds("a lead does not end with a panic", "deadlock"),
+        Model::new("compaction beside a record that is not published", not_published)
+            .max_preemptions(3)
+            .finds(
+                "compaction does not wait for those that publish",
+                "an acknowledged write is lost",
+            ),
+    ]
+}
+
+fn open(disk: &SimulatedDisk) -> KvStore {
+    store_on(disk.clone(), Durability::Os)
+}
+
+fn put(store: &KvStore, key: &str, value: &str) -> Result<()> {
+    store.0.commit(Op::new(key.to_owned(), Some(value.to_owned())))
+}
+
+fn value(store: &KvStore, key: &str) -> Option<String> {
+    store.get(key.to_owned()).unwrap()
+}
+
+/// What a process finds that opens the store after this one was killed.
+fn value_after_kill(disk: &SimulatedDisk, key: &str) -> Option<String> {
+    value(&open(&disk.after_kill(disk.changes())), key)
+}
+
+/// Each finds its own write as soon as it is acknowledged, and so does the next process.
+fn share(others: &[&'static str]) {
+    let disk = SimulatedDisk::new();
+    let store = open(&disk);
+    let write = |key: &'static str| {
+        move |store: KvStore| {
+            put(&store, key, FIRST).unwrap();
+            assert_eq!(value(&store, key).as_deref(), Some(FIRST));
+        }
+    };
+    let others: Vec<_> = others.iter().map(|key| (*key, with(&store, write(key)))).collect();
+    write("a")(store);
+    for (key, other) in others {
+        other.join().unwrap();
+        assert!(value_after_kill(&disk, key).is_some(), "an acknowledged write is lost");
+    }
+    assert!(value_after_kill(&disk, "a").is_some(), "an acknowledged write is lost");
+}
+
+fn two_share() {
+    share(&["b"]);
+}
+
+fn three_share() {
+    share(&["b", "c"]);
+}
+
+/// What readers find in the end is what the log says last.
+fn one_key() {
+    let disk = SimulatedDisk::new();
+    let store = open(&disk);
+    let other = with(&store, |store| put(&store, "a", FIRST).unwrap());
+    put(&store, "a", SECOND).unwrap();
+    other.join().unwrap();
+    let found = value(&store, "a");
+    assert_eq!(found, value_after_kill(&disk, "a"), "the log and the index differ");
+}
+
+/// Two writers, of which one at least can write. What was acknowledged is there, for the next process, too;
+/// and the store goes on.
+fn with_trouble(trouble: impl FnOnce(&SimulatedDisk)) {
+    let disk = SimulatedDisk::new();
+    let store = open(&disk);
+    trouble(&disk);
+    let write = |store: KvStore, key: &str| match catch_unwind(AssertUnwindSafe(|| {
+        put(&store, key, FIRST)
+    })) {
+        Ok(Ok(())) => {
+            assert!(value_after_kill(&disk, key).is_some(), "an acknowledged write is lost");
+            true
+        }
+        Ok(Err(KvsError::File { .. } | KvsError::Stopped { .. })) | Err(_) => false,
+        Ok(Err(other)) => panic!("{other}"),
+    };
+    let other = {
+        let (store, write) = (store.clone(), write.clone());
+        loom::thread::spawn(move || write(store, "b"))
+    };
+    let written = [write(store.clone(), "a"), other.join().unwrap()];
+    for (key, written) in ["a", "b"].into_iter().zip(written) {
+        assert_eq!(value(&store, key).is_some(), written);
+        assert_eq!(
+            value_after_kill(&disk, key).is_some(),
+            written,
+            "an acknowledged write is lost"
+        );
+    }
+    put(&store, "c", SECOND).unwrap();
+    assert!(value_after_kill(&disk, "c").is_some(), "an acknowledged write is lost");
+}
+
+fn one_fails() {
+    with_trouble(|disk| {
+        let (at, error) = (disk.operations(), ErrorKind::StorageFull);
+        disk.set_fault(Some(Fault { at, forever: false, error, short_write: true }));
+    });
+}
+
+fn one_panics() {
+    with_trouble(|disk| {
+        disk.before_operation(disk.operations(), || std::panic::panic_any(WANTED));
+    });
+}
+
+/// A record that has its place and is not in the index yet is no garbage to a compaction.
+fn not_published() {
+    let disk = SimulatedDisk::new();
+    let store = open(&disk);
+    let compactor = with(&store, |store| store.compact().unwrap());
+    put(&store, "a", FIRST).unwrap();
+    compactor.join().unwrap();
+    assert_eq!(value(&store, "a").as_deref(), Some(FIRST));
+    assert!(value_after_kill(&disk, "a").is_some(), "an acknowledged write is lost");
+}
