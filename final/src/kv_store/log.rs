@@ -12,13 +12,15 @@
 
 use super::catalog::Catalog;
 use super::committer::Op;
-use super::manifest::WriteError;
 use super::options::{Durability, KvStoreOptions};
+use super::record::{self, Location};
 use super::segment::{self, Segment};
 use super::tail::{Batch, Tail};
+use crate::panic::discard;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Condvar, Mutex, MutexGuard, fault};
 use crate::{KvsError, Result};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 
 /// How much is reserved ahead of the log's end at level `always`, in bytes: a file that does not
@@ -33,7 +35,7 @@ pub(super) struct Log {
     pub(super) catalog: Catalog,
     /// Held for a push, for a look, and by whoever has the lead and changes the segment; not during the write
     /// of a batch.
-    tail: Mutex<Tail>,
+    pub(super) tail: Mutex<Tail>,
     /// Twice the number of the first batch that is not done, and one more while a leader is at work. Changed
     /// while `tail` is held, so that followers can look without it. `Release` and `Acquire`, so that
     /// who sees that a batch is done sees the bytes in the file, and `redone`.
@@ -46,7 +48,7 @@ pub(super) struct Log {
     /// Where threads sleep that want the tail for themselves.
     idle: Condvar,
     /// Held during a sync of the log, and until its failure is known in `stopped`.
-    syncing: Mutex<()>,
+    pub(super) syncing: Mutex<()>,
 }
 
 impl Log {
@@ -63,8 +65,8 @@ impl Log {
         }
     }
 
-    /// No panic comes while the tail is half changed: what can panic is done by a [`Lead`].
-    fn tail(&self) -> MutexGuard<'_, Tail> {
+    /// No panic comes while the tail is half changed: what can panic is caught in `write`.
+    pub(super) fn tail(&self) -> MutexGuard<'_, Tail> {
         self.tail.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -113,7 +115,10 @@ impl Log {
 
     /// Waits until nothing is queued and nobody leads, or leads to bring that about. The thread that has the
     /// tail then is alone with the segment.
-    fn finish_writes<'a>(&'a self, mut tail: MutexGuard<'a, Tail>) -> MutexGuard<'a, Tail> {
+    pub(super) fn finish_writes<'a>(
+        &'a self,
+        mut tail: MutexGuard<'a, Tail>,
+    ) -> MutexGuard<'a, Tail> {
         loop {
             if tail.is_led {
                 tail.waiting += 1;
@@ -157,13 +162,54 @@ impl Log {
         self.note_state(&tail);
         let batch = tail.take_batch();
         let (segment, start) = (Arc::clone(&tail.segment), tail.written);
-        let mut lead = Lead { log: self, segment, start, batch, is_done: false };
         self.reserve(&mut tail);
         drop(tail);
-        let written = lead.write();
+        let written = self.write(&segment, start, &batch.bytes);
+        let written = written.and_then(|()| match self.options.durability {
+            Durability::Always => self.sync_segment(&segment),
+            _ => Ok(()),
+        });
         let mut tail = self.tail();
-        lead.end(&mut tail, written, true);
+        self.end_lead(&mut tail, batch, written);
         tail
+    }
+
+    /// Writes to the file. A panic is an error like others: the lead ends well, and the followers are told.
+    fn write(&self, segment: &Segment, start: u32, bytes: &[u8]) -> Result<()> {
+        #[cfg(feature = "testing")]
+        crate::sync_points::reach(crate::sync_points::Point::Append);
+        let written = catch_unwind(AssertUnwindSafe(|| segment.file.write_at(bytes, start.into())));
+        fault!("a panic acknowledges", return Ok(()));
+        written
+            .map_err(|panic| {
+                discard(panic);
+                KvsError::Stopped { reason: "the writer panicked".to_owned() }
+            })?
+            .map_err(KvsError::at(&segment.path))
+    }
+
+    /// Says what came of a batch. After an error each unit of it gets another try, if it is in the company of
+    /// others: perhaps just one of them is too long for the disk.
+    fn end_lead(&self, tail: &mut Tail, mut batch: Batch, written: Result<()>) {
+        match written {
+            Ok(()) => {
+                tail.written += batch.bytes.len() as u32;
+                if self.options.durability == Durability::Always {
+                    tail.synced = tail.written;
+                }
+                tail.done += 1;
+                self.catalog.add_bytes(batch.bytes.len() as u64);
+            }
+            Err(error) => {
+                let is_alone = batch.units.len() == 1 && tail.queued.units.is_empty();
+                let is_final = is_alone || !matches!(error, KvsError::File { .. });
+                self.redo(tail, &mut batch, is_final.then_some(error));
+            }
+        }
+        tail.keep_memory(batch);
+        tail.is_led = fault!("the lead is not given up");
+        self.note_state(tail);
+        self.wake(tail);
     }
 
     /// Makes the file longer ahead of its end at level `always`.
@@ -226,11 +272,16 @@ impl Log {
                 return Err(error.clone());
             }
             self.catalog.stopped.check()?;
-            let written = tail.write_unit(unit);
-            if written.is_err() {
-                self.truncate(tail);
+            let (segment, start) = (Arc::clone(&tail.segment), tail.written);
+            record::relocate(unit, Location { segment: segment.number, offset: start });
+            match self.write(&segment, start, unit) {
+                Ok(()) => tail.written += *len,
+                Err(error) => {
+                    self.truncate(tail);
+                    return Err(error);
+                }
             }
-            written
+            Ok(start)
         };
         batch.units.iter().map(&mut write).collect()
     }
@@ -261,167 +312,6 @@ impl Log {
         }
         if tail.waiting > 0 {
             self.idle.notify_all();
-        }
-    }
-
-    /// Seals the segment that is written to and begins the next. If it fails, the old one is still
-    /// the one that is written to, or nothing is written any more. Nothing is queued, and nobody leads.
-    fn rotate(&self, tail: &mut Tail) -> Result<()> {
-        // Until it has succeeded: see `seal`.
-        tail.is_full = false;
-        let old = Arc::clone(&tail.segment);
-        if tail.reserved > tail.end.into() {
-            tail.truncate_to_written().map_err(KvsError::at(&old.path))?;
-        }
-        // A sealed segment is never torn, at no level: the manifest will vouch for it.
-        self.sync_segment(&old)?;
-        tail.synced = tail.end;
-        let new = self.catalog.create()?;
-        match self.catalog.rotate((old, tail.end), &new) {
-            Ok(()) => {}
-            Err(WriteError::Unchanged(error)) => {
-                new.remove(&*self.catalog.dir);
-                return Err(error);
-            }
-            // If the new manifest counts, a write to the old segment would be lost.
-            Err(WriteError::Unknown(error)) => {
-                let reason = format!("the manifest could not be replaced ({error})");
-                return Err(self.catalog.stopped.stop(reason));
-            }
-        }
-        tail.begin(new);
-        Ok(())
-    }
-
-    /// Seals what was written so far, if anything was.
-    pub(super) fn seal(&self) -> Result<()> {
-        self.catalog.stopped.check()?;
-        let mut tail = self.tail();
-        let full = tail.segment.number;
-        // Nothing more comes in meanwhile, or it might never be this thread's turn.
-        tail.is_full = tail.end > segment::HEADER;
-        tail = self.finish_writes(tail);
-        if tail.is_full && tail.segment.number == full { self.rotate(&mut tail) } else { Ok(()) }
-    }
-
-    /// Makes everything that was acknowledged so far durable. Writers go on meanwhile.
-    pub(super) fn sync(&self) -> Result<()> {
-        self.catalog.stopped.check()?;
-        let (segment, written) = {
-            let tail = self.tail();
-            if tail.synced == tail.written {
-                return self.see(&tail.segment);
-            }
-            (Arc::clone(&tail.segment), tail.written)
-        };
-        self.sync_segment(&segment)?;
-        let mut tail = self.tail();
-        if tail.segment.number == segment.number {
-            tail.synced = tail.synced.max(written);
-        }
-        Ok(())
-    }
-
-    /// Syncs a segment; a failure ends all writing, before anybody else can sync the same file. The
-    /// operating system reports a failure once, and a second sync would succeed on what was lost.
-    fn sync_segment(&self, segment: &Segment) -> Result<()> {
-        let _one_at_a_time = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
-        fault!("a sync begins before the failure of another is known", drop(_one_at_a_time));
-        let stopped = &self.catalog.stopped;
-        stopped.check()?;
-        let synced = segment.file.sync().map_err(KvsError::at(&segment.path));
-        synced.map_err(|error| stopped.stop(format!("a sync failed ({error})")))?;
-        self.see(segment)
-    }
-
-    /// Sees that what is written is still found by the next open; otherwise ends all writing.
-    fn see(&self, segment: &Segment) -> Result<()> {
-        let Catalog { dir, stopped, .. } = &self.catalog;
-        segment.see_in(&**dir).map_err(|lost| stopped.stop(lost.to_string()))
-    }
-
-    /// The same of the segment that is written to.
-    pub(super) fn see_tail(&self) -> Result<()> {
-        self.catalog.stopped.check()?;
-        let segment = Arc::clone(&self.tail().segment);
-        self.see(&segment)
-    }
-
-    /// Truncates the reserved space, syncs, and writes down that the store was closed in good order.
-    /// Nobody writes any more.
-    pub(super) fn close(&self) -> Result<()> {
-        let Catalog { stopped, .. } = &self.catalog;
-        stopped.check()?;
-        let mut tail = self.finish_writes(self.tail());
-        // Before anything is truncated.
-        self.catalog.see_dir(&self.catalog.lock())?;
-        self.see(&tail.segment)?;
-        let end = u64::from(tail.end);
-        if !(end..=end.max(tail.reserved)).contains(&tail.segment.len()?) {
-            return Err(stopped.stop(format!("{} was written to", tail.segment.path.display())));
-        }
-        let truncated = if tail.reserved > end { tail.truncate_to_written() } else { Ok(()) };
-        let synced = truncated.and_then(|()| tail.segment.file.sync());
-        synced.map_err(KvsError::at(&tail.segment.path))?;
-        self.catalog.close(tail.end)
-    }
-}
-
-/// The lead of one batch. However it ends, by a panic too, those whose records it had are told, and the next
-/// thread can lead.
-struct Lead<'a> {
-    log: &'a Log,
-    segment: Arc<Segment>,
-    /// Where the batch begins.
-    start: u32,
-    batch: Batch,
-    is_done: bool,
-}
-
-impl Lead<'_> {
-    fn write(&self) -> Result<()> {
-        #[cfg(feature = "testing")]
-        crate::sync_points::reach(crate::sync_points::Point::Append);
-        let written = self.segment.file.write_at(&self.batch.bytes, self.start.into());
-        written.map_err(KvsError::at(&self.segment.path))?;
-        match self.log.options.durability {
-            Durability::Always => self.log.sync_segment(&self.segment),
-            _ => Ok(()),
-        }
-    }
-
-    /// Says what came of it: with an error the units are written one by one, or not at all.
-    fn end(&mut self, tail: &mut Tail, written: Result<()>, is_retried: bool) {
-        let mut batch = std::mem::take(&mut self.batch);
-        match written {
-            Ok(()) => {
-                tail.written = self.start + batch.bytes.len() as u32;
-                if self.log.options.durability == Durability::Always {
-                    tail.synced = tail.written;
-                }
-                tail.done += 1;
-                self.log.catalog.add_bytes(batch.bytes.len() as u64);
-            }
-            Err(error) => {
-                let is_alone = batch.units.len() == 1 && tail.queued.units.is_empty();
-                let error = (is_alone || !is_retried).then_some(error);
-                self.log.redo(tail, &mut batch, error);
-            }
-        }
-        tail.keep_memory(batch);
-        tail.is_led = fault!("the lead is not given up");
-        self.log.note_state(tail);
-        self.log.wake(tail);
-        self.is_done = true;
-    }
-}
-
-impl Drop for Lead<'_> {
-    fn drop(&mut self) {
-        if !self.is_done && !fault!("a lead does not end with a panic") {
-            let panicked = KvsError::Stopped { reason: "the writer panicked".to_owned() };
-            let mut tail = self.log.tail();
-            self.end(&mut tail, Err(panicked), false);
         }
     }
 }

@@ -38,6 +38,7 @@ mod record;
 mod recovery;
 mod replay;
 mod salvage;
+mod seal;
 mod segment;
 mod stopped;
 mod stripes;

@@ -2,7 +2,7 @@ use crate::sync::{Mutex, MutexGuard, fault};
 use std::sync::PoisonError;
 
 /// How many there are: enough that two of a few dozen writers seldom want the same one.
-const COUNT: usize = if cfg!(loom) { 2 } else { 256 };
+const COUNT: usize = if cfg!(loom) { 4 } else { 256 };
 
 /// Locks for keys: one for all keys whose hashes have the same remainder.
 ///

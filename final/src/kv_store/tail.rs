@@ -10,7 +10,7 @@
 use super::committer::Op;
 use super::record::{self, Location, Record};
 use super::segment::{self, Segment};
-use crate::{KvsError, Result};
+use crate::Result;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -143,16 +143,6 @@ impl Tail {
     pub(super) fn truncate_to_written(&mut self) -> std::io::Result<()> {
         self.reserved = self.written.into();
         self.segment.file.set_len(self.written.into())
-    }
-
-    /// Writes one unit at the end of what is written, which it moves. Nothing else is queued.
-    pub(super) fn write_unit(&mut self, unit: &mut [u8]) -> Result<u32> {
-        let start = self.written;
-        record::relocate(unit, Location { segment: self.segment.number, offset: start });
-        let written = self.segment.file.write_at(unit, start.into());
-        written.map_err(KvsError::at(&self.segment.path))?;
-        self.written += unit.len() as u32;
-        Ok(start)
     }
 
     pub(super) fn note_outcomes(&mut self, batch: u64, units: Vec<Result<u32>>) {

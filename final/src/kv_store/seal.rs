@@ -1,0 +1,114 @@
+//! What becomes of the segment that is written to: it is synced, sealed, and closed.
+
+use super::catalog::Catalog;
+use super::log::Log;
+use super::manifest::WriteError;
+use super::segment::{self, Segment};
+use super::tail::Tail;
+use crate::sync::fault;
+use crate::{KvsError, Result};
+use std::sync::{Arc, PoisonError};
+
+impl Log {
+    /// Seals the segment that is written to and begins the next. If it fails, the old one is still
+    /// the one that is written to, or nothing is written any more. Nothing is queued, and nobody leads.
+    pub(super) fn rotate(&self, tail: &mut Tail) -> Result<()> {
+        // Until it has succeeded: see `seal`.
+        tail.is_full = false;
+        let old = Arc::clone(&tail.segment);
+        if tail.reserved > tail.end.into() {
+            tail.truncate_to_written().map_err(KvsError::at(&old.path))?;
+        }
+        // A sealed segment is never torn, at no level: the manifest will vouch for it.
+        self.sync_segment(&old)?;
+        tail.synced = tail.end;
+        let new = self.catalog.create()?;
+        match self.catalog.rotate((old, tail.end), &new) {
+            Ok(()) => {}
+            Err(WriteError::Unchanged(error)) => {
+                new.remove(&*self.catalog.dir);
+                return Err(error);
+            }
+            // If the new manifest counts, a write to the old segment would be lost.
+            Err(WriteError::Unknown(error)) => {
+                let reason = format!("the manifest could not be replaced ({error})");
+                return Err(self.catalog.stopped.stop(reason));
+            }
+        }
+        tail.begin(new);
+        Ok(())
+    }
+
+    /// Seals what was written so far, if anything was.
+    pub(super) fn seal(&self) -> Result<()> {
+        self.catalog.stopped.check()?;
+        let mut tail = self.tail();
+        let full = tail.segment.number;
+        // Nothing more comes in meanwhile, or it might never be this thread's turn.
+        tail.is_full = tail.end > segment::HEADER;
+        tail = self.finish_writes(tail);
+        if tail.is_full && tail.segment.number == full { self.rotate(&mut tail) } else { Ok(()) }
+    }
+
+    /// Makes everything that was acknowledged so far durable. Writers go on meanwhile.
+    pub(super) fn sync(&self) -> Result<()> {
+        self.catalog.stopped.check()?;
+        let (segment, written) = {
+            let tail = self.tail();
+            if tail.synced == tail.written {
+                return self.see(&tail.segment);
+            }
+            (Arc::clone(&tail.segment), tail.written)
+        };
+        self.sync_segment(&segment)?;
+        let mut tail = self.tail();
+        if tail.segment.number == segment.number {
+            tail.synced = tail.synced.max(written);
+        }
+        Ok(())
+    }
+
+    /// Syncs a segment; a failure ends all writing, before anybody else can sync the same file. The
+    /// operating system reports a failure once, and a second sync would succeed on what was lost.
+    pub(super) fn sync_segment(&self, segment: &Segment) -> Result<()> {
+        let _one_at_a_time = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
+        fault!("a sync begins before the failure of another is known", drop(_one_at_a_time));
+        let stopped = &self.catalog.stopped;
+        stopped.check()?;
+        let synced = segment.file.sync().map_err(KvsError::at(&segment.path));
+        synced.map_err(|error| stopped.stop(format!("a sync failed ({error})")))?;
+        self.see(segment)
+    }
+
+    /// Sees that what is written is still found by the next open; otherwise ends all writing.
+    fn see(&self, segment: &Segment) -> Result<()> {
+        let Catalog { dir, stopped, .. } = &self.catalog;
+        segment.see_in(&**dir).map_err(|lost| stopped.stop(lost.to_string()))
+    }
+
+    /// The same of the segment that is written to.
+    pub(super) fn see_tail(&self) -> Result<()> {
+        self.catalog.stopped.check()?;
+        let segment = Arc::clone(&self.tail().segment);
+        self.see(&segment)
+    }
+
+    /// Truncates the reserved space, syncs, and writes down that the store was closed in good order.
+    /// Nobody writes any more.
+    pub(super) fn close(&self) -> Result<()> {
+        let Catalog { stopped, .. } = &self.catalog;
+        stopped.check()?;
+        let mut tail = self.finish_writes(self.tail());
+        // Before anything is truncated.
+        self.catalog.see_dir(&self.catalog.lock())?;
+        self.see(&tail.segment)?;
+        let end = u64::from(tail.end);
+        if !(end..=end.max(tail.reserved)).contains(&tail.segment.len()?) {
+            return Err(stopped.stop(format!("{} was written to", tail.segment.path.display())));
+        }
+        let truncated = if tail.reserved > end { tail.truncate_to_written() } else { Ok(()) };
+        let synced = truncated.and_then(|()| tail.segment.file.sync());
+        synced.map_err(KvsError::at(&tail.segment.path))?;
+        self.catalog.close(tail.end)
+    }
+}
