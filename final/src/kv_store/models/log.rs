@@ -24,7 +24,7 @@ pub(super) fn models() -> Vec<Model> {
             "an acknowledged write is lost",
         ),
         Model::new("a write panics beside another", one_panics)
-            .finds("a panic acknowledges", "an acknowledged write is lost"),
+            .finds("a panic acknowledges", "this is no record's header"),
         Model::new("compaction beside a record that is not published", not_published)
             .max_preemptions(3)
             .finds(
