@@ -87,7 +87,9 @@ impl log::Log for Witness {
 
     fn log(&self, line: &log::Record<'_>) {
         if line.args().to_string().ends_with("the first reason") {
-            SEEN.lock().unwrap().push(STORE.get().unwrap().0.log.catalog.stopped.reason().is_some());
+            SEEN.lock()
+                .unwrap()
+                .push(STORE.get().unwrap().0.log.catalog.stopped.reason().is_some());
         }
     }
 
