@@ -176,9 +176,12 @@ impl Log {
 
     /// Writes to the file. A panic is an error like others: the lead ends well, and the followers are told.
     fn write(&self, segment: &Segment, start: u32, bytes: &[u8]) -> Result<()> {
-        #[cfg(feature = "testing")]
-        crate::sync_points::reach(crate::sync_points::Point::Append);
-        let written = catch_unwind(AssertUnwindSafe(|| segment.file.write_at(bytes, start.into())));
+        let write = || {
+            #[cfg(feature = "testing")]
+            crate::sync_points::reach(crate::sync_points::Point::Append);
+            segment.file.write_at(bytes, start.into())
+        };
+        let written = catch_unwind(AssertUnwindSafe(write));
         fault!("a panic acknowledges", return Ok(()));
         written
             .map_err(|panic| {
