@@ -65,7 +65,7 @@ impl Log {
         }
     }
 
-    /// No panic comes while the tail is half changed: what can panic is caught in `write`.
+    /// No panic comes while the tail is half changed: what can panic goes through `catch`.
     pub(super) fn tail(&self) -> MutexGuard<'_, Tail> {
         self.tail.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -164,31 +164,23 @@ impl Log {
         let (segment, start) = (Arc::clone(&tail.segment), tail.written);
         self.reserve(&mut tail);
         drop(tail);
-        let written = self.write(&segment, start, &batch.bytes);
-        let written = written.and_then(|()| match self.options.durability {
-            Durability::Always => self.sync_segment(&segment),
-            _ => Ok(()),
+        let written = catch(|| {
+            self.write(&segment, start, &batch.bytes)?;
+            match self.options.durability {
+                Durability::Always => self.sync_segment(&segment),
+                _ => Ok(()),
+            }
         });
         let mut tail = self.tail();
         self.end_lead(&mut tail, batch, written);
         tail
     }
 
-    /// Writes to the file. A panic is an error like others: the lead ends well, and the followers are told.
+    /// Writes to the file.
     fn write(&self, segment: &Segment, start: u32, bytes: &[u8]) -> Result<()> {
-        let write = || {
-            #[cfg(feature = "testing")]
-            crate::sync_points::reach(crate::sync_points::Point::Append);
-            segment.file.write_at(bytes, start.into())
-        };
-        let written = catch_unwind(AssertUnwindSafe(write));
-        fault!("a panic acknowledges", return Ok(()));
-        written
-            .map_err(|panic| {
-                discard(panic);
-                KvsError::Stopped { reason: "the writer panicked".to_owned() }
-            })?
-            .map_err(KvsError::at(&segment.path))
+        #[cfg(feature = "testing")]
+        crate::sync_points::reach(crate::sync_points::Point::Append);
+        segment.file.write_at(bytes, start.into()).map_err(KvsError::at(&segment.path))
     }
 
     /// Says what came of a batch. After an error each unit of it gets another try, if it is in the company of
@@ -241,7 +233,7 @@ impl Log {
             [self.write_units(tail, batch, error), self.write_units(tail, &mut queued, None)];
         tail.keep_memory(queued);
         if self.options.durability == Durability::Always && tail.written > start {
-            match self.sync_segment(&tail.segment) {
+            match catch(|| self.sync_segment(&tail.segment)) {
                 Ok(()) => tail.synced = tail.written,
                 Err(stopped) => {
                     tail.written = start;
@@ -277,7 +269,7 @@ impl Log {
             self.catalog.stopped.check()?;
             let (segment, start) = (Arc::clone(&tail.segment), tail.written);
             record::relocate(unit, Location { segment: segment.number, offset: start });
-            match self.write(&segment, start, unit) {
+            match catch(|| self.write(&segment, start, unit)) {
                 Ok(()) => tail.written += *len,
                 Err(error) => {
                     self.truncate(tail);
@@ -317,4 +309,14 @@ impl Log {
             self.idle.notify_all();
         }
     }
+}
+
+/// A panic is an error like others: the lead ends well, and the followers are told.
+fn catch(write: impl FnOnce() -> Result<()>) -> Result<()> {
+    let done = catch_unwind(AssertUnwindSafe(write));
+    fault!("a panic acknowledges", return done.unwrap_or(Ok(())));
+    done.unwrap_or_else(|panic| {
+        discard(panic);
+        Err(KvsError::Stopped { reason: "the writer panicked".to_owned() })
+    })
 }
