@@ -11,12 +11,17 @@ use std::sync::Arc;
 /// the entry longer than 40 bytes.
 const INLINE: usize = 22;
 
+/// How many entries a thread has replaced before it looks which of them it can free. Such a look stops all
+/// cores for a moment (`membarrier`): two writers did 1.1 to 1.4 times as many sets with this as with the
+/// 32 that is papaya's own.
+#[cfg(not(loom))]
+const RETIRED: usize = 128;
+
 /// Where the newest record of each key is. Readers and writers share it without a lock.
 ///
 /// The map replaces an entry in one step, so a reader finds the old one or the new one, and never
 /// none. An entry that was replaced is freed after the last reader that found it has let go of its
 /// pin, and with the last entry of a segment goes the segment.
-#[derive(Default)]
 pub(super) struct Index {
     pub(super) entries: HashMap<Box<str>, Entry>,
     /// Bytes of records that no entry points to, in all segments. A hint for the compactor and a
@@ -76,6 +81,17 @@ impl Entry {
 }
 
 impl Index {
+    pub(super) fn new() -> Index {
+        #[cfg(not(loom))]
+        let entries = {
+            let collector = seize::Collector::new().batch_size(RETIRED);
+            HashMap::builder().collector(collector).build()
+        };
+        #[cfg(loom)]
+        let entries = HashMap::default();
+        Index { entries, garbage: AtomicU64::new(0), compactions: AtomicU64::new(0) }
+    }
+
     /// Lets readers find this record from now on.
     pub(super) fn insert(&self, key: Box<str>, entry: Entry) {
         fault!("an overwrite unlinks first", self.entries.pin().remove(&key));

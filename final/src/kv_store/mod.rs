@@ -198,7 +198,7 @@ impl KvStoreOptions {
     /// As [`KvStore::open`].
     pub fn open(self, dir: impl Into<PathBuf>) -> Result<KvStore> {
         let dir = self.disk.claim(&dir.into(), Access::Write)?;
-        let index = Arc::new(Index::default());
+        let index = Arc::new(Index::new());
         let files = recovery::open(&*dir, &index)?;
         let (catalog, (newest, end)) = Catalog::new(dir, files)?;
         let is_always = self.durability == Durability::Always;

@@ -159,7 +159,7 @@ impl Moving {
         let dir = SimulatedDisk::new().claim(Path::new("/"), Access::Write).unwrap();
         let segment = |number| Segment::create(&*dir, number).unwrap();
         let moving =
-            Moving { index: Index::default(), old: segment(1), copy: segment(2), new: segment(3) };
+            Moving { index: Index::new(), old: segment(1), copy: segment(2), new: segment(3) };
         moving.set(&moving.old, "old");
         Arc::new(moving)
     }
