@@ -49,6 +49,10 @@ impl Committer {
     pub(super) fn commit(&self, ops: &mut [Op]) {
         // Until the end: see there.
         let _stripes = self.stripes.lock(ops.iter().map(|op| &*op.key));
+        // First of all: a write that failed and could not be undone is perhaps in the log all the same.
+        if let Err(stopped) = self.log.catalog.stopped.check() {
+            return fail(ops, &stopped);
+        }
         let together = self.refuse_missing(ops);
         if ops.iter().all(|op| op.result.is_err()) {
             return;

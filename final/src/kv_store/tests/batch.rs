@@ -1,6 +1,6 @@
 //! Batches of several writes, as group commit makes them.
 
-use super::{DIR, open, options};
+use super::{DIR, open, open_os, options};
 use crate::disk::{Fault, SimulatedDisk};
 use crate::kv_store::committer::Op;
 use crate::{KvsEngine, KvsError};
@@ -72,4 +72,26 @@ fn a_batch_that_fails_fails_as_a_whole_and_concludes_nothing() {
     }
     assert_eq!(store.get("a".into()).unwrap().unwrap(), "1");
     assert_eq!(store.get("b".into()).unwrap(), None);
+}
+
+#[test]
+fn writes_of_different_keys_fail_each_by_itself() {
+    let disk = SimulatedDisk::new();
+    let store = open_os(&disk).unwrap();
+    let error = ErrorKind::StorageFull;
+    let fault = move |at| Some(Fault { at, forever: false, error, short_write: true });
+    // The write of all three fails and is truncated; then the second of them by itself.
+    let (at, same) = (disk.operations(), disk.clone());
+    disk.set_fault(fault(at));
+    disk.before_operation(at + 3, move || same.set_fault(fault(at + 3)));
+    let mut ops = [set("a", "1"), set("b", "2"), set("c", "3")];
+    store.0.committer.commit(&mut ops);
+    let done: Vec<bool> = ops.iter().map(|op| op.result.is_ok()).collect();
+    assert_eq!(done, [true, false, true]);
+    store.set("d".into(), "a value that is not kept in the index".into()).unwrap();
+    for store in [store, open_os(&disk.after_kill(disk.changes())).unwrap()] {
+        for (key, is_there) in [("a", true), ("b", false), ("c", true), ("d", true)] {
+            assert_eq!(store.get(key.into()).unwrap().is_some(), is_there, "{key}");
+        }
+    }
 }
