@@ -137,10 +137,10 @@ impl Log {
     fn follow(&self, batch: u64) {
         for _ in 0..SPIN_LIMIT {
             let state = self.state.load(Ordering::Acquire);
-            if state / 2 > batch {
+            if state >> 1 > batch {
                 return;
             }
-            if state % 2 == 0 {
+            if state & 1 == 0 {
                 break;
             }
             std::hint::spin_loop();
