@@ -55,6 +55,8 @@ fn main() -> ExitCode {
     let run = Run { seed, deep: env::var_os("KVS_DEEP").is_some(), fault: "" };
     let may_skip = !arguments.include_ignored;
     promise::install_panic_hook();
+    // Much of it waits for the disk: more at a time than there are cores.
+    rayon::ThreadPoolBuilder::new().num_threads(4 * num_cpus::get()).build_global().unwrap();
     let kept = Arc::new(Mutex::new(Vec::new()));
     let of_promise = |promise: &'static Promise| {
         let kept = Arc::clone(&kept);

@@ -85,7 +85,7 @@ pub(crate) fn count(number: impl TryInto<u64>, of: impl Into<String>, at_least: 
     Count { number: number.try_into().unwrap_or(u64::MAX), of: of.into(), at_least }
 }
 
-/// Does something for each of some numbers, on all cores. Returns all results, or one that is wrong.
+/// Does something for each of some numbers, many at a time. Returns all results, or one that is wrong.
 pub(crate) fn for_each<T: Send>(
     numbers: Range<u64>,
     work: impl Fn(u64) -> Result<T, String> + Sync,

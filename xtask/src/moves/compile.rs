@@ -43,7 +43,7 @@ pub(super) fn check(root: &Path, file: &str, states: &[State]) -> Vec<Problem> {
 /// Compiles a state that is written to `dir`, and runs it if it is a detour.
 fn compile(dir: &Path, state: &State) -> Result<(), String> {
     let run = |command| {
-        let options = ["--lib", "--offline", "--message-format", "json", "--target-dir", "target"];
+        let options = ["--lib", "--offline", "--message-format", "json"];
         Compiled::by(cargo().current_dir(dir).arg(command).args(options))
     };
     let Expected::Ends(result, rest) = &state.expected else {

@@ -102,8 +102,7 @@ impl Package {
              [dependencies]\nkvs = {{ path = {of:?} }}\n\n[dev-dependencies]\n\
              kvs-test-kit = {{ path = {:?} }}\n\
              kvs-common = {{ path = {:?}, features = [\"testing\"] }}\nassert_cmd = \"2\"\npredicates = \"3\"\n\
-             tempfile = \"3\"\n\n[profile.dev]\ndebug = \"line-tables-only\"\n\n\
-             [profile.dev.package.\"*\"]\ndebug = false\n\n[features]\n",
+             tempfile = \"3\"\n\n[features]\n",
             env!("CARGO_PKG_VERSION"),
             stages.join("build.rs"),
             root.join("tests/kit"),
@@ -135,7 +134,7 @@ impl Package {
     fn compile(&self, what: &[&str]) -> Result<Compiled, String> {
         let mut cargo = cargo();
         cargo.current_dir(&self.dir).args(what).args(["--message-format", "json"]);
-        Compiled::by(cargo.args(["--target-dir", "."]))
+        Compiled::by(&mut cargo)
     }
 
     /// Runs the tests of a chapter, or says why they don't compile.
