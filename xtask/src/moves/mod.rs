@@ -39,7 +39,7 @@
 //! - `<!-- model -->`, up to `<!-- /model -->`: a detour on loom. What its fences say is done in their
 //!   order: a `rust` fence is the file that its `file=` names, a `diff` fence changes one, a `toml` fence
 //!   is added to one, the commands of a `console` fence are run, and the lines of a `text` fence must be
-//!   in their output. Of all this only what was added to Cargo.toml stays.
+//!   in their output. What that changes in `src/` is taken back, the rest stays.
 //! - `<!-- rename src/kv_store/mod.rs: KvStore = SharedKvStore -->`, anywhere in the chapter: what is
 //!   `KvStore` in stage N − 1, with its members, is the item `SharedKvStore` of stage N. Members that
 //!   don't change otherwise need no move then, and nobody types them again. What implements a trait for

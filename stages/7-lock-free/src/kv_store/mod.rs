@@ -36,7 +36,7 @@ impl KvStore {
         Ok(KvStore { reader: Reader::new(index), writer: Arc::new(Mutex::new(writer)) })
     }
 
-    /// What the store says about itself. Does not wait for a writer.
+    /// What the store says about itself, without the writer's lock.
     pub fn stats(&self) -> Stats {
         self.reader.stats()
     }

@@ -118,9 +118,9 @@ impl Writer {
         for (key, location) in moved {
             self.publish(key, location);
         }
-        // Frees the entries that this thread has replaced once their last reader lets go, and not
-        // only when there are more of them: they hold the old log open, and with it its space on
-        // disk. Those of other threads wait until those threads replace more.
+        // Without this, papaya would wait for more retired entries before it frees these, and until
+        // then they hold the old log open, and with it its space on disk. Those that other threads
+        // have retired wait until those threads retire more.
         self.index.entries.guard().flush();
         self.index.garbage_bytes.store(0, Ordering::Relaxed);
         self.index.compactions.fetch_add(1, Ordering::Relaxed);
