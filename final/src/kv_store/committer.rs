@@ -58,7 +58,8 @@ impl Committer {
             return;
         }
         match self.log.append(ops, together) {
-            Ok(segment) => self.publish(segment, ops),
+            Ok(segment) if ops.iter().any(|op| op.result.is_ok()) => self.publish(segment, ops),
+            Ok(_) => {}
             Err(error) => fail(ops, &error),
         }
         let failed = ops.iter().find_map(|op| op.result.as_ref().err().filter(|e| !is_missing(e)));
@@ -86,17 +87,26 @@ impl Committer {
     }
 
     fn publish(&self, segment: Arc<Segment>, ops: &mut [Op]) {
-        for op in ops.iter_mut().filter(|op| op.result.is_ok()) {
-            let len = op.len() as u32;
-            match &op.value {
-                Some(value) => {
-                    let entry = Entry::new(Arc::clone(&segment), op.offset, len, value);
-                    self.index.insert(std::mem::take(&mut op.key).into_boxed_str(), entry);
-                }
-                None => self.index.remove(&op.key, &segment, len),
+        if let [op] = ops {
+            // With the handle that the log gave: its count is what all writers share.
+            self.publish_one(segment, op);
+        } else {
+            for op in ops.iter_mut().filter(|op| op.result.is_ok()) {
+                self.publish_one(Arc::clone(&segment), op);
             }
         }
         self.index.free_after_compaction();
+    }
+
+    fn publish_one(&self, segment: Arc<Segment>, op: &mut Op) {
+        let len = op.len() as u32;
+        match &op.value {
+            Some(value) => {
+                let entry = Entry::new(segment, op.offset, len, value);
+                self.index.insert(std::mem::take(&mut op.key).into_boxed_str(), entry);
+            }
+            None => self.index.remove(&op.key, &segment, len),
+        }
     }
 }
 

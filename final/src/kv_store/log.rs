@@ -84,9 +84,9 @@ impl Log {
         fault!("found before it is written", return Ok(segment));
         if tail.is_led {
             drop(tail);
-            self.follow(ticket.batch);
+            self.follow(ticket.batch, &segment);
         } else {
-            drop(self.lead(tail));
+            drop(self.lead(tail, &segment));
         }
         if self.redone.load(Ordering::Relaxed) > ticket.batch {
             self.tail().take_outcomes(&ticket, ops, together);
@@ -128,13 +128,14 @@ impl Log {
             } else if tail.queued.units.is_empty() {
                 return tail;
             } else {
-                tail = self.lead(tail);
+                let segment = Arc::clone(&tail.segment);
+                tail = self.lead(tail, &segment);
             }
         }
     }
 
-    /// Waits until a batch is done, which some thread may have to lead that waits like this one.
-    fn follow(&self, batch: u64) {
+    /// Waits until a batch of this segment is done, which some thread may have to lead that waits like this one.
+    fn follow(&self, batch: u64, segment: &Segment) {
         for _ in 0..SPIN_LIMIT {
             let state = self.state.load(Ordering::Acquire);
             if state >> 1 > batch {
@@ -152,22 +153,26 @@ impl Log {
         tail = told.unwrap_or_else(PoisonError::into_inner);
         tail.sleeping[place] -= 1;
         if tail.done <= batch {
-            drop(self.lead(tail));
+            drop(self.lead(tail, segment));
         }
     }
 
-    /// Writes what is queued. Nobody leads.
-    fn lead<'a>(&'a self, mut tail: MutexGuard<'a, Tail>) -> MutexGuard<'a, Tail> {
+    /// Writes what is queued, in `segment`. Nobody leads.
+    fn lead<'a>(
+        &'a self,
+        mut tail: MutexGuard<'a, Tail>,
+        segment: &Segment,
+    ) -> MutexGuard<'a, Tail> {
         tail.is_led = true;
         self.note_state(&tail);
         let batch = tail.take_batch();
-        let (segment, start) = (Arc::clone(&tail.segment), tail.written);
+        let start = tail.written;
         self.reserve(&mut tail);
         drop(tail);
         let written = catch(|| {
-            self.write(&segment, start, &batch.bytes)?;
+            self.write(segment, start, &batch.bytes)?;
             match self.options.durability {
-                Durability::Always => self.sync_segment(&segment),
+                Durability::Always => self.sync_segment(segment),
                 _ => Ok(()),
             }
         });
