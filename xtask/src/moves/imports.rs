@@ -6,7 +6,8 @@
 //! - What no code names (a trait that is used through its methods) comes with the first item of the
 //!   file that is done, and goes with the last.
 //! - Of two imports of the same name the new one waits until the old one has gone.
-//! - A directive may ask for one earlier: `use std::thread`, or `use` for all of a file.
+//! - A directive may ask for one earlier: `use std::thread`, or `use` for all of a file. What no code
+//!   names goes earlier, too, if it asks.
 
 use super::file_change::Done;
 use super::items::{Import, Kind, Piece};
@@ -91,7 +92,7 @@ impl Imports {
                 old_says(name)
                     || !is_replaced && slots.iter().filter(unchanged).any(|s| says(&s.old, name))
             }
-            _ => true,
+            _ => !asked(done, import),
         };
         let both = self.old.intersection(&self.new);
         let added = self.new.difference(&self.old).filter(comes);
