@@ -125,6 +125,7 @@ impl Package {
         }
         // One that is as it was is left alone, or everything would be compiled anew.
         if fs::read_to_string(dir.join("Cargo.toml")).ok().as_ref() != Some(&manifest) {
+            eprintln!("building the tests for this crate: minutes, once");
             fs::write(dir.join("Cargo.toml"), manifest)?;
             fs::copy(root.join("Cargo.lock"), dir.join("Cargo.lock"))?;
         }
