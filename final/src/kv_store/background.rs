@@ -4,6 +4,7 @@
 use super::compactor::Compactor;
 use super::group_commit::GroupCommit;
 use super::log::Log;
+use super::manifest;
 use super::options::Durability;
 use super::periodic::Periodic;
 use crate::sync::thread::{self, JoinHandle};
@@ -13,7 +14,8 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long the compactor waits after a failure before it tries again; twice as long each time.
+/// How long the compactor waits after a failure before it tries again: twice as long each time, unless all it
+/// lacked was space, which may be there again at any time.
 const RETRY_DELAY: Duration = Duration::from_secs(5);
 
 /// As above, after many failures.
@@ -103,6 +105,8 @@ impl Background {
         self.stop = None;
         self.sync = None;
         if let Some(thread) = self.compactor.take() {
+            // It may be in a pause.
+            thread.thread().unpark();
             // An error is a panic of the thread, which its hook has reported.
             let _ = thread.join();
         }
@@ -115,30 +119,32 @@ impl Drop for Background {
     }
 }
 
-/// The life of the compactor's thread: it looks whenever it is woken whether a compaction pays.
+/// The life of the compactor's thread: it looks whenever it is woken whether a compaction pays, and after a
+/// failure by itself.
 pub(super) fn compact(
     compactor: &Compactor,
     wakes: &Receiver<()>,
     stopped: &Receiver<Infallible>,
     first_delay: Duration,
 ) {
-    let mut delay = first_delay;
     loop {
         select! {
             recv(wakes) -> _ => {}
             recv(stopped) -> _ => return,
         }
-        match compactor.run_if_due() {
-            Ok(true) => delay = first_delay,
-            Ok(false) => {}
-            Err(KvsError::NoCompaction) => return,
-            Err(error) => {
-                log::error!("compaction failed: {error}");
-                if stopped.recv_timeout(delay) != Err(RecvTimeoutError::Timeout) {
-                    return;
-                }
-                delay = MAX_RETRY_DELAY.min(delay * 2);
+        let mut delay = first_delay;
+        while let Err(error) = compactor.run_if_due() {
+            if matches!(error, KvsError::NoCompaction) {
+                return;
             }
+            log::error!("compaction failed: {error}");
+            if stopped.recv_timeout(delay) != Err(RecvTimeoutError::Timeout) {
+                return;
+            }
+            delay = match &error {
+                KvsError::File { source, .. } if manifest::is_full(source) => first_delay,
+                _ => MAX_RETRY_DELAY.min(delay * 2),
+            };
         }
     }
 }

@@ -25,6 +25,7 @@ use crate::sync::{Instant, Mutex, fault, thread};
 use crate::{KvsError, Result};
 use std::collections::HashSet;
 use std::sync::{Arc, TryLockError};
+use std::time::Duration;
 
 /// How many bytes are copied before it looks up: at whether it shall stop, and at the clock.
 const CHUNK: usize = 1 << 20;
@@ -32,6 +33,9 @@ const CHUNK: usize = 1 << 20;
 /// How many entries are moved before it looks up: few enough that what they leave behind is freed
 /// soon, and enough that this lasts longer than a get.
 const MOVES: usize = 1024;
+
+/// The longest pause: a read that hung on the disk is no reason for one as long.
+const MAX_PAUSE: Duration = Duration::from_millis(100);
 
 pub(super) struct Compactor {
     log: Arc<Log>,
@@ -192,8 +196,7 @@ impl Compactor {
                 }
                 if copied >= CHUNK {
                     self.check_cancelled()?;
-                    // Half of the time is for the requests.
-                    thread::sleep(since.elapsed());
+                    pause(since.elapsed());
                     (copied, since) = (0, Instant::now());
                 }
             }
@@ -223,7 +226,7 @@ impl Compactor {
             }
             drop(pin);
             self.check_cancelled()?;
-            thread::sleep(since.elapsed());
+            pause(since.elapsed());
         }
     }
 
@@ -231,6 +234,12 @@ impl Compactor {
         fault!("a deleted segment is emptied", drop(segment.file.set_len(0)));
         segment.remove(&*self.log.catalog.dir);
     }
+}
+
+/// Leaves as much time to the requests as the compaction took. The close of the store ends it
+/// (`Background::stop`).
+fn pause(worked: Duration) {
+    thread::park_timeout(worked.min(MAX_PAUSE));
 }
 
 /// The new segments.
@@ -290,6 +299,14 @@ mod tests {
     use crate::disk::SimulatedDisk;
     use crate::{KvStoreOptions, KvsEngine, KvsError};
     use std::thread;
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn a_pause_after_a_read_that_hung_is_short() {
+        let start = Instant::now();
+        super::pause(Duration::from_secs(30));
+        assert!(start.elapsed() < Duration::from_secs(20));
+    }
 
     #[test]
     fn after_a_panic_there_are_no_compactions_and_the_store_says_why() {

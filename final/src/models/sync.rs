@@ -14,6 +14,8 @@ pub(crate) mod thread {
     pub(crate) fn sleep(_: std::time::Duration) {
         loom::thread::yield_now();
     }
+
+    pub(crate) use sleep as park_timeout;
 }
 
 /// Nobody is ever woken by the clock, only by another thread: a model that ends shows that no
