@@ -25,7 +25,8 @@ const RETIRED: usize = 128;
 pub(super) struct Index {
     pub(super) entries: HashMap<Box<str>, Entry>,
     /// Bytes of records that no entry points to, in all segments. A hint for the compactor and a
-    /// number for people; nothing else is concluded from it, so `Relaxed`.
+    /// number for people; nothing else is concluded from it, so `Relaxed`. Below zero for a moment, in two's
+    /// complement, when a compaction has taken from a segment's sum what is not yet added to this one.
     garbage: AtomicU64,
     /// Compactions so far. A thread that sees it late frees its entries late: `Relaxed`.
     compactions: AtomicU64,
@@ -166,6 +167,25 @@ impl Index {
     }
 
     pub(super) fn garbage(&self) -> u64 {
-        self.garbage.load(Ordering::Relaxed)
+        self.garbage.load(Ordering::Relaxed).cast_signed().max(0).cast_unsigned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::{Access, Disk, SimulatedDisk};
+    use std::path::Path;
+
+    #[test]
+    fn garbage_that_a_compaction_takes_before_it_is_added_is_not_below_zero() {
+        let dir = SimulatedDisk::new().claim(Path::new("/"), Access::Write).unwrap();
+        let (index, segment) = (Index::new(), Segment::create(&*dir, 1).unwrap());
+        // The two halves of `add_garbage`, with a compaction between.
+        assert!(segment.add_garbage(20));
+        index.subtract_garbage(segment.take_garbage());
+        assert_eq!(index.garbage(), 0);
+        index.garbage.fetch_add(20, Ordering::Relaxed);
+        assert_eq!(index.garbage(), 0);
     }
 }
