@@ -39,6 +39,7 @@ fn with_pool<P: ThreadPool>(args: &ServerArgs) -> Outcome {
     match engine {
         EngineKind::Kvs => {
             let store = KvStoreOptions::new().durability(level).open(dir)?;
+            store.leak_index();
             run(KvsServer::listen(socket, store, pool, limits.clone())?, &said, &limits)
         }
         EngineKind::Sled => {
