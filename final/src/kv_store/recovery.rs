@@ -24,8 +24,14 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-/// How much is read to guess how many records there are, and at a time where zeros are expected.
+/// How much is read at a time where zeros are expected.
 const CHUNK: u32 = 1 << 20;
+
+/// See [`Room`].
+const AHEAD: u64 = 64;
+
+/// After how many records there is a first look at how many will come.
+const FIRST_LOOK: u64 = 1 << 14;
 
 /// A store's files as they were found.
 pub(super) struct Files {
@@ -49,8 +55,17 @@ pub(super) fn open(dir: &dyn Dir, index: &Index) -> Result<Files> {
     // It may have been renamed by a process that was killed before it made the name durable. What is
     // deleted and acknowledged from here on relies on it.
     dir.sync().map_err(KvsError::at(dir.path()))?;
-    reserve(dir, &manifest, index)?;
-    let mut files = replay::fill(index, |apply| read(dir, manifest, Access::Write, apply))?;
+    let mut room = Room::new(dir, &manifest)?;
+    let mut files = replay::fill(index, |apply| {
+        read(dir, manifest, Access::Write, |found, segment| {
+            if let Found::Record { len, .. } = found
+                && let Some(more) = room.note(len, || index.entries.len())
+            {
+                index.entries.pin().reserve(more as usize);
+            }
+            apply(found, segment);
+        })
+    })?;
     if let Some((newest, end)) = files.segments.last() {
         if files.torn > 0 {
             let path = newest.path.display();
@@ -151,27 +166,42 @@ pub(super) fn read(
     Ok(Files { manifest, segments, torn, leftovers })
 }
 
-/// Makes room in the index for as many keys as there are records, if they all are as long as the
-/// first ones: a map that has to grow while it is filled is filled twice.
-fn reserve(dir: &dyn Dir, manifest: &Manifest, index: &Index) -> Result<()> {
-    const SAMPLE: u64 = 100;
-    let mut expected = 0;
-    for (number, end) in &manifest.segments {
-        let segment = Segment::open(dir, *number, Access::Read)?;
-        let len = end.map_or(segment.len()?, u64::from).min(u32::MAX.into());
-        let mut scan = Scan::new(&segment, segment.len()?.min(len).min(CHUNK.into()) as u32);
-        let (mut records, mut bytes) = (0, 0);
-        while records < SAMPLE
-            && let Found::Record { len, .. } = scan.next()?
-        {
-            (records, bytes) = (records + 1, bytes + u64::from(len));
+/// How much room the index needs while a store is read: a map that grows as it is filled is filled twice.
+///
+/// The records so far say how many will come, if those are as long. They may be longer; so there is room for
+/// at most [`AHEAD`] times as many keys as were found.
+struct Room {
+    /// Bytes of all segments, and of those the ones that were read.
+    bytes: u64,
+    read: u64,
+    records: u64,
+    /// After how many records it looks next.
+    next: u64,
+}
+
+impl Room {
+    fn new(dir: &dyn Dir, manifest: &Manifest) -> Result<Room> {
+        let mut bytes = 0;
+        for (number, end) in &manifest.segments {
+            bytes += match end {
+                Some(end) => u64::from(*end),
+                None => Segment::open(dir, *number, Access::Read)?.len()?,
+            };
         }
-        if records == SAMPLE {
-            expected += len * records / bytes;
-        }
+        Ok(Room { bytes, read: 0, records: 0, next: FIRST_LOOK })
     }
-    index.entries.pin().reserve(expected as usize);
-    Ok(())
+
+    /// Takes note of a record of `len` bytes. Now and then returns for how many more keys there should be room.
+    fn note(&mut self, len: u32, keys: impl FnOnce() -> usize) -> Option<u64> {
+        (self.records, self.read) = (self.records + 1, self.read + u64::from(len));
+        if self.records < self.next {
+            return None;
+        }
+        self.next *= AHEAD;
+        let to_come = self.bytes.saturating_sub(self.read) / (self.read / self.records);
+        // The first batches of keys may still be on their way to the index.
+        Some(to_come.min(AHEAD * FIRST_LOOK.max(keys() as u64)))
+    }
 }
 
 /// Whether a whole record behind `bad` knows that the byte at `bad` had been synced before it.
@@ -284,5 +314,22 @@ fn remove(dir: &dyn Dir, leftovers: &BTreeMap<String, u64>) -> Result<()> {
             Err(KvsError::at(&dir.path().join(manifest::UNFINISHED))(error))
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_room_for_all_records_to_come_but_only_for_a_multiple_of_the_keys_found() {
+        let rooms = |bytes, records| {
+            let mut room = Room { bytes, read: 0, records: 0, next: FIRST_LOOK };
+            (1..=records).filter_map(|keys| room.note(50, || keys)).collect::<Vec<_>>()
+        };
+        assert_eq!(rooms(50_000_000, 1_000_000), [1_000_000 - FIRST_LOOK]);
+        // Here those to come are longer.
+        assert_eq!(rooms(40 << 30, 42_420), [AHEAD * FIRST_LOOK]);
+        assert_eq!(rooms(400 << 30, 2_000_000)[1], AHEAD * AHEAD * FIRST_LOOK);
     }
 }
