@@ -91,6 +91,12 @@ pub trait Dir: Send + Sync {
     /// Makes the names in it durable.
     fn sync(&self) -> io::Result<()>;
 
+    /// One line of text that stays the same for as long as the system still has whatever was written, durable or
+    /// not: it changes with a restart, and where the file system is mounted anew. None if the disk can't tell.
+    fn session(&self) -> Option<String> {
+        None
+    }
+
     /// Whether it was made when it was taken, where the disk can tell.
     fn was_made(&self) -> bool {
         false

@@ -17,7 +17,8 @@ use std::sync::{Arc, PoisonError};
 /// makes a disk as it may look if the power had failed after the first so many of them: writes that
 /// were not synced may be there, or not, or in part; names whose directory was not synced likewise,
 /// each by itself; and bytes that were written behind a file's end when the power failed may turn up
-/// once it has grown and the power fails again. Clones are the same disk.
+/// once it has grown and the power fails again. A kill leaves the session as it is, a power loss changes it.
+/// Clones are the same disk.
 #[derive(Clone, Default)]
 pub struct SimulatedDisk(Arc<Mutex<State>>);
 
@@ -49,6 +50,8 @@ struct State {
     operations: usize,
     fault: Option<Fault>,
     lies: bool,
+    /// See [`Dir::session`]. The last number stands for none.
+    session: u64,
     during_sync: Option<Box<dyn FnOnce() + Send>>,
     /// Before which operation it is called.
     before: Option<(usize, Box<dyn FnOnce() + Send>)>,
@@ -140,11 +143,11 @@ impl SimulatedDisk {
     pub fn snapshot(&self) -> SimulatedDisk {
         let state = self.state();
         let Content { behind, .. } = replay(&state.base, &state.changes, None);
-        SimulatedDisk::of(Content { behind, ..state.now.clone() }, &[])
+        SimulatedDisk::of(Content { behind, ..state.now.clone() }, &[], state.session)
     }
 
     /// A disk on which these changes were made to `base`, and nothing was lost.
-    fn of(base: Content, done: &[Change]) -> SimulatedDisk {
+    fn of(base: Content, done: &[Change], session: u64) -> SimulatedDisk {
         // Nobody sees what is behind a file's end, as long as the power does not fail.
         let shown = Content { behind: HashMap::new(), ..base.clone() };
         let (now, changes) = (replay(&shown, done, None), done.to_vec());
@@ -155,21 +158,23 @@ impl SimulatedDisk {
             .max()
             .copied()
             .unwrap_or(0);
-        SimulatedDisk(Arc::new(Mutex::new(State { now, base, changes, dirs, ..State::default() })))
+        let state = State { now, base, changes, dirs, session, ..State::default() };
+        SimulatedDisk(Arc::new(Mutex::new(state)))
     }
 
     /// The disk after a power loss that came when `changes` operations were done: whatever was not
     /// synced by then is kept, lost or torn, as the choices say.
     pub fn after_power_loss(&self, changes: usize, choices: &mut impl Rng) -> SimulatedDisk {
         let state = self.state();
-        SimulatedDisk::of(lose(&state.base, state.done(changes), choices), &[])
+        let session = state.session.saturating_add(1);
+        SimulatedDisk::of(lose(&state.base, state.done(changes), choices), &[], session)
     }
 
     /// The disk after the process ended when `changes` operations were done. Nothing is lost, but
     /// what was not synced still is not: a power loss after that may take it.
     pub fn after_kill(&self, changes: usize) -> SimulatedDisk {
         let state = self.state();
-        SimulatedDisk::of(state.base.clone(), state.done(changes))
+        SimulatedDisk::of(state.base.clone(), state.done(changes), state.session)
     }
 }
 
@@ -228,8 +233,10 @@ impl Disk for SimulatedDisk {
             return Err(KvsError::InUse { dir: path.to_owned() });
         }
         let marker = *state.markers.entry(id).or_insert(0);
+        let session = Some(state.session).filter(|session| *session < u64::MAX);
+        let session = session.map(|session| format!("simulated {session}"));
         let (disk, path, is_ours) = (self.clone(), path.to_owned(), AtomicBool::new(true));
-        Ok(Arc::new(SimulatedDir { disk, path, id, marker, is_ours }))
+        Ok(Arc::new(SimulatedDir { disk, path, id, marker, session, is_ours }))
     }
 }
 
@@ -238,6 +245,8 @@ struct SimulatedDir {
     path: PathBuf,
     id: DirId,
     marker: usize,
+    /// As it was when it was taken.
+    session: Option<String>,
     /// Until it is released.
     is_ours: AtomicBool,
 }
@@ -312,6 +321,10 @@ impl Dir for SimulatedDir {
             state.changes.push(Change::SyncDir { dir: self.id });
         }
         Ok(())
+    }
+
+    fn session(&self) -> Option<String> {
+        self.session.clone()
     }
 
     fn release(&self) {

@@ -3,18 +3,25 @@
 //! A text file of lines, replaced as a whole and never changed in place:
 //!
 //! ```text
-//! kvs manifest 1
+//! kvs manifest 2
+//! since 1c0f4be4-96a2-4ff3-a0a0-5b8f0c9f7d5e 4294967340 65024 131077
 //! next 12
 //! segment 7 ends 67108801
 //! segment 11 open
 //! crc 8d3a1c02
 //! ```
 //!
+//! `since` is the session of the disk in which this manifest was written (of the real one, the kernel's boot id
+//! and the mount's number), and the device and the number of the manifest's own file. If all of it is so still,
+//! nothing that was written since has been lost, durable or not, and the directory is no copy. An open replaces
+//! the manifest if it isn't. The line is missing where the disk can't tell, and in format 1, which is
+//! the same otherwise.
+//!
 //! `next` is the number for the next new segment. Every segment but the last has an end, in bytes;
 //! the last has one if the store was closed in good order. The last line is the CRC-32 of those
 //! before it. A segment that is not named here does not belong to the store.
 
-use crate::disk::{Access, Dir};
+use crate::disk::{Access, Dir, FileId};
 use crate::{KvsError, Result};
 use std::fmt::Write;
 use std::io;
@@ -23,10 +30,12 @@ use std::io;
 pub(super) const NAME: &str = "MANIFEST";
 /// The name while it is written.
 pub(super) const UNFINISHED: &str = "MANIFEST.new";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Manifest {
+    /// What [`since`] was when it was written.
+    pub(super) since: Option<String>,
     /// The number for the next new segment; numbers are never used again.
     pub(super) next: u64,
     /// The segments, oldest records first, each with its end if that is known.
@@ -50,7 +59,18 @@ impl WriteError {
     }
 }
 
+/// In which session of the disk something is written to this file.
+fn since(dir: &dyn Dir, FileId { device, number }: FileId) -> Option<String> {
+    Some(format!("{} {device} {number}", dir.session()?))
+}
+
 impl Manifest {
+    /// What it would say if the file that is there were written now; nothing if the disk can't tell.
+    pub(super) fn since_now(dir: &dyn Dir) -> Result<Option<String>> {
+        let file = dir.id(NAME).map_err(KvsError::at(&dir.path().join(NAME)))?;
+        Ok(since(dir, file))
+    }
+
     /// Reads the manifest in `dir`; none if there is no such file.
     pub(super) fn read(dir: &dyn Dir) -> Result<Option<Manifest>> {
         let path = dir.path().join(NAME);
@@ -77,8 +97,8 @@ impl Manifest {
         }
     }
 
-    /// Replaces the manifest in `dir`. It counts, and is durable, once this returns.
-    pub(super) fn write(&self, dir: &dyn Dir) -> std::result::Result<(), WriteError> {
+    /// Replaces the manifest in `dir`, since now. It counts, and is durable, once this returns.
+    pub(super) fn write(&mut self, dir: &dyn Dir) -> std::result::Result<(), WriteError> {
         let (unfinished, path) = (dir.path().join(UNFINISHED), dir.path().join(NAME));
         let created = dir.create(UNFINISHED).or_else(|error| match error.kind() {
             // An earlier attempt failed.
@@ -88,6 +108,7 @@ impl Manifest {
             _ => Err(error),
         });
         let written = created.and_then(|file| {
+            self.since = since(dir, file.id()?);
             file.write_at(self.to_text().as_bytes(), 0)?;
             file.sync()
         });
@@ -104,7 +125,8 @@ impl Manifest {
     }
 
     fn to_text(&self) -> String {
-        let mut text = format!("kvs manifest {VERSION}\nnext {}\n", self.next);
+        let since = self.since.iter().map(|since| format!("since {since}\n")).collect::<String>();
+        let mut text = format!("kvs manifest {VERSION}\n{since}next {}\n", self.next);
         for (number, end) in &self.segments {
             // Writing to a string does not fail.
             let _ = match end {
@@ -136,7 +158,9 @@ fn body(text: &str) -> Option<&str> {
 }
 
 fn parse(text: &str) -> Option<Manifest> {
-    let mut lines = body(text)?.lines().skip(1);
+    let mut lines = body(text)?.lines().skip(1).peekable();
+    let since = lines.peek()?.strip_prefix("since ").map(str::to_owned);
+    lines.next_if(|_| since.is_some());
     let next = lines.next()?.strip_prefix("next ")?.parse().ok()?;
     let mut segments = Vec::new();
     for line in lines {
@@ -148,5 +172,24 @@ fn parse(text: &str) -> Option<Manifest> {
         });
     }
     let (_, all_but_last) = segments.split_last()?;
-    all_but_last.iter().all(|(_, end)| end.is_some()).then_some(Manifest { next, segments })
+    let is_valid = all_but_last.iter().all(|(_, end)| end.is_some());
+    is_valid.then_some(Manifest { since, next, segments })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_formats_are_read_and_the_second_is_written() {
+        let first =
+            "kvs manifest 1\nnext 12\nsegment 7 ends 67108801\nsegment 11 open\ncrc 378ed347\n";
+        let second =
+            first.replace("1\nnext", "2\nsince boot 3 4 5\nnext").replace("378ed347", "16c89aab");
+        let segments = vec![(7, Some(67_108_801)), (11, None)];
+        let mut manifest = Manifest { since: None, next: 12, segments };
+        assert_eq!(parse(first).unwrap(), manifest);
+        manifest.since = Some("boot 3 4 5".to_owned());
+        assert_eq!((&parse(&second).unwrap(), manifest.to_text()), (&manifest, second.clone()));
+    }
 }

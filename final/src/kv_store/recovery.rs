@@ -2,19 +2,26 @@
 //! index says for each key what the last record of it said.
 //!
 //! Every segment but the newest was synced before the manifest called it finished, so whatever is
-//! wrong in it is damage. The newest one may end in a torn tail: what was being written when the
-//! power failed. It is truncated, and the log says so. But each record carries how far the segment was
-//! synced when it was written; so if a whole record behind the bad place knows that the bad place
-//! was durable before it, this is damage too. What no later record vouches for cannot be told from a
-//! torn tail and is truncated: at level `always` the last batch, at `interval` what came after the last
-//! sync that a write followed, at `os` the newest segment.
+//! wrong in it is damage. The newest one may end in a *torn tail*: what was being written when the process
+//! or the power failed. It is truncated, and the log says so. What that can be depends on the session
+//! (`manifest.rs`):
+//!
+//! - In the session in which the store was written, the operating system still has all that it was given. Only the
+//!   last write can have ended early: behind whole records there is the beginning of one, and then
+//!   nothing but zeros of reserved space. Everything else is damage. Of one record it can't be told that
+//!   it is damaged: the last one, if that has changed its length or ends in a zero.
+//! - After a restart, any part of what was not synced can be missing. But each record carries how far the
+//!   segment was synced when it was written; so if a whole record behind the bad place knows that the bad
+//!   place was durable before it, this is damage too. What no later record vouches for cannot be told
+//!   from a torn tail and is truncated: at level `always` the last batch, at `interval` what came after the
+//!   last sync that a write followed, at `os` the newest segment.
 //!
 //! Where the manifest names a segment's end, nothing was written behind it since: a segment is written to
 //! only while the manifest calls it open, and is synced before it is called anything else. Zeros may
 //! be there, of reserved space. Anything else means that the manifest is an older one than the segment.
 
 use super::index::Index;
-use super::manifest::{self, Manifest};
+use super::manifest::{self, Manifest, WriteError};
 use super::record::{self, Location};
 use super::replay;
 use super::segment::{self, Found, Scan, Segment};
@@ -55,6 +62,7 @@ pub(super) fn open(dir: &dyn Dir, index: &Index) -> Result<Files> {
     // It may have been renamed by a process that was killed before it made the name durable. What is
     // deleted and acknowledged from here on relies on it.
     dir.sync().map_err(KvsError::at(dir.path()))?;
+    let is_restarted = manifest.since != Manifest::since_now(dir)?;
     let mut room = Room::new(dir, &manifest)?;
     let mut files = replay::fill(index, |apply| {
         read(dir, manifest, Access::Write, |found, segment| {
@@ -73,10 +81,17 @@ pub(super) fn open(dir: &dyn Dir, index: &Index) -> Result<Files> {
         }
         clear_behind(&*newest.file, (*end).into()).map_err(KvsError::at(&newest.path))?;
     }
-    if let Some((_, end @ Some(_))) = files.manifest.segments.last_mut() {
-        // It was closed in good order; from now on its end is open again.
-        *end = None;
-        files.manifest.write(dir).map_err(manifest::WriteError::into_inner)?;
+    // If it was closed in good order, its end is open again from now on.
+    let end = files.manifest.segments.last_mut().and_then(|(_, end)| end.take());
+    if end.is_some() || is_restarted {
+        // Nothing is left that the power took, or the next open would refuse it.
+        let mut manifest = files.manifest.clone();
+        match manifest.write(dir) {
+            Ok(()) => files.manifest = manifest,
+            // On a full disk reads go on. It only says still that there was a restart.
+            Err(WriteError::Unchanged(_)) if end.is_none() => {}
+            Err(error) => return Err(error.into_inner()),
+        }
     }
     remove(dir, &files.leftovers)?;
     Ok(files)
@@ -84,11 +99,11 @@ pub(super) fn open(dir: &dyn Dir, index: &Index) -> Result<Files> {
 
 fn create(dir: &dyn Dir) -> Result<Files> {
     expect_no_store(dir)?;
-    let nothing = Manifest { next: 1, segments: Vec::new() };
+    let nothing = Manifest { since: None, next: 1, segments: Vec::new() };
     remove(dir, &leftovers(dir, &nothing)?)?;
     let segment = Segment::create(dir, 1)?;
-    let manifest = Manifest { next: 2, segments: vec![(1, None)] };
-    manifest.write(dir).map_err(manifest::WriteError::into_inner)?;
+    let mut manifest = Manifest { since: None, next: 2, segments: vec![(1, None)] };
+    manifest.write(dir).map_err(WriteError::into_inner)?;
     dir.warn_of_new_store();
     let segments = vec![(segment, segment::HEADER)];
     Ok(Files { manifest, segments, torn: 0, leftovers: BTreeMap::new() })
@@ -129,6 +144,8 @@ pub(super) fn read(
     mut apply: impl FnMut(Found<'_>, &Arc<Segment>),
 ) -> Result<Files> {
     let leftovers = leftovers(dir, &manifest)?;
+    let now = Manifest::since_now(dir)?;
+    let is_same_session = now.is_some() && now == manifest.since;
     let mut segments = Vec::with_capacity(manifest.segments.len());
     let mut torn = 0;
     let last = manifest.segments.last().map(|(number, _)| *number);
@@ -149,7 +166,12 @@ pub(super) fn read(
             match scan.next()? {
                 Found::End => break limit,
                 Found::Invalid { offset, reason } => {
-                    if end.is_some() || was_durable(&segment, offset, limit)? {
+                    let is_torn = match is_same_session {
+                        _ if end.is_some() => false,
+                        true => is_unfinished(&segment, offset, limit)?,
+                        false => !is_followed(&segment, offset, limit, offset + 1)?,
+                    };
+                    if !is_torn {
                         return Err(segment.damaged(offset, reason));
                     }
                     torn = torn_bytes(&segment, offset, limit)?;
@@ -204,8 +226,18 @@ impl Room {
     }
 }
 
-/// Whether a whole record behind `bad` knows that the byte at `bad` had been synced before it.
-fn was_durable(segment: &Segment, bad: u32, end: u32) -> Result<bool> {
+/// Whether a write that ended early can have left what is at `bad`: the last byte of the record is missing,
+/// or is a zero of reserved space, and nothing is behind it.
+fn is_unfinished(segment: &Segment, bad: u32, end: u32) -> Result<bool> {
+    let header = bytes(segment, bad, end.min(bad.saturating_add(record::HEADER as u32)))?;
+    let len = record::decode_len(&header).unwrap_or(record::HEADER) as u32;
+    let last = end.min(bad.saturating_add(len - 1));
+    // The length may be what is damaged, and the record reach over those behind it.
+    Ok(first_nonzero(segment, last, end)?.is_none() && !is_followed(segment, bad, end, 0)?)
+}
+
+/// Whether there is a whole record behind `bad` that was written when at `least` so much was synced.
+fn is_followed(segment: &Segment, bad: u32, end: u32, least: u32) -> Result<bool> {
     let rest = bytes(segment, bad, end)?;
     // Whoever wrote the values chose what is here. Headers that lead to nothing must not make
     // this take for ever: it gives up after as much work as reading the rest so many times.
@@ -216,7 +248,7 @@ fn was_durable(segment: &Segment, bad: u32, end: u32) -> Result<bool> {
         else {
             continue;
         };
-        if len > bytes.len() || synced <= bad || synced > offset {
+        if len > bytes.len() || synced < least || synced > offset {
             continue;
         }
         let Some(left) = budget.checked_sub(len) else {

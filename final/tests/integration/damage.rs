@@ -1,36 +1,47 @@
 //! Every flipped bit, every missing end and every byte too many of a store that was closed in good order;
-//! and what recovery makes of the end of a segment of one that was not.
+//! and what recovery makes of the end of a segment of one that was not, before a restart and after it.
 
+use crate::{kvs, kvs_server};
 use kvs_final::disk::{Fault, SimulatedDisk};
 use kvs_final::{Durability, KvStore, KvStoreOptions, KvsEngine, KvsError, check, salvage};
 use kvs_test_kit::environment::pick;
 use kvs_test_kit::simulated::damage::{Damage, is_noticed, overwritten, salvaged, store, without};
-use kvs_test_kit::simulated::workload::{DIR, Model, is_damaged, key, open, open_os};
+use kvs_test_kit::simulated::workload::{DIR, Model, is_damaged, key, open, open_os, options};
+use predicates::str::contains;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use std::fs;
 use std::io::ErrorKind;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use tempfile::TempDir;
 
 #[test]
 fn every_flipped_bit_missing_end_and_byte_too_many_is_noticed_and_found() {
     let (more, least) = pick((0, 4_000), (40, 8_000));
-    let counts = Damage::to_a_store(1, more).everywhere().unwrap();
+    let counts = Damage::to_a_store(1, more, false).everywhere().unwrap();
     println!("flipped bits, missing ends and bytes too many that were noticed: {counts:?}");
     assert!(counts[0] >= least && counts[1..] == [counts[0] / 8; 2], "{counts:?}");
+    let killed = Damage::to_a_store(1, more, true).before_the_last_record().unwrap();
+    assert!(killed >= least / 2, "{killed} flipped bits of a store whose process was killed");
 }
 
 /// Every "\u{1}" of a value looks like the header of a very long record.
 #[test]
 fn a_torn_tail_that_looks_like_headers_does_not_keep_the_store_from_opening() {
     let disk = SimulatedDisk::new();
-    let store = open(&disk).unwrap();
+    let store = open_os(&disk).unwrap();
     set(&store, "a", "1");
     let disk = killed(&disk, &[]);
     let mut torn = disk.content(&segment()).unwrap();
     torn.extend(vec![1; 1 << 20]);
     torn.extend(b"\x01\x00".repeat(1 << 18));
     disk.set_content(&segment(), torn);
-    let store = open(&disk).unwrap();
-    assert_eq!(store.get("a".into()).unwrap().unwrap(), "1");
+    for session in [0, 1] {
+        disk.set_session(Some(session));
+        let store = open(&disk.snapshot()).unwrap();
+        assert_eq!(store.get("a".into()).unwrap().unwrap(), "1");
+    }
 }
 
 #[test]
@@ -114,6 +125,13 @@ fn killed(disk: &SimulatedDisk, flipped: &[usize]) -> SimulatedDisk {
     disk
 }
 
+/// With how many bytes of a torn tail.
+fn is_cut(disk: &SimulatedDisk, torn: usize, keys: u64) {
+    let report = check(disk, Path::new(DIR)).unwrap();
+    assert_eq!((report.torn_bytes, report.keys), (torn as u64, keys));
+    assert_eq!(open_os(&disk.snapshot()).unwrap().stats().keys, keys);
+}
+
 fn is_damaged_at(disk: &SimulatedDisk, expected: usize) {
     is_damaged(open_os(disk), &segment(), expected);
 }
@@ -126,6 +144,7 @@ fn every_record_behind_a_sync_vouches_for_what_is_before_the_sync_and_for_no_mor
     store.sync().unwrap();
     set(&store, "b", "2");
     set(&store, "c", "3");
+    disk.set_session(Some(1));
     let second = FIRST + HEADER + 2;
     // Only the last record is left, and it ends where the file does.
     is_damaged_at(&killed(&disk, &[FIRST, second]), FIRST);
@@ -144,7 +163,117 @@ fn a_value_full_of_what_looks_like_headers_does_not_hide_damage() {
     set(&store, "a", &(header.repeat(4) + &"v".repeat(100)));
     store.sync().unwrap();
     set(&store, "b", "2");
+    disk.set_session(Some(1));
     is_damaged_at(&killed(&disk, &[FIRST]), FIRST);
+}
+
+/// Three records that were not synced. The last one is of this length.
+fn three() -> (SimulatedDisk, Vec<u8>, usize) {
+    let (disk, value) = (SimulatedDisk::new(), "a value of some length");
+    let store = open_os(&disk).unwrap();
+    ["a", "b", "c"].iter().for_each(|key| set(&store, key, value));
+    let bytes = disk.content(&segment()).unwrap();
+    (disk.after_kill(disk.changes()), bytes, HEADER + 1 + value.len())
+}
+
+#[test]
+fn before_a_restart_a_torn_tail_is_the_beginning_of_a_record_and_nothing_behind_it() {
+    let (disk, bytes, last) = three();
+    let third = bytes.len() - last;
+    for end in third..bytes.len() {
+        for zeros in [0, 1, last, 5_000] {
+            let mut torn = bytes[..end].to_vec();
+            torn.resize(end + zeros, 0);
+            disk.set_content(&segment(), torn.clone());
+            let torn_bytes = torn.iter().rposition(|byte| *byte != 0).unwrap() + 1 - third;
+            is_cut(&disk, torn_bytes, 2);
+            torn.resize(bytes.len(), 0);
+            disk.set_content(&segment(), [&*torn, b"!"].concat());
+            is_damaged(check(&disk, Path::new(DIR)), &segment(), third);
+            is_damaged_at(&disk.snapshot(), third);
+        }
+    }
+    // All of a record is there, and its last byte is not what it was.
+    is_damaged_at(&killed(&three().0, &[bytes.len() - 1]), third);
+}
+
+#[test]
+fn after_a_restart_in_a_copy_and_where_the_disk_cannot_tell_it_is_what_was_not_synced() {
+    let (disk, bytes, _) = three();
+    let bad = killed(&disk, &[FIRST]);
+    is_damaged_at(&bad, FIRST);
+    for session in [Some(1), None] {
+        let bad = bad.snapshot();
+        bad.set_session(session);
+        is_cut(&bad, bytes.len() - FIRST, 0);
+    }
+    let copy = Path::new("/copy");
+    bad.copy_dir(Path::new(DIR), copy);
+    assert_eq!(options(&bad).open(copy).unwrap().stats().keys, 0);
+    // From its first open on it is in the new session.
+    disk.set_session(Some(1));
+    let store = open_os(&disk).unwrap();
+    set(&store, "d", "4");
+    set(&store, "e", "5");
+    is_damaged_at(&killed(&disk, &[bytes.len()]), bytes.len());
+    // Where the manifest can't be made, written, synced or renamed, it is not, and reads go on.
+    disk.set_session(Some(2));
+    let opens = |at: &usize| {
+        let disk = disk.after_kill(disk.changes());
+        let (at, error) = (disk.operations() + at, ErrorKind::StorageFull);
+        disk.set_fault(Some(Fault { at, forever: false, error, short_write: false }));
+        let opened = open_os(&disk);
+        opened.is_ok_and(|store| store.stats().keys == 5 && disk.operations() > at + 1)
+    };
+    assert_eq!((0..30).filter(opens).count(), 4);
+}
+
+/// A mount is what tells them apart.
+#[test]
+fn what_a_power_loss_leaves_is_refused_where_it_cannot_have_been_one() {
+    let (disk, ..) = three();
+    let mut refused = 0;
+    for seed in 0..100 {
+        let cut = disk.after_power_loss(disk.changes(), &mut StdRng::seed_from_u64(seed));
+        let same = cut.snapshot();
+        same.set_session(Some(0));
+        open_os(&cut).unwrap();
+        match open_os(&same) {
+            Err(KvsError::Damaged { path, .. }) if path == segment() => refused += 1,
+            opened => assert_eq!(opened.unwrap().stats().keys, open_os(&cut).unwrap().stats().keys),
+        }
+    }
+    assert!((20..95).contains(&refused), "{refused}");
+}
+
+/// On the file system.
+#[test]
+fn after_kill_9_a_flipped_bit_is_refused_and_a_missing_end_is_cut_and_counted() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("0000000001.seg");
+    let mut server = kvs_server(&["--durability", "os"], &dir);
+    let mut client = server.connect();
+    for key in ["a", "b"] {
+        client.ask(&format!(r#"{{"Set":{{"key":"{key}","value":"1"}}}}"#));
+    }
+    server.kill();
+    if !fs::read_to_string(dir.path().join("MANIFEST")).unwrap().contains("since") {
+        return eprintln!("skipped: the kernel can't tell mounts apart");
+    }
+    let mut bytes = fs::read(&path).unwrap();
+    let check = || kvs(&["check"]).arg(dir.path()).assert();
+    check().success().stdout(contains("2 records"));
+    bytes[FIRST] ^= 1;
+    fs::write(&path, &bytes).unwrap();
+    let is_damaged = "0000000001.seg: damaged at byte 20: the checksum does not match";
+    check().code(1).stderr(contains(is_damaged));
+    assert!(KvStore::open(dir.path()).map(drop).unwrap_err().to_string().contains(is_damaged));
+    bytes[FIRST] ^= 1;
+    bytes.pop();
+    fs::write(&path, &bytes).unwrap();
+    check().success().stdout(contains("16 bytes of a torn tail"));
+    let (_, log) = kvs_server(&[], &dir).terminate();
+    assert!(log.contains("16 bytes of a torn tail are truncated at byte 37"), "{log}");
 }
 
 /// What is behind an end at once, [`Damage::everywhere`] tries.

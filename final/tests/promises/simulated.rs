@@ -47,7 +47,7 @@ pub(crate) fn salvage(run: Run) -> Outcome {
     ])
 }
 
-/// Every flipped bit, every missing end and every byte too many.
+/// Every flipped bit, every missing end and every byte too many; of killed stores every bit that counts.
 pub(crate) fn damage(run: Run) -> Outcome {
     let stranger = Path::new(workload::DIR).join("stranger");
     for (fault, kind) in [
@@ -55,16 +55,25 @@ pub(crate) fn damage(run: Run) -> Outcome {
         ("an end that no manifest names", Kind::Behind),
     ] {
         if run.injects(fault) {
-            Damage::to_a_store(run.seed, 40).to_a_file(&stranger, kind)?;
+            Damage::to_a_store(run.seed, 40, false).to_a_file(&stranger, kind, usize::MAX)?;
         }
     }
+    let killed = for_each(run.seeds(10, 200), |seed| {
+        let damage = Damage::to_a_store(seed, 40, true);
+        if run.injects("a killed store, taken for one after a restart") {
+            damage.disk.set_session(Some(1));
+        }
+        Ok(damage.before_the_last_record()? as u64)
+    })?;
     let stores = run.pick(10, 200);
-    let counts = for_each(run.seeds(10, 200), |seed| Damage::to_a_store(seed, 40).everywhere())?;
+    let counts =
+        for_each(run.seeds(10, 200), |seed| Damage::to_a_store(seed, 40, false).everywhere())?;
     let sum = |kind: usize| counts.iter().map(|counts| counts[kind] as u64).sum::<u64>();
     Ok(vec![
         count(sum(0), "flipped bits", 6_500 * stores),
         count(sum(1), "missing ends", 800 * stores),
         count(sum(2), "bytes behind an end", 800 * stores),
+        count(killed.iter().sum::<u64>(), "flipped bits of killed stores", 6_000 * stores),
     ])
 }
 

@@ -104,12 +104,14 @@ pub(crate) const PROMISES: &[Promise] = &[
     Promise {
         name: "damage",
         promise: "A flipped bit, a missing end, or anything but zeros behind an end that the \
-                  manifest names is refused, with file and offset, and is never answered as data",
+                  manifest names is refused, with file and offset, and is never answered as data; \
+                  after `kill -9` so is a flipped bit before the last record",
         needs: &[],
         shown_by: simulated::damage,
         faults: &[
             ("damage that no checksum covers", "stranger, Bit 0 was not noticed"),
             ("an end that no manifest names", "stranger, Behind 0 was not noticed"),
+            ("a killed store, taken for one after a restart", "expected one of"),
         ],
     },
     Promise {

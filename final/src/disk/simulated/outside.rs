@@ -22,6 +22,12 @@ impl SimulatedDisk {
         }
     }
 
+    /// Begins another session, as a restart or a mount does, that takes nothing; or one that the disk can't tell
+    /// from others. It begins with session 0.
+    pub fn set_session(&self, session: Option<u64>) {
+        self.state().session = session.unwrap_or(u64::MAX);
+    }
+
     /// Deletes a file, as an accident would.
     pub fn delete(&self, path: &Path) {
         let mut state = self.state();

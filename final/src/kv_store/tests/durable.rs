@@ -60,6 +60,7 @@ fn a_record_behind_a_torn_one_does_not_come_back() {
     let set = |key: &str| Op::new(key.into(), Some(AS_LONG.into()));
     store.0.committer.commit(&mut [set("a"), set("b")]);
     let killed = disk.after_kill(disk.changes());
+    killed.set_session(Some(1));
     let path = Path::new(DIR).join("0000000001.seg");
     let mut bytes = killed.content(&path).unwrap();
     // In the first record of the batch.

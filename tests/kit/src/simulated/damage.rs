@@ -1,8 +1,8 @@
 //! Every flipped bit, every missing end and every byte too many of a store that was closed in good order;
-//! and what is saved of a damaged store. Values may have whole records in them, with the checksums for the
+//! flipped bits of one whose process was killed; and what is saved of a damaged store. Values may have whole records in them, with the checksums for the
 //! places where they are.
 
-use super::workload::{DIR, Model, Step, holds, key, open, open_os, run, script};
+use super::workload::{DIR, Model, Step, holds, key, open, open_os, run_with, script};
 use crate::properties::directory::{record_crc, record_len, starts};
 use kvs_final::disk::SimulatedDisk;
 use kvs_final::{Durability, KvStoreOptions, KvsEngine, KvsError, check, dump, salvage};
@@ -18,15 +18,16 @@ pub fn store(seed: u64, more: usize) -> (SimulatedDisk, Model) {
     (closed, model)
 }
 
-/// The same, and what its disk would be if its process had been killed.
+/// The same, and what its disk would be if its process had been killed. At level `os`, where no record
+/// vouches for those before it.
 pub fn stores(seed: u64, more: usize) -> ([SimulatedDisk; 2], Model) {
     let disk = SimulatedDisk::new();
-    let mut store = Some(open(&disk).unwrap());
+    let mut store = Some(open_os(&disk).unwrap());
     let mut model = Model::new();
     let more =
         (0..more).map(|number| Step::Set(key(number % 6), format!("long value number {number}")));
     for step in script(seed, 60).into_iter().chain(more) {
-        run(&step, &mut store, &disk).unwrap();
+        run_with(&step, &mut store, || open_os(&disk)).unwrap();
         step.apply_to(&mut model);
     }
     let killed = disk.after_kill(disk.changes()).snapshot();
@@ -99,10 +100,11 @@ pub struct Damage {
 }
 
 impl Damage {
-    /// To a store of a script of this seed and so many more values.
-    pub fn to_a_store(seed: u64, more: usize) -> Damage {
-        let (disk, model) = store(seed, more);
-        let damage = Damage { disk, model };
+    /// To a store of a script of this seed and so many more values, which was closed, or whose process was
+    /// `killed`.
+    pub fn to_a_store(seed: u64, more: usize, killed: bool) -> Damage {
+        let (disks, model) = stores(seed, more);
+        let damage = Damage { disk: disks[usize::from(killed)].clone(), model };
         assert_eq!(is_noticed(&damage.disk, &damage.model, Path::new(DIR), 0), Ok(false));
         let stranger = Path::new(DIR).join("stranger");
         damage.disk.set_content(&stranger, b"!".to_vec());
@@ -119,20 +121,35 @@ impl Damage {
         let mut counts = [0; 3];
         for path in files {
             for (count, kind) in counts.iter_mut().zip([Kind::Bit, Kind::Cut, Kind::Behind]) {
-                *count += self.to_a_file(&path, kind)?;
+                *count += self.to_a_file(&path, kind, usize::MAX)?;
             }
         }
         Ok(counts)
     }
 
-    /// Does it to one file, everywhere. Returns how often.
+    /// Flips every bit before the last record of each segment. Returns how many.
+    ///
+    /// # Errors
+    /// Which one was not noticed.
+    pub fn before_the_last_record(&self) -> Result<usize, String> {
+        let bits = segments(&self.disk).into_iter().map(|path| {
+            let bytes = self.disk.content(&path).unwrap();
+            // Zeros are reserved space.
+            let last = starts(&bytes).into_iter().rfind(|start| bytes[start + 14] != 0);
+            self.to_a_file(&path, Kind::Bit, last.unwrap_or(bytes.len()))
+        });
+        bits.sum()
+    }
+
+    /// Does it to one file, everywhere before `end`. Returns how often.
     ///
     /// # Errors
     /// Where it was not noticed.
-    pub fn to_a_file(&self, path: &Path, kind: Kind) -> Result<usize, String> {
+    pub fn to_a_file(&self, path: &Path, kind: Kind, end: usize) -> Result<usize, String> {
         let disk = self.disk.snapshot();
         let good = disk.content(path).unwrap();
         let all = (0..).map_while(|number| kind.make(&good, number));
+        let all = all.take_while(|(_, place)| *place < end);
         let mut count = 0;
         for (bad, place) in all {
             disk.set_content(path, bad);
