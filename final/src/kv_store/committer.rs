@@ -7,6 +7,7 @@ use super::segment::Segment;
 use super::stripes::Stripes;
 use crate::{KvsError, Result};
 use std::collections::HashMap;
+use std::slice;
 use std::sync::Arc;
 
 /// A write on its way.
@@ -44,29 +45,41 @@ impl Committer {
     }
 
     /// Does some writes: those that can be done have their records in the log, then readers find them, and
-    /// the results are in the ops. They count in their order, and each may fail by itself, unless two of
-    /// them have the same key: then all succeed, or all that are not refused fail.
+    /// the results are in the ops. They count in their order, and each may fail by itself.
     pub(super) fn commit(&self, ops: &mut [Op]) {
         // Until the end: see there.
         let _stripes = self.stripes.lock(ops.iter().map(|op| &*op.key));
         // First of all: a write that failed and could not be undone is perhaps in the log all the same.
         if let Err(stopped) = self.log.catalog.stopped.check() {
-            return fail(ops, &stopped);
+            ops.iter_mut().for_each(|op| op.result = Err(stopped.clone()));
+        } else if !self.commit_at_once(ops) && ops.len() > 1 {
+            for op in ops {
+                op.result = Ok(());
+                self.commit_at_once(slice::from_mut(op));
+            }
         }
+    }
+
+    /// Returns whether each op has its own result. If not, none was done: they found no room together, or
+    /// what was concluded for one of them from another isn't true because that one failed.
+    fn commit_at_once(&self, ops: &mut [Op]) -> bool {
         let together = self.refuse_missing(ops);
         if ops.iter().all(|op| op.result.is_err()) {
-            return;
+            return true;
         }
-        match self.log.append(ops, together) {
-            Ok(segment) if ops.iter().any(|op| op.result.is_ok()) => self.publish(segment, ops),
-            Ok(_) => {}
-            Err(error) => fail(ops, &error),
+        let segment = match self.log.append(ops, together) {
+            Ok(segment) => segment,
+            Err(error) => {
+                ops.iter_mut().for_each(|op| op.result = Err(error.clone()));
+                return false;
+            }
+        };
+        let is_written = |op: &Op| !matches!(&op.result, Err(error) if !is_missing(error));
+        if together && !ops.iter().all(is_written) {
+            return false;
         }
-        let failed = ops.iter().find_map(|op| op.result.as_ref().err().filter(|e| !is_missing(e)));
-        if let Some(error) = failed.cloned().filter(|_| together) {
-            // That a key is missing was perhaps concluded from an op that now failed.
-            fail(ops, &error);
-        }
+        self.publish(segment, ops);
+        true
     }
 
     /// A removal of a key that is not there is an error and not a record. Ops before it count, though no
@@ -89,7 +102,9 @@ impl Committer {
     fn publish(&self, segment: Arc<Segment>, ops: &mut [Op]) {
         if let [op] = ops {
             // With the handle that the log gave: its count is what all writers share.
-            self.publish_one(segment, op);
+            if op.result.is_ok() {
+                self.publish_one(segment, op);
+            }
         } else {
             for op in ops.iter_mut().filter(|op| op.result.is_ok()) {
                 self.publish_one(Arc::clone(&segment), op);
@@ -112,10 +127,4 @@ impl Committer {
 
 fn is_missing(error: &KvsError) -> bool {
     matches!(error, KvsError::KeyNotFound)
-}
-
-fn fail(ops: &mut [Op], error: &KvsError) {
-    for op in ops {
-        op.result = Err(error.clone());
-    }
 }

@@ -106,26 +106,28 @@ impl Log {
                 return Ok(tail);
             }
             let full = tail.segment.number;
-            tail = self.finish_writes(tail);
+            tail = self.finish_writes(tail, full);
             if tail.segment.number == full {
                 self.rotate(&mut tail)?;
             }
         }
     }
 
-    /// Waits until nothing is queued and nobody leads, or leads to bring that about. The thread that has the
-    /// tail then is alone with the segment.
+    /// Waits until nothing is queued for this segment and nobody leads, or leads to bring that about. The thread that
+    /// has the tail then is alone with the segment, or another thread has begun the next one meanwhile.
     pub(super) fn finish_writes<'a>(
         &'a self,
         mut tail: MutexGuard<'a, Tail>,
+        number: u64,
     ) -> MutexGuard<'a, Tail> {
+        let is_led = |tail: &mut Tail| tail.is_led && tail.segment.number == number;
         loop {
-            if tail.is_led {
+            if is_led(&mut tail) {
                 tail.waiting += 1;
-                let idle = self.idle.wait_while(tail, |tail| tail.is_led);
+                let idle = self.idle.wait_while(tail, is_led);
                 tail = idle.unwrap_or_else(PoisonError::into_inner);
                 tail.waiting -= 1;
-            } else if tail.queued.units.is_empty() {
+            } else if tail.segment.number != number || tail.queued.units.is_empty() {
                 return tail;
             } else {
                 let segment = Arc::clone(&tail.segment);
@@ -219,7 +221,8 @@ impl Log {
             let full = u64::from(self.options.segment_bytes.max(tail.end));
             tail.reserved = full.min(u64::from(tail.end) + RESERVE);
             // If it fails, the file may be longer all the same, by a part or by what is written now.
-            let _ = tail.segment.file.allocate(tail.reserved);
+            let Tail { segment, reserved, .. } = tail;
+            let _ = catch(|| segment.file.allocate(*reserved).map_err(KvsError::at(&segment.path)));
         }
     }
 
@@ -228,7 +231,8 @@ impl Log {
     fn redo(&self, tail: &mut Tail, batch: &mut Batch, error: Option<KvsError>) {
         let first = tail.done;
         let start = tail.written;
-        self.truncate(tail);
+        // If that fails, what is behind the end may be there at the next open.
+        let error = self.truncate(tail).err().or(error);
         let mut queued = tail.take_batch();
         fault!(
             "records behind a failed one keep their places",
@@ -237,12 +241,13 @@ impl Log {
         let mut outcomes =
             [self.write_units(tail, batch, error), self.write_units(tail, &mut queued, None)];
         tail.keep_memory(queued);
-        if self.options.durability == Durability::Always && tail.written > start {
+        // Also where nothing was written: a power loss must not bring back what is told to have failed.
+        if self.options.durability == Durability::Always {
             match catch(|| self.sync_segment(&tail.segment)) {
                 Ok(()) => tail.synced = tail.written,
                 Err(stopped) => {
                     tail.written = start;
-                    self.truncate(tail);
+                    let _ = self.truncate(tail);
                     for units in &mut outcomes {
                         units.fill(Err(stopped.clone()));
                     }
@@ -277,7 +282,7 @@ impl Log {
             match catch(|| self.write(&segment, start, unit)) {
                 Ok(()) => tail.written += *len,
                 Err(error) => {
-                    self.truncate(tail);
+                    self.truncate(tail)?;
                     return Err(error);
                 }
             }
@@ -286,11 +291,14 @@ impl Log {
         batch.units.iter().map(&mut write).collect()
     }
 
-    /// Removes what a failed write may have left behind the end of what is written.
-    fn truncate(&self, tail: &mut Tail) {
-        if let Err(error) = tail.truncate_to_written() {
-            self.catalog.stopped.stop(format!("a failed write cannot be undone ({error})"));
-        }
+    /// Removes what a failed write may have left behind the end of what is written; otherwise ends all
+    /// writing.
+    fn truncate(&self, tail: &mut Tail) -> Result<()> {
+        let path = tail.segment.path.clone();
+        let truncated = catch(|| tail.truncate_to_written().map_err(KvsError::at(&path)));
+        let stop =
+            |error| self.catalog.stopped.stop(format!("a failed write cannot be undone ({error})"));
+        truncated.map_err(stop)
     }
 
     /// Lets followers see how far the log is.

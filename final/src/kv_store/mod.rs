@@ -13,7 +13,8 @@
 //! | role | threads | file |
 //! |---|---|---|
 //! | reader | any number, without a lock | `reader.rs`, `index.rs` |
-//! | writer | one at a time, for all that wait | `commit.rs`, `writer.rs` |
+//! | writer | any number; one at a time has the log's write call | `committer.rs`, `log.rs` |
+//! | leader at level `always` | one at a time, for all writers that wait | `group_commit.rs` |
 //! | compactor | one of its own | `compactor.rs` |
 //! | recovery | the one that opens the store, and more for the index | `recovery.rs`, `replay.rs` |
 //!
@@ -258,6 +259,8 @@ impl KvsEngine for KvStore {
 
 impl Shared {
     fn commit(&self, mut op: Op) -> Result<()> {
+        // Before any lock: what takes the log lines of a store that stops may write to it.
+        self.log.catalog.stopped.check()?;
         match &self.group_commit {
             Some(group_commit) => group_commit.commit(op),
             None => {

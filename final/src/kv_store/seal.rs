@@ -46,8 +46,9 @@ impl Log {
         let full = tail.segment.number;
         // Nothing more comes in meanwhile, or it might never be this thread's turn.
         tail.is_full = tail.end > segment::HEADER;
-        tail = self.finish_writes(tail);
-        if tail.is_full && tail.segment.number == full { self.rotate(&mut tail) } else { Ok(()) }
+        tail = self.finish_writes(tail, full);
+        let is_sealed = tail.segment.number != full || tail.end == segment::HEADER;
+        if is_sealed { Ok(()) } else { self.rotate(&mut tail) }
     }
 
     /// Makes everything that was acknowledged so far durable. Writers go on meanwhile.
@@ -55,11 +56,9 @@ impl Log {
         self.catalog.stopped.check()?;
         let (segment, written) = {
             let tail = self.tail();
-            if tail.synced == tail.written {
-                return self.see(&tail.segment);
-            }
-            (Arc::clone(&tail.segment), tail.written)
+            (Arc::clone(&tail.segment), (tail.written > tail.synced).then_some(tail.written))
         };
+        let Some(written) = written else { return self.see(&segment) };
         self.sync_segment(&segment)?;
         let mut tail = self.tail();
         if tail.segment.number == segment.number {
@@ -98,7 +97,9 @@ impl Log {
     pub(super) fn close(&self) -> Result<()> {
         let Catalog { stopped, .. } = &self.catalog;
         stopped.check()?;
-        let mut tail = self.finish_writes(self.tail());
+        let tail = self.tail();
+        let number = tail.segment.number;
+        let mut tail = self.finish_writes(tail, number);
         // Before anything is truncated.
         self.catalog.see_dir(&self.catalog.lock())?;
         self.see(&tail.segment)?;

@@ -141,8 +141,9 @@ impl Tail {
     /// # Errors
     /// If that fails. Nothing may be written to the segment any more then.
     pub(super) fn truncate_to_written(&mut self) -> std::io::Result<()> {
+        self.segment.file.set_len(self.written.into())?;
         self.reserved = self.written.into();
-        self.segment.file.set_len(self.written.into())
+        Ok(())
     }
 
     pub(super) fn note_outcomes(&mut self, batch: u64, units: Vec<Result<u32>>) {

@@ -58,20 +58,36 @@ fn a_batch_is_one_write_one_sync_and_one_look_whether_it_is_there() {
 }
 
 #[test]
-fn a_batch_that_fails_fails_as_a_whole_and_concludes_nothing() {
+fn a_batch_that_cannot_be_written_is_done_one_by_one_and_concludes_nothing() {
     let disk = SimulatedDisk::new();
-    let store = open(&disk).unwrap();
+    let store = open_os(&disk).unwrap();
     store.set("a".into(), "1".into()).unwrap();
-    let at = disk.operations();
     let error = ErrorKind::StorageFull;
-    disk.set_fault(Some(Fault { at, forever: false, error, short_write: true }));
+    let fault = move |at| Some(Fault { at, forever: false, error, short_write: true });
+    // The write of all three fails and is truncated, and then the first removal by itself.
+    let (at, same) = (disk.operations(), disk.clone());
+    disk.set_fault(fault(at));
+    disk.before_operation(at + 2, move || same.set_fault(fault(at + 2)));
     let mut ops = [remove("a"), remove("a"), set("b", "2")];
     store.0.committer.commit(&mut ops);
-    for op in &ops {
-        assert!(matches!(op.result, Err(KvsError::File { .. })), "{:?}", op.result);
+    assert!(matches!(ops[0].result, Err(KvsError::File { .. })), "{:?}", ops[0].result);
+    assert_eq!(outcomes(&ops[1..]), [true, true], "the second removal finds the key");
+    assert_eq!(store.get("a".into()).unwrap(), None);
+    assert_eq!(store.get("b".into()).unwrap().unwrap(), "2");
+}
+
+#[test]
+fn a_panic_while_a_failed_write_is_undone_stops_the_store_and_holds_up_nobody() {
+    let disk = SimulatedDisk::new();
+    let store = open_os(&disk).unwrap();
+    let (at, error) = (disk.operations(), ErrorKind::StorageFull);
+    disk.set_fault(Some(Fault { at, forever: false, error, short_write: true }));
+    disk.before_operation(at + 1, || panic!("a truncation panics, as this test wants"));
+    for _ in 0..2 {
+        let result = store.set("a".into(), "1".into());
+        assert!(matches!(result, Err(KvsError::Stopped { .. })), "{result:?}");
     }
-    assert_eq!(store.get("a".into()).unwrap().unwrap(), "1");
-    assert_eq!(store.get("b".into()).unwrap(), None);
+    assert_eq!(store.get("a".into()).unwrap(), None);
 }
 
 #[test]
