@@ -4,6 +4,7 @@ use crate::stage_process::Stage;
 use kvs_test_kit::Raw;
 use kvs_test_kit::raw::{FOUND, GET, NOTHING, SET};
 use std::fs;
+use std::path::PathBuf;
 use tempfile::TempDir;
 
 /// A column.
@@ -190,8 +191,9 @@ fn a_torn_tail_is_cut(stage: &str) -> bool {
     let (server, dir) = start(stage);
     assert_eq!(server.connect().ask(&SET.replace("\"k\"", "\"torn\"")), NOTHING);
     drop(server);
-    let logs = fs::read_dir(dir.path()).unwrap().map(|file| file.unwrap().path());
-    let log = logs.max_by_key(|path| path.metadata().unwrap().len()).unwrap();
+    let mut files = fs::read_dir(dir.path()).unwrap().map(|file| file.unwrap().path());
+    let is_log = |path: &PathBuf| path.extension().is_some_and(|end| end == "log" || end == "seg");
+    let log = files.find(is_log).unwrap();
     let length = log.metadata().unwrap().len();
     let file = fs::OpenOptions::new().write(true).open(&log).unwrap();
     file.set_len(length - 5).unwrap();
