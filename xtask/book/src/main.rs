@@ -54,7 +54,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     fs::write(made.path().join("page.css"), include_str!("page.css"))?;
     fs::write(made.path().join("page.js"), include_str!("page.js"))?;
+    let title = config.book.title.clone().unwrap_or_default();
     MDBook::load_with_config(made.path(), config)?.build()?;
+    // The front page has the book's title for its own.
+    let front = fs::read_to_string(dir.join("index.html"))?;
+    fs::write(dir.join("index.html"), front.replacen(&format!("{title} - {title}"), &title, 1))?;
     println!("{}", dir.join("index.html").display());
     Ok(())
 }

@@ -7,6 +7,9 @@ const make = (tag, properties, ...children) => {
     return element;
 };
 
+// Above the text: the chapter's title, not the book's.
+document.querySelector('.menu-title').textContent = document.querySelector('main h1').textContent;
+
 // A move: its code in Rust's colours, the signs drawn and no part of the text, so that neither the copy
 // button nor a selection takes them along, nor the lines that go.
 const moves = new Map();
@@ -26,6 +29,10 @@ playground_text = (pre, hidden) => moves.get(pre.querySelector('code')) ?? textO
 
 // A prediction: the answer opens when there is a guess, which this browser remembers.
 const page = decodeURI(location.pathname.split('/').pop()) || 'index.html';
+// Where a search led here, a fold with what was looked for is open.
+const sought = (new URLSearchParams(location.search).get('highlight') ?? '').toLowerCase().split(/\s+/).filter(word => word);
+const isSought = fold => sought.some(word => fold.textContent.toLowerCase().includes(word));
+for (const fold of document.querySelectorAll('details')) fold.open ||= isSought(fold);
 let storage = {};
 try { storage = localStorage; } catch { /* forbidden: until the page is left */ }
 document.querySelectorAll('details.prediction').forEach((answer, number) => {
@@ -50,7 +57,7 @@ document.querySelectorAll('details.prediction').forEach((answer, number) => {
     skip.onclick = () => show('');
     answer.hidden = true;
     answer.before(form);
-    if (storage[key]) show(storage[key]);
+    if (storage[key] || isSought(answer)) show(storage[key]);
 });
 
 // In the last chapter's table of predictions: what was guessed.
@@ -63,6 +70,16 @@ for (const row of table?.rows ?? []) {
     const cell = make(isHead ? 'th' : 'td', {className: isHead ? '' : 'said'});
     cell.textContent = isHead ? 'your guess' : keys.map(key => storage[key]).join('; ');
     row.append(cell);
+}
+
+// A number with its unit and its range is on one line.
+const words = document.createTreeWalker(document.querySelector('main'), NodeFilter.SHOW_TEXT);
+const texts = [];
+while (words.nextNode()) if (!words.currentNode.parentElement.closest('pre, code, svg, script')) texts.push(words.currentNode);
+for (const text of texts) {
+    const parts = text.data.split(/(\d[\d.,]*\s(?:(?:[nµm]?s|[KM]B|bytes|%)(?!\w)(?:\s\([\d.,]+–[\d.,]+\))?|\([\d.,]+–[\d.,]+\)))/);
+    if (parts.length > 1) text.replaceWith(...parts.map((part, at) =>
+        at % 2 ? make('span', {className: 'whole', textContent: part}) : part));
 }
 
 // A timeline, tick by tick: what comes after the tick is clipped.
@@ -131,3 +148,10 @@ document.querySelectorAll('figure.timeline').forEach((figure, number) => {
     figure.querySelector('figcaption').before(make('div', {className: 'steps'}, play, back, slider, on, status));
     show(last);
 });
+
+// What goes on beyond its right edge fades there.
+for (const box of document.querySelectorAll('.scroll, .table-wrapper, pre > code')) {
+    const look = () => box.classList.toggle('more', box.scrollLeft + box.clientWidth < box.scrollWidth - 1);
+    box.onscroll = look;
+    new ResizeObserver(look).observe(box);
+}

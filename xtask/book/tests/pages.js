@@ -11,6 +11,8 @@ const check = {
             .filter(e => !e.parentElement.closest('pre, .scroll, .table-wrapper'))
             .map(e => `${e.localName}.${e.className} is wider than ${innerWidth} pixels`);
     },
+    // Numbers that are on two lines.
+    split: () => all('.whole').filter(e => e.getClientRects().length > 1).map(e => `${e.textContent} is split`),
     targets: () => all('a[href], img').map(e => e.href || e.src),
     ids: () => all('[id]').map(e => e.id),
     next: () => first('.turn [rel=next]')?.getAttribute('href'),

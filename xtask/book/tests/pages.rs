@@ -183,7 +183,7 @@ fn faults(browser: &mut Browser, pages: &[String]) -> BTreeSet<String> {
         for width in [390, 1280] {
             browser.set_width(width);
             browser.open(page);
-            let wide: Vec<String> = browser.value("check.wide()");
+            let wide: Vec<String> = browser.value("check.wide().concat(check.split())");
             let found = wide.into_iter().chain(browser.errors());
             faults.extend(found.map(|message| format!("{page}: {message}")));
         }
@@ -220,10 +220,12 @@ fn every_page_renders_links_to_what_is_there_and_fits_a_phone() {
 
     let front = fs::read_to_string(browser.site.join("index.html")).unwrap();
     let broken = "<a href='ghost.html'></a><a href='index.html#ghost'></a><img src='ghost.svg'>
-        <a href='/ghost'></a><p style='width: 500px'></p><script>ghost()</script></main>";
+        <a href='/ghost'></a><p style='width: 500px'></p>
+        <p style='width: 0'><b class='whole' style='white-space: normal'>one ms</b></p><script>ghost()</script></main>";
     fs::write(browser.site.join("broken.html"), front.replace("</main>", broken)).unwrap();
     let found = faults(&mut browser, &["broken.html".into(), "index.html".into()]);
     let expected = [
+        "one ms is split",
         "Failed to load resource: net::ERR_FILE_NOT_FOUND ghost.svg",
         "ReferenceError: ghost is not defined ",
         "file:///ghost is not there",
@@ -297,6 +299,10 @@ fn predicts(browser: &mut Browser) -> Result<(), &'static str> {
     ensure!(!browser.is("check.isOffered()"));
     browser.run("first('.skip').click()");
     ensure!(browser.is("check.isOpen()"));
+    // Where a search led, no guess is asked for.
+    let chapter: String = browser.value("location.pathname.split('/').pop()");
+    browser.open(&format!("{chapter}?highlight=Rounding"));
+    ensure!(browser.is("check.isOpen() && first('.menu-title').textContent.startsWith('4')"));
     browser.open_chapter(9);
     ensure!(browser.is("check.guessOf('1') === '10 µs'"));
     Ok(())
@@ -339,7 +345,7 @@ fn pages_do_more_than_paper_and_a_fault_in_their_script_is_noticed() {
         assert_eq!(check(&mut browser), Ok(()));
     }
     // What stands in the script, and what stands there instead.
-    let faults: [(Check, &str, &str); 11] = [
+    let faults: [(Check, &str, &str); 12] = [
         (steps, "now * tick + 1", "now * tick + 7"),
         (steps, "until.setAttribute('width'", "until.setAttribute('height'"),
         (steps, "slider.oninput", "slider.onfocus"),
@@ -349,6 +355,7 @@ fn pages_do_more_than_paper_and_a_fault_in_their_script_is_noticed() {
         (predicts, "storage[key] = guess;", ""),
         (predicts, "skip.onclick", "skip.onkeydown"),
         (predicts, "row.append(cell);", ""),
+        (predicts, " || isSought(answer)", ""),
         (copies, "line.slice(1) + '\\n'", "line + '\\n'"),
         (copies, "!line.startsWith('-')", "line"),
     ];
