@@ -2,9 +2,9 @@
 
 use crate::stage_process::Stage;
 use kvs_test_kit::Raw;
+use kvs_test_kit::files::log_in;
 use kvs_test_kit::raw::{FOUND, GET, NOTHING, SET};
 use std::fs;
-use std::path::PathBuf;
 use tempfile::TempDir;
 
 /// A column.
@@ -191,9 +191,7 @@ fn a_torn_tail_is_cut(stage: &str) -> bool {
     let (server, dir) = start(stage);
     assert_eq!(server.connect().ask(&SET.replace("\"k\"", "\"torn\"")), NOTHING);
     drop(server);
-    let mut files = fs::read_dir(dir.path()).unwrap().map(|file| file.unwrap().path());
-    let is_log = |path: &PathBuf| path.extension().is_some_and(|end| end == "log" || end == "seg");
-    let log = files.find(is_log).unwrap();
+    let log = log_in(dir.path());
     let length = log.metadata().unwrap().len();
     let file = fs::OpenOptions::new().write(true).open(&log).unwrap();
     file.set_len(length - 5).unwrap();

@@ -5,15 +5,15 @@
 //! more, and that loses everything. `final` cuts the tail and says so.
 
 use kvs_test_kit::Server;
-use std::fs::{self, OpenOptions};
+use kvs_test_kit::files::log_in;
+use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
 
-/// Takes the last bytes off the longest file in the directory, which is the log. Returns it.
+/// Takes the last bytes off the log in the directory. Returns it.
 fn tear(dir: &Path) -> PathBuf {
-    let files = fs::read_dir(dir).unwrap().map(|file| file.unwrap().path());
-    let log = files.max_by_key(|file| file.metadata().unwrap().len()).unwrap();
+    let log = log_in(dir);
     let len = log.metadata().unwrap().len();
     OpenOptions::new().write(true).open(&log).unwrap().set_len(len - 5).unwrap();
     log

@@ -18,3 +18,9 @@ pub fn content(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let paths = fs::read_dir(dir).unwrap().map(|file| file.unwrap().path());
     paths.map(|path| (path.clone(), fs::read(&path).unwrap())).collect()
 }
+
+/// The log in the directory of a stage or of `final`, or one of its segments.
+pub fn log_in(dir: &Path) -> PathBuf {
+    let mut paths = fs::read_dir(dir).unwrap().map(|file| file.unwrap().path());
+    paths.find(|path| path.extension().is_some_and(|end| end == "log" || end == "seg")).unwrap()
+}
