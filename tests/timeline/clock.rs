@@ -136,11 +136,13 @@ impl Clock {
 
     /// The engine is at work on a record, on this thread.
     pub fn work(&self) {
-        if thread::current().name() == Some("kvs-log") {
-            // The store's own writer, which writes at once all that waits when it begins.
-            STRIPS.replace(self.state().waiting_sets());
-        }
         self.hold(|_| (Phase::Working, TICKS.work));
+    }
+
+    /// The engine is about to write, on this thread, the records of all sets that wait.
+    pub fn lead(&self) {
+        STRIPS.replace(self.state().waiting_sets());
+        self.work();
     }
 
     /// The engine reads a record, on this thread. If that is for a set, then in a compaction.

@@ -90,7 +90,8 @@ fn install_sync_points() {
                 return;
             };
             match point {
-                own::Point::Read | own::Point::Append => clock.work(),
+                own::Point::Read => clock.work(),
+                own::Point::Append => clock.lead(),
                 own::Point::FileRead => clock.read(),
                 own::Point::FileWrite => clock.write(),
                 own::Point::FileSync => clock.sync(),
@@ -171,7 +172,7 @@ fn server(stage: &str, dir: &Path, clock: &Arc<Clock>) -> Server {
     }
 }
 
-/// As in a pool, but a set leaves its thread once the engine has it, as it does in the server.
+/// As in a pool; a set's answer may come from another thread, as it may in the server.
 fn server_of_final(dir: &Path, clock: Arc<Clock>) -> Server {
     let options =
         KvStoreOptions::new().durability(Durability::Os).compact_at(FINAL_COMPACT_AT as u64);
