@@ -58,6 +58,11 @@ impl Catalog {
         self.segments.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether the manifest names this segment.
+    pub(super) fn names(&self, number: u64) -> bool {
+        self.lock().manifest.segments.iter().any(|(named, _)| *named == number)
+    }
+
     /// How many segments are sealed.
     pub(super) fn sealed(&self) -> u64 {
         self.sealed.load(Ordering::Relaxed)

@@ -79,10 +79,14 @@ impl Log {
         self.see(segment)
     }
 
-    /// Sees that what is written is still found by the next open; otherwise ends all writing.
+    /// Sees that what is written is still found by the next open; otherwise ends all writing. A segment that a
+    /// compaction has replaced meanwhile is not looked for there.
     fn see(&self, segment: &Segment) -> Result<()> {
         let Catalog { dir, stopped, .. } = &self.catalog;
-        segment.see_in(&**dir).map_err(|lost| stopped.stop(lost.to_string()))
+        match segment.see_in(&**dir) {
+            Err(lost) if self.catalog.names(segment.number) => Err(stopped.stop(lost.to_string())),
+            _ => Ok(()),
+        }
     }
 
     /// The same of the segment that is written to.

@@ -19,10 +19,8 @@ pub(super) fn models() -> Vec<Model> {
             .finds("followers are not woken", "deadlock"),
         Model::new("two write one key", one_key)
             .finds("writers of one key do not wait", "the log and the index differ"),
-        Model::new("a write fails beside another", one_fails).finds(
-            "records behind a failed one keep their places",
-            "an acknowledged write is lost",
-        ),
+        Model::new("a write fails beside another", one_fails)
+            .finds("records behind a failed one keep their places", "this is no record's header"),
         Model::new("a write panics beside another", one_panics)
             .finds("a panic acknowledges", "this is no record's header"),
         Model::new("compaction beside a record that is not published", not_published)
