@@ -1,4 +1,4 @@
-use crate::disk::{Access, Dir, DiskFile, FileId};
+use crate::disk::{Access, Dir, DiskFile, FileId, RealFile, file_id};
 use crate::process::Opener;
 use crate::{EngineKind, KvsError, Result};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, StatxFlags};
@@ -184,7 +184,7 @@ impl Dir for DataDir {
     fn confirm(&self) -> io::Result<()> {
         let mut marker = self.marker();
         match (self.id(MARKER), &*marker) {
-            (Ok(found), Some(ours)) if found == ours.id()? => Ok(()),
+            (Ok(found), Some(ours)) if found == file_id(ours)? => Ok(()),
             (Err(error), _) if error.kind() == io::ErrorKind::NotFound => {
                 *marker = Some(self.write_marker(None)?);
                 self.sync()
@@ -196,11 +196,11 @@ impl Dir for DataDir {
 
     fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
-        Ok(Box::new(self.open_file(name, flags)?))
+        Ok(Box::new(RealFile::new(self.open_file(name, flags)?)))
     }
 
     fn open(&self, name: &str, access: Access) -> io::Result<Box<dyn DiskFile>> {
-        Ok(Box::new(self.open_file(name, access.into())?))
+        Ok(Box::new(RealFile::new(self.open_file(name, access.into())?)))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {

@@ -38,7 +38,7 @@ fn with_pool<P: ThreadPool>(args: &ServerArgs) -> Outcome {
     let limits = limited_by_open_files(args.limits());
     match engine {
         EngineKind::Kvs => {
-            let store = KvStoreOptions::new().durability(level).open(dir)?;
+            let store = KvStoreOptions::new().durability(level).map_sealed(true).open(dir)?;
             store.leak_index();
             run(KvsServer::listen(socket, store, pool, limits.clone())?, &said, &limits)
         }

@@ -4,13 +4,15 @@
 //! memory that forgets whatever a real one may forget when the power fails, and fails where it is told
 //! to, so that a test can try a crash or an error at every single operation.
 
+mod mapped;
 #[cfg(feature = "testing")]
 mod power_loss;
 mod real;
 #[cfg(feature = "testing")]
 mod simulated;
 
-pub use real::RealDisk;
+pub(crate) use real::file_id;
+pub use real::{RealDisk, RealFile};
 #[cfg(feature = "testing")]
 pub use simulated::{Fault, SimulatedDisk};
 
@@ -140,6 +142,12 @@ pub trait DiskFile: Send + Sync {
 
     /// Fills `buffer` from `offset` on; an error if the file ends before that.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+
+    /// Says that the first `len` bytes are not written any more, so that the disk may read them in a faster way: the
+    /// operating system's through a memory map. If that fails, reads go on as they were.
+    fn map(&self, len: u64) {
+        let _ = len;
+    }
 
     /// Writes `bytes` at `offset`. After an error any part of them may be there.
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;

@@ -1,3 +1,4 @@
+use super::mapped::Map;
 use super::{Access, Dir, Disk, DiskFile, FileId};
 use crate::data_dir::DataDir;
 #[cfg(feature = "testing")]
@@ -8,7 +9,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// The file system of the operating system.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,19 +36,48 @@ impl From<Stat> for FileId {
     }
 }
 
-impl DiskFile for File {
+/// Which file this is.
+pub(crate) fn file_id(file: &File) -> io::Result<FileId> {
+    Ok(fstat(file)?.into())
+}
+
+/// A file of the operating system.
+pub struct RealFile {
+    file: File,
+    /// Its first bytes, once they are not written any more, if that was wanted and could be done.
+    map: OnceLock<Map>,
+}
+
+impl RealFile {
+    /// A file that is open.
+    pub fn new(file: File) -> RealFile {
+        RealFile { file, map: OnceLock::new() }
+    }
+}
+
+impl DiskFile for RealFile {
     fn id(&self) -> io::Result<FileId> {
-        Ok(fstat(self)?.into())
+        file_id(&self.file)
     }
 
     fn len(&self) -> io::Result<u64> {
-        Ok(self.metadata()?.len())
+        Ok(self.file.metadata()?.len())
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         #[cfg(feature = "testing")]
         reach(Point::FileRead);
-        self.read_exact_at(buffer, offset)
+        if self.map.get().is_some_and(|map| map.read(buffer, offset)) {
+            return Ok(());
+        }
+        self.file.read_exact_at(buffer, offset)
+    }
+
+    fn map(&self, len: u64) {
+        if let Some(map) = Map::new(&self.file, len) {
+            // If another thread was first, its map is as good.
+            let _ = self.map.set(map);
+        }
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
@@ -55,20 +85,20 @@ impl DiskFile for File {
         if offset > 0 {
             reach(Point::FileWrite);
         }
-        self.write_all_at(bytes, offset)
+        self.file.write_all_at(bytes, offset)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        File::set_len(self, len)
+        self.file.set_len(len)
     }
 
     fn allocate(&self, len: u64) -> io::Result<()> {
-        Ok(rustix::fs::fallocate(self, rustix::fs::FallocateFlags::empty(), 0, len)?)
+        Ok(rustix::fs::fallocate(&self.file, rustix::fs::FallocateFlags::empty(), 0, len)?)
     }
 
     fn sync(&self) -> io::Result<()> {
         #[cfg(feature = "testing")]
         reach(Point::FileSync);
-        self.sync_data()
+        self.file.sync_data()
     }
 }

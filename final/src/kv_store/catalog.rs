@@ -21,6 +21,8 @@ pub(super) struct Catalog {
     /// How many are in `segments.sealed`, so that the compactor's decision waits for no manifest. A hint:
     /// `Relaxed`; changed while `segments` is held.
     sealed: AtomicU64,
+    /// Whether sealed segments are read through a map.
+    map_sealed: bool,
     /// Bytes in all segments; for the compactor's decision and for people, hence `Relaxed`.
     bytes: AtomicU64,
 }
@@ -39,7 +41,11 @@ pub(super) struct Segments {
 
 impl Catalog {
     /// Goes on where recovery ended. Also returns the segment that is written to, and its end.
-    pub(super) fn new(dir: Arc<dyn Dir>, files: Files) -> Result<(Catalog, Sealed)> {
+    pub(super) fn new(
+        dir: Arc<dyn Dir>,
+        files: Files,
+        map_sealed: bool,
+    ) -> Result<(Catalog, Sealed)> {
         let Files { manifest, mut segments, .. } = files;
         let bytes = segments.iter().map(|(_, end)| u64::from(*end)).sum();
         let Some(newest) = segments.pop() else {
@@ -48,9 +54,12 @@ impl Catalog {
             return Err(KvsError::Damaged { path, offset: 0, reason });
         };
         let sealed = AtomicU64::new(segments.len() as u64);
+        if map_sealed {
+            map(&segments);
+        }
         let segments = Mutex::new(Segments { next: manifest.next, manifest, sealed: segments });
         let (stopped, bytes) = (Stopped::new(), AtomicU64::new(bytes));
-        Ok((Catalog { dir, stopped, segments, sealed, bytes }, newest))
+        Ok((Catalog { dir, stopped, segments, sealed, map_sealed, bytes }, newest))
     }
 
     /// Under this lock the manifest and the list change together, without a panic between.
@@ -101,6 +110,9 @@ impl Catalog {
         }
         manifest.segments.push((new.number, None));
         self.replace_manifest(&mut segments, manifest)?;
+        if self.map_sealed {
+            map(&[(Arc::clone(&old), end)]);
+        }
         segments.sealed.push((old, end));
         self.sealed.store(segments.sealed.len() as u64, Ordering::Relaxed);
         self.add_bytes(super::segment::HEADER.into());
@@ -119,6 +131,9 @@ impl Catalog {
         manifest.segments.splice(old.clone(), named);
         self.stopped.check().map_err(WriteError::Unchanged)?;
         self.replace_manifest(&mut segments, manifest)?;
+        if self.map_sealed {
+            map(copies);
+        }
         let replaced: Vec<Sealed> = segments.sealed.splice(old, copies.iter().cloned()).collect();
         self.sealed.store(segments.sealed.len() as u64, Ordering::Relaxed);
         let bytes = |segments: &[Sealed]| segments.iter().map(|(_, end)| u64::from(*end)).sum();
@@ -168,5 +183,11 @@ impl Catalog {
         manifest.write(&*self.dir)?;
         segments.manifest = manifest;
         Ok(())
+    }
+}
+
+fn map(sealed: &[Sealed]) {
+    for (segment, end) in sealed {
+        segment.file.map((*end).into());
     }
 }

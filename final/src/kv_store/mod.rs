@@ -207,7 +207,7 @@ impl KvStoreOptions {
         let dir = self.disk.claim(&dir.into(), Access::Write)?;
         let index = Arc::new(Index::new());
         let files = recovery::open(&*dir, &index)?;
-        let (catalog, (newest, end)) = Catalog::new(dir, files)?;
+        let (catalog, (newest, end)) = Catalog::new(dir, files, self.map_sealed)?;
         let is_always = self.durability == Durability::Always;
         let log = Arc::new(Log::new(self, catalog, Tail::new(newest, end)));
         let committer = Arc::new(Committer::new(Arc::clone(&log), Arc::clone(&index)));

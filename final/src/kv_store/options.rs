@@ -90,6 +90,7 @@ pub struct KvStoreOptions {
     pub(super) compact_at: u64,
     pub(super) spare_segments: u64,
     pub(super) background: bool,
+    pub(super) map_sealed: bool,
     pub(super) disk: Arc<dyn Disk>,
 }
 
@@ -108,6 +109,7 @@ impl KvStoreOptions {
             compact_at: 4 << 20,
             spare_segments: 16,
             background: true,
+            map_sealed: false,
             disk: Arc::new(RealDisk),
         }
     }
@@ -148,6 +150,16 @@ impl KvStoreOptions {
     /// `sync` are left to the caller; for tests that want one order of events.
     pub fn background(mut self, background: bool) -> Self {
         self.background = background;
+        self
+    }
+
+    /// Whether segments that are complete are read through memory maps, some 4,000 of them at most. It
+    /// spares a read of a longer value a system call. The first store that is opened with it takes over the signal
+    /// SIGBUS for its process: where the device of a map fails, the read returns an error as it does without. A
+    /// program that installs a handler of its own later has that fault end the process. Off by default;
+    /// `kvs server` has it on.
+    pub fn map_sealed(mut self, map_sealed: bool) -> Self {
+        self.map_sealed = map_sealed;
         self
     }
 

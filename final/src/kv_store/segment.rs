@@ -8,8 +8,7 @@
 //! | 16..20 | CRC-32 of the bytes before |
 //! | 20.. | records |
 //!
-//! A record is read with one `pread`: a disk that fails is then an error of that read. From a memory
-//! map it would be a signal that ends the process.
+//! A record is read with one `pread`, or with none where its segment is sealed and mapped (`disk/mapped.rs`).
 
 use super::record::{self, Location, Record};
 use crate::disk::{Access, Dir, DiskFile, FileId};

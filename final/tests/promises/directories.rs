@@ -3,7 +3,7 @@
 
 use super::promise::{Outcome, Run, count, for_each};
 use super::server::{KVS, kvs_server};
-use kvs_final::disk::{Access, Dir, Disk, DiskFile, FileId, RealDisk};
+use kvs_final::disk::{Access, Dir, Disk, DiskFile, FileId, RealDisk, RealFile};
 use kvs_final::{Durability, KvStore, KvStoreOptions, KvsEngine, KvsError};
 use kvs_test_kit::Server;
 use kvs_test_kit::expected::Expected;
@@ -292,12 +292,12 @@ impl Dir for CarelessDir {
     fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
         let mut options = File::options();
         options.read(true).write(true).create(true).truncate(true);
-        Ok(Box::new(options.open(self.at(name))?))
+        Ok(Box::new(RealFile::new(options.open(self.at(name))?)))
     }
 
     fn open(&self, name: &str, access: Access) -> io::Result<Box<dyn DiskFile>> {
         let file = File::options().read(true).write(access == Access::Write).open(self.at(name))?;
-        Ok(Box::new(file))
+        Ok(Box::new(RealFile::new(file)))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {

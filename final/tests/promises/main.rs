@@ -25,6 +25,7 @@ mod history;
 mod kills;
 mod linearizable;
 mod load;
+mod mapped;
 mod panics;
 mod power_loss;
 mod promise;

@@ -4,8 +4,8 @@
 use super::promise::Promise;
 use super::server::needs_strace;
 use super::{
-    buggy_engine, directories, failing_disk, kills, linearizable, panics, power_loss, simulated,
-    soak, suites, two_power_losses, vanished,
+    buggy_engine, directories, failing_disk, kills, linearizable, mapped, panics, power_loss,
+    simulated, soak, suites, two_power_losses, vanished,
 };
 
 /// How the history checker says that something is wrong.
@@ -47,6 +47,14 @@ pub(crate) const PROMISES: &[Promise] = &[
         needs: &[power_loss::needs_ext4],
         shown_by: two_power_losses::take_once,
         faults: &[("a file that is only appended to", "after the second `two`")],
+    },
+    Promise {
+        name: "mapped",
+        promise: "Where a device fails under a store that reads through memory maps, reads are right or \
+                  errors, and the process goes on",
+        needs: &[power_loss::needs_ext4],
+        shown_by: mapped::outlives_its_device,
+        faults: &[("a device that doesn't fail", "no read failed")],
     },
     Promise {
         name: "kill-at-every-call",

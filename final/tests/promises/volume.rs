@@ -5,6 +5,7 @@
 //! program `xfs_io` issues it, for ext4 too. Mounted again, the file system recovers from its journal.
 
 use rustix::fs::statvfs;
+use std::env;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -32,8 +33,13 @@ impl Volume {
         // In memory if there is room: the disk below it keeps all that it is given, and is only slower.
         let memory = Path::new("/dev/shm");
         let has_room = statvfs(memory).is_ok_and(|room| room.f_bavail * room.f_frsize >= ROOM);
-        let place = if has_room { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
-        let place = place.map_err(|error| error.to_string())?;
+        let place = if has_room { memory.to_owned() } else { env::temp_dir() };
+        Volume::within(&place, kind)
+    }
+
+    /// Makes one whose image is in this directory; the device fails if that file system does.
+    pub(crate) fn within(place: &Path, kind: &str) -> Result<Volume, String> {
+        let place = tempfile::tempdir_in(place).map_err(|error| error.to_string())?;
         let (image, dir) = (place.path().join("image"), place.path().join("mounted"));
         fs::create_dir(&dir).map_err(|error| error.to_string())?;
         // Of XFS there is none smaller.

@@ -69,9 +69,11 @@ pub fn cpu_time(pid: u32) -> Duration {
     Duration::from_nanos(times.map(|time| time.sum_exec_runtime).sum())
 }
 
-/// The memory that process `pid` has in use, in bytes.
+/// The memory that process `pid` has in use, in bytes, without pages of files that are mapped: those are the
+/// page cache's.
 pub fn resident(pid: u32) -> u64 {
-    process(pid).status().unwrap().vmrss.unwrap() << 10
+    let status = process(pid).status().unwrap();
+    (status.vmrss.unwrap() - status.rssfile.unwrap()) << 10
 }
 
 /// The most memory that process `pid` ever had in use, in bytes.
