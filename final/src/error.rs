@@ -20,6 +20,24 @@ pub enum KvsError {
     #[error("Key not found")]
     KeyNotFound,
 
+    /// `compare_and_set` of a key whose value is another.
+    #[error("The value is not the expected one")]
+    Mismatch,
+
+    /// The engine doesn't have what it was asked for.
+    #[error("this engine has no {what}")]
+    Unsupported {
+        /// What it was asked for.
+        what: &'static str,
+    },
+
+    /// The cursor of a page of keys is none that this engine gave.
+    #[error("`{cursor}` is no cursor of this engine")]
+    Cursor {
+        /// The cursor.
+        cursor: String,
+    },
+
     /// The operating system refused something that is no file: a socket, a thread, a signal handler.
     #[error("I/O error: {0}")]
     Io(#[source] Arc<io::Error>),
@@ -181,8 +199,8 @@ impl From<io::Error> for KvsError {
 impl KvsError {
     /// Whether it is the answer to one request of a client, whose connection goes on.
     pub fn is_answer(&self) -> bool {
-        use KvsError::{AnswerTooLong, KeyNotFound, Server};
-        matches!(self, KeyNotFound | Server(_) | AnswerTooLong { .. })
+        use KvsError::{AnswerTooLong, KeyNotFound, Mismatch, Server};
+        matches!(self, KeyNotFound | Mismatch | Server(_) | AnswerTooLong { .. })
     }
 
     /// Says which file an I/O error is about: `File::open(&path).map_err(KvsError::at(&path))?`.

@@ -60,7 +60,7 @@ pub mod sync_points;
 pub mod thread_pool;
 
 pub use client::{KvsClient, KvsClientOptions, Pending};
-pub use engine::KvsEngine;
+pub use engine::{KvsEngine, Page, Write};
 pub use engine_kind::EngineKind;
 pub use error::{KvsError, Result};
 #[cfg(feature = "testing")]

@@ -15,8 +15,8 @@ mod socket;
 
 pub use options::KvsClientOptions;
 
-use crate::protocol::Request;
-use crate::{KvsError, Result};
+use crate::protocol::{Request, Response};
+use crate::{KvsError, Page, Result, Write};
 use connection::Connection;
 use pipeline::{Pipeline, Slot, lock};
 use socket::Socket;
@@ -26,9 +26,9 @@ use std::sync::{Arc, Mutex};
 
 /// A connection to a server.
 ///
-/// `get`, `set`, `remove` and `stats` wait for their answers. `submit_get`, `submit_set` and
-/// `submit_remove` do not: they give a [`Pending`] to wait on later, so that one thread can have
-/// many requests under way. The server executes requests in the order of the calls.
+/// `get`, `set`, `remove` and the like wait for their answers. Those that begin with `submit` do not:
+/// they give a [`Pending`] to wait on later, so that one thread can have many requests under way. The
+/// server executes requests in the order of the calls.
 ///
 /// After a timeout, a lost connection or an answer that makes no sense nobody can tell which answer
 /// would belong to which request. So the connection is given up, and every later call fails with
@@ -68,6 +68,7 @@ pub struct KvsClient {
     connection: Arc<Mutex<Connection>>,
 }
 
+#[allow(clippy::len_without_is_empty)] // it would ask the same
 impl KvsClient {
     /// Connects to a server, with the default options. `addr` may be a name and a port, as in
     /// `"localhost:4000"` or `("fe80::1%eth0", 4000)`.
@@ -96,9 +97,49 @@ impl KvsClient {
         self.submit_remove(key)?.wait()
     }
 
+    /// Gives `key` the value `new` if its value is `expected`; `None` stands for no value.
+    ///
+    /// # Errors
+    /// [`KvsError::Mismatch`] if the value is another.
+    pub fn compare_and_set(
+        &mut self,
+        key: String,
+        expected: Option<String>,
+        new: Option<String>,
+    ) -> Result<()> {
+        self.submit_write(Write::CompareAndSet { key, expected, new })?.wait()
+    }
+
+    /// Sets the keys that come with a value and removes the others, all of them or none
+    /// ([`KvsEngine::write_batch`](crate::KvsEngine::write_batch)).
+    ///
+    /// # Errors
+    /// What the server says; among that, that a batch is too long for a line.
+    pub fn write_batch(&mut self, writes: Vec<(String, Option<String>)>) -> Result<()> {
+        self.submit_write(Write::Batch(writes))?.wait()
+    }
+
+    /// How many keys there are.
+    pub fn len(&mut self) -> Result<u64> {
+        let count = |answer| match answer {
+            Response::Len(count) => Ok(count),
+            _ => Err(unexpected("no count")),
+        };
+        self.send(&Request::Len {}, count)?.wait()
+    }
+
+    /// Some of the keys ([`KvsEngine::keys`](crate::KvsEngine::keys)).
+    pub fn keys(&mut self, cursor: Option<String>, limit: usize) -> Result<Page> {
+        let page = |answer| match answer {
+            Response::Keys(page) => Ok(page),
+            _ => Err(unexpected("no keys")),
+        };
+        self.send(&Request::Keys { cursor, limit }, page)?.wait()
+    }
+
     /// What the server says about itself: lines of a name, a space and a value.
     pub fn stats(&mut self) -> Result<String> {
-        let text = |text: Option<String>| text.ok_or_else(|| unexpected("no stats"));
+        let text = |answer| value(answer)?.ok_or_else(|| unexpected("no stats"));
         self.send(&Request::Stats {}, text)?.wait()
     }
 
@@ -107,7 +148,7 @@ impl KvsClient {
     /// # Errors
     /// If the connection is lost. What the server says to the request, [`Pending::wait`] says.
     pub fn submit_get(&mut self, key: String) -> Result<Pending<Option<String>>> {
-        self.send(&Request::Get { key }, Ok)
+        self.send(&Request::Get { key }, value)
     }
 
     /// As [`KvsClient::set`], without waiting for the answer.
@@ -115,7 +156,7 @@ impl KvsClient {
     /// # Errors
     /// As [`KvsClient::submit_get`].
     pub fn submit_set(&mut self, key: String, value: String) -> Result<Pending<()>> {
-        self.send(&Request::Set { key, value }, no_value)
+        self.submit_write(Write::Set { key, value })
     }
 
     /// As [`KvsClient::remove`], without waiting for the answer.
@@ -123,7 +164,15 @@ impl KvsClient {
     /// # Errors
     /// As [`KvsClient::submit_get`].
     pub fn submit_remove(&mut self, key: String) -> Result<Pending<()>> {
-        self.send(&Request::Remove { key }, no_value)
+        self.submit_write(Write::Remove { key })
+    }
+
+    /// Any write, without waiting for the answer.
+    ///
+    /// # Errors
+    /// As [`KvsClient::submit_get`].
+    pub fn submit_write(&mut self, write: Write) -> Result<Pending<()>> {
+        self.send(&write.into(), no_value)
     }
 
     /// Sends the requests that are still in the buffer, and waits for no answer.
@@ -143,7 +192,7 @@ impl KvsClient {
     fn send<T>(
         &mut self,
         request: &Request,
-        meaning: fn(Option<String>) -> Result<T>,
+        meaning: fn(Response) -> Result<T>,
     ) -> Result<Pending<T>> {
         let slot = lock(&self.connection).with(|pipeline| pipeline.send(request))?;
         Ok(Pending { connection: Arc::clone(&self.connection), slot, meaning })
@@ -173,8 +222,18 @@ impl KvsClientOptions {
 }
 
 /// The answer to a write has no value.
-fn no_value(value: Option<String>) -> Result<()> {
-    if value.is_none() { Ok(()) } else { Err(unexpected("a value that nobody asked for")) }
+fn no_value(answer: Response) -> Result<()> {
+    match value(answer)? {
+        None => Ok(()),
+        Some(_) => Err(unexpected("a value that nobody asked for")),
+    }
+}
+
+fn value(answer: Response) -> Result<Option<String>> {
+    match answer {
+        Response::Ok(value) => Ok(value),
+        _ => Err(unexpected("something else than a value")),
+    }
 }
 
 fn unexpected(what: &str) -> KvsError {
@@ -191,7 +250,7 @@ fn unexpected(what: &str) -> KvsError {
 pub struct Pending<T> {
     connection: Arc<Mutex<Connection>>,
     slot: Arc<Slot>,
-    meaning: fn(Option<String>) -> Result<T>,
+    meaning: fn(Response) -> Result<T>,
 }
 
 impl<T> Pending<T> {
@@ -202,7 +261,7 @@ impl<T> Pending<T> {
     /// whether the request was executed.
     pub fn wait(self) -> Result<T> {
         let mut connection = lock(&self.connection);
-        let value = connection.answer(&self.slot)?;
-        (self.meaning)(value).map_err(|error| connection.give_up(error))
+        let answer = connection.answer(&self.slot)?;
+        (self.meaning)(answer).map_err(|error| connection.give_up(error))
     }
 }

@@ -8,7 +8,7 @@ use std::net::TcpStream;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 /// What an answer says.
-pub(super) type Answer = Result<Option<String>>;
+pub(super) type Answer = Result<Response>;
 
 /// Where an answer is put when it comes. Locked for a moment, and only by those who have locked the
 /// connection, so nobody ever waits for it.
@@ -154,11 +154,12 @@ impl Pipeline {
         self.skipping = !is_whole;
         let answer = match serde_json::from_slice(&self.line) {
             _ if self.skipping => Err(KvsError::AnswerTooLong { limit }),
-            Ok(Response::Ok(value)) => Ok(value),
-            Ok(Response::Err(message)) if message == KvsError::KeyNotFound.to_string() => {
-                Err(KvsError::KeyNotFound)
+            Ok(Response::Err(message)) => {
+                let mut known = [KvsError::KeyNotFound, KvsError::Mismatch].into_iter();
+                let same = known.find(|error| error.to_string() == message);
+                Err(same.unwrap_or(KvsError::Server(message)))
             }
-            Ok(Response::Err(message)) => Err(KvsError::Server(message)),
+            Ok(response) => Ok(response),
             Err(error) => {
                 let message = format!("the answer is none of a kvs server ({error})");
                 return Err(KvsError::Protocol(message));

@@ -55,7 +55,7 @@ pub use salvage::salvage;
 
 use crate::disk::Access;
 use crate::process::Opener;
-use crate::{KvsEngine, Result, Stats};
+use crate::{KvsEngine, Result, Stats, Write};
 use background::Background;
 use catalog::Catalog;
 use committer::{Committer, Op};
@@ -244,12 +244,17 @@ impl KvsEngine for KvStore {
         self.write(key, None)
     }
 
-    fn set_then(&self, key: String, value: String, done: impl FnOnce(Result<()>) + Send + 'static) {
-        self.write_then(key, Some(value), done);
-    }
-
-    fn remove_then(&self, key: String, done: impl FnOnce(Result<()>) + Send + 'static) {
-        self.write_then(key, None, done);
+    fn round<D: FnOnce(Result<()>) + Send + 'static>(
+        &self,
+        writes: impl IntoIterator<Item = (Write, D)>,
+    ) {
+        for (write, done) in writes {
+            match write {
+                Write::Set { key, value } => self.write_then(key, Some(value), done),
+                Write::Remove { key } => self.write_then(key, None, done),
+                other => done(other.apply_to(self)),
+            }
+        }
     }
 
     fn stats_text(&self) -> String {

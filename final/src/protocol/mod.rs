@@ -4,9 +4,18 @@
 //! {"Get":{"key":"k"}}               {"Ok":"v"} or {"Ok":null}
 //! {"Set":{"key":"k","value":"v"}}   {"Ok":null}
 //! {"Remove":{"key":"k"}}            {"Ok":null} or {"Err":"Key not found"}
+//! {"CompareAndSet":{"key":"k","expected":"v","new":"w"}}
+//!                                   {"Ok":null} or {"Err":"The value is not the expected one"}
+//! {"Batch":{"writes":[["k","v"],["l",null]]}}
+//!                                   {"Ok":null}, also where `l`, which it removes, is not there
+//! {"Len":{}}                        {"Len":2}, the number of keys
+//! {"Keys":{"cursor":null,"limit":100}}
+//!                                   {"Keys":{"keys":["k","l"],"cursor":"…"}}, null behind the last page
 //! {"Stats":{}}                      {"Ok":"name value\nname value\n…"}, a line a number
 //! anything else                     {"Err":"…"}
 //! ```
+//!
+//! `null`, or nothing, stands for no value in `expected` and `new`, and for the first page in `cursor`.
 //!
 //! Answers come in the order of the requests, and a client may send many before it reads. A connection
 //! ends with its error if a line is [of another protocol](is_foreign): what a web page or a mail program
@@ -16,7 +25,7 @@ mod line_decoder;
 
 pub use line_decoder::{Line, LineDecoder};
 
-use crate::{KvsError, Result};
+use crate::{KvsError, Page, Result, Write};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
@@ -46,8 +55,78 @@ pub enum Request {
         /// The key.
         key: String,
     },
+    /// Give `key` the value `new` if its value is `expected`.
+    CompareAndSet {
+        /// The key.
+        key: String,
+        /// The value that it must have.
+        expected: Option<String>,
+        /// Its value from now on.
+        new: Option<String>,
+    },
+    /// Set keys and remove others, all of them or none.
+    Batch {
+        /// Keys, and the value that each has from now on.
+        writes: Vec<(String, Option<String>)>,
+    },
+    /// How many keys there are.
+    Len {},
+    /// Some of the keys.
+    Keys {
+        /// The cursor of the page before; none for the first one.
+        cursor: Option<String>,
+        /// How many keys there may be on the page.
+        limit: usize,
+    },
     /// What the server and its engine say about themselves.
     Stats {},
+}
+
+impl Request {
+    /// The write that it asks for.
+    ///
+    /// # Errors
+    /// The request itself, if it asks for none.
+    pub fn into_write(self) -> std::result::Result<Write, Request> {
+        Ok(match self {
+            Request::Set { key, value } => Write::Set { key, value },
+            Request::Remove { key } => Write::Remove { key },
+            Request::CompareAndSet { key, expected, new } => {
+                Write::CompareAndSet { key, expected, new }
+            }
+            Request::Batch { writes } => Write::Batch(writes),
+            other => return Err(other),
+        })
+    }
+
+    /// The keys and values in it, in pairs.
+    pub fn texts(&self) -> impl Iterator<Item = (&str, &str)> {
+        let (some, many): (_, &[(String, Option<String>)]) = match self {
+            Request::Get { key } | Request::Remove { key } => ([Some((&**key, "")), None], &[]),
+            Request::Set { key, value } => ([Some((&**key, &**value)), None], &[]),
+            Request::CompareAndSet { key, expected, new } => {
+                let expected = expected.as_deref().unwrap_or_default();
+                ([Some((&**key, expected)), new.as_deref().map(|value| ("", value))], &[])
+            }
+            Request::Batch { writes } => ([None; 2], writes),
+            Request::Len {} | Request::Keys { .. } | Request::Stats {} => ([None; 2], &[]),
+        };
+        let many = many.iter().map(|(key, value)| (&**key, value.as_deref().unwrap_or_default()));
+        some.into_iter().flatten().chain(many)
+    }
+}
+
+impl From<Write> for Request {
+    fn from(write: Write) -> Request {
+        match write {
+            Write::Set { key, value } => Request::Set { key, value },
+            Write::Remove { key } => Request::Remove { key },
+            Write::CompareAndSet { key, expected, new } => {
+                Request::CompareAndSet { key, expected, new }
+            }
+            Write::Batch(writes) => Request::Batch { writes },
+        }
+    }
 }
 
 /// What the server answers.
@@ -57,14 +136,15 @@ pub enum Response {
     Ok(Option<String>),
     /// It is not done; the message says why.
     Err(String),
+    /// How many keys there are.
+    Len(u64),
+    /// Some of the keys.
+    Keys(Page),
 }
 
-impl From<Result<Option<String>>> for Response {
-    fn from(result: Result<Option<String>>) -> Response {
-        match result {
-            Ok(value) => Response::Ok(value),
-            Err(error) => Response::Err(error.to_string()),
-        }
+impl From<Result<Response>> for Response {
+    fn from(result: Result<Response>) -> Response {
+        result.unwrap_or_else(|error| Response::Err(error.to_string()))
     }
 }
 

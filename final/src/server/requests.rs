@@ -97,8 +97,11 @@ impl<'a, E: KvsEngine> Requests<'a, E> {
     /// another write need not, because the engine keeps their order.
     fn execute(&mut self, line: Line<'_>, is_first: bool) -> bool {
         let request = self.decode(&line);
-        let is_write = matches!(request, Ok(Request::Set { .. } | Request::Remove { .. }));
-        if self.waiting > 0 && !is_write {
+        let size =
+            |request: &Request| request.texts().map(|(key, value)| key.len() + value.len()).sum();
+        let bytes = request.as_ref().map_or(0, size);
+        let request = request.map(Request::into_write);
+        if self.waiting > 0 && !matches!(request, Ok(Ok(_))) {
             self.collect();
             if self.waiting > 0 {
                 return false;
@@ -106,23 +109,14 @@ impl<'a, E: KvsEngine> Requests<'a, E> {
         }
         self.requests += 1;
         match request {
-            Ok(Request::Get { key }) => {
-                let value = self.engine.get(key);
-                self.answer(value);
-            }
-            Ok(Request::Set { key, value }) => {
-                let done = self.begin_write(key.len() + value.len());
-                self.engine.set_then(key, value, done);
+            Ok(Ok(write)) => {
+                let done = self.begin_write(bytes);
+                self.engine.round([(write, done)]);
                 self.collect();
             }
-            Ok(Request::Remove { key }) => {
-                let done = self.begin_write(key.len());
-                self.engine.remove_then(key, done);
-                self.collect();
-            }
-            Ok(Request::Stats {}) => {
-                let text = self.connection.shared.stats_text() + &self.engine.stats_text();
-                self.answer(Ok(Some(text)));
+            Ok(Err(request)) => {
+                let answer = self.read(request);
+                self.answer(answer);
             }
             Err(error) if is_first && matches!(line, Line::Whole(line) if !is_object(line)) => {
                 self.foreign = Some(error);
@@ -132,6 +126,18 @@ impl<'a, E: KvsEngine> Requests<'a, E> {
         true
     }
 
+    fn read(&self, request: Request) -> Result<Response> {
+        Ok(match request {
+            Request::Get { key } => Response::Ok(self.engine.get(key)?),
+            Request::Len {} => Response::Len(self.engine.len()?),
+            Request::Keys { cursor, limit } => Response::Keys(self.engine.keys(cursor, limit)?),
+            _ => {
+                let text = self.connection.shared.stats_text() + &self.engine.stats_text();
+                Response::Ok(Some(text))
+            }
+        })
+    }
+
     fn decode(&self, line: &Line<'_>) -> Result<Request> {
         let limits = &self.connection.shared.limits;
         let Line::Whole(line) = line else {
@@ -139,17 +145,14 @@ impl<'a, E: KvsEngine> Requests<'a, E> {
             return Err(KvsError::Protocol(message));
         };
         let request = protocol::decode(line)?;
-        let (key, value) = match &request {
-            Request::Get { key } | Request::Remove { key } => (key, ""),
-            Request::Set { key, value } => (key, &**value),
-            Request::Stats {} => return Ok(request),
-        };
-        let too_large = |what, len, limit| Err(KvsError::TooLarge { what, len, limit });
-        if key.len() > limits.key_bytes {
-            return too_large("key", key.len(), limits.key_bytes);
-        }
-        if value.len() > limits.value_bytes {
-            return too_large("value", value.len(), limits.value_bytes);
+        for (key, value) in request.texts() {
+            for (what, len, limit) in
+                [("key", key.len(), limits.key_bytes), ("value", value.len(), limits.value_bytes)]
+            {
+                if len > limit {
+                    return Err(KvsError::TooLarge { what, len, limit });
+                }
+            }
         }
         Ok(request)
     }
@@ -171,13 +174,13 @@ impl<'a, E: KvsEngine> Requests<'a, E> {
         let connection = self.connection;
         let mut writes = connection.writes();
         while let Some(result) = writes.take() {
-            self.answer(result.map(|()| None));
+            self.answer(result.map(|()| Response::Ok(None)));
         }
         self.waiting = writes.len();
         self.waiting_bytes = writes.bytes();
     }
 
-    fn answer(&mut self, result: Result<Option<String>>) {
+    fn answer(&mut self, result: Result<Response>) {
         self.errors += u64::from(result.is_err());
         protocol::encode(self.answers, &Response::from(result));
     }

@@ -1,8 +1,7 @@
 //! Clients that read, write and remove a few keys at once, and write down what they saw.
 
 use super::history::{Checker, Event, Op};
-use kvs_final::protocol::Request;
-use kvs_final::{KvsClient, KvsEngine, KvsError, Result};
+use kvs_final::{KvsClient, KvsEngine, KvsError, Result, Write};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::panic::resume_unwind;
@@ -17,7 +16,8 @@ const STEADY: u32 = 8;
 
 /// Something that can be asked, by one thread.
 pub(crate) trait Client: Send {
-    fn ask(&mut self, request: Request) -> Result<Option<String>>;
+    fn read(&mut self, key: String) -> Result<Option<String>>;
+    fn write(&mut self, write: Write) -> Result<()>;
 }
 
 /// An engine in this process.
@@ -25,24 +25,22 @@ pub(crate) trait Client: Send {
 pub(crate) struct Direct<E>(pub(crate) E);
 
 impl<E: KvsEngine> Client for Direct<E> {
-    fn ask(&mut self, request: Request) -> Result<Option<String>> {
-        match request {
-            Request::Get { key } => self.0.get(key),
-            Request::Set { key, value } => self.0.set(key, value).map(|()| None),
-            Request::Remove { key } => self.0.remove(key).map(|()| None),
-            Request::Stats {} => unreachable!("no client asks for them"),
-        }
+    fn read(&mut self, key: String) -> Result<Option<String>> {
+        self.0.get(key)
+    }
+
+    fn write(&mut self, write: Write) -> Result<()> {
+        write.apply_to(&self.0)
     }
 }
 
 impl Client for KvsClient {
-    fn ask(&mut self, request: Request) -> Result<Option<String>> {
-        match request {
-            Request::Get { key } => self.get(key),
-            Request::Set { key, value } => self.set(key, value).map(|()| None),
-            Request::Remove { key } => self.remove(key).map(|()| None),
-            Request::Stats {} => self.stats().map(Some),
-        }
+    fn read(&mut self, key: String) -> Result<Option<String>> {
+        self.get(key)
+    }
+
+    fn write(&mut self, write: Write) -> Result<()> {
+        self.submit_write(write)?.wait()
     }
 }
 
@@ -208,19 +206,19 @@ fn work(
         let kind = random.random_range(0..20);
         let call = numbers.moment();
         let (op, error) = match kind {
-            0..=9 => match asked.ask(Request::Get { key }) {
+            0..=9 => match asked.read(key) {
                 Ok(found) => (Op::Found(number_of(number, found)?), None),
                 // It saw nothing.
                 Err(error) => return Ok((events, Some((numbers.moment(), error)))),
             },
-            10..=13 if number >= STEADY => match asked.ask(Request::Remove { key }) {
-                Ok(_) => (Op::Removed, None),
+            10..=13 if number >= STEADY => match asked.write(Write::Remove { key }) {
+                Ok(()) => (Op::Removed, None),
                 Err(KvsError::KeyNotFound) => (Op::Found(0), None),
                 Err(error) => (Op::MaybeRemoved, Some(error)),
             },
             _ => {
                 let new = numbers.value();
-                (Op::Set(new), asked.ask(Request::Set { key, value: value(new) }).err())
+                (Op::Set(new), asked.write(Write::Set { key, value: value(new) }).err())
             }
         };
         let now = numbers.moment();
@@ -237,7 +235,7 @@ fn work(
 fn look(asked: &mut impl Client, numbers: &Numbers) -> result::Result<Vec<Event>, String> {
     let look = |key| {
         let call = numbers.moment();
-        let found = asked.ask(Request::Get { key: format!("key{key}") });
+        let found = asked.read(format!("key{key}"));
         let found = found.map_err(|error| format!("key {key}: {error}"));
         let op = Op::Found(number_of(key, found?)?);
         Ok(Event { key, client: 0, op, call, end: Some(numbers.moment()) })

@@ -1,7 +1,7 @@
 //! Engines of the tests' own.
 
 use crate::WATCHDOG;
-use kvs_final::{KvsEngine, KvsError, Result};
+use kvs_final::{KvsEngine, KvsError, Result, Write};
 use rand::RngExt;
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex};
@@ -124,8 +124,8 @@ type Done = Box<dyn FnOnce(Result<()>) + Send>;
 #[derive(Clone, Default)]
 pub struct Deferred {
     memory: Memory,
-    /// Key, value, and whom to tell.
-    begun: Arc<Mutex<Vec<(String, String, Done)>>>,
+    /// With whom to tell.
+    begun: Arc<Mutex<Vec<(Write, Done)>>>,
 }
 
 impl Deferred {
@@ -137,7 +137,10 @@ impl Deferred {
     /// Does the write of this key. It fails if its value says so.
     pub fn finish(&self, key: &str) {
         let mut begun = self.begun.lock().unwrap();
-        let at = begun.iter().position(|(begun, ..)| begun == key).unwrap();
+        let at = begun
+            .iter()
+            .position(|(write, _)| write.changes().any(|change| change.0 == key))
+            .unwrap();
         let write = begun.remove(at);
         drop(begun);
         self.end(write);
@@ -154,10 +157,11 @@ impl Deferred {
         }
     }
 
-    fn end(&self, (key, value, done): (String, String, Done)) {
-        done(match value.strip_prefix("fails: ") {
+    fn end(&self, (write, done): (Write, Done)) {
+        let fails = write.changes().find_map(|(_, value)| value?.strip_prefix("fails: "));
+        done(match fails {
             Some(message) => Err(KvsError::Server(message.to_owned())),
-            None => self.memory.set(key, value),
+            None => write.apply_to(&self.memory),
         });
     }
 }
@@ -175,7 +179,11 @@ impl KvsEngine for Deferred {
         unreachable!("the test does not ask for it")
     }
 
-    fn set_then(&self, key: String, value: String, done: impl FnOnce(Result<()>) + Send + 'static) {
-        self.begun.lock().unwrap().push((key, value, Box::new(done)));
+    fn round<D: FnOnce(Result<()>) + Send + 'static>(
+        &self,
+        writes: impl IntoIterator<Item = (Write, D)>,
+    ) {
+        let boxed = writes.into_iter().map(|(write, done)| (write, Box::new(done) as Done));
+        self.begun.lock().unwrap().extend(boxed);
     }
 }

@@ -9,11 +9,14 @@ use rand::seq::IndexedRandom;
 /// Short, so that many lines are too long.
 const LIMIT: usize = 64;
 
-const PIECES: [&[u8]; 22] = [
+const PIECES: [&[u8]; 25] = [
     b"{\"Get\":{\"key\":\"k\"}}",
     b"{\"Set\":{\"key\":\"k\",\"value\":\"v\"}}",
     b"{\"Remove\":{\"key\":\"\\n\"}}",
     b"{\"Stats\":{}}",
+    b"{\"CompareAndSet\":{\"key\":\"k\",\"new\":\"v\"}}",
+    b"{\"Batch\":{\"writes\":[[\"k\",\"v\"],[\"l\",null]]}}",
+    b"{\"Keys\":{\"cursor\":null,\"limit\":9}}",
     b"{\"Get\":{\"key\":\"k\"",
     b"{\"key\":\"",
     b"\"}}",

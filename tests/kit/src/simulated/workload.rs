@@ -1,7 +1,7 @@
 //! A script of writes, with what a store must answer after each of them.
 
 use kvs_final::disk::SimulatedDisk;
-use kvs_final::{Durability, KvStore, KvStoreOptions, KvsEngine, KvsError, Result};
+use kvs_final::{Durability, KvStore, KvStoreOptions, KvsEngine, KvsError, Result, Write};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::collections::BTreeMap;
@@ -165,7 +165,7 @@ fn run_batch(store: &KvStore, steps: Vec<Step>) -> Result<()> {
 fn write_then(store: &KvStore, step: Step, done: impl FnOnce(Result<()>) + Send + 'static) {
     match step {
         Step::Set(key, value) => store.set_then(key, value, done),
-        Step::Remove(key) => store.remove_then(key, done),
+        Step::Remove(key) => store.round([(Write::Remove { key }, done)]),
         other => panic!("{other:?} is no write"),
     }
 }
