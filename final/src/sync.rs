@@ -1,4 +1,4 @@
-//! The threads, locks, atomics and the clock of the engine, the server and the pools, and the two
+//! The threads, locks, atomics and the clock of the engine, the server and the pools, and the three
 //! crates that bring locks and atomics of their own.
 //!
 //! They have a place of their own because the models (`src/models`) put loom's types there, and then
@@ -7,9 +7,10 @@
 //! sees what, not who frees what.
 
 #[cfg(loom)]
-pub(crate) use crate::models::{channel, map, sync::*};
+pub(crate) use crate::models::{channel, map, map::ArcSwap, sync::*};
 #[cfg(not(loom))]
 pub(crate) use {
+    arc_swap::ArcSwap,
     crossbeam::channel,
     papaya as map,
     std::sync::{Condvar, Mutex, MutexGuard, OnceLock, atomic},

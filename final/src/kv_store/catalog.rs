@@ -3,6 +3,7 @@
 use super::manifest::{self, Manifest, WriteError};
 use super::recovery::Files;
 use super::segment::Segment;
+use super::segment_table::SegmentTable;
 use super::stopped::Stopped;
 use crate::disk::Dir;
 use crate::sync::atomic::{AtomicU64, Ordering};
@@ -10,11 +11,14 @@ use crate::sync::{Mutex, MutexGuard};
 use crate::{KvsError, Result};
 use std::fmt::Display;
 use std::ops::Range;
+use std::slice;
 use std::sync::{Arc, PoisonError};
 
 pub(super) struct Catalog {
     pub(super) dir: Arc<dyn Dir>,
     pub(super) stopped: Stopped,
+    /// Also those that do not belong to the store yet, or no more.
+    open: Arc<SegmentTable>,
     /// Held while the manifest is replaced, by a rotation (which has the tail already) or by the
     /// compactor (which has not).
     segments: Mutex<Segments>,
@@ -45,9 +49,11 @@ impl Catalog {
         dir: Arc<dyn Dir>,
         files: Files,
         map_sealed: bool,
+        open: Arc<SegmentTable>,
     ) -> Result<(Catalog, Sealed)> {
         let Files { manifest, mut segments, .. } = files;
         let bytes = segments.iter().map(|(_, end)| u64::from(*end)).sum();
+        open.add(&segments.iter().map(|(segment, _)| Arc::clone(segment)).collect::<Vec<_>>());
         let Some(newest) = segments.pop() else {
             let (path, reason) =
                 (dir.path().join(manifest::NAME), "it names no segment".to_owned());
@@ -59,7 +65,7 @@ impl Catalog {
         }
         let segments = Mutex::new(Segments { next: manifest.next, manifest, sealed: segments });
         let (stopped, bytes) = (Stopped::new(), AtomicU64::new(bytes));
-        Ok((Catalog { dir, stopped, segments, sealed, map_sealed, bytes }, newest))
+        Ok((Catalog { dir, stopped, open, segments, sealed, map_sealed, bytes }, newest))
     }
 
     /// Under this lock the manifest and the list change together, without a panic between.
@@ -92,8 +98,17 @@ impl Catalog {
         let (number, count) = (segments.next, segments.manifest.segments.len());
         segments.next += 1;
         drop(segments);
-        Segment::create(&*self.dir, number)
-            .map_err(|error| error.or_open_files(self.dir.path(), count + 1))
+        let segment = Segment::create(&*self.dir, number)
+            .map_err(|error| error.or_open_files(self.dir.path(), count + 1))?;
+        self.open.add(slice::from_ref(&segment));
+        Ok(segment)
+    }
+
+    /// Deletes segments that do not belong to the store, or no more. No index entry points into them. They are
+    /// closed as soon as the readers have let go that are in them now.
+    pub(super) fn delete(&self, segments: &[Arc<Segment>]) {
+        self.open.remove(segments);
+        segments.iter().for_each(|segment| segment.remove(&*self.dir));
     }
 
     /// Has the manifest say that the segment that was written to ends at `end`, and that `new` is the one that

@@ -3,7 +3,6 @@
 use super::index::{Entry, Index};
 use super::log::Log;
 use super::record;
-use super::segment::Segment;
 use super::stripes::Stripes;
 use crate::{KvsError, Result};
 use std::collections::HashMap;
@@ -99,28 +98,16 @@ impl Committer {
         together
     }
 
-    fn publish(&self, segment: Arc<Segment>, ops: &mut [Op]) {
-        if let [op] = ops {
-            // With the handle that the log gave: its count is what all writers share.
-            if op.result.is_ok() {
-                self.publish_one(segment, op);
+    fn publish(&self, segment: u64, ops: &mut [Op]) {
+        for op in ops.iter_mut().filter(|op| op.result.is_ok()) {
+            let len = op.len() as u32;
+            match &op.value {
+                Some(value) => {
+                    let entry = Entry::new(segment, op.offset, len, value);
+                    self.index.insert(std::mem::take(&mut op.key).into_boxed_str(), entry);
+                }
+                None => self.index.remove(&op.key, segment, len),
             }
-        } else {
-            for op in ops.iter_mut().filter(|op| op.result.is_ok()) {
-                self.publish_one(Arc::clone(&segment), op);
-            }
-        }
-        self.index.free_after_compaction();
-    }
-
-    fn publish_one(&self, segment: Arc<Segment>, op: &mut Op) {
-        let len = op.len() as u32;
-        match &op.value {
-            Some(value) => {
-                let entry = Entry::new(segment, op.offset, len, value);
-                self.index.insert(std::mem::take(&mut op.key).into_boxed_str(), entry);
-            }
-            None => self.index.remove(&op.key, &segment, len),
         }
     }
 }

@@ -8,7 +8,7 @@
 //! 3. the manifest names the copies instead of the old segments;
 //! 4. each index entry that still points into an old segment is moved to the copy, by
 //!    compare-and-swap: an entry that was overwritten or removed meanwhile is left alone;
-//! 5. the names of the old segments are removed. Readers that are in one of them stay there.
+//! 5. the old segments are deleted. Readers that are in one of them stay there.
 //!
 //! Because the old segments are all there are before the one that is written to, a removal among
 //! them has nothing left to remove, and is dropped.
@@ -149,9 +149,7 @@ impl Compactor {
         match installed {
             Ok(()) => {}
             Err(WriteError::Unchanged(error)) => {
-                for (copy, _) in &copies.segments {
-                    self.delete(copy);
-                }
+                self.delete(&copies.segments);
                 return Err(error);
             }
             // Old and new may be needed; the next open deletes those that are not.
@@ -169,11 +167,8 @@ impl Compactor {
                 return Err(error);
             }
         }
-        index.note_compaction();
         index.subtract_garbage(old.iter().map(|(segment, _)| segment.take_garbage()).sum());
-        for (segment, _) in &old {
-            self.delete(segment);
-        }
+        self.delete(&old);
         Ok(())
     }
 
@@ -205,7 +200,7 @@ impl Compactor {
         self.log.sync()
     }
 
-    fn move_entries(&self, copy: &Arc<Segment>, end: u32, old: &HashSet<u64>) -> Result<()> {
+    fn move_entries(&self, copy: &Segment, end: u32, old: &HashSet<u64>) -> Result<()> {
         let index = &*self.index;
         let mut scan = Scan::new(copy, end);
         loop {
@@ -220,7 +215,7 @@ impl Compactor {
                     return Ok(());
                 };
                 let value = record.value.unwrap_or_default();
-                let entry = Entry::new(Arc::clone(copy), offset, len, value);
+                let entry = Entry::new(copy.number, offset, len, value);
                 index.move_out_of(old, record.key, &entry);
                 (moves, bytes) = (moves + 1, bytes + len as usize);
             }
@@ -230,9 +225,10 @@ impl Compactor {
         }
     }
 
-    fn delete(&self, segment: &Segment) {
-        fault!("a deleted segment is emptied", drop(segment.file.set_len(0)));
-        segment.remove(&*self.log.catalog.dir);
+    fn delete(&self, segments: &[Sealed]) {
+        let segments: Vec<_> = segments.iter().map(|(segment, _)| Arc::clone(segment)).collect();
+        fault!("a deleted segment is emptied", drop(segments[0].file.set_len(0)));
+        self.log.catalog.delete(&segments);
     }
 }
 

@@ -1,15 +1,13 @@
-use super::record::Record;
-use super::segment::Segment;
+use super::segment_table::SegmentTable;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::fault;
-use crate::sync::map::{Compute, Guard, HashMap, Operation};
-use std::cell::Cell;
+use crate::sync::map::{Compute, HashMap, Operation};
 use std::collections::HashSet;
 use std::sync::Arc;
 
 /// The longest value that is kept in its entry, in bytes: what fits beside the location without making
 /// the entry longer than 40 bytes.
-const INLINE: usize = 22;
+const INLINE: usize = 23;
 
 /// How many entries a thread has replaced before it looks which of them it can free. Such a look stops all
 /// cores for a moment (`membarrier`): two writers did 1.1 to 1.4 times as many sets with this as with the
@@ -21,27 +19,28 @@ const RETIRED: usize = 128;
 ///
 /// The map replaces an entry in one step, so a reader finds the old one or the new one, and never
 /// none. An entry that was replaced is freed after the last reader that found it has let go of its
-/// pin, and with the last entry of a segment goes the segment.
+/// pin.
 pub(super) struct Index {
     pub(super) entries: HashMap<Box<str>, Entry>,
+    pub(super) segments: Arc<SegmentTable>,
     /// Bytes of records that no entry points to, in all segments. A hint for the compactor and a
     /// number for people; nothing else is concluded from it, so `Relaxed`. Below zero for a moment, in two's
     /// complement, when a compaction has taken from a segment's sum what is not yet added to this one.
     garbage: AtomicU64,
-    /// Compactions so far. A thread that sees it late frees its entries late: `Relaxed`.
-    compactions: AtomicU64,
 }
 
-/// All that a read needs.
+/// All that a read needs; the segment by its number.
+#[derive(Clone, Copy)]
 pub(super) struct Entry {
-    pub(super) segment: Arc<Segment>,
-    offset: u32,
+    pub(super) segment: u64,
+    pub(super) offset: u32,
     pub(super) len: u32,
-    small: SmallValue,
+    pub(super) small: SmallValue,
 }
 
 /// A value that is short enough to be kept in memory; `len` is above [`INLINE`] if it is not.
-struct SmallValue {
+#[derive(Clone, Copy)]
+pub(super) struct SmallValue {
     len: u8,
     bytes: [u8; INLINE],
 }
@@ -56,28 +55,14 @@ impl SmallValue {
         SmallValue { len: value.len() as u8, bytes }
     }
 
-    fn get(&self) -> Option<&str> {
+    pub(super) fn get(&self) -> Option<&str> {
         str::from_utf8(self.bytes.get(..self.len.into())?).ok()
     }
 }
 
 impl Entry {
-    pub(super) fn new(segment: Arc<Segment>, offset: u32, len: u32, value: &str) -> Entry {
+    pub(super) fn new(segment: u64, offset: u32, len: u32, value: &str) -> Entry {
         Entry { segment, offset, len, small: SmallValue::new(value) }
-    }
-
-    /// The value: from the entry if it is there, else from the segment.
-    pub(super) fn value(&self) -> crate::Result<Option<String>> {
-        if let Some(value) = self.small.get() {
-            return Ok(Some(value.to_owned()));
-        }
-        let take = |record: Record<'_>| record.value.map(str::to_owned);
-        self.segment.read_record(self.offset, self.len, take)
-    }
-
-    pub(super) fn duplicate(&self) -> Entry {
-        let small = SmallValue { ..self.small };
-        Entry { segment: Arc::clone(&self.segment), small, ..*self }
     }
 }
 
@@ -90,21 +75,21 @@ impl Index {
         };
         #[cfg(loom)]
         let entries = HashMap::default();
-        Index { entries, garbage: AtomicU64::new(0), compactions: AtomicU64::new(0) }
+        Index { entries, segments: Arc::new(SegmentTable::new()), garbage: AtomicU64::new(0) }
     }
 
     /// Lets readers find this record from now on.
     pub(super) fn insert(&self, key: Box<str>, entry: Entry) {
         fault!("an overwrite unlinks first", self.entries.pin().remove(&key));
         if let Some(old) = self.entries.pin().insert(key, entry) {
-            self.add_garbage(&old.segment, old.len);
+            self.add_garbage(old.segment, old.len);
         }
     }
 
     /// Lets readers find no record from now on. The removal's own record is garbage from the start.
-    pub(super) fn remove(&self, key: &str, segment: &Segment, len: u32) {
+    pub(super) fn remove(&self, key: &str, segment: u64, len: u32) {
         if let Some(old) = self.entries.pin().remove(key) {
-            self.add_garbage(&old.segment, old.len);
+            self.add_garbage(old.segment, old.len);
         }
         self.add_garbage(segment, len);
     }
@@ -112,7 +97,7 @@ impl Index {
     /// Whether the newest record of `key` is the one at `offset` of this segment.
     pub(super) fn is_at(&self, key: &str, segment: u64, offset: u32) -> bool {
         let entries = self.entries.pin();
-        entries.get(key).is_some_and(|e| e.segment.number == segment && e.offset == offset)
+        entries.get(key).is_some_and(|e| e.segment == segment && e.offset == offset)
     }
 
     pub(super) fn contains(&self, key: &str) -> bool {
@@ -128,35 +113,18 @@ impl Index {
         // The closure runs again if another thread changes the entry between look and swap.
         let entries = self.entries.pin();
         let outcome = entries.compute(key.into(), |current| match current {
-            Some((_, entry)) if old.contains(&entry.segment.number) => {
-                Operation::Insert(copy.duplicate())
-            }
+            Some((_, entry)) if old.contains(&entry.segment) => Operation::Insert(*copy),
             _ => Operation::Abort(()),
         });
         if !matches!(outcome, Compute::Updated { .. }) {
-            self.add_garbage(&copy.segment, copy.len);
+            self.add_garbage(copy.segment, copy.len);
         }
     }
 
-    /// A compaction has moved its entries and deletes the old segments next.
-    pub(super) fn note_compaction(&self) {
-        self.compactions.fetch_add(1, Ordering::Relaxed);
-        self.free_after_compaction();
-    }
-
-    /// If there was a compaction since this thread was here last: frees the entries that the thread
-    /// has replaced as soon as their last reader lets go, and not only when there are more of them.
-    /// Each holds a segment open that was perhaps deleted.
-    pub(super) fn free_after_compaction(&self) {
-        thread_local!(static FREED: Cell<u64> = const { Cell::new(0) });
-        let compactions = self.compactions.load(Ordering::Relaxed);
-        if FREED.replace(compactions) != compactions {
-            self.entries.guard().flush();
-        }
-    }
-
-    pub(super) fn add_garbage(&self, segment: &Segment, len: u32) {
-        if segment.add_garbage(len) {
+    /// Counts a record that no entry points to any more, unless its segment is gone.
+    pub(super) fn add_garbage(&self, segment: u64, len: u32) {
+        let segments = self.segments.pin();
+        if segments.get(&segment).is_some_and(|segment| segment.add_garbage(len)) {
             self.garbage.fetch_add(len.into(), Ordering::Relaxed);
         }
     }
@@ -175,6 +143,7 @@ impl Index {
 mod tests {
     use super::*;
     use crate::disk::{Access, Disk, SimulatedDisk};
+    use crate::kv_store::segment::Segment;
     use std::path::Path;
 
     #[test]

@@ -72,21 +72,21 @@ impl Log {
 
     /// Appends the records of the ops that have not failed, and says in each where its record is, or why it
     /// could not be written: all `together`, or each by itself. They are in the file when this returns, at level
-    /// `always` durably. Returns the segment.
+    /// `always` durably. Returns the segment's number.
     ///
     /// # Errors
     /// If none of them could be, because no segment has room for them.
-    pub(super) fn append(&self, ops: &mut [Op], together: bool) -> Result<Arc<Segment>> {
+    pub(super) fn append(&self, ops: &mut [Op], together: bool) -> Result<u64> {
         let len = ops.iter().filter(|op| op.result.is_ok()).map(Op::len).sum();
         let mut tail = self.make_room(len)?;
-        let segment = Arc::clone(&tail.segment);
+        let segment = tail.segment.number;
         let ticket = tail.push(ops, together);
         fault!("found before it is written", return Ok(segment));
         if tail.is_led {
             drop(tail);
-            self.follow(ticket.batch, &segment);
+            self.follow(ticket.batch);
         } else {
-            drop(self.lead(tail, &segment));
+            drop(self.lead(tail));
         }
         if self.redone.load(Ordering::Relaxed) > ticket.batch {
             self.tail().take_outcomes(&ticket, ops, together);
@@ -130,14 +130,13 @@ impl Log {
             } else if tail.segment.number != number || tail.queued.units.is_empty() {
                 return tail;
             } else {
-                let segment = Arc::clone(&tail.segment);
-                tail = self.lead(tail, &segment);
+                tail = self.lead(tail);
             }
         }
     }
 
-    /// Waits until a batch of this segment is done, which some thread may have to lead that waits like this one.
-    fn follow(&self, batch: u64, segment: &Segment) {
+    /// Waits until a batch is done, which some thread may have to lead that waits like this one.
+    fn follow(&self, batch: u64) {
         for _ in 0..SPIN_LIMIT {
             let state = self.state.load(Ordering::Acquire);
             if state >> 1 > batch {
@@ -155,16 +154,13 @@ impl Log {
         tail = told.unwrap_or_else(PoisonError::into_inner);
         tail.sleeping[place] -= 1;
         if tail.done <= batch {
-            drop(self.lead(tail, segment));
+            drop(self.lead(tail));
         }
     }
 
-    /// Writes what is queued, in `segment`. Nobody leads.
-    fn lead<'a>(
-        &'a self,
-        mut tail: MutexGuard<'a, Tail>,
-        segment: &Segment,
-    ) -> MutexGuard<'a, Tail> {
+    /// Writes what is queued. Nobody leads.
+    fn lead<'a>(&'a self, mut tail: MutexGuard<'a, Tail>) -> MutexGuard<'a, Tail> {
+        let segment = &*Arc::clone(&tail.segment);
         tail.is_led = true;
         self.note_state(&tail);
         let batch = tail.take_batch();

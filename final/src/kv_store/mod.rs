@@ -12,7 +12,7 @@
 //!
 //! | role | threads | file |
 //! |---|---|---|
-//! | reader | any number, without a lock | `reader.rs`, `index.rs` |
+//! | reader | any number, without a lock | `reader.rs`, `index.rs`, `segment_table.rs` |
 //! | writer | any number; one at a time has the log's write call | `committer.rs`, `log.rs` |
 //! | leader at level `always` | one at a time, for all writers that wait | `group_commit.rs` |
 //! | compactor | one of its own | `compactor.rs` |
@@ -41,6 +41,7 @@ mod replay;
 mod salvage;
 mod seal;
 mod segment;
+mod segment_table;
 mod stopped;
 mod stripes;
 mod tail;
@@ -207,7 +208,8 @@ impl KvStoreOptions {
         let dir = self.disk.claim(&dir.into(), Access::Write)?;
         let index = Arc::new(Index::new());
         let files = recovery::open(&*dir, &index)?;
-        let (catalog, (newest, end)) = Catalog::new(dir, files, self.map_sealed)?;
+        let open = Arc::clone(&index.segments);
+        let (catalog, (newest, end)) = Catalog::new(dir, files, self.map_sealed, open)?;
         let is_always = self.durability == Durability::Always;
         let log = Arc::new(Log::new(self, catalog, Tail::new(newest, end)));
         let committer = Arc::new(Committer::new(Arc::clone(&log), Arc::clone(&index)));

@@ -5,6 +5,7 @@ mod log;
 
 use super::committer::Op;
 use super::index::{Entry, Index};
+use super::reader::Reader;
 use super::segment::Segment;
 use crate::disk::{Access, Disk, Fault, SimulatedDisk};
 use crate::models::model::Model;
@@ -19,11 +20,14 @@ use std::sync::Arc;
 pub(crate) fn models() -> Vec<Model> {
     let mut models = vec![
         Model::new("publish after append", publish_after_append)
+            .max_preemptions(3)
             .finds("found before it is written", "called `Result::unwrap()` on an `Err` value"),
         Model::new("overwrite beside a reader", overwrite)
             .finds("an overwrite unlinks first", "a key that has a value has none"),
         Model::new("pin against delete", pin_against_delete)
-            .finds("a deleted segment is emptied", "called `Result::unwrap()` on an `Err` value"),
+            .max_preemptions(3)
+            .finds("a deleted segment is emptied", "called `Result::unwrap()` on an `Err` value")
+            .finds("a reader looks only once", "assertion `left == right` failed"),
         Model::new("a sync fails", sync_fails).finds(
             "a sync begins before the failure of another is known",
             "a sync succeeds on what another has lost",
@@ -35,11 +39,11 @@ pub(crate) fn models() -> Vec<Model> {
             .finds("compaction looks, then moves", "a removed key is back")
             .finds("compaction moves what is not there", "a removed key is back"),
         Model::new("compaction against set", compaction_against_set)
-            .max_preemptions(4)
+            .max_preemptions(3)
             .finds("compaction looks, then moves", "the newer write has lost")
             .finds("compaction moves what is there", "the newer write has lost"),
         Model::new("compaction against remove", compaction_against_remove)
-            .max_preemptions(4)
+            .max_preemptions(3)
             .finds("compaction looks, then moves", "a removed key is back")
             .finds("compaction moves what is not there", "a removed key is back"),
     ];
@@ -144,7 +148,7 @@ fn sync_fails() {
 
 /// An index, in which `key` is in the old segment, and a segment with a copy of its record.
 struct Moving {
-    index: Index,
+    index: Arc<Index>,
     old: Arc<Segment>,
     copy: Arc<Segment>,
     new: Arc<Segment>,
@@ -157,27 +161,27 @@ const LEN: u32 = 30;
 impl Moving {
     fn start() -> Arc<Moving> {
         let dir = SimulatedDisk::new().claim(Path::new("/"), Access::Write).unwrap();
-        let segment = |number| Segment::create(&*dir, number).unwrap();
-        let moving =
-            Moving { index: Index::new(), old: segment(1), copy: segment(2), new: segment(3) };
+        let [old, copy, new] = [1, 2, 3].map(|number| Segment::create(&*dir, number).unwrap());
+        let moving = Moving { index: Arc::new(Index::new()), old, copy, new };
+        let Moving { index, old, copy, new } = &moving;
+        index.segments.add(&[old, copy, new].map(Arc::clone));
         moving.set(&moving.old, "old");
         Arc::new(moving)
     }
 
-    fn set(&self, segment: &Arc<Segment>, value: &str) {
-        self.index.insert("key".into(), Entry::new(Arc::clone(segment), 20, LEN, value));
+    fn set(&self, segment: &Segment, value: &str) {
+        self.index.insert("key".into(), Entry::new(segment.number, 20, LEN, value));
     }
 
     /// What a compaction does with the key once its record is copied.
     fn move_key(&self) {
         let old = HashSet::from([self.old.number]);
-        let copy = Entry::new(Arc::clone(&self.copy), 20, LEN, "old");
+        let copy = Entry::new(self.copy.number, 20, LEN, "old");
         self.index.move_out_of(&old, "key", &copy);
     }
 
     fn value(&self) -> Option<String> {
-        let entries = self.index.entries.pin();
-        entries.get("key").and_then(|entry| entry.value().unwrap())
+        Reader::new(Arc::clone(&self.index)).get("key").unwrap()
     }
 
     fn is_in(&self, segment: &Segment) -> bool {
@@ -216,7 +220,7 @@ fn swap_against_remove() {
         let seen = [moving.value(), moving.value()];
         assert!(seen[0].is_some() || seen[1].is_none(), "a removed key is back");
     });
-    moving.index.remove("key", &moving.new, LEN);
+    moving.index.remove("key", moving.new.number, LEN);
     assert_eq!(moving.value(), None, "a removed key is back");
     mover.join().unwrap();
     reader.join().unwrap();
@@ -257,24 +261,24 @@ fn compaction_against_remove() {
 impl Index {
     pub(super) fn look_then_move(&self, old: &HashSet<u64>, key: &str, copy: &Entry) {
         let entries = self.entries.pin();
-        if entries.get(key).is_some_and(|entry| old.contains(&entry.segment.number)) {
-            entries.insert(key.into(), copy.duplicate());
+        if entries.get(key).is_some_and(|entry| old.contains(&entry.segment)) {
+            entries.insert(key.into(), *copy);
         } else {
-            self.add_garbage(&copy.segment, copy.len);
+            self.add_garbage(copy.segment, copy.len);
         }
     }
 
     pub(super) fn move_what_is_there(&self, key: &str, copy: &Entry) {
         self.entries.pin().compute(key.into(), |current| match current {
-            Some(_) => Operation::Insert(copy.duplicate()),
+            Some(_) => Operation::Insert(*copy),
             None => Operation::Abort(()),
         });
     }
 
     pub(super) fn move_unless_newer(&self, old: &HashSet<u64>, key: &str, copy: &Entry) {
         self.entries.pin().compute(key.into(), |current| match current {
-            Some((_, entry)) if !old.contains(&entry.segment.number) => Operation::Abort(()),
-            _ => Operation::Insert(copy.duplicate()),
+            Some((_, entry)) if !old.contains(&entry.segment) => Operation::Abort(()),
+            _ => Operation::Insert(*copy),
         });
     }
 }

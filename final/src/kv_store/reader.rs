@@ -1,8 +1,10 @@
-use super::index::Index;
+use super::index::{Entry, Index};
+use super::record::Record;
 use crate::Result;
+use crate::sync::fault;
 use std::sync::Arc;
 
-/// The reading side of a store. It takes no lock and never has to try again.
+/// The reading side of a store. It takes no lock.
 pub(super) struct Reader {
     index: Arc<Index>,
 }
@@ -14,15 +16,26 @@ impl Reader {
 
     /// The value of `key`, if it has one.
     ///
-    /// The pin keeps the entry, and with it the open segment, until the value is read: an entry that
-    /// is replaced meanwhile is freed after its last reader has let go.
+    /// Between the two look-ups a compaction may move the key and delete the segment that the entry names. Then
+    /// the segment isn't in the table any more, and this looks again. So each further look means that a whole step
+    /// of the compactor has ended between two lines of this function: there are never more than a few. A segment
+    /// that is found stays open until the value is read.
     pub(super) fn get(&self, key: &str) -> Result<Option<String>> {
         let entries = self.index.entries.pin();
-        let Some(entry) = entries.get(key) else {
-            return Ok(None);
-        };
-        #[cfg(feature = "testing")]
-        crate::sync_points::reach(crate::sync_points::Point::Read);
-        entry.value()
+        loop {
+            let Some(Entry { segment, offset, len, small }) = entries.get(key) else {
+                return Ok(None);
+            };
+            #[cfg(feature = "testing")]
+            crate::sync_points::reach(crate::sync_points::Point::Read);
+            if let Some(value) = small.get() {
+                return Ok(Some(value.to_owned()));
+            }
+            if let Some(segment) = self.index.segments.pin().get(segment) {
+                let value = |record: Record<'_>| record.value.map(str::to_owned);
+                return segment.read_record(*offset, *len, value);
+            }
+            fault!("a reader looks only once", return Ok(None));
+        }
     }
 }

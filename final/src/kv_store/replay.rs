@@ -10,9 +10,9 @@
 
 use super::index::{Entry, Index};
 use super::segment::{Found, Segment};
-use crate::sync::map::Guard;
 use crossbeam::channel::{Receiver, Sender, bounded};
 use std::io;
+use std::slice;
 use std::sync::Arc;
 use std::thread::{self, Scope};
 
@@ -26,7 +26,7 @@ const QUEUED: usize = 32;
 enum Change {
     Set(Box<str>, Entry),
     /// With the segment and the length of the removal's own record.
-    Remove(Box<str>, Arc<Segment>, u32),
+    Remove(Box<str>, u64, u32),
 }
 
 /// Calls `read` with a function that takes each record it finds. When this returns, all of them are
@@ -37,12 +37,16 @@ pub(super) fn fill<T>(
 ) -> T {
     thread::scope(|scope| {
         let mut replay = Replay { index, scope, partitions: vec![Partition::default()] };
+        let mut last = None;
         let result = read(&mut |found, segment| {
+            if last.replace(segment.number) != Some(segment.number) {
+                index.segments.add(slice::from_ref(segment));
+            }
             if let Found::Record { record, offset, len } = found {
                 let key = record.key.into();
                 replay.push(match record.value {
-                    Some(v) => Change::Set(key, Entry::new(Arc::clone(segment), offset, len, v)),
-                    None => Change::Remove(key, Arc::clone(segment), len),
+                    Some(v) => Change::Set(key, Entry::new(segment.number, offset, len, v)),
+                    None => Change::Remove(key, segment.number, len),
                 });
             }
         });
@@ -117,8 +121,6 @@ fn work(index: &Index, batches: &Receiver<Vec<Change>>) {
     for batch in batches {
         apply(index, batch);
     }
-    // What this thread replaced holds segments open, and the thread does not come back for it.
-    index.entries.guard().flush();
 }
 
 fn apply(index: &Index, batch: Vec<Change>) {
@@ -127,7 +129,7 @@ fn apply(index: &Index, batch: Vec<Change>) {
     for change in batch {
         match change {
             Change::Set(key, entry) => index.insert(key, entry),
-            Change::Remove(key, segment, len) => index.remove(&key, &segment, len),
+            Change::Remove(key, segment, len) => index.remove(&key, segment, len),
         }
     }
 }

@@ -26,7 +26,7 @@ impl Log {
         match self.catalog.rotate((old, tail.end), &new) {
             Ok(()) => {}
             Err(WriteError::Unchanged(error)) => {
-                new.remove(&*self.catalog.dir);
+                self.catalog.delete(&[new]);
                 return Err(error);
             }
             // If the new manifest counts, a write to the old segment would be lost.

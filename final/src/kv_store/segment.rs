@@ -26,8 +26,8 @@ const CHUNK: usize = 1 << 20;
 /// More garbage than there can be: the segment was replaced.
 const GONE: u64 = 1 << 63;
 
-/// An open segment. It stays open, and its bytes readable, for as long as an index entry points
-/// into it, whatever has become of its name.
+/// An open segment. It stays open, and its bytes readable, for as long as a reader has it, whatever has become
+/// of its name.
 pub(super) struct Segment {
     pub(super) number: u64,
     pub(super) path: PathBuf,

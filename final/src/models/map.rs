@@ -25,17 +25,6 @@ pub(crate) enum Compute {
     Aborted,
 }
 
-/// With a method that only frees memory.
-pub(crate) trait Guard {
-    fn flush(&self);
-}
-
-pub(crate) struct NoGuard;
-
-impl Guard for NoGuard {
-    fn flush(&self) {}
-}
-
 /// Keeps all that was found through it.
 pub(crate) struct Pin<'a, K, V> {
     map: &'a HashMap<K, V>,
@@ -56,10 +45,6 @@ impl<K: Ord, V> Default for HashMap<K, V> {
 impl<K: Ord, V> HashMap<K, V> {
     pub(crate) fn pin(&self) -> Pin<'_, K, V> {
         Pin { map: self, found: OnceCell::new() }
-    }
-
-    pub(crate) fn guard(&self) -> NoGuard {
-        NoGuard
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -124,4 +109,27 @@ impl<K: Ord + Borrow<str>, V> Pin<'_, K, V> {
     }
 
     pub(crate) fn reserve(&self, _: usize) {}
+}
+
+/// Stands for the type of that name in the crate `arc-swap`.
+pub(crate) struct ArcSwap<T>(Mutex<Arc<T>>);
+
+impl<T> ArcSwap<T> {
+    pub(crate) fn from_pointee(value: T) -> ArcSwap<T> {
+        ArcSwap(Mutex::new(Arc::new(value)))
+    }
+
+    pub(crate) fn load(&self) -> Box<Arc<T>> {
+        Box::new(Arc::clone(&self.lock()))
+    }
+
+    /// In one step, so that the closure never runs again.
+    pub(crate) fn rcu(&self, change: impl Fn(&Arc<T>) -> T) {
+        let mut value = self.lock();
+        *value = Arc::new(change(&value));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Arc<T>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }

@@ -6,7 +6,7 @@
 //! | stands for | what it is | where |
 //! |---|---|---|
 //! | `std::sync`, `std::thread`, the clock | loom's types; the clock stands still | `sync.rs` |
-//! | papaya's map | a map behind a lock, each operation one step | `map.rs` |
+//! | papaya's map, `ArcSwap` | a map and an `Arc` behind locks, each operation one step | `map.rs` |
 //! | crossbeam's channel | a queue behind a lock | `channel.rs` |
 //! | files | the simulated disk | `kv_store/models.rs` |
 //! | the writer, for group commit alone | a log in memory that fails when told | `group_commit.rs` |

@@ -3,7 +3,6 @@
 
 use kvs_final::disk::{Fault, SimulatedDisk};
 use kvs_final::{Durability, KvStore, KvStoreOptions, KvsEngine, KvsError, Result, Stats};
-use kvs_test_kit::process::deleted_and_open;
 use kvs_test_kit::simulated::workload::{
     self, DIR, Model, Step, is_damaged, key, run_with, script,
 };
@@ -242,21 +241,4 @@ fn a_compaction_leaves_no_reason_for_the_next() {
         }
         assert!(times > 5, "seed {seed}: {times}");
     }
-}
-
-/// Else a disk could be full of them that is empty to all appearances.
-#[test]
-fn files_that_a_compaction_has_replaced_are_closed() {
-    let dir = TempDir::new().unwrap();
-    let options = KvStoreOptions::new().segment_bytes(4096).background(false);
-    let store = options.open(dir.path()).unwrap();
-    let write = || (0..100).for_each(|key| store.set(key.to_string(), "v".repeat(100)).unwrap());
-    write();
-    store.compact().unwrap();
-    assert_eq!(deleted_and_open(dir.path()), 0, "by who has compacted");
-    // Entries that this thread has replaced, so that it has to free them, and another thread compacts.
-    write();
-    thread::scope(|scope| scope.spawn(|| store.compact().unwrap()).join().unwrap());
-    store.set("one more".to_owned(), "v".to_owned()).unwrap();
-    assert_eq!(deleted_and_open(dir.path()), 0, "by who had written before");
 }

@@ -7,7 +7,10 @@ mod durable;
 
 use crate::disk::SimulatedDisk;
 use crate::{Durability, KvStore, KvStoreOptions, KvsEngine, Result};
-use std::sync::Arc;
+use kvs_test_kit::process::deleted_and_open;
+use std::sync::{Arc, Barrier};
+use std::thread;
+use tempfile::TempDir;
 
 const DIR: &str = "/store";
 
@@ -43,4 +46,31 @@ fn the_directory_is_free_after_the_close_while_the_index_is_still_there() {
     drop(store);
     assert_eq!(open(&disk).unwrap().get(key(0)).unwrap().as_deref(), Some("value"));
     assert!(index.upgrade().is_some());
+}
+
+/// Or else a disk could be full of them that is empty to all appearances.
+#[test]
+fn segments_that_were_replaced_are_closed_with_the_last_reader_whatever_other_threads_do() {
+    let dir = TempDir::new().unwrap();
+    let options = KvStoreOptions::new().segment_bytes(4096).background(false);
+    let store = options.open(dir.path()).unwrap();
+    let write = || (0..100).for_each(|number| store.set(key(number), "v".repeat(100)).unwrap());
+    let (have_written, end) = (Barrier::new(4), Barrier::new(4));
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            // They have replaced entries, and do no more.
+            scope.spawn(|| {
+                write();
+                have_written.wait();
+                end.wait();
+            });
+        }
+        have_written.wait();
+        let reader = store.0.index.segments.pin();
+        store.compact().unwrap();
+        assert!(deleted_and_open(dir.path()) > 1, "a reader may be in them");
+        drop(reader);
+        assert_eq!(deleted_and_open(dir.path()), 0);
+        end.wait();
+    });
 }
