@@ -1,10 +1,10 @@
 use super::manifest::Manifest;
+use super::orphans::{Orphans, expect_no_store};
 use super::record::{Location, Record};
-use super::recovery::{self, Files};
-use super::segment::{Found, Scan};
+use super::recovery::Files;
 use crate::disk::{Access, Disk};
 use crate::{KvsError, Result};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::Path;
 
 /// What [`check`] found in a store that is in order.
@@ -22,7 +22,7 @@ pub struct CheckReport {
     pub torn_bytes: u64,
     /// Segments that the manifest does not name, by their files, with the number of records in each: an
     /// interrupted compaction leaves such. The next open removes them.
-    pub unnamed: BTreeMap<String, u64>,
+    pub unnamed: Orphans,
 }
 
 /// Reads every record of the store in `dir` and changes nothing. The store must not be open.
@@ -44,11 +44,11 @@ pub fn dump(
     dir: &Path,
     mut take: impl FnMut(&str, &str) -> Result<()>,
 ) -> Result<CheckReport> {
-    let (report, live, files) = read(disk, dir)?;
-    for (segment, end) in &files.segments {
-        let mut scan = Scan::new(segment, *end);
-        while let Some((Record { key, value, .. }, offset, _)) = scan.next_whole()? {
-            let is_live = live.get(key) == Some(&Location { segment: segment.number, offset });
+    let (report, live, mut files) = read(disk, dir)?;
+    for place in 0..files.segments.len() {
+        let mut records = files.records(place);
+        while let Some((Record { key, value, .. }, location, _)) = records.next()? {
+            let is_live = live.get(key) == Some(&location);
             if let Some(value) = value.filter(|_| is_live) {
                 take(key, value)?;
             }
@@ -63,24 +63,25 @@ type Live = HashMap<Box<str>, Location>;
 fn read(disk: &dyn Disk, dir: &Path) -> Result<(CheckReport, Live, Files)> {
     let dir = disk.claim(dir, Access::Read)?;
     let Some(manifest) = Manifest::read(&*dir)? else {
-        recovery::expect_no_store(&*dir)?;
+        expect_no_store(&*dir)?;
         return Err(KvsError::NoStore { dir: dir.path().to_owned() });
     };
     let (mut report, mut live) = (CheckReport::default(), Live::new());
-    let mut files = recovery::read(&*dir, manifest, Access::Read, |found, segment| {
-        if let Found::Record { record, offset, len } = found {
+    let mut files = Files::open(&*dir, manifest, Access::Read)?;
+    for place in 0..files.segments.len() {
+        let mut records = files.records(place);
+        while let Some((record, location, len)) = records.next()? {
             report.records += 1;
             report.bytes += u64::from(len);
-            let location = Location { segment: segment.number, offset };
             match record.value {
                 Some(_) => drop(live.insert(record.key.into(), location)),
                 None => drop(live.remove(record.key)),
             }
         }
-    })?;
+    }
     report.segments = files.segments.len() as u64;
     report.keys = live.len() as u64;
     report.torn_bytes = files.torn;
-    report.unnamed = std::mem::take(&mut files.leftovers);
+    report.unnamed = std::mem::take(&mut files.orphans);
     Ok((report, live, files))
 }

@@ -184,9 +184,9 @@ impl Compactor {
         let mut since = Instant::now();
         for (segment, end) in old {
             let mut scan = Scan::new(segment, *end);
-            while let Some((record, offset, len)) = scan.next_whole()? {
+            while let Some((record, location, len)) = scan.next_whole()? {
                 copied += len as usize;
-                if self.index.is_at(record.key, segment.number, offset) {
+                if self.index.is_at(record.key, location.segment, location.offset) {
                     copies.append(&record)?;
                 }
                 if copied >= CHUNK {
@@ -211,7 +211,7 @@ impl Compactor {
             let pin = index.entries.pin();
             let (mut moves, mut bytes) = (0, 0);
             while moves < MOVES && bytes < CHUNK {
-                let Some((record, offset, len)) = scan.next_whole()? else {
+                let Some((record, Location { offset, .. }, len)) = scan.next_whole()? else {
                     return Ok(());
                 };
                 let value = record.value.unwrap_or_default();

@@ -3,11 +3,12 @@ use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::fault;
 use crate::sync::map::{Compute, HashMap, Operation};
 use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 /// The longest value that is kept in its entry, in bytes: what fits beside the location without making
 /// the entry longer than 40 bytes.
-const INLINE: usize = 23;
+pub(super) const INLINE: usize = 23;
 
 /// How many entries a thread has replaced before it looks which of them it can free. Such a look stops all
 /// cores for a moment (`membarrier`): two writers did 1.1 to 1.4 times as many sets with this as with the
@@ -23,6 +24,8 @@ const RETIRED: usize = 128;
 pub(super) struct Index {
     pub(super) entries: HashMap<Box<str>, Entry>,
     pub(super) segments: Arc<SegmentTable>,
+    /// The map's.
+    hasher: RandomState,
     /// Bytes of records that no entry points to, in all segments. A hint for the compactor and a
     /// number for people; nothing else is concluded from it, so `Relaxed`. Below zero for a moment, in two's
     /// complement, when a compaction has taken from a segment's sum what is not yet added to this one.
@@ -50,9 +53,14 @@ impl SmallValue {
         let mut bytes = [0; INLINE];
         match bytes.get_mut(..value.len()) {
             Some(kept) => kept.copy_from_slice(value.as_bytes()),
-            None => return SmallValue { len: u8::MAX, bytes },
+            None => return SmallValue::long(),
         }
         SmallValue { len: value.len() as u8, bytes }
+    }
+
+    /// One that isn't kept.
+    fn long() -> SmallValue {
+        SmallValue { len: u8::MAX, bytes: [0; INLINE] }
     }
 
     pub(super) fn get(&self) -> Option<&str> {
@@ -64,18 +72,35 @@ impl Entry {
     pub(super) fn new(segment: u64, offset: u32, len: u32, value: &str) -> Entry {
         Entry { segment, offset, len, small: SmallValue::new(value) }
     }
+
+    /// The same for a value that is longer than [`INLINE`].
+    pub(super) fn with_long_value(segment: u64, offset: u32, len: u32) -> Entry {
+        Entry { segment, offset, len, small: SmallValue::long() }
+    }
 }
 
 impl Index {
     pub(super) fn new() -> Index {
+        let hasher = RandomState::new();
         #[cfg(not(loom))]
         let entries = {
             let collector = seize::Collector::new().batch_size(RETIRED);
-            HashMap::builder().collector(collector).build()
+            HashMap::builder().collector(collector).hasher(hasher.clone()).build()
         };
         #[cfg(loom)]
         let entries = HashMap::default();
-        Index { entries, segments: Arc::new(SegmentTable::new()), garbage: AtomicU64::new(0) }
+        Index {
+            entries,
+            hasher,
+            segments: Arc::new(SegmentTable::new()),
+            garbage: AtomicU64::new(0),
+        }
+    }
+
+    /// Where in the table a key belongs: at this slot, if the table has more, or at what is left when it is
+    /// divided by their number.
+    pub(super) fn slot(&self, key: &str) -> usize {
+        self.hasher.hash_one(key) as usize
     }
 
     /// Lets readers find this record from now on.

@@ -16,7 +16,8 @@
 //! | writer | any number; one at a time has the log's write call | `committer.rs`, `log.rs` |
 //! | leader at level `always` | one at a time, for all writers that wait | `group_commit.rs` |
 //! | compactor | one of its own | `compactor.rs` |
-//! | recovery | the one that opens the store, and more for the index | `recovery.rs`, `replay.rs` |
+//! | recovery | the one that opens the store | `recovery.rs`, `torn_tail.rs`, `orphans.rs` |
+//! | loader | as many as there are cores, while the store is opened | `loader.rs` |
 //!
 //! Simpler than the real thing: all keys are in memory; there are no ranges and no transactions;
 //! a compaction copies everything that is live, not only the worst segments.
@@ -28,16 +29,17 @@ mod committer;
 mod compactor;
 mod group_commit;
 mod index;
+mod loader;
 mod log;
 mod manifest;
 #[cfg(loom)]
 pub(crate) mod models;
 mod options;
+mod orphans;
 mod periodic;
 mod reader;
 mod record;
 mod recovery;
-mod replay;
 mod salvage;
 mod seal;
 mod segment;
@@ -49,6 +51,7 @@ mod tail;
 pub mod testing;
 #[cfg(test)]
 mod tests;
+mod torn_tail;
 
 pub use check::{CheckReport, check, dump};
 pub use options::{Durability, KvStoreOptions};

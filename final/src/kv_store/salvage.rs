@@ -23,8 +23,8 @@
 
 use super::KvStore;
 use super::manifest::{self, Manifest};
+use super::orphans::find_orphans;
 use super::record::{self, Location, Record};
-use super::recovery;
 use super::segment::{self, Segment};
 use crate::disk::{Access, Dir, Disk};
 use crate::{KvsEngine, KvsError, Result};
@@ -56,7 +56,7 @@ pub fn salvage(
     let mut there: Vec<u64> = names.iter().filter_map(|name| segment::number_of(name)).collect();
     let path = dir.path().join(manifest::NAME);
     // One that is older than a segment does not name all.
-    let is_up_to_date = |manifest: &Manifest| match recovery::leftovers(dir, manifest) {
+    let is_up_to_date = |manifest: &Manifest| match find_orphans(dir, manifest) {
         Ok(_) | Err(KvsError::Damaged { offset: 0, .. }) => Ok(()),
         Err(error) => Err(error),
     };

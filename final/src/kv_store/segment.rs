@@ -177,7 +177,7 @@ pub(super) struct Scan<'a> {
 /// What a [`Scan`] found.
 pub(super) enum Found<'a> {
     /// A record, where it is and how long it is.
-    Record { record: Record<'a>, offset: u32, len: u32 },
+    Record { record: Record<'a>, location: Location, len: u32 },
     /// The end.
     End,
     /// Something that is no record.
@@ -204,20 +204,20 @@ impl<'a> Scan<'a> {
         Ok(match record::decode(rest, location) {
             Ok((record, len)) => {
                 self.offset += len as u32;
-                Found::Record { record, offset, len: len as u32 }
+                Found::Record { record, location, len: len as u32 }
             }
             Err(reason) => Found::Invalid { offset, reason },
         })
     }
 
-    /// The next record with its offset and its length, or none at the end.
+    /// The next record, where it is, and how long it is. None at the end.
     ///
     /// # Errors
     /// [`KvsError::Damaged`] at something that is no record.
-    pub(super) fn next_whole(&mut self) -> Result<Option<(Record<'_>, u32, u32)>> {
+    pub(super) fn next_whole(&mut self) -> Result<Option<(Record<'_>, Location, u32)>> {
         let segment = self.segment;
         match self.next()? {
-            Found::Record { record, offset, len } => Ok(Some((record, offset, len))),
+            Found::Record { record, location, len } => Ok(Some((record, location, len))),
             Found::End => Ok(None),
             Found::Invalid { offset, reason } => Err(segment.damaged(offset, reason)),
         }
