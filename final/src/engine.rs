@@ -155,6 +155,17 @@ impl Write {
         let many = many.iter().map(|(key, value)| (&**key, value.as_deref()));
         one.into_iter().chain(many)
     }
+
+    /// The same.
+    pub(crate) fn into_changes(self) -> impl Iterator<Item = (String, Option<String>)> {
+        let (one, many) = match self {
+            Write::Set { key, value } => (Some((key, Some(value))), Vec::new()),
+            Write::Remove { key } => (Some((key, None)), Vec::new()),
+            Write::CompareAndSet { key, new, .. } => (Some((key, new)), Vec::new()),
+            Write::Batch(writes) => (None, writes),
+        };
+        one.into_iter().chain(many)
+    }
 }
 
 /// Some of the keys: [`KvsEngine::keys`].

@@ -2,32 +2,35 @@
 
 use super::index::{Entry, Index};
 use super::log::Log;
+use super::reader::Reader;
 use super::record;
 use super::stripes::Stripes;
-use crate::{KvsError, Result};
+use crate::sync::fault;
+use crate::{KvsError, Result, Write};
 use std::collections::HashMap;
 use std::slice;
 use std::sync::Arc;
 
 /// A write on its way.
+#[derive(Clone)]
 pub(super) struct Op {
-    pub(super) key: String,
-    /// None for a removal.
-    pub(super) value: Option<String>,
+    pub(super) write: Write,
     /// What came of it, once it was committed.
     pub(super) result: Result<()>,
+    /// Whether it failed by what it found out about its key, and not because it could not be written.
+    is_refused: bool,
     /// Where its record is in the segment, once it was appended.
     pub(super) offset: u32,
 }
 
 impl Op {
-    pub(super) fn new(key: String, value: Option<String>) -> Op {
-        Op { key, value, result: Ok(()), offset: 0 }
+    pub(super) fn new(write: Write) -> Op {
+        Op { write, result: Ok(()), is_refused: false, offset: 0 }
     }
 
     /// How long its record is, in bytes.
     pub(super) fn len(&self) -> usize {
-        record::len(&self.key, self.value.as_deref())
+        record::write_len(&self.write)
     }
 }
 
@@ -35,25 +38,28 @@ impl Op {
 pub(super) struct Committer {
     pub(super) log: Arc<Log>,
     index: Arc<Index>,
+    reader: Reader,
     pub(super) stripes: Stripes,
 }
 
 impl Committer {
     pub(super) fn new(log: Arc<Log>, index: Arc<Index>) -> Committer {
-        Committer { log, index, stripes: Stripes::new() }
+        let reader = Reader::new(Arc::clone(&index));
+        Committer { log, index, reader, stripes: Stripes::new() }
     }
 
     /// Does some writes: those that can be done have their records in the log, then readers find them, and
     /// the results are in the ops. They count in their order, and each may fail by itself.
     pub(super) fn commit(&self, ops: &mut [Op]) {
         // Until the end: see there.
-        let _stripes = self.stripes.lock(ops.iter().map(|op| &*op.key));
+        let keys = ops.iter().flat_map(|op| op.write.changes()).map(|(key, _)| key);
+        let _stripes = self.stripes.lock(keys);
         // First of all: a write that failed and could not be undone is perhaps in the log all the same.
         if let Err(stopped) = self.log.catalog.stopped.check() {
             ops.iter_mut().for_each(|op| op.result = Err(stopped.clone()));
         } else if !self.commit_at_once(ops) && ops.len() > 1 {
             for op in ops {
-                op.result = Ok(());
+                (op.result, op.is_refused) = (Ok(()), false);
                 self.commit_at_once(slice::from_mut(op));
             }
         }
@@ -62,7 +68,7 @@ impl Committer {
     /// Returns whether each op has its own result. If not, none was done: they found no room together, or
     /// what was concluded for one of them from another isn't true because that one failed.
     fn commit_at_once(&self, ops: &mut [Op]) -> bool {
-        let together = self.refuse_missing(ops);
+        let together = self.refuse(ops);
         if ops.iter().all(|op| op.result.is_err()) {
             return true;
         }
@@ -73,7 +79,7 @@ impl Committer {
                 return false;
             }
         };
-        let is_written = |op: &Op| !matches!(&op.result, Err(error) if !is_missing(error));
+        let is_written = |op: &Op| op.result.is_ok() || op.is_refused;
         if together && !ops.iter().all(is_written) {
             return false;
         }
@@ -81,37 +87,70 @@ impl Committer {
         true
     }
 
-    /// A removal of a key that is not there is an error and not a record. Ops before it count, though no
-    /// reader can see them yet. Returns whether an op may depend on one before it.
-    fn refuse_missing(&self, ops: &mut [Op]) -> bool {
-        let mut before: HashMap<&str, bool> = HashMap::new();
+    /// A removal of a key that is not there is an error and not a record, and so is a compare-and-set that finds
+    /// another value. Ops before it count, though no reader can see them yet. Returns whether an op may depend on
+    /// one before it.
+    fn refuse(&self, ops: &mut [Op]) -> bool {
+        let mut before: HashMap<&str, Option<&str>> = HashMap::new();
         let (alone, mut together) = (ops.len() == 1, false);
-        for Op { key, value, result, .. } in ops {
-            let earlier = before.get(&**key).copied();
-            together |= earlier.is_some();
-            if value.is_none() && !earlier.unwrap_or_else(|| self.index.contains(key)) {
-                *result = Err(KvsError::KeyNotFound);
-            } else if !alone {
-                before.insert(key, value.is_some());
+        for Op { write, result, is_refused, .. } in ops {
+            let write: &Write = write;
+            let earlier = |key: &str| before.get(key).copied();
+            together |= !alone && write.changes().any(|(key, _)| earlier(key).is_some());
+            *result = match write {
+                Write::Set { .. } | Write::Batch(_) => Ok(()),
+                Write::Remove { key } => {
+                    let is_there = earlier(key).map(|value| value.is_some());
+                    let is_there = is_there.unwrap_or_else(|| self.index.contains(key));
+                    if is_there { Ok(()) } else { Err(KvsError::KeyNotFound) }
+                }
+                Write::CompareAndSet { key, expected, .. } => {
+                    self.compare(key, earlier(key), expected.as_deref())
+                }
+            };
+            *is_refused = result.is_err();
+            if !alone && result.is_ok() {
+                before.extend(write.changes());
             }
         }
         together
     }
 
+    /// Sees whether a key has this value; `earlier` is what it has after a write that no reader can see yet.
+    fn compare(
+        &self,
+        key: &str,
+        earlier: Option<Option<&str>>,
+        expected: Option<&str>,
+    ) -> Result<()> {
+        let earlier = if fault!("it compares with the index alone") { None } else { earlier };
+        let is_expected = match earlier {
+            Some(value) => value == expected,
+            None => self.reader.get(key)?.as_deref() == expected,
+        };
+        if is_expected { Ok(()) } else { Err(KvsError::Mismatch) }
+    }
+
     fn publish(&self, segment: u64, ops: &mut [Op]) {
         for op in ops.iter_mut().filter(|op| op.result.is_ok()) {
-            let len = op.len() as u32;
-            match &op.value {
-                Some(value) => {
-                    let entry = Entry::new(segment, op.offset, len, value);
-                    self.index.insert(std::mem::take(&mut op.key).into_boxed_str(), entry);
+            let mut offset = op.offset;
+            if let Write::Batch(_) = op.write {
+                // Its own header is garbage from the start.
+                self.index.add_garbage(segment, record::HEADER as u32);
+                offset += record::HEADER as u32;
+            }
+            let write = std::mem::replace(&mut op.write, Write::Batch(Vec::new()));
+            for (key, value) in write.into_changes() {
+                let len = record::len(&key, value.as_deref()) as u32;
+                match value {
+                    Some(value) => {
+                        let entry = Entry::new(segment, offset, len, &value);
+                        self.index.insert(key.into_boxed_str(), entry);
+                    }
+                    None => self.index.remove(&key, segment, len),
                 }
-                None => self.index.remove(&op.key, segment, len),
+                offset += len;
             }
         }
     }
-}
-
-fn is_missing(error: &KvsError) -> bool {
-    matches!(error, KvsError::KeyNotFound)
 }

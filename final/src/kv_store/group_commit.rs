@@ -7,7 +7,7 @@
 //! there is no queue and nobody to wake. The leader decides for all, in the queue's order, what can be done
 //! and what readers find, so a write waits with no lock in its hands: a connection may have many under way.
 //!
-//! A writer that does not want to wait leaves a function in its place, which is called when the write is
+//! Who does not want to wait leaves a function in its place, which is called when the write is
 //! done. Such a writer cannot lead; for it the lead goes to a thread of the store's own.
 
 use super::committer::{Committer, Op};
@@ -96,47 +96,44 @@ impl GroupCommit {
 
     /// Commits a write; returns when it is done at the store's level of durability.
     pub(super) fn commit(&self, mut op: Op) -> Result<()> {
-        let waiting = {
-            let mut queue = self.queue();
-            if !queue.has_leader {
-                queue.has_leader = true;
-                None
-            } else {
-                let waiting = Arc::new(WaitingThread {
-                    state: AtomicU8::new(WAITING),
-                    result: Mutex::new(Ok(())),
-                    thread: thread::current(),
-                });
-                queue.ops.push(std::mem::replace(&mut op, Op::new(String::new(), None)));
-                queue.waiters.push(Waiter::Thread(Arc::clone(&waiting)));
-                Some(waiting)
+        let mut queue = self.queue();
+        if queue.has_leader {
+            let waiting = Arc::new(WaitingThread {
+                state: AtomicU8::new(WAITING),
+                result: Mutex::new(Ok(())),
+                thread: thread::current(),
+            });
+            queue.ops.push(op);
+            queue.waiters.push(Waiter::Thread(Arc::clone(&waiting)));
+            drop(queue);
+            if waiting.wait() == LEADING {
+                self.lead();
             }
-        };
-        match waiting {
-            None => {
-                fault!("two lead at a time", self.queue().has_leader = false);
-                fault!("who leads only for itself leaves no lead when it panics", {
-                    self.committer.commit(&mut [Op::new(op.key.clone(), op.value.clone())])
-                });
-                let _lead = LeaderGuard::of(self, Vec::new(), Vec::new());
-                self.committer.commit(std::slice::from_mut(&mut op));
-                op.result
-            }
-            Some(waiting) => {
-                if waiting.wait() == LEADING {
-                    self.lead();
-                }
-                std::mem::replace(&mut *waiting.result(), Ok(()))
-            }
+            return std::mem::replace(&mut *waiting.result(), Ok(()));
         }
+        queue.has_leader = true;
+        fault!("two lead at a time", queue.has_leader = false);
+        drop(queue);
+        fault!("who leads only for itself leaves no lead when it panics", {
+            self.committer.commit(&mut [op.clone()])
+        });
+        let _lead = LeaderGuard::of(self, Vec::new(), Vec::new());
+        self.committer.commit(std::slice::from_mut(&mut op));
+        op.result
     }
 
-    /// Commits a write without waiting for it; `done` is called when it is done.
-    pub(super) fn commit_then(&self, op: Op, done: impl FnOnce(Result<()>) + Send + 'static) {
+    /// Commits writes without waiting for them; they have their places in the queue one behind the other. With each
+    /// comes what is called when it is done.
+    pub(super) fn commit_then<D: FnOnce(Result<()>) + Send + 'static>(
+        &self,
+        writes: impl IntoIterator<Item = (Op, D)>,
+    ) {
         let mut queue = self.queue();
-        queue.ops.push(op);
-        queue.waiters.push(Waiter::Callback(Box::new(done)));
-        if !queue.has_leader {
+        for (op, done) in writes {
+            queue.ops.push(op);
+            queue.waiters.push(Waiter::Callback(Box::new(done)));
+        }
+        if !queue.has_leader && !queue.ops.is_empty() {
             queue.has_leader = true;
             self.call(&mut queue);
         }
@@ -191,7 +188,7 @@ impl GroupCommit {
 fn batch_len(ops: &[Op]) -> usize {
     let mut bytes = 0;
     let fits = |op: &&Op| {
-        bytes += op.key.len() + op.value.as_ref().map_or(0, String::len);
+        bytes += op.len();
         bytes <= MAX_BATCH
     };
     ops.iter().take_while(fits).count().max(1)

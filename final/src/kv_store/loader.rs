@@ -9,6 +9,7 @@
 use super::index::{Entry, INLINE, Index};
 use super::record::{Location, Record};
 use super::recovery::Files;
+use super::segment;
 use crate::Result;
 use crossbeam::channel::{Sender, bounded};
 use std::io;
@@ -62,6 +63,7 @@ pub(super) fn fill(index: &Index, files: &mut Files) -> Result<()> {
     thread::scope(|scope| {
         let mut loader = Loader::new(index, files.bytes());
         for place in 0..files.segments.len() {
+            let before = loader.read;
             let mut records = files.records(place);
             while let Some((record, location, len)) = records.next()? {
                 loader.push(location, len, &record);
@@ -69,6 +71,10 @@ pub(super) fn fill(index: &Index, files: &mut Files) -> Result<()> {
                     loader.look(scope);
                 }
             }
+            // What isn't records is the headers of batches.
+            let (segment, end) = &files.segments[place];
+            let records = (loader.read - before) as u32;
+            index.add_garbage(segment.number, end - segment::HEADER - records);
         }
         loader.finish();
         Ok(())

@@ -73,6 +73,9 @@ use std::slice;
 use std::sync::Arc;
 use tail::Tail;
 
+/// How many bytes of records of a round are written at a time.
+const MAX_ROUND: usize = 1 << 20;
+
 /// A store whose values are in a log on disk and whose keys are in memory. Its clones are the same
 /// store; the last one closes it.
 ///
@@ -127,30 +130,17 @@ impl KvStore {
         KvStoreOptions::new().open(dir)
     }
 
-    fn write(&self, key: String, value: Option<String>) -> Result<()> {
-        self.0.opener.check()?;
-        record::check_limits(&key, value.as_deref())?;
-        self.0.commit(Op::new(key, value))?;
+    fn write(&self, write: Write) -> Result<()> {
+        self.0.commit(self.op(write)?)?;
         self.0.compact_if_due();
         Ok(())
     }
 
-    fn write_then(
-        &self,
-        key: String,
-        value: Option<String>,
-        done: impl FnOnce(Result<()>) + Send + 'static,
-    ) {
-        let group_commit = match &self.0.group_commit {
-            Some(group_commit) if self.0.background.commits() => group_commit,
-            _ => return done(self.write(key, value)),
-        };
-        let fits = || record::check_limits(&key, value.as_deref());
-        match self.0.opener.check().and_then(|()| fits()) {
-            Ok(()) => group_commit.commit_then(Op::new(key, value), done),
-            Err(error) => return done(Err(error)),
-        }
-        self.0.compact_if_due();
+    /// A write that may be committed.
+    fn op(&self, write: Write) -> Result<Op> {
+        self.0.opener.check()?;
+        record::check_limits(&write)?;
+        Ok(Op::new(write))
     }
 
     /// Leaves the index to the end of the process, which comes as soon as the store is closed: to free millions
@@ -238,7 +228,7 @@ impl KvStoreOptions {
 
 impl KvsEngine for KvStore {
     fn set(&self, key: String, value: String) -> Result<()> {
-        self.write(key, Some(value))
+        self.write(Write::Set { key, value })
     }
 
     fn get(&self, key: String) -> Result<Option<String>> {
@@ -246,20 +236,47 @@ impl KvsEngine for KvStore {
     }
 
     fn remove(&self, key: String) -> Result<()> {
-        self.write(key, None)
+        self.write(Write::Remove { key })
+    }
+
+    fn compare_and_set(
+        &self,
+        key: String,
+        expected: Option<String>,
+        new: Option<String>,
+    ) -> Result<()> {
+        self.write(Write::CompareAndSet { key, expected, new })
+    }
+
+    fn write_batch(&self, writes: Vec<(String, Option<String>)>) -> Result<()> {
+        self.write(Write::Batch(writes))
+    }
+
+    fn len(&self) -> Result<u64> {
+        Ok(self.0.index.entries.len() as u64)
     }
 
     fn round<D: FnOnce(Result<()>) + Send + 'static>(
         &self,
         writes: impl IntoIterator<Item = (Write, D)>,
     ) {
+        let (mut ops, mut told, mut bytes) = (Vec::new(), Vec::new(), 0);
         for (write, done) in writes {
-            match write {
-                Write::Set { key, value } => self.write_then(key, Some(value), done),
-                Write::Remove { key } => self.write_then(key, None, done),
-                other => done(other.apply_to(self)),
+            match self.op(write) {
+                Ok(op) => {
+                    bytes += op.len();
+                    ops.push(op);
+                    told.push(done);
+                }
+                Err(error) => done(Err(error)),
+            }
+            if bytes > MAX_ROUND {
+                self.0.commit_then(std::mem::take(&mut ops), std::mem::take(&mut told));
+                bytes = 0;
             }
         }
+        self.0.commit_then(ops, told);
+        self.0.compact_if_due();
     }
 
     fn stats_text(&self) -> String {
@@ -276,6 +293,23 @@ impl Shared {
             None => {
                 self.committer.commit(slice::from_mut(&mut op));
                 op.result
+            }
+        }
+    }
+
+    /// Commits a round, together if that pays.
+    fn commit_then<D: FnOnce(Result<()>) + Send + 'static>(&self, mut ops: Vec<Op>, told: Vec<D>) {
+        match &self.group_commit {
+            Some(group_commit) if self.background.commits() => {
+                group_commit.commit_then(ops.into_iter().zip(told));
+            }
+            Some(_) => ops.into_iter().zip(told).for_each(|(op, done)| done(self.commit(op))),
+            None => {
+                match self.log.catalog.stopped.check() {
+                    Ok(()) => self.committer.commit(&mut ops),
+                    Err(stopped) => ops.iter_mut().for_each(|op| op.result = Err(stopped.clone())),
+                }
+                ops.into_iter().zip(told).for_each(|(op, done)| done(op.result));
             }
         }
     }

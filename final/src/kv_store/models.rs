@@ -10,7 +10,7 @@ use super::segment::Segment;
 use crate::disk::{Access, Disk, Fault, SimulatedDisk};
 use crate::models::model::Model;
 use crate::sync::map::Operation;
-use crate::{Durability, KvStore, KvStoreOptions, KvsEngine, Result};
+use crate::{Durability, KvStore, KvStoreOptions, KvsEngine, KvsError, Result, Write};
 use loom::thread::{self, JoinHandle};
 use std::collections::HashSet;
 use std::io::ErrorKind;
@@ -32,6 +32,9 @@ pub(crate) fn models() -> Vec<Model> {
             "a sync begins before the failure of another is known",
             "a sync succeeds on what another has lost",
         ),
+        Model::new("two compare and set", two_compare_and_set)
+            .max_preemptions(3)
+            .finds("it compares with the index alone", "one of them wins"),
         Model::new("swap against set", swap_against_set)
             .finds("compaction looks, then moves", "the newer write has lost")
             .finds("compaction moves what is there", "the newer write has lost"),
@@ -80,7 +83,22 @@ fn store_with_first() -> KvStore {
 impl KvStore {
     /// A write without the look whether a compaction is due, which nobody here waits for.
     fn put(&self, value: Option<&str>) -> Result<()> {
-        self.0.commit(Op::new("key".to_owned(), value.map(str::to_owned)))
+        let key = "key".to_owned();
+        self.0.commit(Op::new(match value {
+            Some(value) => Write::Set { key, value: value.to_owned() },
+            None => Write::Remove { key },
+        }))
+    }
+
+    /// Puts the second value in the place of the first. Returns whether that was there.
+    fn compare_and_put(&self) -> bool {
+        let [expected, new] = [FIRST, SECOND].map(|value| Some(value.to_owned()));
+        let write = Write::CompareAndSet { key: "key".to_owned(), expected, new };
+        match self.0.commit(Op::new(write)) {
+            Ok(()) => true,
+            Err(KvsError::Mismatch) => false,
+            Err(other) => panic!("{other}"),
+        }
     }
 
     fn value(&self) -> Option<String> {
@@ -144,6 +162,21 @@ fn sync_fails() {
     other.join().unwrap();
     assert!(store.put(Some(SECOND)).is_err());
     assert_eq!(store.value().as_deref(), Some(FIRST));
+}
+
+/// At level `always`, where a batch is decided before readers can see any of it: of two that expect the same
+/// value and give another, one wins, also if they are in one batch behind a third write.
+fn two_compare_and_set() {
+    let store = store_with_first();
+    let same = store.clone();
+    let one = thread::spawn(move || same.compare_and_put());
+    let same = store.clone();
+    let other = thread::spawn(move || same.compare_and_put());
+    let key = "other".to_owned();
+    store.0.commit(Op::new(Write::Set { key, value: String::new() })).unwrap();
+    let won = [one.join().unwrap(), other.join().unwrap()];
+    assert!(won[0] != won[1], "one of them wins");
+    assert_eq!(store.value().as_deref(), Some(SECOND));
 }
 
 /// An index, in which `key` is in the old segment, and a segment with a copy of its record.

@@ -6,13 +6,18 @@
 //! | 4..8 | how far the segment was synced when the record was written, in bytes |
 //! | 8..12 | length of the value |
 //! | 12..14 | length of the key |
-//! | 14 | 1: the key has this value; 2: the key has no value |
-//! | 15.. | key, then value, both UTF-8 |
+//! | 14 | 1: the key has this value; 2: the key has no value; 3: a batch; 4 and 5: 1 and 2 in a batch |
+//! | 15.. | key, then value, both UTF-8; of a batch, the records in it |
+//!
+//! A batch has no key, its value is records of their own, and its checksum covers them all: so all of it is there
+//! or nothing. What is in it can be read by itself once that is known, but it is no record for whoever
+//! looks for the next one behind a torn tail: half of a batch is none.
 //!
 //! Numbers are little-endian. Number and offset are in the checksum so that a record is only valid
 //! where it was written: old bytes that turn up elsewhere, after a crash, are no record.
 
-use crate::{KvsError, Result};
+use crate::{KvsError, Result, Write};
+use std::ops::RangeInclusive;
 
 /// Bytes before the key.
 pub(super) const HEADER: usize = 15;
@@ -26,6 +31,9 @@ const MENDED: usize = 4 << 10;
 
 const SET: u8 = 1;
 const REMOVE: u8 = 2;
+const BATCH: u8 = 3;
+/// What is added to the kind of a record in a batch.
+const IN_BATCH: u8 = 3;
 
 /// Where a record starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,57 +59,120 @@ pub(super) fn len(key: &str, value: Option<&str>) -> usize {
     HEADER + key.len() + value.map_or(0, str::len)
 }
 
-/// Refuses keys and values that are too long, before anything is done with them.
-pub(super) fn check_limits(key: &str, value: Option<&str>) -> Result<()> {
-    let too_large = |what, len, limit| Err(KvsError::TooLarge { what, len, limit });
-    match value {
-        _ if key.len() > MAX_KEY => too_large("key", key.len(), MAX_KEY),
-        Some(value) if value.len() > MAX_VALUE => too_large("value", value.len(), MAX_VALUE),
+/// How long the records of a write are, in bytes.
+pub(super) fn write_len(write: &Write) -> usize {
+    let header = if matches!(write, Write::Batch(_)) { HEADER } else { 0 };
+    header + write.changes().map(|(key, value)| len(key, value)).sum::<usize>()
+}
+
+/// Refuses keys, values and batches that are too long, before anything is done with them.
+pub(super) fn check_limits(write: &Write) -> Result<()> {
+    let too_large = |what, len, limit| {
+        if len > limit { Err(KvsError::TooLarge { what, len, limit }) } else { Ok(()) }
+    };
+    for (key, value) in write.changes() {
+        too_large("key", key.len(), MAX_KEY)?;
+        too_large("value", value.map_or(0, str::len), MAX_VALUE)?;
+    }
+    match write {
+        Write::Batch(_) => too_large("batch", write_len(write) - HEADER, MAX_VALUE),
         _ => Ok(()),
     }
 }
 
 /// Appends a record to `bytes`. The limits were checked.
 pub(super) fn encode(bytes: &mut Vec<u8>, location: Location, record: &Record<'_>) {
+    encode_as(bytes, location, record, 0);
+}
+
+fn encode_as(bytes: &mut Vec<u8>, location: Location, record: &Record<'_>, added: u8) {
     let start = bytes.len();
     let value = record.value.unwrap_or_default();
-    bytes.extend([0; 4]);
-    bytes.extend(record.synced.to_le_bytes());
-    bytes.extend((value.len() as u32).to_le_bytes());
-    bytes.extend((record.key.len() as u16).to_le_bytes());
-    bytes.push(if record.value.is_some() { SET } else { REMOVE });
+    let kind = if record.value.is_some() { SET } else { REMOVE };
+    encode_header(bytes, record.synced, value.len(), record.key.len(), kind + added);
     bytes.extend(record.key.as_bytes());
     bytes.extend(value.as_bytes());
-    let crc = checksum(location, &bytes[start + 4..]);
-    bytes[start..start + 4].copy_from_slice(&crc.to_le_bytes());
+    seal(&mut bytes[start..], location);
+}
+
+/// Appends the record of a write. The limits were checked.
+pub(super) fn encode_write(bytes: &mut Vec<u8>, location: Location, synced: u32, write: &Write) {
+    let start = bytes.len();
+    let is_batch = matches!(write, Write::Batch(_));
+    if is_batch {
+        encode_header(bytes, synced, write_len(write) - HEADER, 0, BATCH);
+    }
+    for (key, value) in write.changes() {
+        let offset = location.offset + (bytes.len() - start) as u32;
+        let added = if is_batch { IN_BATCH } else { 0 };
+        encode_as(bytes, Location { offset, ..location }, &Record { synced, key, value }, added);
+    }
+    if is_batch {
+        seal(&mut bytes[start..], location);
+    }
+}
+
+fn encode_header(bytes: &mut Vec<u8>, synced: u32, value_len: usize, key_len: usize, kind: u8) {
+    bytes.extend([0; 4]);
+    bytes.extend(synced.to_le_bytes());
+    bytes.extend((value_len as u32).to_le_bytes());
+    bytes.extend((key_len as u16).to_le_bytes());
+    bytes.push(kind);
+}
+
+/// Gives a record its checksum.
+fn seal(record: &mut [u8], location: Location) {
+    let crc = checksum(location, &record[4..]);
+    record[..4].copy_from_slice(&crc.to_le_bytes());
 }
 
 /// Makes the whole records in `bytes`, which begin there, valid where they begin at `location`. They stay
 /// in their segment.
 pub(super) fn relocate(bytes: &mut [u8], mut location: Location) {
     let mut rest = bytes;
-    while let Ok(len) = decode_len(rest) {
+    while let Ok(len) = decode_len_of(SET..=REMOVE + IN_BATCH, rest) {
         let (record, behind) = rest.split_at_mut(len);
-        let crc = checksum(location, &record[4..]);
-        record[..4].copy_from_slice(&crc.to_le_bytes());
+        if is_batch(record) {
+            let offset = location.offset + HEADER as u32;
+            relocate(&mut record[HEADER..], Location { offset, ..location });
+        }
+        seal(record, location);
         location.offset += len as u32;
         rest = behind;
     }
 }
 
-/// How long the record is whose header `bytes` starts with.
+/// How long the record or the batch is whose header `bytes` starts with.
 ///
 /// # Errors
-/// The reason, if that is no header.
+/// The reason, if that is no header, or that of a record in a batch.
 pub(super) fn decode_len(bytes: &[u8]) -> std::result::Result<usize, &'static str> {
+    decode_len_of(SET..=BATCH, bytes)
+}
+
+fn decode_len_of(
+    kinds: RangeInclusive<u8>,
+    bytes: &[u8],
+) -> std::result::Result<usize, &'static str> {
     let header: &[u8; HEADER] = bytes.first_chunk().ok_or("the record's header is cut short")?;
     let value_len = u32::from_le_bytes([header[8], header[9], header[10], header[11]]) as usize;
     let key_len = u16::from_le_bytes([header[12], header[13]]) as usize;
-    match header[14] {
-        SET if value_len <= MAX_VALUE => Ok(HEADER + key_len + value_len),
-        REMOVE if value_len == 0 => Ok(HEADER + key_len),
-        _ => Err("this is no record's header"),
-    }
+    let is_header = kinds.contains(&header[14])
+        && match header[14] {
+            BATCH if key_len > 0 => false,
+            kind if is_removal(kind) => value_len == 0,
+            _ => value_len <= MAX_VALUE,
+        };
+    if is_header { Ok(HEADER + key_len + value_len) } else { Err("this is no record's header") }
+}
+
+fn is_removal(kind: u8) -> bool {
+    kind == REMOVE || kind == REMOVE + IN_BATCH
+}
+
+/// Whether a record or batch is a batch.
+pub(super) fn is_batch(record: &[u8]) -> bool {
+    record.get(14) == Some(&BATCH)
 }
 
 /// How far the segment was synced, by the record whose header `bytes` starts with.
@@ -109,7 +180,7 @@ pub(super) fn decode_synced(bytes: &[u8]) -> Option<u32> {
     bytes.get(4..)?.first_chunk().copied().map(u32::from_le_bytes)
 }
 
-/// The record that `bytes` starts with, and its length.
+/// The record that `bytes` starts with, perhaps one in a batch, and its length.
 ///
 /// # Errors
 /// The reason, if there is no record, or not all of it, or not the one that was written here.
@@ -117,11 +188,9 @@ pub(super) fn decode(
     bytes: &[u8],
     location: Location,
 ) -> std::result::Result<(Record<'_>, usize), &'static str> {
-    let len = decode_len(bytes)?;
-    let bytes = bytes.get(..len).ok_or("the record is cut short")?;
-    let crc = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-    if crc != checksum(location, &bytes[4..]) {
-        return Err("the checksum does not match");
+    let bytes = checked(bytes, location, decode_len_of(SET..=REMOVE + IN_BATCH, bytes)?)?;
+    if is_batch(bytes) {
+        return Err("this is a batch, and no record");
     }
     let key_len = u16::from_le_bytes([bytes[12], bytes[13]]) as usize;
     let text = |bytes| str::from_utf8(bytes).map_err(|_| "the text is not UTF-8");
@@ -129,9 +198,44 @@ pub(super) fn decode(
     let record = Record {
         synced: u32::from_le_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]),
         key: text(key)?,
-        value: if bytes[14] == SET { Some(text(value)?) } else { None },
+        value: if is_removal(bytes[14]) { None } else { Some(text(value)?) },
     };
-    Ok((record, len))
+    Ok((record, bytes.len()))
+}
+
+/// The record that `bytes` starts with, or those of the batch; and their length, with the batch's header.
+///
+/// # Errors
+/// The reason, if they are not as they were written here.
+pub(super) fn decode_whole(
+    bytes: &[u8],
+    location: Location,
+) -> std::result::Result<(Vec<Record<'_>>, usize), &'static str> {
+    let whole = checked(bytes, location, decode_len(bytes)?)?;
+    let mut at = if is_batch(whole) { HEADER } else { 0 };
+    let mut records = Vec::new();
+    while at < whole.len() {
+        if is_batch(whole) {
+            decode_len_of(SET + IN_BATCH..=REMOVE + IN_BATCH, &whole[at..])?;
+        }
+        let offset = location.offset + at as u32;
+        let (record, len) = decode(&whole[at..], Location { offset, ..location })?;
+        records.push(record);
+        at += len;
+    }
+    Ok((records, whole.len()))
+}
+
+/// The first `len` bytes, if their checksum is right.
+fn checked(
+    bytes: &[u8],
+    location: Location,
+    len: usize,
+) -> std::result::Result<&[u8], &'static str> {
+    let bytes = bytes.get(..len).ok_or("the record is cut short")?;
+    let crc = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+    let is_right = crc == checksum(location, &bytes[4..]);
+    if is_right { Ok(bytes) } else { Err("the checksum does not match") }
 }
 
 /// If `bytes` should start with a record, and there is exactly one bit with which they do when it is flipped
@@ -141,7 +245,7 @@ pub(super) fn mend(bytes: &mut [u8], location: Location) -> bool {
     let short = decode_len(bytes).ok().filter(|len| *len <= MENDED);
     let mut bits = (0..8 * short.unwrap_or(HEADER).min(bytes.len())).filter(|bit| {
         bytes[bit / 8] ^= 1 << (bit % 8);
-        let is_valid = decode(bytes, location).is_ok();
+        let is_valid = decode_whole(bytes, location).is_ok();
         bytes[bit / 8] ^= 1 << (bit % 8);
         is_valid
     });
@@ -167,19 +271,43 @@ mod tests {
 
     #[test]
     fn every_flipped_bit_is_noticed_and_mended_and_every_missing_end_is_noticed() {
-        let mut good = Vec::new();
-        encode(&mut good, LOCATION, &RECORD);
-        for bit in 0..good.len() * 8 {
-            let mut bad = good.clone();
-            bad[bit / 8] ^= 1 << (bit % 8);
-            assert!(decode(&bad, LOCATION).is_err(), "bit {bit}");
-            assert!(mend(&mut bad, LOCATION), "bit {bit}");
-            assert_eq!(bad, good);
+        let set = Write::Set { key: "key".to_owned(), value: "value".to_owned() };
+        for (write, count) in [(set, 1), (batch(), 2), (Write::Batch(Vec::new()), 0)] {
+            let mut good = Vec::new();
+            encode_write(&mut good, LOCATION, 900, &write);
+            assert_eq!(good.len(), write_len(&write));
+            let (records, len) = decode_whole(&good, LOCATION).unwrap();
+            assert_eq!((records.len(), len), (count, good.len()));
+            for bit in 0..good.len() * 8 {
+                let mut bad = good.clone();
+                bad[bit / 8] ^= 1 << (bit % 8);
+                assert!(decode_whole(&bad, LOCATION).is_err(), "bit {bit}");
+                assert!(mend(&mut bad, LOCATION), "bit {bit}");
+                assert_eq!(bad, good);
+            }
+            for len in 0..good.len() {
+                assert!(decode_whole(&good[..len], LOCATION).is_err(), "{len} bytes");
+            }
+            let elsewhere = Location { segment: 3, offset: 2000 };
+            assert!(decode_whole(&good, elsewhere).is_err(), "at another place");
+            relocate(&mut good, elsewhere);
+            assert_eq!(decode_whole(&good, elsewhere).unwrap().0.len(), count);
         }
-        for len in 0..good.len() {
-            assert!(decode(&good[..len], LOCATION).is_err(), "{len} bytes");
-        }
-        assert!(decode(&good, Location { segment: 4, ..LOCATION }).is_err(), "of another segment");
+    }
+
+    fn batch() -> Write {
+        Write::Batch(vec![("key".to_owned(), Some("value".to_owned())), ("k".to_owned(), None)])
+    }
+
+    #[test]
+    fn a_record_in_a_batch_can_be_read_by_itself_and_is_found_only_through_the_batch() {
+        let mut bytes = Vec::new();
+        encode_write(&mut bytes, LOCATION, 900, &batch());
+        let first = Location { offset: LOCATION.offset + HEADER as u32, ..LOCATION };
+        assert_eq!(decode(&bytes[HEADER..], first), Ok((RECORD, HEADER + 8)));
+        assert!(decode_whole(&bytes[HEADER..], first).is_err());
+        assert!(decode_len(&bytes[HEADER..]).is_err());
+        assert!(decode(&bytes, LOCATION).is_err(), "the batch is no record");
     }
 
     #[test]
@@ -201,8 +329,12 @@ mod tests {
     fn limits_hold_on_both_sides() {
         let key = "k".repeat(MAX_KEY + 1);
         let value = "v".repeat(MAX_VALUE + 1);
-        check_limits(&key[1..], Some(&value[1..])).unwrap();
-        assert!(check_limits(&key, None).unwrap_err().to_string().contains("key"));
-        assert!(check_limits("k", Some(&value)).unwrap_err().to_string().contains("value"));
+        let limits = |key: &str, value: &str| {
+            let write = Write::Set { key: key.to_owned(), value: value.to_owned() };
+            check_limits(&write).map_err(|error| error.to_string())
+        };
+        limits(&key[1..], &value[1..]).unwrap();
+        assert!(limits(&key, "").unwrap_err().contains("key"));
+        assert!(limits("k", &value).unwrap_err().contains("value"));
     }
 }

@@ -149,9 +149,9 @@ fn each_record(
     let mut at = segment::HEADER as usize;
     while at < end {
         let location = Location { segment, offset: at as u32 };
-        let reason = match record::decode(&bytes[at..], location) {
-            Ok((record, len)) => {
-                take(record)?;
+        let reason = match record::decode_whole(&bytes[at..], location) {
+            Ok((records, len)) => {
+                records.into_iter().try_for_each(&mut take)?;
                 at += len;
                 continue;
             }
@@ -172,8 +172,9 @@ fn each_record(
 /// Whether a record starts here that is not part of a key or a value. One that starts in the last bytes
 /// of a value, or in a header, has the true one too near to it.
 fn is_trusted(bytes: &[u8], segment: u64, at: usize) -> bool {
-    let is_whole =
-        |at: usize| record::decode(&bytes[at..], Location { segment, offset: at as u32 }).is_ok();
+    let is_whole = |at: usize| {
+        record::decode_whole(&bytes[at..], Location { segment, offset: at as u32 }).is_ok()
+    };
     let header = &bytes[at..(at + record::HEADER).min(bytes.len())];
     let near = at + 1 - record::HEADER..at + record::HEADER;
     record::decode_len(header).is_ok()

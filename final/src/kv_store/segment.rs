@@ -3,7 +3,7 @@
 //! | bytes | what |
 //! |---|---|
 //! | 0..4 | `KVSG` |
-//! | 4..8 | version of the format, 1 |
+//! | 4..8 | version of the format, 2; 1 if there are no batches in it |
 //! | 8..16 | number of the segment |
 //! | 16..20 | CRC-32 of the bytes before |
 //! | 20.. | records |
@@ -20,7 +20,8 @@ use std::sync::Arc;
 /// Bytes before the first record.
 pub(super) const HEADER: u32 = 20;
 const MAGIC: &[u8; 4] = b"KVSG";
-const VERSION: u32 = 1;
+/// Version 1 has no batches.
+const VERSION: u32 = 2;
 /// How much of a segment is read at a time when it is read from its start.
 const CHUNK: usize = 1 << 20;
 /// More garbage than there can be: the segment was replaced.
@@ -32,6 +33,8 @@ pub(super) struct Segment {
     pub(super) number: u64,
     pub(super) path: PathBuf,
     pub(super) file: Box<dyn DiskFile>,
+    /// Whether it is of the newest format. No more records go into an older one.
+    pub(super) is_current: bool,
     id: FileId,
     /// Bytes of records that no index entry points to. Only its own value matters, so `Relaxed`.
     garbage: AtomicU64,
@@ -51,7 +54,7 @@ pub(super) fn number_of(file: &str) -> Option<u64> {
 impl Segment {
     fn new(number: u64, path: PathBuf, file: Box<dyn DiskFile>) -> Result<Segment> {
         let id = file.id().map_err(KvsError::at(&path))?;
-        Ok(Segment { number, path, file, id, garbage: AtomicU64::new(0) })
+        Ok(Segment { number, path, file, is_current: true, id, garbage: AtomicU64::new(0) })
     }
 
     /// Makes an empty segment. Its header and its name are durable when this returns.
@@ -59,7 +62,7 @@ impl Segment {
         let name = name(number);
         let path = dir.path().join(&name);
         let file = dir.create(&name).map_err(KvsError::at(&path))?;
-        let written = file.write_at(&header(number), 0).and_then(|()| file.sync());
+        let written = file.write_at(&header(number, VERSION), 0).and_then(|()| file.sync());
         let written = written.map_err(KvsError::at(&path));
         if let Err(error) = written.and_then(|()| dir.sync().map_err(KvsError::at(dir.path()))) {
             // The next open would delete it as well.
@@ -73,7 +76,7 @@ impl Segment {
     pub(super) fn open(dir: &dyn Dir, number: u64, access: Access) -> Result<Arc<Segment>> {
         let path = dir.path().join(name(number));
         let file = dir.open(&name(number), access).map_err(KvsError::at(&path))?;
-        let segment = Segment::new(number, path, file)?;
+        let mut segment = Segment::new(number, path, file)?;
         let mut found = [0; HEADER as usize];
         if segment.len()? < found.len() as u64 {
             return Err(segment.damaged(0, "the segment's header is cut short"));
@@ -84,9 +87,10 @@ impl Segment {
             let what = format!("a segment of format {version}");
             return Err(KvsError::Format { path: segment.path, found: what });
         }
-        if found != header(number) {
+        if !(1..=VERSION).any(|version| found == header(number, version)) {
             return Err(segment.damaged(0, "the segment's header is not as it was written"));
         }
+        segment.is_current = version == VERSION;
         Ok(Arc::new(segment))
     }
 
@@ -149,10 +153,10 @@ impl Segment {
     }
 }
 
-fn header(number: u64) -> [u8; HEADER as usize] {
+fn header(number: u64, version: u32) -> [u8; HEADER as usize] {
     let mut header = [0; HEADER as usize];
     header[..4].copy_from_slice(MAGIC);
-    header[4..8].copy_from_slice(&VERSION.to_le_bytes());
+    header[4..8].copy_from_slice(&version.to_le_bytes());
     header[8..16].copy_from_slice(&number.to_le_bytes());
     let crc = checksum(&header);
     header[16..].copy_from_slice(&crc);
@@ -163,7 +167,7 @@ fn checksum(header: &[u8; HEADER as usize]) -> [u8; 4] {
     crc32fast::hash(&header[..16]).to_le_bytes()
 }
 
-/// Reads a segment's records in their order, up to `end`.
+/// Reads a segment's records in their order, up to `end`; of a batch, those in it once all of it was seen.
 pub(super) struct Scan<'a> {
     segment: &'a Segment,
     /// The next record's offset.
@@ -172,6 +176,8 @@ pub(super) struct Scan<'a> {
     buffer: Vec<u8>,
     /// The offset of the buffer's first byte.
     start: u32,
+    /// Where the last batch ends, all of which is in the buffer for as long as the offset is before that.
+    batch_end: u32,
 }
 
 /// What a [`Scan`] found.
@@ -186,18 +192,32 @@ pub(super) enum Found<'a> {
 
 impl<'a> Scan<'a> {
     pub(super) fn new(segment: &'a Segment, end: u32) -> Scan<'a> {
-        Scan { segment, offset: HEADER, end, buffer: Vec::new(), start: HEADER }
+        Scan { segment, offset: HEADER, end, buffer: Vec::new(), start: HEADER, batch_end: 0 }
     }
 
     /// The next record. After anything else there is nothing more to come.
     pub(super) fn next(&mut self) -> Result<Found<'_>> {
+        while self.offset != self.end && self.offset >= self.batch_end {
+            let offset = self.offset;
+            self.fill(record::HEADER)?;
+            let len = match record::decode_len(self.rest()) {
+                Ok(len) => len,
+                Err(reason) => return Ok(Found::Invalid { offset, reason }),
+            };
+            self.fill(len)?;
+            if !record::is_batch(self.rest()) {
+                break;
+            }
+            let location = Location { segment: self.segment.number, offset };
+            if let Err(reason) = record::decode_whole(self.rest(), location) {
+                return Ok(Found::Invalid { offset, reason });
+            }
+            self.batch_end = offset + len as u32;
+            self.offset += record::HEADER as u32;
+        }
         let offset = self.offset;
         if offset == self.end {
             return Ok(Found::End);
-        }
-        self.fill(record::HEADER)?;
-        if let Ok(len) = record::decode_len(self.rest()) {
-            self.fill(len)?;
         }
         let location = Location { segment: self.segment.number, offset };
         let rest = &self.buffer[(offset - self.start) as usize..];

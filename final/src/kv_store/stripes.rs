@@ -29,19 +29,18 @@ impl Stripes {
 
     /// Locks the stripes of these keys, each once and in the order of their numbers, so that two writers
     /// never wait for each other.
-    pub(super) fn lock<'k>(
-        &self,
-        mut keys: impl ExactSizeIterator<Item = &'k str>,
-    ) -> StripesGuard<'_> {
+    pub(super) fn lock<'k>(&self, mut keys: impl Iterator<Item = &'k str>) -> StripesGuard<'_> {
         let number = |key: &str| crc32fast::hash(key.as_bytes()) as usize % COUNT;
         fault!("writers of one key do not wait", {
             return StripesGuard { _first: None, _others: Vec::new() };
         });
-        if keys.len() <= 1 {
-            let first = keys.next().map(|key| self.take(number(key)));
+        let (first, second) = (keys.next(), keys.next());
+        if second.is_none() {
+            let first = first.map(|key| self.take(number(key)));
             return StripesGuard { _first: first, _others: Vec::new() };
         }
-        let mut numbers: Vec<usize> = keys.map(number).collect();
+        let mut numbers: Vec<usize> =
+            first.into_iter().chain(second).chain(keys).map(number).collect();
         numbers.sort_unstable();
         numbers.dedup();
         let others = numbers.into_iter().map(|number| self.take(number)).collect();

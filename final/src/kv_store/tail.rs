@@ -8,7 +8,7 @@
 //! ```
 
 use super::committer::Op;
-use super::record::{self, Location, Record};
+use super::record::{self, Location};
 use super::segment::{self, Segment};
 use crate::Result;
 use std::collections::HashMap;
@@ -99,7 +99,7 @@ impl Tail {
     /// Whether so many bytes of records go into this segment, which a single batch may make longer.
     pub(super) fn has_room(&self, len: usize, segment_bytes: u32) -> bool {
         let fits = u64::from(self.end) + len as u64 <= segment_bytes.into();
-        self.end == segment::HEADER || fits && !self.is_full
+        self.segment.is_current && (self.end == segment::HEADER || fits && !self.is_full)
     }
 
     /// Gives each op that has not failed its place, and queues its record. They are one unit `together`, or
@@ -109,9 +109,7 @@ impl Tail {
         for op in ops.iter_mut().filter(|op| op.result.is_ok()) {
             op.offset = self.end;
             let location = Location { segment: self.segment.number, offset: op.offset };
-            let value = op.value.as_deref();
-            let record = Record { synced: self.synced, key: &op.key, value };
-            record::encode(&mut self.queued.bytes, location, &record);
+            record::encode_write(&mut self.queued.bytes, location, self.synced, &op.write);
             self.end += op.len() as u32;
             if !together {
                 self.queued.units.push(op.len() as u32);

@@ -67,7 +67,7 @@ fn is_followed(segment: &Segment, bad: u32, end: u32, least: u32) -> Result<bool
             return Ok(false);
         };
         budget = left;
-        if record::decode(bytes, Location { segment: segment.number, offset }).is_ok() {
+        if record::decode_whole(bytes, Location { segment: segment.number, offset }).is_ok() {
             return Ok(true);
         }
     }

@@ -8,19 +8,23 @@ mod commit;
 /// key, and a write of the key `panic` panics.
 mod committer {
     use crate::models::model::WANTED;
-    use crate::{KvsError, Result};
+    use crate::{KvsError, Result, Write};
     use loom::cell::Cell;
     use std::sync::{Mutex, MutexGuard};
 
+    #[derive(Clone)]
     pub(super) struct Op {
-        pub(super) key: String,
-        pub(super) value: Option<String>,
+        write: Write,
         pub(super) result: Result<()>,
     }
 
     impl Op {
-        pub(super) fn new(key: String, value: Option<String>) -> Op {
-            Op { key, value, result: Ok(()) }
+        pub(super) fn new(write: Write) -> Op {
+            Op { write, result: Ok(()) }
+        }
+
+        pub(super) fn len(&self) -> usize {
+            0
         }
     }
 
@@ -38,15 +42,13 @@ mod committer {
 
         pub(super) fn commit(&self, ops: &mut [Op]) {
             for op in ops {
-                if op.key == "panic" {
-                    std::panic::panic_any(WANTED);
-                }
-                match op.value {
-                    Some(_) => {
+                match &op.write {
+                    Write::Set { key, .. } if key == "panic" => std::panic::panic_any(WANTED),
+                    Write::Set { .. } => {
                         let written = self.written();
                         written.set(written.get() + 1);
                     }
-                    None => op.result = Err(KvsError::KeyNotFound),
+                    _ => op.result = Err(KvsError::KeyNotFound),
                 }
             }
         }
@@ -61,7 +63,7 @@ mod committer {
 
 use super::model::Model;
 use crate::sync::{Condvar, Mutex};
-use crate::{KvsError, Result};
+use crate::{KvsError, Result, Write};
 use commit::GroupCommit;
 use committer::{Committer, Op};
 use loom::thread::{self, JoinHandle};
@@ -117,20 +119,20 @@ impl Log {
     }
 
     fn set(&self, key: &str) -> Result<()> {
-        self.commit.commit(Op::new(key.to_owned(), Some(String::new())))
+        self.commit.commit(Op::new(write(key, true)))
     }
 
     fn remove(&self, key: &str) -> Result<()> {
-        self.commit.commit(Op::new(key.to_owned(), None))
+        self.commit.commit(Op::new(write(key, false)))
     }
 
     /// Begins a write, whose result will be in what is returned.
-    fn begin(&self, key: &str, value: Option<&str>) -> Ending {
-        self.begin_with((), key, value)
+    fn begin(&self, key: &str, is_set: bool) -> Ending {
+        self.begin_with((), key, is_set)
     }
 
     /// As [`Log::begin`], with something that goes when the write is done.
-    fn begin_with(&self, goes: impl Send + 'static, key: &str, value: Option<&str>) -> Ending {
+    fn begin_with(&self, goes: impl Send + 'static, key: &str, is_set: bool) -> Ending {
         let ending = Ending::default();
         let ended = ending.clone();
         let done = move |result| {
@@ -138,7 +140,7 @@ impl Log {
             ended.0.called.notify_all();
             drop(goes);
         };
-        self.commit.commit_then(Op::new(key.to_owned(), value.map(str::to_owned)), done);
+        self.commit.commit_then([(Op::new(write(key, is_set)), done)]);
         ending
     }
 
@@ -153,6 +155,12 @@ impl Log {
         self.set("last").unwrap();
         self.written() == written + 1
     }
+}
+
+/// A set, or a removal.
+fn write(key: &str, is_set: bool) -> Write {
+    let key = key.to_owned();
+    if is_set { Write::Set { key, value: String::new() } } else { Write::Remove { key } }
 }
 
 #[derive(Clone, Default)]
@@ -197,8 +205,8 @@ fn three_writers() {
 fn callbacks() {
     let log = Log::new();
     let leader = log.serve();
-    let remover = log.with(|log| log.begin("none", None));
-    let set = log.begin("one", Some(""));
+    let remover = log.with(|log| log.begin("none", false));
+    let set = log.begin("one", true);
     let removed = remover.join().unwrap();
     log.commit.end();
     leader.join().unwrap();
@@ -213,7 +221,7 @@ fn callback_and_writer() {
     let log = Log::new();
     let leader = log.serve();
     let remover = log.with(|log| assert!(is_missing(log.remove("none")), "not its own result"));
-    let set = log.begin("one", Some(""));
+    let set = log.begin("one", true);
     remover.join().unwrap();
     log.commit.end();
     leader.join().unwrap();
@@ -245,8 +253,8 @@ fn last_handle() {
     let log = Log::new();
     let leader = Mutex::new(Some(log.serve()));
     let handle = Arc::new(Handle { commit: Arc::clone(&log.commit), leader });
-    let first = log.begin_with(Arc::clone(&handle), "one", Some(""));
-    let second = log.begin("two", Some(""));
+    let first = log.begin_with(Arc::clone(&handle), "one", true);
+    let second = log.begin("two", true);
     drop(handle);
     first.wait();
     second.wait();
@@ -280,8 +288,8 @@ fn leader_panics() {
 fn batch_panics() {
     let log = Log::new();
     let leader = log.serve();
-    let panics = log.with(|log| log.begin("panic", Some("")));
-    let set = log.begin("one", Some(""));
+    let panics = log.with(|log| log.begin("panic", true));
+    let set = log.begin("one", true);
     let panicked = panics.join().unwrap();
     log.commit.end();
     leader.join().unwrap();

@@ -140,14 +140,14 @@ fn a_burst_that_makes_much_dead_is_compacted_although_nobody_writes_after_it() {
 }
 
 #[test]
-fn what_a_callback_writes_is_one_batch() {
+fn what_a_callback_writes_is_one_group() {
     let disk = SimulatedDisk::new();
     let open = || workload::options(&disk).segment_bytes(100_000).background(true).open(DIR);
     let mut store = Some(open().unwrap());
     let set = |number| Step::Set(key(number), "value".to_owned());
     run_with(&set(0), &mut store, open).unwrap();
     let before = disk.changes();
-    run_with(&Step::Batch((0..6).map(set).collect()), &mut store, open).unwrap();
+    run_with(&Step::Group((0..6).map(set).collect()), &mut store, open).unwrap();
     // The first by itself: two writes and two syncs.
     assert_eq!(disk.changes() - before, 4);
 }

@@ -1,6 +1,7 @@
-//! Directories as they were written when the format was made, with a manifest of format 1, which every version
-//! from then on has to open; and directories that are not to be opened. What is in `golden.tar` is never written anew: a store
-//! that was closed in good order, and one whose process was killed and whose tail was torn.
+//! Directories as they were written when their format was made, which every version from then on has to open;
+//! and directories that are not to be opened. What is in `golden.tar` is never written anew: of format 1, with its
+//! manifest, a store that was closed in good order, and one whose process was killed and whose tail was torn; and a
+//! closed one of batches, which segments have since format 2.
 //!
 //! Whoever only reads a store needs no leave to write, changes nothing, and is in nobody's way who reads
 //! too.
@@ -15,8 +16,7 @@ use kvs_test_kit::environment::is_injected;
 use kvs_test_kit::files::content;
 use predicates::str::contains;
 use rustix::process::geteuid;
-use std::fs::{self, File, Permissions};
-use std::io::Write;
+use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -41,9 +41,9 @@ fn golden(name: &str) -> TempDir {
     dir
 }
 
-/// The number of a segment's format that is not known yet; of the manifest's it is one more.
+/// The number of a format that is not known yet, of segments or of the manifest.
 fn later() -> u8 {
-    if is_injected("a later format that is let in") { 1 } else { 2 }
+    if is_injected("a later format that is let in") { 2 } else { 3 }
 }
 
 /// What they hold: every third key was removed, and every fourth value is long.
@@ -70,6 +70,19 @@ fn write(store: &KvStore) {
     }
 }
 
+/// The same in batches of a few keys.
+fn write_batches(store: &KvStore) {
+    let value = |number, round| match expected(number) {
+        None if round == 0 => Some("to be removed".to_owned()),
+        value => value,
+    };
+    for round in 0..2 {
+        let writes = (0..KEYS).map(|number| (format!("key {number}"), value(number, round)));
+        let writes: Vec<_> = writes.collect();
+        writes.chunks(6).for_each(|writes| store.write_batch(writes.to_vec()).unwrap());
+    }
+}
+
 fn holds_what_is_expected(store: &KvStore) {
     for number in 0..KEYS {
         assert_eq!(store.get(format!("key {number}")).unwrap(), expected(number), "key {number}");
@@ -80,19 +93,14 @@ fn options() -> KvStoreOptions {
     KvStoreOptions::new().durability(Durability::Os).segment_bytes(1_000).background(false)
 }
 
-/// How `golden.tar` was made: `cargo test -p final --test integration formats:: -- --ignored`.
+/// How `batches` was made, and the others before it: `cargo test -p final --test integration formats:: -- --ignored`.
 #[test]
 #[ignore = "for a new format only; what is there is never written anew"]
-fn make_golden_directories() {
+fn make_a_golden_directory() {
     let place = TempDir::new().unwrap();
-    let [closed, killed] = ["closed", "killed"].map(|name| place.path().join(name));
-    write(&options().open(&closed).unwrap());
-    let store = options().open(&killed).unwrap();
-    write(&store);
-    let newest = segments(&killed).pop().unwrap();
-    let newest = File::options().append(true).open(newest);
-    newest.unwrap().write_all(b"\x01\x02\x03 a torn tail").unwrap();
-    tar(&["-cf", GOLDEN, "--sort=name", "closed", "killed"], place.path());
+    write_batches(&options().open(place.path().join("batches")).unwrap());
+    let fixed = ["--sort=name", "--mtime=@0", "--owner=0", "--group=0", "--numeric-owner"];
+    tar(&[&["-rf", GOLDEN][..], &fixed, &["batches"]].concat(), place.path());
 }
 
 /// By their numbers.
@@ -105,19 +113,34 @@ fn segments(dir: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn a_golden_directory_that_was_closed_is_opened() {
-    let dir = golden("closed");
-    // What is none of the store's is left alone.
-    let notes = dir.path().join("notes.txt");
-    fs::write(&notes, "mine").unwrap();
-    let report = check(&RealDisk, dir.path()).unwrap();
-    assert!(report.segments > 3 && report.keys == 26 && report.torn_bytes == 0, "{report:?}");
-    for _ in 0..2 {
-        let store = KvStore::open(dir.path()).unwrap();
-        holds_what_is_expected(&store);
-        store.compact().unwrap();
-        holds_what_is_expected(&store);
+    for name in ["closed", "batches"] {
+        let dir = golden(name);
+        // What is none of the store's is left alone.
+        let notes = dir.path().join("notes.txt");
+        fs::write(&notes, "mine").unwrap();
+        let report = check(&RealDisk, dir.path()).unwrap();
+        assert!(report.segments > 3 && report.keys == 26 && report.torn_bytes == 0, "{report:?}");
+        for _ in 0..2 {
+            let store = KvStore::open(dir.path()).unwrap();
+            holds_what_is_expected(&store);
+            store.write_batch(vec![("key 1".into(), expected(1)), ("x".into(), None)]).unwrap();
+            store.compact().unwrap();
+            holds_what_is_expected(&store);
+        }
+        assert_eq!(fs::read_to_string(notes).unwrap(), "mine");
     }
-    assert_eq!(fs::read_to_string(notes).unwrap(), "mine");
+}
+
+#[test]
+fn to_a_segment_of_format_1_nothing_is_added() {
+    let dir = golden("closed");
+    let is_old = |path: &PathBuf| fs::read(path).unwrap()[4] == 1;
+    let before: Vec<_> = segments(dir.path()).into_iter().filter(is_old).collect();
+    let sizes = || before.iter().map(|path| fs::read(path).unwrap()).collect::<Vec<_>>();
+    let (store, content) = (options().open(dir.path()).unwrap(), sizes());
+    store.write_batch(vec![("new".to_owned(), Some("value".to_owned()))]).unwrap();
+    assert_eq!(sizes(), content);
+    assert!(!segments(dir.path()).last().is_none_or(is_old));
 }
 
 #[test]
@@ -138,13 +161,16 @@ fn a_golden_directory_whose_tail_is_torn_is_cut_and_opened_and_the_log_says_so_o
 
 #[test]
 fn a_golden_directory_is_what_is_written_today() {
-    let today = TempDir::new().unwrap();
-    let store = options().open(today.path()).unwrap();
-    write(&store);
-    drop(store);
-    for path in segments(golden("closed").path()) {
-        let written = fs::read(today.path().join(path.file_name().unwrap())).unwrap();
-        assert_eq!(written, fs::read(&path).unwrap(), "{}", path.display());
+    // Of format 1 is what is behind the header.
+    for (name, write, from) in
+        [("closed", write as fn(&KvStore), 20), ("batches", write_batches, 0)]
+    {
+        let today = TempDir::new().unwrap();
+        write(&options().open(today.path()).unwrap());
+        for path in segments(golden(name).path()) {
+            let written = fs::read(today.path().join(path.file_name().unwrap())).unwrap();
+            assert!(written[from..] == fs::read(&path).unwrap()[from..], "{}", path.display());
+        }
     }
 }
 
@@ -162,7 +188,7 @@ fn a_later_manifest_is_refused_by_name() {
     let path = dir.path().join("MANIFEST");
     let text = fs::read_to_string(&path).unwrap();
     let (body, _) = text.split_once("crc ").unwrap();
-    let body = body.replacen("manifest 1", &format!("manifest {}", later() + 1), 1);
+    let body = body.replacen("manifest 1", &format!("manifest {}", later()), 1);
     let crc = crc32fast::hash(body.as_bytes());
     fs::write(&path, format!("{body}crc {crc:08x}\n")).unwrap();
     is_refused(dir.path(), "MANIFEST", "a store of format 3");
@@ -178,7 +204,7 @@ fn a_later_segment_is_refused_by_name() {
     bytes[16..20].copy_from_slice(&crc.to_le_bytes());
     fs::write(&path, bytes).unwrap();
     let name = path.file_name().unwrap().to_str().unwrap();
-    is_refused(dir.path(), name, "a segment of format 2");
+    is_refused(dir.path(), name, "a segment of format 3");
 }
 
 #[test]

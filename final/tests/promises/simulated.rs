@@ -16,6 +16,9 @@ pub(crate) fn crashes(run: Run) -> Outcome {
     if run.injects("a write that was never done, taken for acknowledged") {
         crash::with_a_promise_that_is_not_kept(run.seed)?;
     }
+    if run.injects("half of a batch, done without the other") {
+        crash::with_batches_that_are_split(run.seed)?;
+    }
     let mut crashes = for_each(run.seeds(4, 160), |seed| crash::at_level_always(seed, 15))?;
     crashes.extend(for_each(run.seeds(4, 160), |seed| crash::below_level_always(seed, 10))?);
     let (images, again) = sums(crashes);

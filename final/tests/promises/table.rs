@@ -23,6 +23,7 @@ pub(crate) const PROMISES: &[Promise] = &[
         faults: &[
             ("a disk that lies about its syncs", "crash at change"),
             ("a write that was never done, taken for acknowledged", "never written"),
+            ("half of a batch, done without the other", "expected one of"),
         ],
     },
     Promise {

@@ -4,7 +4,7 @@ use super::super::committer::Op;
 use super::{FIRST, SECOND, store_on, with};
 use crate::disk::{Fault, SimulatedDisk};
 use crate::models::model::{Model, WANTED};
-use crate::{Durability, KvStore, KvsEngine, KvsError, Result};
+use crate::{Durability, KvStore, KvsEngine, KvsError, Result, Write};
 use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -37,7 +37,7 @@ fn open(disk: &SimulatedDisk) -> KvStore {
 }
 
 fn put(store: &KvStore, key: &str, value: &str) -> Result<()> {
-    store.0.commit(Op::new(key.to_owned(), Some(value.to_owned())))
+    store.0.commit(Op::new(Write::Set { key: key.to_owned(), value: value.to_owned() }))
 }
 
 fn value(store: &KvStore, key: &str) -> Option<String> {

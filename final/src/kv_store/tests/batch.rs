@@ -1,52 +1,132 @@
-//! Batches of several writes, as group commit makes them.
+//! Several writes at once: a group, as the leader of group commit makes them, and a batch, of which all are done or
+//! none.
 
 use super::{DIR, open, open_os, options};
 use crate::disk::{Fault, SimulatedDisk};
 use crate::kv_store::committer::Op;
-use crate::{KvsEngine, KvsError};
+use crate::kv_store::record;
+use crate::{KvsEngine, KvsError, Write};
 use std::io::ErrorKind;
+use std::path::Path;
 
 fn set(key: &str, value: &str) -> Op {
-    Op::new(key.to_owned(), Some(value.to_owned()))
+    Op::new(Write::Set { key: key.to_owned(), value: value.to_owned() })
 }
 
 fn remove(key: &str) -> Op {
-    Op::new(key.to_owned(), None)
+    Op::new(Write::Remove { key: key.to_owned() })
 }
 
-/// `true` for done, `false` for a missing key.
+fn cas(key: &str, expected: Option<&str>, new: Option<&str>) -> Op {
+    let [expected, new] = [expected, new].map(|value| value.map(str::to_owned));
+    Op::new(Write::CompareAndSet { key: key.to_owned(), expected, new })
+}
+
+/// `true` for done, `false` for a missing key or another value.
 fn outcomes(ops: &[Op]) -> Vec<bool> {
     let outcome = |op: &Op| match &op.result {
         Ok(()) => true,
-        Err(KvsError::KeyNotFound) => false,
+        Err(KvsError::KeyNotFound | KvsError::Mismatch) => false,
         Err(other) => panic!("{other}"),
     };
     ops.iter().map(outcome).collect()
 }
 
 #[test]
-fn writes_of_one_batch_count_in_their_order() {
-    let disk = SimulatedDisk::new();
-    let store = open(&disk).unwrap();
-    let mut ops = [
-        remove("a"),
-        set("a", "1"),
-        remove("a"),
-        remove("a"),
-        set("b", "2"),
-        set("b", "a value that is not kept in the index"),
+fn writes_of_one_group_count_in_their_order() {
+    const LONG: &str = "a value that is not kept in the index";
+    let cases = [
+        (remove("a"), false),
+        (set("a", "1"), true),
+        (remove("a"), true),
+        (remove("a"), false),
+        (set("b", "2"), true),
+        (cas("b", Some("1"), Some("3")), false),
+        (cas("b", Some("2"), Some(LONG)), true),
+        (cas("a", Some("1"), Some("4")), false),
+        (cas("a", None, None), true),
+        (cas("c", None, Some("5")), true),
+        (cas("c", None, Some("6")), false),
+        (cas("c", Some("5"), None), true),
+        (remove("c"), false),
     ];
-    store.0.committer.commit(&mut ops);
-    assert_eq!(outcomes(&ops), [false, true, true, false, true, true]);
-    for _ in 0..2 {
-        let store = open(&disk.after_kill(disk.changes())).unwrap();
-        assert_eq!(store.get("a".into()).unwrap(), None);
-        assert!(store.get("b".into()).unwrap().unwrap().starts_with("a value"));
+    let expected: Vec<bool> = cases.iter().map(|(_, done)| *done).collect();
+    for at_once in [true, false] {
+        let disk = SimulatedDisk::new();
+        let store = open(&disk).unwrap();
+        let mut ops: Vec<Op> = cases.iter().map(|(op, _)| op.clone()).collect();
+        let commits = ops.chunks_mut(if at_once { cases.len() } else { 1 });
+        commits.for_each(|ops| store.0.committer.commit(ops));
+        assert_eq!(outcomes(&ops), expected);
+        for store in [store, open(&disk.after_kill(disk.changes())).unwrap()] {
+            let found = ["a", "b", "c"].map(|key| store.get(key.into()).unwrap());
+            assert_eq!(found, [None, Some(LONG.to_owned()), None]);
+        }
     }
 }
 
 #[test]
-fn a_batch_is_one_write_one_sync_and_one_look_whether_it_is_there() {
+fn of_a_batch_without_its_end_nothing_is_there_and_it_is_a_torn_tail() {
+    const LONG: &str = "a value that is not kept in the index";
+    let newest = Path::new(DIR).join("0000000001.seg");
+    let found = |disk: &SimulatedDisk| {
+        let store = open_os(disk).unwrap();
+        ["a", "b", "c", "d"].map(|key| store.get(key.into()).unwrap())
+    };
+    for session in [None, Some(1)] {
+        let disk = SimulatedDisk::new();
+        let store = open_os(&disk).unwrap();
+        store.set("a".into(), "1".into()).unwrap();
+        let before = disk.content(&newest).unwrap().len();
+        let write = |key: &str, value: Option<&str>| (key.to_owned(), value.map(str::to_owned));
+        let writes =
+            [("a", None), ("b", Some("2")), ("c", None), ("b", Some(LONG)), ("d", Some(""))];
+        let writes = writes.map(|(key, value)| write(key, value));
+        store.write_batch(writes.to_vec()).unwrap();
+        let after = [None, Some(LONG.to_owned()), None, Some(String::new())];
+        assert_eq!(["a", "b", "c", "d"].map(|key| store.get(key.into()).unwrap()), after);
+        let garbage = store.stats().garbage_bytes;
+        let killed = disk.after_kill(disk.changes());
+        let whole = killed.content(&newest).unwrap();
+        assert_eq!(found(&killed.snapshot()), after);
+        assert_eq!(open_os(&killed.snapshot()).unwrap().stats().garbage_bytes, garbage);
+        if session.is_some() {
+            killed.set_session(session);
+        }
+        for len in before..whole.len() {
+            killed.set_content(&newest, whole[..len].to_vec());
+            assert_eq!(
+                found(&killed.snapshot()),
+                [Some("1".to_owned()), None, None, None],
+                "{len}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_batch_is_compacted_record_by_record_and_what_is_too_long_for_one_is_refused() {
+    let disk = SimulatedDisk::new();
+    let store = open_os(&disk).unwrap();
+    let writes = |count: usize| -> Vec<_> {
+        (0..count).map(|key| (key.to_string(), Some("v".repeat(100)))).collect()
+    };
+    store.write_batch(writes(10)).unwrap();
+    store.write_batch(writes(4)).unwrap();
+    store.write_batch(Vec::new()).unwrap();
+    store.compact().unwrap();
+    assert_eq!(store.stats().garbage_bytes, 0);
+    for store in [store, open_os(&disk.after_kill(disk.changes())).unwrap()] {
+        assert_eq!(store.stats().keys, 10);
+        assert_eq!(store.get("7".into()).unwrap(), Some("v".repeat(100)));
+        let huge = vec![("key".to_owned(), Some("v".repeat(record::MAX_VALUE / 2))); 2];
+        let refused = store.write_batch(huge).unwrap_err();
+        assert!(matches!(refused, KvsError::TooLarge { what: "batch", .. }), "{refused}");
+    }
+}
+
+#[test]
+fn a_group_is_one_write_one_sync_and_one_look_whether_it_is_there() {
     let disk = SimulatedDisk::new();
     let store = options(&disk).segment_bytes(100_000).open(DIR).unwrap();
     store.set("first".into(), "reserves space".into()).unwrap();
@@ -58,7 +138,7 @@ fn a_batch_is_one_write_one_sync_and_one_look_whether_it_is_there() {
 }
 
 #[test]
-fn a_batch_that_cannot_be_written_is_done_one_by_one_and_concludes_nothing() {
+fn a_group_that_cannot_be_written_is_done_one_by_one_and_concludes_nothing() {
     let disk = SimulatedDisk::new();
     let store = open_os(&disk).unwrap();
     store.set("a".into(), "1".into()).unwrap();
@@ -68,10 +148,10 @@ fn a_batch_that_cannot_be_written_is_done_one_by_one_and_concludes_nothing() {
     let (at, same) = (disk.operations(), disk.clone());
     disk.set_fault(fault(at));
     disk.before_operation(at + 2, move || same.set_fault(fault(at + 2)));
-    let mut ops = [remove("a"), remove("a"), set("b", "2")];
+    let mut ops = [remove("a"), cas("a", Some("1"), None), set("b", "2")];
     store.0.committer.commit(&mut ops);
     assert!(matches!(ops[0].result, Err(KvsError::File { .. })), "{:?}", ops[0].result);
-    assert_eq!(outcomes(&ops[1..]), [true, true], "the second removal finds the key");
+    assert_eq!(outcomes(&ops[1..]), [true, true], "the second one finds the value");
     assert_eq!(store.get("a".into()).unwrap(), None);
     assert_eq!(store.get("b".into()).unwrap().unwrap(), "2");
 }

@@ -3,7 +3,7 @@
 use super::{DIR, key, open, open_os, options};
 use crate::disk::SimulatedDisk;
 use crate::kv_store::committer::Op;
-use crate::{Durability, KvStore, KvsEngine};
+use crate::{Durability, KvStore, KvsEngine, Write};
 use kvs_test_kit::simulated::workload::AS_LONG;
 use kvs_test_kit::until;
 use rand::SeedableRng;
@@ -57,7 +57,7 @@ fn a_compaction_that_drops_an_old_value_makes_the_new_one_safe_before() {
 fn a_record_behind_a_torn_one_does_not_come_back() {
     let disk = SimulatedDisk::new();
     let store = open(&disk).unwrap();
-    let set = |key: &str| Op::new(key.into(), Some(AS_LONG.into()));
+    let set = |key: &str| Op::new(Write::Set { key: key.into(), value: AS_LONG.into() });
     store.0.committer.commit(&mut [set("a"), set("b")]);
     let killed = disk.after_kill(disk.changes());
     killed.set_session(Some(1));

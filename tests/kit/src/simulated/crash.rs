@@ -1,7 +1,8 @@
 //! A crash at every operation that changes the disk, and another one during the recovery from it.
 
 use crate::simulated::workload::{
-    AS_LONG, COMPACT_AT, DIR, Model, Step, files, holds, open, options, run, run_with, script,
+    AS_LONG, COMPACT_AT, DIR, Model, Step, files, holds, one_by_one, open, options, run, run_with,
+    script,
 };
 use kvs_final::disk::SimulatedDisk;
 use kvs_final::{Durability, KvStoreOptions, KvsError, check};
@@ -16,7 +17,7 @@ struct History {
     writes: Vec<Write>,
 }
 
-/// A step of a run; of a batch one of its writes.
+/// A step of a run; of a group one of its writes.
 struct Write {
     /// How many changes the disk had seen when it began, and when it was acknowledged.
     began: usize,
@@ -34,8 +35,15 @@ impl History {
     }
 }
 
-/// Runs a script on a disk. At level `always` each step is synced, at the others some are.
-fn history(disk: &SimulatedDisk, options: &KvStoreOptions, seed: u64, always: bool) -> History {
+/// Runs a script on a disk. At level `always` each step is synced, at the others some are. What is expected
+/// of a batch does not change if its writes are done one by one.
+fn history(
+    disk: &SimulatedDisk,
+    options: &KvStoreOptions,
+    seed: u64,
+    always: bool,
+    splits_batches: bool,
+) -> History {
     let open = || options.clone().open(DIR);
     let mut store = Some(open().unwrap());
     let mut model = Model::new();
@@ -43,8 +51,13 @@ fn history(disk: &SimulatedDisk, options: &KvStoreOptions, seed: u64, always: bo
     history.push(0, &model, true);
     for step in script(seed, 120) {
         let began = disk.changes();
-        run_with(&step, &mut store, open).unwrap();
-        if let Step::Batch(steps) = &step {
+        match &step {
+            Step::Batch(writes) if splits_batches => {
+                one_by_one(writes).iter().for_each(|step| run_with(step, &mut store, open).unwrap())
+            }
+            _ => run_with(&step, &mut store, open).unwrap(),
+        }
+        if let Step::Group(steps) = &step {
             for step in steps {
                 step.apply_to(&mut model);
                 history.push(began, &model, false);
@@ -177,9 +190,9 @@ impl History {
 
 /// A run at level `always`, with threads of the store's own, so that there are batches, and with
 /// nothing to do for the one that compacts.
-fn always(disk: &SimulatedDisk, seed: u64) -> History {
+fn always(disk: &SimulatedDisk, seed: u64, splits_batches: bool) -> History {
     let options = options(disk).compact_at(u64::MAX).spare_segments(u32::MAX);
-    history(disk, &options.background(true), seed, true)
+    history(disk, &options.background(true), seed, true, splits_batches)
 }
 
 /// A run at another level. What the threads of the store's own would do, the script does.
@@ -188,7 +201,7 @@ fn below_always(disk: &SimulatedDisk, seed: u64) -> History {
         0 => Durability::Interval(Duration::from_millis(1)),
         _ => Durability::Os,
     };
-    history(disk, &options(disk).durability(level).compact_at(COMPACT_AT), seed, false)
+    history(disk, &options(disk).durability(level).compact_at(COMPACT_AT), seed, false, false)
 }
 
 /// Crashes everywhere in a script of this seed at level `always`: a kill, and so many power losses, at each
@@ -198,16 +211,22 @@ fn below_always(disk: &SimulatedDisk, seed: u64) -> History {
 /// # Errors
 /// The place of the crash, and what was wrong with the store after it.
 pub fn at_level_always(seed: u64, losses: usize) -> Result<(usize, usize), String> {
-    always(&SimulatedDisk::new(), seed).crash_everywhere(losses, &mut StdRng::seed_from_u64(seed))
+    always(&SimulatedDisk::new(), seed, false)
+        .crash_everywhere(losses, &mut StdRng::seed_from_u64(seed))
 }
 
 /// Expects of the same run that a value is there which was never written.
 pub fn with_a_promise_that_is_not_kept(seed: u64) -> Result<(usize, usize), String> {
-    let mut history = always(&SimulatedDisk::new(), seed);
+    let mut history = always(&SimulatedDisk::new(), seed, false);
     for write in &mut history.writes {
         write.model.insert("key0".into(), "never written".into());
     }
     history.crash_everywhere(1, &mut StdRng::seed_from_u64(seed))
+}
+
+/// Has the writes of a batch done one by one, and expects that half of it is never there.
+pub fn with_batches_that_are_split(seed: u64) -> Result<(usize, usize), String> {
+    always(&SimulatedDisk::new(), seed, true).crash_everywhere(1, &mut StdRng::seed_from_u64(seed))
 }
 
 /// The same as [`at_level_always`] at level `interval`, or `os`, where some steps are synced.
@@ -220,5 +239,5 @@ pub fn below_level_always(seed: u64, losses: usize) -> Result<(usize, usize), St
 pub fn on_a_disk_that_lies(seed: u64) -> Result<(usize, usize), String> {
     let disk = SimulatedDisk::new();
     disk.set_lying(true);
-    always(&disk, seed).crash_everywhere(3, &mut StdRng::seed_from_u64(seed))
+    always(&disk, seed, false).crash_everywhere(3, &mut StdRng::seed_from_u64(seed))
 }

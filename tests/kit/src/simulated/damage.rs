@@ -195,6 +195,9 @@ pub fn salvaged(disk: &SimulatedDisk) -> kvs_final::Result<(Model, Vec<Found>)> 
     Ok((saved, found))
 }
 
+/// The kind of a batch's record; those of the records in it are so much higher than of others.
+const BATCH: u8 = 3;
+
 /// What the records of an undamaged store make, without those that were found to be lost, and which these
 /// are.
 pub fn without(disk: &SimulatedDisk, found: &[Found]) -> (Model, Vec<(PathBuf, Range<u64>)>) {
@@ -207,15 +210,22 @@ pub fn without(disk: &SimulatedDisk, found: &[Found]) -> (Model, Vec<(PathBuf, R
         let bytes = disk.content(&path).unwrap();
         for start in starts(&bytes).into_iter().skip(1) {
             let end = start + record_len(&bytes, start).unwrap();
-            let record = start as u64..end as u64;
-            let text = String::from_utf8(bytes[start + 15..end].to_vec()).unwrap();
-            let (key, value) = text.split_at(bytes[start + 12].into());
-            if found.iter().any(|(file, bytes, _)| *file == path && meet(bytes, &record)) {
-                lost.push((path.clone(), record));
-            } else if bytes[start + 14] == 1 {
-                model.insert(key.to_owned(), value.to_owned());
-            } else {
-                model.remove(key);
+            let whole = start as u64..end as u64;
+            let is_lost = found.iter().any(|(file, bytes, _)| *file == path && meet(bytes, &whole));
+            if is_lost {
+                lost.push((path.clone(), whole));
+                continue;
+            }
+            let mut at = if bytes[start + 14] == BATCH { start + 15 } else { start };
+            while at < end {
+                let next = at + record_len(&bytes, at).unwrap();
+                let text = String::from_utf8(bytes[at + 15..next].to_vec()).unwrap();
+                let (key, value) = text.split_at(bytes[at + 12].into());
+                match bytes[at + 14] % BATCH {
+                    1 => drop(model.insert(key.to_owned(), value.to_owned())),
+                    _ => drop(model.remove(key)),
+                }
+                at = next;
             }
         }
     }

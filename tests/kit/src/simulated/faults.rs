@@ -1,17 +1,18 @@
 //! Every error at every place, once and for ever.
 
 use crate::expected::Expected;
-use crate::simulated::workload::{KEYS, Step, key, open, run, script};
+use crate::simulated::workload::{KEYS, Step, key, one_by_one, open, run, script};
 use kvs_final::disk::{Fault, SimulatedDisk};
 use kvs_final::{KvsEngine, Result};
 use std::io::ErrorKind;
 
-/// Notes the writes of a step. If one of a batch failed, each of the others may have.
+/// Notes the writes of a step. If one of a group failed, each of the others may have.
 pub(super) fn note(step: &Step, acknowledged: bool, expected: &mut Expected) {
     match step {
         Step::Set(key, value) => expected.note(key, Some(value.clone()), acknowledged),
         Step::Remove(key) => expected.note(key, None, acknowledged),
-        Step::Batch(steps) => steps.iter().for_each(|step| note(step, acknowledged, expected)),
+        Step::Group(steps) => steps.iter().for_each(|step| note(step, acknowledged, expected)),
+        Step::Batch(writes) => note(&Step::Group(one_by_one(writes)), acknowledged, expected),
         Step::Sync | Step::Compact | Step::CompactIfDue | Step::Reopen => {}
     }
 }

@@ -25,8 +25,10 @@ pub enum Step {
     Set(String, String),
     /// Removes a key, which may not be there.
     Remove(String),
-    /// Sets and removals that share one write and one sync, but for the first; see `run_batch`.
-    Batch(Vec<Step>),
+    /// Sets and removals that share one write and one sync, but for the first; see `run_group`.
+    Group(Vec<Step>),
+    /// Sets and removals of which all are done, or none.
+    Batch(Vec<(String, Option<String>)>),
     /// Makes all of it durable.
     Sync,
     /// Compacts all segments.
@@ -43,10 +45,20 @@ impl Step {
         match self {
             Step::Set(key, value) => drop(model.insert(key.clone(), value.clone())),
             Step::Remove(key) => drop(model.remove(key)),
-            Step::Batch(steps) => steps.iter().for_each(|step| step.apply_to(model)),
+            Step::Group(steps) => steps.iter().for_each(|step| step.apply_to(model)),
+            Step::Batch(writes) => Step::Group(one_by_one(writes)).apply_to(model),
             Step::Sync | Step::Compact | Step::CompactIfDue | Step::Reopen => {}
         }
     }
+}
+
+/// The writes of a batch, each by itself.
+pub fn one_by_one(writes: &[(String, Option<String>)]) -> Vec<Step> {
+    let step = |(key, value): &(String, Option<String>)| match value.clone() {
+        Some(value) => Step::Set(key.clone(), value),
+        None => Step::Remove(key.clone()),
+    };
+    writes.iter().map(step).collect()
 }
 
 /// A key by its number.
@@ -90,11 +102,21 @@ fn step(random: &mut StdRng, number: usize) -> Step {
         1 => Step::CompactIfDue,
         2 => Step::Reopen,
         3 => Step::Sync,
-        4 => {
-            Step::Batch((0..2 + random.random_range(0..4)).map(|_| write(random, number)).collect())
+        4 => Step::Group(writes(random, number)),
+        5 => {
+            let write = |step| match step {
+                Step::Set(key, value) => (key, Some(value)),
+                Step::Remove(key) => (key, None),
+                other => panic!("{other:?} is no write"),
+            };
+            Step::Batch(writes(random, number).into_iter().map(write).collect())
         }
         _ => write(random, number),
     }
+}
+
+fn writes(random: &mut StdRng, number: usize) -> Vec<Step> {
+    (0..2 + random.random_range(0..4)).map(|_| write(random, number)).collect()
 }
 
 fn write(random: &mut StdRng, number: usize) -> Step {
@@ -127,7 +149,8 @@ pub fn run_with(
     match step {
         Step::Set(key, value) => store.set(key.clone(), value.clone()),
         Step::Remove(key) => unless_missing(store.remove(key.clone())),
-        Step::Batch(steps) => run_batch(store, steps.clone()),
+        Step::Group(steps) => run_group(store, steps.clone()),
+        Step::Batch(writes) => store.write_batch(writes.clone()),
         Step::Sync => store.sync(),
         Step::Compact => store.compact(),
         Step::CompactIfDue => store.compact_if_due().map(drop),
@@ -145,7 +168,7 @@ fn unless_missing(result: Result<()>) -> Result<()> {
 /// Writes, all but the first of them from within the callback of the first. At level `always` the
 /// thread that calls it is the one that would commit them, if the store has threads of its own; so
 /// it finds them all together when it is done.
-fn run_batch(store: &KvStore, steps: Vec<Step>) -> Result<()> {
+fn run_group(store: &KvStore, steps: Vec<Step>) -> Result<()> {
     let (said, results) = mpsc::channel();
     let mut steps = steps.into_iter();
     let Some(first) = steps.next() else {
