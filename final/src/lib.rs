@@ -5,6 +5,7 @@
 //! | `kv_store` | our storage engine: a log on disk, an index in memory |
 //! | [`disk`] | what that engine does with files, so that a test can take the disk's place |
 //! | `sled_engine` | the same interface over sled |
+//! | `cluster` | the same interface over a Redis Cluster, in the feature `cluster` |
 //! | [`thread_pool`] | three places to run jobs |
 //! | `server`, `client`, [`protocol`] | the two ends of a connection, and what goes over it |
 //! | [`cli`] | the programs |
@@ -38,6 +39,8 @@ compile_error!("the server waits for its clients with epoll, which only Linux ha
 
 pub mod cli;
 mod client;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod data_dir;
 pub mod disk;
 mod engine;
@@ -60,6 +63,8 @@ pub mod sync_points;
 pub mod thread_pool;
 
 pub use client::{KvsClient, KvsClientOptions, Pending};
+#[cfg(feature = "cluster")]
+pub use cluster::{RedisClusterEngine, RedisClusterOptions};
 pub use engine::{KvsEngine, Page, Write};
 pub use engine_kind::EngineKind;
 pub use error::{KvsError, Result};

@@ -6,7 +6,7 @@ use super::command::Command;
 use super::numbers;
 use super::outcome::{Outcome, err_msg};
 use super::output::Output;
-use super::server::PoolKind;
+use super::server::{PoolKind, ServerEngine};
 use crate::{Durability, EngineKind, KvsClientOptions, Limits};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -196,6 +196,7 @@ EXAMPLES:
     kvs server --dir DATA
     kvs server --dir DATA --addr 127.0.0.1:5000 --durability always
     kvs server --dir DATA --engine sled --pool rayon --threads 4
+    kvs server --engine redis-cluster --nodes HOST:PORT,HOST:PORT
 
 SIGTERM, SIGINT (ctrl-C) and SIGHUP stop it in good order."
 )]
@@ -203,12 +204,15 @@ pub(super) struct ServerArgs {
     /// Listens here, by default on 127.0.0.1:4000; port 0 lets the system choose
     #[structopt(long, value_name = "HOST:PORT")]
     addr: Option<Address>,
-    /// The storage engine, kvs or sled; by default the one whose data is there, else kvs
+    /// The storage engine: kvs, sled or redis-cluster; by default the one whose data is there, else kvs
     #[structopt(long, value_name = "NAME")]
-    pub(super) engine: Option<EngineKind>,
+    pub(super) engine: Option<ServerEngine>,
+    /// Nodes of the cluster whose server this is to be (`--engine redis-cluster`); it finds the others itself
+    #[structopt(long, value_name = "HOST:PORT,...", use_delimiter = true)]
+    pub(super) nodes: Vec<String>,
     /// What an acknowledged write survives: always (power loss), interval or interval=MS (power
     /// loss, but for the last MS milliseconds), os (the end of the process); by default interval=100,
-    /// and with sled, which has no other, os
+    /// with sled, which has no other, os, and with a cluster whatever its nodes give
     #[structopt(long, value_name = "LEVEL")]
     pub(super) durability: Option<Durability>,
     /// The data directory, by default the current one

@@ -25,17 +25,26 @@ pub(super) fn serve(args: &ServerArgs) -> Outcome {
 /// server that never serves leaves no new store behind.
 fn with_pool<P: ThreadPool>(args: &ServerArgs) -> Outcome {
     let dir = args.dir();
-    let engine = EngineKind::choose(args.engine, dir)?;
-    let level = durability(engine, args.durability)?;
+    let owned = match args.engine {
+        Some(ServerEngine::RedisCluster) => None,
+        Some(ServerEngine::Owned(engine)) => Some(EngineKind::choose(Some(engine), dir)?),
+        None => Some(EngineKind::choose(None, dir)?),
+    };
+    if owned.is_some() != args.nodes.is_empty() {
+        return Err(err_msg("`--engine redis-cluster` and `--nodes HOST:PORT,...` go together"));
+    }
+    let level = owned.map(|engine| durability(engine, args.durability)).transpose()?;
     let socket = bind(args)?;
     let pool = P::new(args.threads())?;
-    let said = format!(
-        "engine: {engine}; durability: {level}: {}; pool: {}, {} threads",
-        level.promise(),
-        args.pool(),
-        args.threads()
-    );
+    let said = |engine: &dyn fmt::Display, durability: &dyn fmt::Display| {
+        let (pool, threads) = (args.pool(), args.threads());
+        format!("engine: {engine}; durability: {durability}; pool: {pool}, {threads} threads")
+    };
     let limits = limited_by_open_files(args.limits());
+    let Some((engine, level)) = owned.zip(level) else {
+        return in_front_of_cluster(args, socket, pool, &said, &limits);
+    };
+    let said = said(&engine, &format_args!("{level}: {}", level.promise()));
     match engine {
         EngineKind::Kvs => {
             let store = KvStoreOptions::new().durability(level).map_sealed(true).open(dir)?;
@@ -47,6 +56,34 @@ fn with_pool<P: ThreadPool>(args: &ServerArgs) -> Outcome {
             run(KvsServer::listen(socket, store, pool, limits.clone())?, &said, &limits)
         }
     }
+}
+
+#[cfg(feature = "cluster")]
+fn in_front_of_cluster<P: ThreadPool>(
+    args: &ServerArgs,
+    socket: Socket,
+    pool: P,
+    said: &dyn Fn(&dyn fmt::Display, &dyn fmt::Display) -> String,
+    limits: &Limits,
+) -> Outcome {
+    use crate::{RedisClusterEngine, RedisClusterOptions};
+    let options = RedisClusterOptions { durability: args.durability, ..Default::default() };
+    let engine = RedisClusterEngine::open(&args.nodes, options)?;
+    let said = said(&ServerEngine::RedisCluster, &engine.promise());
+    run(KvsServer::listen(socket, engine, pool, limits.clone())?, &said, limits)
+}
+
+#[cfg(not(feature = "cluster"))]
+fn in_front_of_cluster<P: ThreadPool>(
+    _: &ServerArgs,
+    _: Socket,
+    _: P,
+    _: &dyn Fn(&dyn fmt::Display, &dyn fmt::Display) -> String,
+    _: &Limits,
+) -> Outcome {
+    Err(err_msg(
+        "this `kvs` was built without the engine `redis-cluster`: `cargo build -p final --features cluster`",
+    ))
 }
 
 fn run<E: KvsEngine, P: ThreadPool>(
@@ -99,6 +136,40 @@ fn limited_by_open_files(mut limits: Limits) -> Limits {
         limits.connections = most;
     }
     limits
+}
+
+/// What a server can be put in front of.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum ServerEngine {
+    /// An engine with a data directory.
+    Owned(EngineKind),
+    /// A Redis Cluster.
+    RedisCluster,
+}
+
+impl fmt::Display for ServerEngine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ServerEngine::Owned(engine) => engine.fmt(f),
+            ServerEngine::RedisCluster => f.write_str("redis-cluster"),
+        }
+    }
+}
+
+impl FromStr for ServerEngine {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "redis-cluster" => Ok(ServerEngine::RedisCluster),
+            name => match name.parse() {
+                Ok(engine) => Ok(ServerEngine::Owned(engine)),
+                Err(_) => Err(format!(
+                    "`{name}` is no engine; there are `kvs`, `sled` and `redis-cluster`"
+                )),
+            },
+        }
+    }
 }
 
 /// The thread pools that can run a server.

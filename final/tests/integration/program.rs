@@ -186,3 +186,16 @@ fn a_server_that_cannot_have_its_address_makes_no_store() {
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 }
+
+#[test]
+fn a_server_in_front_of_a_cluster_has_its_nodes_and_is_built_for_it() {
+    let server = ["server", "--addr", "127.0.0.1:0", "--engine"];
+    for alone in [&["redis-cluster"][..], &["kvs", "--nodes", "127.0.0.1:1"]] {
+        let refused = kvs(&[&server, alone].concat()).assert().failure();
+        refused
+            .stderr(contains("`--engine redis-cluster` and `--nodes HOST:PORT,...` go together"));
+    }
+    let built = if cfg!(feature = "cluster") { "Connection refused" } else { "--features cluster" };
+    let nodes = ["redis-cluster", "--nodes", "127.0.0.1:1,127.0.0.1:2"];
+    kvs(&[&server[..], &nodes].concat()).assert().failure().stderr(contains(built));
+}

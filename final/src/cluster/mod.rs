@@ -1,0 +1,196 @@
+//! An engine that holds no data: a Redis Cluster (or Valkey's) has it.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | `dispatcher` | the thread that has the requests: in which order, to which node, and again if a node refuses |
+//! | `nodes` | the nodes, the connections to them, and which of them has which hash slot |
+//! | `request` | a request as a command of Redis, and its reply as our result |
+//! | `survey` | what the nodes say about the durability of what they are given |
+
+mod dispatcher;
+mod nodes;
+mod request;
+mod survey;
+
+use crate::{Durability, KvsEngine, KvsError, Page, Result, Write};
+use dispatcher::Message;
+use request::{Request, Then};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+
+/// A Redis Cluster as an engine. Any number of servers may have the same one.
+///
+/// Requests go to the nodes over one connection each, many at a time, and a thread of the engine's own
+/// has them all: who calls [`KvsEngine::get_then`] or [`KvsEngine::round`] waits for nothing. Requests
+/// for keys of one hash slot that change one of them are done in the order in which they were begun.
+///
+/// A node that refuses a request because a slot has moved, or because it isn't ready, has not done it: it
+/// is asked for again, of the node that has the slot. A write that was sent and not answered is never sent
+/// again, and its error says that it may have been done or not: sent twice, it could undo another
+/// client's write, and a `remove` would not find what it had removed itself.
+///
+/// What it doesn't have: a batch over keys of several hash slots. A key of another Redis type is an
+/// error for `get` and `compare_and_set`; `set` replaces it and `remove` removes it, as `SET` and `DEL` do.
+///
+/// Redis replicates after it has answered, so a failover can lose acknowledged writes; what a write
+/// survives is what [`RedisClusterEngine::promise`] says.
+#[derive(Clone)]
+pub struct RedisClusterEngine {
+    /// To the thread; when the last sender goes, it answers what it has and ends.
+    messages: UnboundedSender<Message>,
+    shared: Arc<Shared>,
+}
+
+/// How to use a cluster.
+#[derive(Clone, Debug)]
+pub struct RedisClusterOptions {
+    /// What an acknowledged write must survive. At [`Durability::Always`] a write to a cluster with replicas is
+    /// acknowledged when one of them has it, too. Without a level, whatever the nodes give.
+    pub durability: Option<Durability>,
+    /// How long a request may take that nodes refuse or don't answer; a fifth of it is how long a node may
+    /// take. A failover takes longer than the cluster's `cluster-node-timeout`; meanwhile, requests for
+    /// the slots concerned fail.
+    pub timeout: Duration,
+}
+
+impl Default for RedisClusterOptions {
+    fn default() -> Self {
+        RedisClusterOptions { durability: None, timeout: Duration::from_secs(10) }
+    }
+}
+
+/// What the handles know.
+#[derive(Default)]
+struct Shared {
+    promise: String,
+    counters: Arc<Counters>,
+}
+
+/// For the stats. Numbers that nothing depends on, hence `Relaxed` everywhere.
+#[derive(Default)]
+struct Counters {
+    /// Requests that a node refused, and that were made again.
+    again: AtomicU64,
+    /// Writes that were sent and not answered, or not confirmed by a replica.
+    unknown: AtomicU64,
+    /// How often the nodes were asked for the slots.
+    refreshes: AtomicU64,
+}
+
+impl RedisClusterEngine {
+    /// Asks one of these nodes for all others. A node is `HOST:PORT`, or `redis://USER:PASSWORD@HOST:PORT` if
+    /// it wants to be shown who asks.
+    ///
+    /// # Errors
+    /// If none of them answers, or they are no cluster, or it doesn't give the durability.
+    pub fn open(nodes: &[String], options: RedisClusterOptions) -> Result<RedisClusterEngine> {
+        let (messages, inbox) = unbounded_channel();
+        let (opened, result) = mpsc::channel();
+        let counters = Arc::<Counters>::default();
+        let (nodes, counted) = (nodes.to_vec(), Arc::clone(&counters));
+        let run = move || dispatcher::run(&nodes, &options, counted, inbox, &opened);
+        thread::Builder::new().name("kvs-cluster".to_owned()).spawn(run)?;
+        let promise = result.recv().unwrap_or_else(|_| Err(gone()))?;
+        Ok(RedisClusterEngine { messages, shared: Arc::new(Shared { promise, counters }) })
+    }
+
+    /// What an acknowledged write survives, in words.
+    pub fn promise(&self) -> &str {
+        &self.shared.promise
+    }
+
+    fn begin(&self, message: Message) {
+        if let Err(refused) = self.messages.send(message) {
+            refused.0.refuse(gone());
+        }
+    }
+
+    fn write(&self, write: Write) -> Result<()> {
+        wait(|done| self.begin(Message::Request(Request::Write { write, done })))
+    }
+}
+
+impl KvsEngine for RedisClusterEngine {
+    fn set(&self, key: String, value: String) -> Result<()> {
+        self.write(Write::Set { key, value })
+    }
+
+    fn get(&self, key: String) -> Result<Option<String>> {
+        wait(|done| self.begin(Message::Request(Request::Get { key, done })))
+    }
+
+    fn remove(&self, key: String) -> Result<()> {
+        self.write(Write::Remove { key })
+    }
+
+    fn compare_and_set(
+        &self,
+        key: String,
+        expected: Option<String>,
+        new: Option<String>,
+    ) -> Result<()> {
+        self.write(Write::CompareAndSet { key, expected, new })
+    }
+
+    /// Of keys of one hash slot only.
+    fn write_batch(&self, writes: Vec<(String, Option<String>)>) -> Result<()> {
+        self.write(Write::Batch(writes))
+    }
+
+    /// Of all types, of all primaries, one after the other. While slots move, a key may be counted twice or not
+    /// at all.
+    fn len(&self) -> Result<u64> {
+        wait(|done| self.begin(Message::Len(done)))
+    }
+
+    /// Only the keys that have a value of ours. What a node's cursor means ends with its process, and a
+    /// slot that moves takes its keys to where the walk has been: a walk during which that happens fails.
+    fn keys(&self, cursor: Option<String>, limit: usize) -> Result<Page> {
+        wait(|done| self.begin(Message::Keys { cursor, limit, done }))
+    }
+
+    fn get_then(&self, key: String, done: impl FnOnce(Result<Option<String>>) + Send + 'static) {
+        self.begin(Message::Request(Request::Get { key, done: Box::new(done) }));
+    }
+
+    fn round<D: FnOnce(Result<()>) + Send + 'static>(
+        &self,
+        writes: impl IntoIterator<Item = (Write, D)>,
+    ) {
+        for (write, done) in writes {
+            self.begin(Message::Request(Request::Write { write, done: Box::new(done) }));
+        }
+    }
+
+    fn stats_text(&self) -> String {
+        let Counters { again, unknown, refreshes } = &*self.shared.counters;
+        let [again, unknown, refreshes] =
+            [again, unknown, refreshes].map(|count| count.load(Ordering::Relaxed));
+        format!(
+            "cluster_requests_again {again}\ncluster_unknown_writes {unknown}\n\
+             cluster_slot_refreshes {refreshes}\n"
+        )
+    }
+}
+
+/// Begins something, and waits for what became of it.
+fn wait<T: Send + 'static>(begin: impl FnOnce(Then<T>)) -> Result<T> {
+    let (answer, answered) = mpsc::sync_channel(1);
+    begin(Box::new(move |result| {
+        // The receiver below waits.
+        let _ = answer.send(result);
+    }));
+    answered.recv().unwrap_or_else(|_| Err(gone()))
+}
+
+/// The thread has ended: it panicked, or this is a child of the process that had it.
+fn gone() -> KvsError {
+    error("the thread that asks the cluster is gone")
+}
+
+fn error(message: impl Into<String>) -> KvsError {
+    KvsError::Engine(message.into().into())
+}

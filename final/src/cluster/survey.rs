@@ -1,0 +1,223 @@
+//! What is asked of all nodes.
+
+use super::error;
+use super::nodes::{Line, Node, Nodes};
+use super::request::unexpected;
+use crate::{Durability, KvsError, Page, Result};
+use redis::{Pipeline, Value};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+/// Keys in one reply to `SCAN`.
+const SCANNED: usize = 1000;
+
+/// What the nodes do with a write.
+pub(super) struct Survey {
+    /// Whether a write is to be confirmed by a replica.
+    pub(super) confirmed: bool,
+    /// What it survives, in words.
+    pub(super) promise: String,
+}
+
+/// What a node does before it answers. The weakest first.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Logging {
+    /// It won't say.
+    Unknown(String),
+    None,
+    /// It hands the log to the operating system, or will do so in at most two seconds: it doesn't wait for
+    /// the sync that it makes each second.
+    EverySecond,
+    /// It hands the log to the operating system.
+    Written,
+    Synced,
+}
+
+/// Asks all nodes what they do, and compares that with what a write has to survive.
+pub(super) async fn ask(nodes: &Nodes, asked: Option<Durability>) -> Result<Survey> {
+    let shards = nodes.shards();
+    let mut all = BTreeSet::new();
+    for (primary, replicas) in &shards {
+        for node in [primary].into_iter().chain(replicas) {
+            all.insert(logging(nodes, node).await?);
+        }
+    }
+    let weakest = all.pop_first().unwrap_or(Logging::None);
+    let has_replicas = !shards.iter().any(|(_, replicas)| replicas.is_empty());
+    let is_given = match asked {
+        None => true,
+        // At every level of ours an acknowledged write is there after the end of the process: `everysec` is none.
+        Some(Durability::Os) => weakest >= Logging::Written,
+        Some(Durability::Always | Durability::Interval(_)) => weakest == Logging::Synced,
+    };
+    let confirmed = asked == Some(Durability::Always) && has_replicas;
+    let node = match &weakest {
+        Logging::Unknown(why) => &format!("it isn't known what the end of a node takes ({why})"),
+        Logging::None => "the end of a node takes what no replica has (appendonly no)",
+        Logging::EverySecond => {
+            "the end of a node may take its last two seconds (appendfsync everysec)"
+        }
+        Logging::Written => "the end of a node's process, but no power loss (appendfsync no)",
+        Logging::Synced => "the end and the power loss of a node (appendfsync always)",
+    };
+    if !is_given {
+        let asked = asked.unwrap_or_default();
+        let message = format!("the cluster doesn't give the durability `{asked}`: {node}");
+        return Err(error(message));
+    }
+    let failover = match (has_replicas, confirmed) {
+        (true, true) => "a failover to the replica that has confirmed it, not to another one",
+        (true, false) => "a failover takes what the replica doesn't have yet",
+        (false, _) => {
+            "some primaries have no replica, so there what they have is gone as long as they are"
+        }
+    };
+    let promise = format!("a write survives the end of this server; {node}; {failover}");
+    Ok(Survey { confirmed, promise })
+}
+
+async fn logging(nodes: &Nodes, node: &Node) -> Result<Logging> {
+    let mut commands = redis::pipe();
+    // Together only from Redis 7 on.
+    commands.cmd("CONFIG").arg("GET").arg("appendonly");
+    commands.cmd("CONFIG").arg("GET").arg("appendfsync");
+    let replies = replies(nodes, node, &commands).await?;
+    let mut found = Vec::new();
+    for reply in replies {
+        match reply {
+            Value::ServerError(_) => {
+                let why = format!("{node}: {}", unexpected(&reply));
+                return Ok(Logging::Unknown(why));
+            }
+            reply => found.push(text(reply).and_then(|pair| pair.into_iter().nth(1))),
+        }
+    }
+    let found: Vec<&str> = found.iter().flatten().map(String::as_str).collect();
+    Ok(match found[..] {
+        ["no", _] => Logging::None,
+        [_, "everysec"] => Logging::EverySecond,
+        [_, "no"] => Logging::Written,
+        [_, "always"] => Logging::Synced,
+        _ => Logging::Unknown(format!("{node} doesn't say whether it has a log")),
+    })
+}
+
+/// How many keys the primaries have, one after the other.
+pub(super) async fn len(nodes: &Nodes) -> Result<u64> {
+    nodes.look().await?;
+    let mut len = 0;
+    for (node, _) in nodes.shards() {
+        let mut size = redis::pipe();
+        size.cmd("DBSIZE");
+        match replies(nodes, &node, &size).await?.pop() {
+            Some(Value::Int(size)) => len += size as u64,
+            other => return Err(unexpected(&other.unwrap_or(Value::Nil))),
+        }
+    }
+    Ok(len)
+}
+
+/// Where a walk over the keys is: its cursor.
+#[derive(Serialize, Deserialize)]
+struct Walk {
+    /// Of which cluster: see [`fingerprint`].
+    cluster: u64,
+    /// The number of the primary, and its own cursor.
+    primary: usize,
+    scan: u64,
+    /// Keys that it returned beyond what was asked for.
+    rest: Vec<String>,
+}
+
+pub(super) async fn keys(nodes: &Nodes, cursor: Option<String>, limit: usize) -> Result<Page> {
+    let limit = limit.max(1);
+    let mut walk: Walk = match cursor {
+        Some(cursor) => serde_json::from_str(&cursor).map_err(|_| KvsError::Cursor { cursor })?,
+        None => {
+            nodes.look().await?;
+            let cluster = fingerprint(nodes).await?;
+            Walk { cluster, primary: 0, scan: 0, rest: Vec::new() }
+        }
+    };
+    let shards = nodes.shards();
+    if let (true, Some((node, _))) = (walk.rest.is_empty(), shards.get(walk.primary)) {
+        let mut scan = redis::pipe();
+        scan.cmd("SCAN").arg(walk.scan).arg("COUNT").arg(limit.min(SCANNED));
+        scan.arg("TYPE").arg("string");
+        let (next, found) = match replies(nodes, node, &scan).await?.pop() {
+            Some(Value::Array(reply)) => match <[Value; 2]>::try_from(reply) {
+                Ok([next, found]) => (text(Value::Array(vec![next])), text(found)),
+                Err(reply) => return Err(unexpected(&Value::Array(reply))),
+            },
+            other => return Err(unexpected(&other.unwrap_or(Value::Nil))),
+        };
+        let next = next.and_then(|next| next.first()?.parse().ok());
+        walk.scan =
+            next.ok_or_else(|| error(format!("{node} answered `SCAN` without a cursor")))?;
+        walk.rest = found.unwrap_or_default();
+        if walk.scan == 0 {
+            walk.primary += 1;
+        }
+        if fingerprint(nodes).await? != walk.cluster {
+            return Err(error(
+                "the cluster has changed since the walk over its keys began; begin again",
+            ));
+        }
+    }
+    let rest = walk.rest.split_off(walk.rest.len().min(limit));
+    let keys = std::mem::replace(&mut walk.rest, rest);
+    let is_last = walk.rest.is_empty() && walk.primary >= shards.len();
+    let cursor = serde_json::to_string(&walk).map_err(|e| error(e.to_string()))?;
+    Ok(Page { keys, cursor: Some(cursor).filter(|_| !is_last) })
+}
+
+/// Stands for the processes of all primaries, and for which slots each of them has. If it is the same
+/// before and after, no key has changed its node, and all cursors are good.
+async fn fingerprint(nodes: &Nodes) -> Result<u64> {
+    let changing = || error("the cluster is changing; its keys cannot be listed meanwhile");
+    let (mut hasher, mut slots) = (DefaultHasher::new(), 0);
+    for (node, _) in nodes.shards() {
+        let mut commands = redis::pipe();
+        commands.cmd("INFO").arg("server").cmd("CLUSTER").arg("NODES");
+        let replies = text(Value::Array(replies(nodes, &node, &commands).await?));
+        let replies = replies.unwrap_or_default();
+        let lines = || replies.iter().flat_map(|reply| reply.lines());
+        let process = lines().find(|line| line.starts_with("run_id:"));
+        let own = lines().find(|line| line.contains("myself,master"));
+        let (Some(process), Some(own)) = (process, own) else { return Err(changing()) };
+        process.hash(&mut hasher);
+        // Its name, address, flags and so on; the sixth is the epoch of its slots, which follow from the eighth on.
+        for (number, field) in own.split(' ').enumerate() {
+            if number >= 8 {
+                let (start, end) = field.split_once('-').unwrap_or((field, field));
+                match (start.parse::<u32>(), end.parse::<u32>()) {
+                    (Ok(start), Ok(end)) => slots += end + 1 - start,
+                    // On its way: `[slot->-node]`.
+                    _ => return Err(changing()),
+                }
+            }
+            if number == 6 || number >= 8 {
+                field.hash(&mut hasher);
+            }
+        }
+    }
+    if slots == 16384 { Ok(hasher.finish()) } else { Err(changing()) }
+}
+
+async fn replies(nodes: &Nodes, node: &Node, commands: &Pipeline) -> Result<Vec<Value>> {
+    let replies = nodes.ask(node, Line::Prompt, commands).await;
+    replies.map_err(|failure| error(failure.why()))
+}
+
+/// The texts of an array; what is no UTF-8 is no key that we could have given.
+fn text(reply: Value) -> Option<Vec<String>> {
+    let texts = |value| match value {
+        Value::BulkString(bytes) => String::from_utf8(bytes).ok(),
+        _ => None,
+    };
+    match reply {
+        Value::Array(values) => Some(values.into_iter().filter_map(texts).collect()),
+        _ => None,
+    }
+}
