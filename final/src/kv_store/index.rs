@@ -1,3 +1,4 @@
+use super::record::Location;
 use super::segment_table::SegmentTable;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::fault;
@@ -25,7 +26,7 @@ pub(super) struct Index {
     pub(super) entries: HashMap<Box<str>, Entry>,
     pub(super) segments: Arc<SegmentTable>,
     /// The map's.
-    hasher: RandomState,
+    pub(super) hasher: RandomState,
     /// Bytes of records that no entry points to, in all segments. A hint for the compactor and a
     /// number for people; nothing else is concluded from it, so `Relaxed`. Below zero for a moment, in two's
     /// complement, when a compaction has taken from a segment's sum what is not yet added to this one.
@@ -123,6 +124,18 @@ impl Index {
     pub(super) fn is_at(&self, key: &str, segment: u64, offset: u32) -> bool {
         let entries = self.entries.pin();
         entries.get(key).is_some_and(|e| e.segment == segment && e.offset == offset)
+    }
+
+    /// Whether `key` has a value, and its record isn't behind this place in the order of the segments' numbers.
+    pub(super) fn is_not_behind(&self, key: &str, place: Location) -> bool {
+        let entries = self.entries.pin();
+        entries.get(key).is_some_and(|entry| {
+            let found = (entry.segment, entry.offset);
+            fault!("a walk passes over a record that is being moved", {
+                return found == (place.segment, place.offset);
+            });
+            found <= (place.segment, place.offset)
+        })
     }
 
     pub(super) fn contains(&self, key: &str) -> bool {

@@ -15,6 +15,7 @@
 //! | reader | any number, without a lock | `reader.rs`, `index.rs`, `segment_table.rs` |
 //! | writer | any number; one at a time has the log's write call | `committer.rs`, `log.rs` |
 //! | leader at level `always` | one at a time, for all writers that wait | `group_commit.rs` |
+//! | reader of all keys | any number | `keys.rs` |
 //! | compactor | one of its own | `compactor.rs` |
 //! | recovery | the one that opens the store | `recovery.rs`, `torn_tail.rs`, `orphans.rs` |
 //! | loader | as many as there are cores, while the store is opened | `loader.rs` |
@@ -29,6 +30,7 @@ mod committer;
 mod compactor;
 mod group_commit;
 mod index;
+mod keys;
 mod loader;
 mod log;
 mod manifest;
@@ -59,7 +61,7 @@ pub use salvage::salvage;
 
 use crate::disk::Access;
 use crate::process::Opener;
-use crate::{KvsEngine, Result, Stats, Write};
+use crate::{KvsEngine, Page, Result, Stats, Write};
 use background::Background;
 use catalog::Catalog;
 use committer::{Committer, Op};
@@ -254,6 +256,10 @@ impl KvsEngine for KvStore {
 
     fn len(&self) -> Result<u64> {
         Ok(self.0.index.entries.len() as u64)
+    }
+
+    fn keys(&self, cursor: Option<String>, limit: usize) -> Result<Page> {
+        keys::page(&self.0.log, &self.0.index, cursor, limit)
     }
 
     fn round<D: FnOnce(Result<()>) + Send + 'static>(

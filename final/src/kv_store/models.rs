@@ -33,8 +33,11 @@ pub(crate) fn models() -> Vec<Model> {
             "a sync succeeds on what another has lost",
         ),
         Model::new("two compare and set", two_compare_and_set)
-            .max_preemptions(3)
             .finds("it compares with the index alone", "one of them wins"),
+        Model::new("keys beside a compaction", keys_beside_compaction).finds(
+            "a walk passes over a record that is being moved",
+            "a key that is there is not found",
+        ),
         Model::new("swap against set", swap_against_set)
             .finds("compaction looks, then moves", "the newer write has lost")
             .finds("compaction moves what is there", "the newer write has lost"),
@@ -177,6 +180,23 @@ fn two_compare_and_set() {
     let won = [one.join().unwrap(), other.join().unwrap()];
     assert!(won[0] != won[1], "one of them wins");
     assert_eq!(store.value().as_deref(), Some(SECOND));
+}
+
+/// Who walks through the keys finds each, whatever a compaction moves meanwhile.
+fn keys_beside_compaction() {
+    let store = store_with_first();
+    let compactor = with(&store, |store| store.compact().unwrap());
+    let (mut cursor, mut found) = (None, Vec::new());
+    loop {
+        let page = store.keys(cursor, 1).unwrap();
+        found.extend(page.keys);
+        cursor = page.cursor;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert!(found.contains(&"key".to_owned()), "a key that is there is not found");
+    compactor.join().unwrap();
 }
 
 /// An index, in which `key` is in the old segment, and a segment with a copy of its record.

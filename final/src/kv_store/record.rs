@@ -150,6 +150,11 @@ pub(super) fn decode_len(bytes: &[u8]) -> std::result::Result<usize, &'static st
     decode_len_of(SET..=BATCH, bytes)
 }
 
+/// How long the record in a batch is whose header `bytes` starts with; 0 if that is none.
+pub(super) fn len_in_batch(bytes: &[u8]) -> usize {
+    decode_len_of(SET + IN_BATCH..=REMOVE + IN_BATCH, bytes).unwrap_or(0)
+}
+
 fn decode_len_of(
     kinds: RangeInclusive<u8>,
     bytes: &[u8],

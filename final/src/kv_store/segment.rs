@@ -176,8 +176,10 @@ pub(super) struct Scan<'a> {
     buffer: Vec<u8>,
     /// The offset of the buffer's first byte.
     start: u32,
-    /// Where the last batch ends, all of which is in the buffer for as long as the offset is before that.
+    /// Where the last batch ends, which was seen to be whole.
     batch_end: u32,
+    /// How much is read at a time.
+    chunk: usize,
 }
 
 /// What a [`Scan`] found.
@@ -192,7 +194,22 @@ pub(super) enum Found<'a> {
 
 impl<'a> Scan<'a> {
     pub(super) fn new(segment: &'a Segment, end: u32) -> Scan<'a> {
-        Scan { segment, offset: HEADER, end, buffer: Vec::new(), start: HEADER, batch_end: 0 }
+        Scan::resume(segment, (HEADER, 0), end, CHUNK)
+    }
+
+    /// Goes on at the position that another one had, and reads so much at a time.
+    pub(super) fn resume(
+        segment: &'a Segment,
+        (offset, batch_end): (u32, u32),
+        end: u32,
+        chunk: usize,
+    ) -> Scan<'a> {
+        Scan { segment, offset, end, buffer: Vec::new(), start: offset, batch_end, chunk }
+    }
+
+    /// Where the next record is, or what is there instead; and where the batch ends, if that is in one.
+    pub(super) fn position(&self) -> (u32, u32) {
+        (self.offset, self.batch_end)
     }
 
     /// The next record. After anything else there is nothing more to come.
@@ -219,6 +236,9 @@ impl<'a> Scan<'a> {
         if offset == self.end {
             return Ok(Found::End);
         }
+        // In the buffer already, unless it is in a batch whose beginning another scan has read.
+        self.fill(record::HEADER)?;
+        self.fill(record::len_in_batch(self.rest()))?;
         let location = Location { segment: self.segment.number, offset };
         let rest = &self.buffer[(offset - self.start) as usize..];
         Ok(match record::decode(rest, location) {
@@ -253,7 +273,7 @@ impl<'a> Scan<'a> {
         if self.rest().len() >= len.min(left) {
             return Ok(());
         }
-        self.buffer.resize(len.max(CHUNK).min(left), 0);
+        self.buffer.resize(len.max(self.chunk).min(left), 0);
         self.start = self.offset;
         self.segment.read_at(&mut self.buffer, self.start.into())
     }

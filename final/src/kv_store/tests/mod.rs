@@ -6,8 +6,11 @@ mod compaction_due;
 mod durable;
 
 use crate::disk::SimulatedDisk;
-use crate::{Durability, KvStore, KvStoreOptions, KvsEngine, Result};
+use crate::{Durability, KvStore, KvStoreOptions, KvsEngine, KvsError, Result};
 use kvs_test_kit::process::deleted_and_open;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use std::collections::HashSet;
 use std::sync::{Arc, Barrier};
 use std::thread;
 use tempfile::TempDir;
@@ -73,4 +76,49 @@ fn segments_that_were_replaced_are_closed_with_the_last_reader_whatever_other_th
         assert_eq!(deleted_and_open(dir.path()), 0);
         end.wait();
     });
+}
+
+/// Of keys below 20, none is ever removed; of those from 60 on, none is ever there.
+#[test]
+fn a_walk_returns_every_key_that_is_there_throughout_whatever_is_written_and_compacted_meanwhile() {
+    for seed in 0..40 {
+        let mut random = StdRng::seed_from_u64(seed);
+        let disk = SimulatedDisk::new();
+        let open = || options(&disk).durability(Durability::Os).segment_bytes(2_000).open(DIR);
+        let store = open().unwrap();
+        let write = |random: &mut StdRng, number: usize| {
+            let value = (number < 20 || random.random()).then(|| "v".repeat(number));
+            (key(number), value)
+        };
+        store.write_batch((0..60).map(|number| write(&mut random, number)).collect()).unwrap();
+        let (mut cursor, mut found, mut pages) = (None, HashSet::new(), 0);
+        loop {
+            let limit = random.random_range(1..4);
+            let page = store.keys(cursor, limit).unwrap();
+            assert!(page.keys.len() <= limit);
+            (pages, cursor) = (pages + 1, page.cursor);
+            found.extend(page.keys);
+            if cursor.is_none() {
+                break;
+            }
+            if pages < 1_000 && random.random_ratio(1, 3) {
+                let some = (0..random.random_range(1..4)).map(|_| random.random_range(0..60));
+                let some: Vec<usize> = some.collect();
+                let writes = some.into_iter().map(|number| write(&mut random, number));
+                store.write_batch(writes.collect()).unwrap();
+            }
+            if pages < 1_000 && random.random_ratio(1, 20) {
+                store.compact().unwrap();
+            }
+        }
+        let missing = (0..20).find(|number| !found.contains(&key(*number)));
+        assert_eq!(missing, None, "seed {seed}, after {pages} pages");
+        assert!(found.iter().all(|found| (0..60).any(|number| key(number) == *found)));
+        let first = store.keys(None, 2).unwrap();
+        drop(store);
+        let store = open().unwrap();
+        let again = store.keys(first.cursor, 1).unwrap();
+        assert_eq!(again, store.keys(None, 1).unwrap(), "it begins anew");
+        assert!(matches!(store.keys(Some("1.20".into()), 1), Err(KvsError::Cursor { .. })));
+    }
 }
