@@ -1,13 +1,17 @@
 use crate::data_dir::DataDir;
 use crate::disk::{Access, Dir, FileId};
 use crate::process::Opener;
-use crate::{EngineKind, KvsEngine, KvsError, Result};
+use crate::{EngineKind, KvsEngine, KvsError, Page, Result};
+use std::ops::Bound;
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Where sled's log is.
 const LOG: &str = "sled/db";
+
+/// How many bytes of keys and values a page of keys reads.
+const MAX_PAGE: usize = 1 << 20;
 
 /// The embedded database sled as an engine.
 ///
@@ -108,6 +112,52 @@ impl KvsEngine for SledKvsEngine {
 
     fn remove(&self, key: String) -> Result<()> {
         self.change(|db| db.remove(key))?.map(drop).ok_or(KvsError::KeyNotFound)
+    }
+
+    fn compare_and_set(
+        &self,
+        key: String,
+        expected: Option<String>,
+        new: Option<String>,
+    ) -> Result<()> {
+        let new = new.map(String::into_bytes);
+        let swapped = self.change(|db| db.compare_and_swap(key, expected.as_ref(), new))?;
+        swapped.map_err(|_| KvsError::Mismatch)
+    }
+
+    fn write_batch(&self, writes: Vec<(String, Option<String>)>) -> Result<()> {
+        let mut batch = sled::Batch::default();
+        for (key, value) in writes {
+            match value {
+                Some(value) => batch.insert(key.as_bytes(), value.into_bytes()),
+                None => batch.remove(key.as_bytes()),
+            }
+        }
+        self.change(|db| db.apply_batch(batch))
+    }
+
+    /// sled counts them one by one.
+    fn len(&self) -> Result<u64> {
+        Ok(self.db.len() as u64)
+    }
+
+    /// In their order; a cursor is the key before. Keys that another program has put there and that are no text
+    /// are left out.
+    fn keys(&self, cursor: Option<String>, limit: usize) -> Result<Page> {
+        let from = cursor.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+        let (mut page, mut bytes) = (Page { keys: Vec::new(), cursor: cursor.clone() }, 0);
+        for pair in self.db.range::<&String, _>((from, Bound::Unbounded)) {
+            let (key, value) = pair.map_err(engine_error)?;
+            if page.keys.len() >= limit || bytes > MAX_PAGE {
+                return Ok(page);
+            }
+            bytes += key.len() + value.len();
+            if let Ok(key) = str::from_utf8(&key) {
+                page.keys.push(key.to_owned());
+                page.cursor = Some(key.to_owned());
+            }
+        }
+        Ok(Page { cursor: None, ..page })
     }
 
     /// Only what sled knows without reading all of its data; it would count the keys one by one.

@@ -2,12 +2,12 @@
 
 use super::address::Address;
 use super::client::Remote;
-use super::command::Command;
+use super::command::{self, Command};
 use super::numbers;
 use super::outcome::{Outcome, err_msg};
 use super::output::Output;
 use super::server::{PoolKind, ServerEngine};
-use crate::{Durability, EngineKind, KvsClientOptions, Limits};
+use crate::{Durability, EngineKind, KvsClientOptions, Limits, Write};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -107,23 +107,31 @@ EXAMPLES:
         #[structopt(long, value_name = "NEW", parse(from_os_str), requires = "salvage")]
         to: Option<PathBuf>,
     },
-    /// Prints a store that is not in use, of either engine: a line of JSON for each key
+    /// Prints a store that is not in use, of either engine, or that of a server: a line of JSON for each key
     #[structopt(after_help = "\
 Each line is a request to set the key, as the protocol has it: `kvs restore` reads it, and so does a
 server. How many keys there are goes to stderr. Our own store is only read, in the order in which it was
-written; sled opens its files for writing.
+written; sled opens its files for writing. Of a server that is written to meanwhile, a key may be printed
+twice, its newer value last, and is not there as it was at one moment with the others.
 
 EXAMPLES:
     kvs dump DATA > FILE
     kvs dump DATA | kvs restore --engine sled NEW
-    kvs dump DATA | kvs restore --addr 127.0.0.1:4000")]
-    Dump {
-        /// The data directory
-        #[structopt(parse(from_os_str))]
-        dir: PathBuf,
-    },
+    kvs dump DATA | kvs restore --addr 127.0.0.1:4000
+    kvs dump --addr 127.0.0.1:4000 > FILE")]
+    Dump(DumpArgs),
     /// Reads what `kvs dump` has printed, into a new directory or through a server
     Restore(RestoreArgs),
+}
+
+/// The command line of `kvs dump`.
+#[derive(Debug, StructOpt)]
+pub(super) struct DumpArgs {
+    /// The data directory
+    #[structopt(parse(from_os_str), required_unless = "addr", conflicts_with = "addr")]
+    pub(super) dir: Option<PathBuf>,
+    #[structopt(flatten)]
+    pub(super) remote: RemoteArgs,
 }
 
 /// The command line of `kvs restore`.
@@ -389,6 +397,55 @@ EXAMPLE:
         #[structopt(flatten)]
         options: ClientOptions,
     },
+    /// Gives a key a value if it has the one that is expected
+    #[structopt(after_help = "\
+Where the value is another, the exit code is 1.
+
+EXAMPLES:
+    kvs client cas counter 1 2
+    kvs client cas counter null 1    if there is no such key; null for NEW removes it")]
+    Cas {
+        /// The key
+        key: String,
+        /// The value that is expected, or null
+        #[structopt(parse(from_str = value_or_null))]
+        old: OrNull,
+        /// The value from then on, or null
+        #[structopt(parse(from_str = value_or_null))]
+        new: OrNull,
+        #[structopt(flatten)]
+        options: ClientOptions,
+    },
+    /// Sets and removes several keys: all of it is done or nothing, also if the server is killed
+    #[structopt(after_help = "\
+EXAMPLE:
+    kvs client batch '[[\"animal\",\"crab\"],[\"plant\",null]]'    sets one and removes the other")]
+    Batch {
+        /// An array of pairs in JSON: key and value, or null to remove the key
+        #[structopt(parse(try_from_str = command::batch))]
+        writes: Write,
+        #[structopt(flatten)]
+        options: ClientOptions,
+    },
+    /// Prints how many keys there are
+    #[structopt(after_help = "EXAMPLE:\n    kvs client len --addr 127.0.0.1:4000")]
+    Len {
+        #[structopt(flatten)]
+        options: ClientOptions,
+    },
+    /// Prints all keys in no order, a line each; one that is written meanwhile perhaps twice
+    #[structopt(after_help = "EXAMPLE:\n    kvs client keys | sort -u")]
+    Keys {
+        #[structopt(flatten)]
+        options: ClientOptions,
+    },
+}
+
+/// So that `structopt` does not take it for an argument that may be missing.
+type OrNull = Option<String>;
+
+fn value_or_null(text: &str) -> OrNull {
+    Some(text.to_owned()).filter(|text| text != "null")
 }
 
 impl RequestArgs {
@@ -396,8 +453,16 @@ impl RequestArgs {
     pub(super) fn split(self) -> (ClientOptions, Command) {
         match self {
             RequestArgs::Get { key, options } => (options, Command::Get { key }),
-            RequestArgs::Set { key, value, options } => (options, Command::Set { key, value }),
-            RequestArgs::Rm { key, options } => (options, Command::Rm { key }),
+            RequestArgs::Set { key, value, options } => {
+                (options, Command::Write(Write::Set { key, value }))
+            }
+            RequestArgs::Rm { key, options } => (options, Command::Write(Write::Remove { key })),
+            RequestArgs::Cas { key, old: expected, new, options } => {
+                (options, Command::Write(Write::CompareAndSet { key, expected, new }))
+            }
+            RequestArgs::Batch { writes, options } => (options, Command::Write(writes)),
+            RequestArgs::Len { options } => (options, Command::Len),
+            RequestArgs::Keys { options } => (options, Command::Keys),
         }
     }
 }

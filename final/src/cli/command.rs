@@ -1,13 +1,17 @@
 //! What a client can be told, at the prompt and in a pipe a line each.
 
 use super::output::Output;
-use crate::{KvsClient, Pending};
+use crate::{KvsClient, Page, Pending, Write};
 
 /// What `help` says.
 pub(super) const HELP: &str = "\
 get KEY         prints the value of a key
 set KEY VALUE   gives a key a value: the rest of the line, as it stands
 rm KEY          removes a key and its value
+cas KEY OLD NEW gives a key the value NEW if its value is OLD; null stands for no value
+batch WRITES    sets and removes all of it or nothing: batch [[\"k\",\"v\"],[\"l\",null]]
+len             prints how many keys there are
+keys            prints them, some perhaps twice
 stats           prints what the server counts
 help            prints this
 quit            ends, as ctrl-D does
@@ -15,14 +19,19 @@ A key or a value that begins with a double quote is a JSON string: set \"two wor
 ";
 
 /// What a line begins with.
-pub(super) const NAMES: [&str; 6] = ["get", "set", "rm", "stats", "help", "quit"];
+pub(super) const NAMES: [&str; 10] =
+    ["get", "set", "rm", "cas", "batch", "len", "keys", "stats", "help", "quit"];
+
+/// How many keys are asked for at a time.
+pub(super) const PAGE: usize = 10_000;
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Command {
     Get { key: String },
-    Set { key: String, value: String },
-    Rm { key: String },
+    Write(Write),
+    Len,
+    Keys,
     Stats,
     Help,
     Quit,
@@ -38,8 +47,15 @@ impl Command {
     pub(super) fn submit(self, client: &mut KvsClient) -> crate::Result<Answer> {
         Ok(match self {
             Command::Get { key } => Answer::Value(client.submit_get(key)?),
-            Command::Set { key, value } => Answer::Done(client.submit_set(key, value)?),
-            Command::Rm { key } => Answer::Done(client.submit_remove(key)?),
+            Command::Write(write) => Answer::Done(client.submit_write(write)?),
+            Command::Len => Answer::Count(client.len()?),
+            Command::Keys => {
+                let mut pages = vec![client.keys(None, PAGE)?];
+                while let Some(cursor) = pages.last().and_then(|page| page.cursor.clone()) {
+                    pages.push(client.keys(Some(cursor), PAGE)?);
+                }
+                Answer::Keys(pages)
+            }
             Command::Stats => Answer::Text(client.stats()?),
             Command::Help => Answer::Text(HELP.to_owned()),
             Command::Quit => Answer::Text(String::new()),
@@ -51,6 +67,8 @@ impl Command {
 pub(super) enum Answer {
     Value(Pending<Option<String>>),
     Done(Pending<()>),
+    Count(u64),
+    Keys(Vec<Page>),
     Text(String),
 }
 
@@ -60,6 +78,8 @@ impl Answer {
         Ok(match self {
             Answer::Value(pending) => output.value(pending.wait()?),
             Answer::Done(pending) => pending.wait().map(|()| output.done())?,
+            Answer::Count(count) => output.count(count),
+            Answer::Keys(pages) => pages.into_iter().map(|page| output.keys(page)).collect(),
             Answer::Text(text) => output.text(text),
         })
     }
@@ -75,17 +95,39 @@ pub(super) fn parse(line: &str) -> Result<Option<Command>, String> {
     let command = match verb {
         "" => return Ok(None),
         "get" => Command::Get { key: only_key(rest)? },
-        "rm" => Command::Rm { key: only_key(rest)? },
+        "rm" => Command::Write(Write::Remove { key: only_key(rest)? }),
         "set" => {
             let (key, rest) = key(rest)?;
-            Command::Set { key, value: value(rest)? }
+            Command::Write(Write::Set { key, value: value(rest)? })
         }
+        "cas" => {
+            let (key, rest) = key(rest)?;
+            let rest = rest.trim_start();
+            let (expected, rest) = match rest.starts_with('"') {
+                true => quoted(rest).map(|(text, rest)| (Some(text), rest))?,
+                false => {
+                    let (word, rest) = self::key(rest).map_err(|_| "a value is missing")?;
+                    (Some(word).filter(|word| word != "null"), rest)
+                }
+            };
+            let new = if rest == " null" { None } else { Some(value(rest)?) };
+            Command::Write(Write::CompareAndSet { key, expected, new })
+        }
+        "batch" => Command::Write(batch(rest)?),
+        "len" => no_more(rest, Command::Len)?,
+        "keys" => no_more(rest, Command::Keys)?,
         "stats" => no_more(rest, Command::Stats)?,
         "help" => no_more(rest, Command::Help)?,
         "quit" => no_more(rest, Command::Quit)?,
         other => return Err(format!("`{other}` is no command; `help` lists them")),
     };
     Ok(Some(command))
+}
+
+/// The batch that a text in JSON is.
+pub(super) fn batch(text: &str) -> Result<Write, String> {
+    let writes = serde_json::from_str(text);
+    writes.map(Write::Batch).map_err(|error| format!("not an array of [KEY, VALUE]: {error}"))
 }
 
 fn only_key(text: &str) -> Result<String, String> {
@@ -138,7 +180,7 @@ mod tests {
     use super::*;
 
     fn set(key: &str, value: &str) -> Result<Option<Command>, String> {
-        Ok(Some(Command::Set { key: key.into(), value: value.into() }))
+        Ok(Some(Command::Write(Write::Set { key: key.into(), value: value.into() })))
     }
 
     #[test]
@@ -161,6 +203,23 @@ mod tests {
     }
 
     #[test]
+    fn null_is_no_value_and_a_batch_is_an_array() {
+        for (line, key, expected, new) in [
+            ("cas k v w x", "k", Some("v"), Some("w x")),
+            ("cas k null w", "k", None, Some("w")),
+            ("cas  k  \"null\" null", "k", Some("null"), None),
+            (r#"cas "a b" "c d" "e""#, "a b", Some("c d"), Some("e")),
+        ] {
+            let [expected, new] = [expected, new].map(|value| value.map(str::to_owned));
+            let write = Write::CompareAndSet { key: key.into(), expected, new };
+            assert_eq!(parse(line), Ok(Some(Command::Write(write))), "{line}");
+        }
+        let write = vec![("k".to_owned(), Some("v".to_owned())), ("l".to_owned(), None)];
+        let batch = r#"batch [["k","v"], ["l",null]]"#;
+        assert_eq!(parse(batch), Ok(Some(Command::Write(Write::Batch(write)))));
+    }
+
+    #[test]
     fn what_is_no_command_is_refused() {
         for (line, message) in [
             ("fly", "`fly` is no command"),
@@ -169,6 +228,10 @@ mod tests {
             ("set k", "a value is missing"),
             ("set", "a key is missing"),
             ("rm", "a key is missing"),
+            ("cas k", "a value is missing"),
+            ("cas k v", "a value is missing"),
+            ("batch k", "not an array"),
+            ("keys k", "`k` is too much"),
             ("quit now", "`now` is too much"),
             (r#"set k "v" w"#, "`w` is too much"),
             (r#"set k "v"#, "the closing double quote is missing"),

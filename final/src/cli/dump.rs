@@ -1,20 +1,28 @@
 //! `kvs dump`.
 
+use super::args::DumpArgs;
+use super::client::Remote;
+use super::command::PAGE;
 use super::outcome::{Outcome, err_msg, print_message};
 use super::output::json;
 use crate::disk::RealDisk;
 use crate::protocol::Request;
 use crate::{EngineKind, KvsError, Result, SledKvsEngine, kv_store};
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
 
-pub(super) fn dump(dir: &Path) -> Outcome {
+pub(super) fn dump(args: &DumpArgs) -> Outcome {
     let mut output = BufWriter::with_capacity(1 << 20, io::stdout().lock());
     let mut print = |key: &str, value: &str| -> Result<()> {
         let request = Request::Set { key: key.to_owned(), value: value.to_owned() };
         Ok(output.write_all(json(&request).as_bytes())?)
     };
     let (mut keys, mut failed) = (0, 0);
+    let Some(dir) = &args.dir else {
+        keys = each_of_server(&args.remote.remote(), print)?;
+        output.flush()?;
+        print_message(&format!("{keys} keys"));
+        return Ok(());
+    };
     match EngineKind::choose(None, dir)? {
         EngineKind::Kvs => {
             let report = kv_store::dump(&RealDisk, dir, print)?;
@@ -41,4 +49,23 @@ pub(super) fn dump(dir: &Path) -> Outcome {
     output.flush()?;
     print_message(&format!("{keys} keys"));
     if failed > 0 { Err(err_msg(format!("{failed} more were left out"))) } else { Ok(()) }
+}
+
+/// Hands each key that the server has throughout to `take`, with a value that it has had meanwhile. Returns how many.
+fn each_of_server(remote: &Remote, mut take: impl FnMut(&str, &str) -> Result<()>) -> Outcome<u64> {
+    let (mut client, mut cursor, mut keys) = (remote.connect()?, None, 0);
+    loop {
+        let page = client.keys(cursor, PAGE)?;
+        let values = page.keys.iter().map(|key| client.submit_get(key.clone()));
+        for (key, value) in page.keys.iter().zip(values.collect::<Result<Vec<_>>>()?) {
+            if let Some(value) = value.wait()? {
+                take(key, &value)?;
+                keys += 1;
+            }
+        }
+        cursor = page.cursor;
+        if cursor.is_none() {
+            return Ok(keys);
+        }
+    }
 }

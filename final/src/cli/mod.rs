@@ -49,7 +49,7 @@ pub fn kvs() -> ExitCode {
         KvsArgs::Bench(args) => bench::bench(&args),
         KvsArgs::Check { dir, salvage: true, to: Some(to) } => check::salvage(&dir, &to),
         KvsArgs::Check { dir, .. } => check::check(&dir),
-        KvsArgs::Dump { dir } => dump::dump(&dir),
+        KvsArgs::Dump(args) => dump::dump(&args),
         KvsArgs::Restore(args) => restore::restore(&args),
     })
 }

@@ -1,7 +1,7 @@
 //! How what a server answers is printed.
 
-use crate::KvsError;
 use crate::protocol::Response;
+use crate::{KvsError, Page};
 use serde::Serialize;
 use std::io::{self, IsTerminal};
 
@@ -41,6 +41,19 @@ impl Output {
                 json(&value)
             }
             (_, Some(value)) => value + "\n",
+        }
+    }
+
+    /// What `len` prints.
+    pub(super) fn count(self, count: u64) -> String {
+        if self == Output::Json { json(&Response::Len(count)) } else { format!("{count}\n") }
+    }
+
+    /// What `keys` prints of a page.
+    pub(super) fn keys(self, page: Page) -> String {
+        match self {
+            Output::Json => json(&Response::Keys(page)),
+            _ => page.keys.into_iter().map(|key| self.value(Some(key))).collect(),
         }
     }
 

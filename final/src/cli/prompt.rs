@@ -94,7 +94,7 @@ impl Session {
             };
             self.client = None;
             match command {
-                Command::Set { .. } | Command::Rm { .. } => {
+                Command::Write(_) => {
                     return Ok(Err(lost).context("nobody knows whether it was done")?);
                 }
                 _ if !fresh && matches!(lost, KvsError::Io(_) | KvsError::Closed) => {}

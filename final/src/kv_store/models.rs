@@ -34,7 +34,7 @@ pub(crate) fn models() -> Vec<Model> {
         ),
         Model::new("two compare and set", two_compare_and_set)
             .finds("it compares with the index alone", "one of them wins"),
-        Model::new("keys beside a compaction", keys_beside_compaction).finds(
+        Model::new("keys beside a compaction", keys_beside_compaction).max_preemptions(3).finds(
             "a walk passes over a record that is being moved",
             "a key that is there is not found",
         ),

@@ -26,9 +26,21 @@ fn every_help_has_an_example_and_the_first_shows_the_way() {
     for words in way.into_iter().chain(["kvs bench", "kvs check"]) {
         kvs(&["--help"]).assert().success().stdout(contains(words));
     }
-    for command in
-        ["server", "client", "client get", "client set", "client rm", "stats", "bench", "check"]
-    {
+    for command in [
+        "server",
+        "client",
+        "client get",
+        "client set",
+        "client rm",
+        "client cas",
+        "client batch",
+        "client len",
+        "client keys",
+        "stats",
+        "bench",
+        "check",
+        "dump",
+    ] {
         let words: Vec<_> = command.split(' ').chain(["--help"]).collect();
         let example = format!("    kvs {command}");
         kvs(&words).assert().success().stdout(contains("EXAMPLE").and(contains(example)));
@@ -72,6 +84,28 @@ fn each_answer_is_a_line_of_json_where_that_is_asked_for() {
     one(&["get", "a"]).success().stdout("{\"Ok\":\"x\\ny\"}\n");
     one(&["rm", "c"]).code(1).stdout("{\"Err\":\"Key not found\"}\n").stderr("Key not found\n");
     pipe(&server, "stats\n").success().stdout(contains("\nkeys 2\n"));
+}
+
+#[test]
+fn compare_and_set_batch_len_keys_and_the_dump_of_a_server_are_commands_too() {
+    let (server, _dir) = new_kvs_server(&[]);
+    let addr = server.addr.to_string();
+    let one = |words: &[&str]| kvs(&["client", "--addr", &addr]).args(words).assert();
+    let mismatch = "The value is not the expected one\n";
+    one(&["cas", "a", "null", "1"]).success().stdout(is_empty());
+    one(&["cas", "a", "null", "2"]).code(1).stdout(is_empty()).stderr(mismatch);
+    one(&["cas", "a", "1", "2"]).success();
+    one(&["batch", r#"[["b","x y"],["c",null]]"#]).success();
+    one(&["batch", r#"["b"]"#]).code(1).stderr(contains("not an array of [KEY, VALUE]"));
+    one(&["len"]).success().stdout("2\n");
+    one(&["keys"]).success().stdout("a\nb\n");
+    one(&["keys", "--json"])
+        .success()
+        .stdout("{\"Keys\":{\"keys\":[\"a\",\"b\"],\"cursor\":null}}\n");
+    let lines = "cas b \"x y\" z\ncas a 2 null\nbatch [[\"d\",\"\"]]\nrm d\nlen\nkeys\n";
+    pipe(&server, lines).success().stdout("1\nb\n");
+    let dump = kvs(&["dump", "--addr", &addr]).assert().success().stderr("1 keys\n");
+    dump.stdout("{\"Set\":{\"key\":\"b\",\"value\":\"z\"}}\n");
 }
 
 #[test]

@@ -1,9 +1,12 @@
 //! The client, against a real server and against servers that misbehave.
 
-use kvs_final::{KvsClient, KvsClientOptions, KvsError, Limits, Result};
+use kvs_final::{
+    KvStore, KvsClient, KvsClientOptions, KvsEngine, KvsError, Limits, Result, SledKvsEngine,
+};
 use kvs_test_kit::WATCHDOG;
 use kvs_test_kit::engines::Memory;
 use kvs_test_kit::local::Local;
+use kvs_test_kit::raw::NOTHING;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc;
@@ -305,4 +308,73 @@ fn a_server_that_takes_no_request_is_given_up() {
     assert_eq!(message, "the server took nothing of a request within 100ms");
     drop(done);
     is_given_up(client, server, "took nothing");
+}
+
+/// What each engine answers to the same lines, and what one that has none of it.
+#[test]
+fn compare_and_set_batch_len_and_keys_are_answered_or_refused_by_name() {
+    const CASES: [(&str, &str, &str); 11] = [
+        (r#"{"CompareAndSet":{"key":"k","expected":null,"new":"v"}}"#, NOTHING, "compare-and-set"),
+        (r#"{"CompareAndSet":{"key":"k","new":"w"}}"#, MISMATCH, "compare-and-set"),
+        (r#"{"CompareAndSet":{"key":"k","expected":"v","new":"w"}}"#, NOTHING, "compare-and-set"),
+        (r#"{"Len":{}}"#, r#"{"Len":1}"#, "count of its keys"),
+        (r#"{"Batch":{"writes":[["l","1"],["k",null],["m",null]]}}"#, NOTHING, "batch"),
+        (r#"{"Get":{"key":"l"}}"#, r#"{"Ok":"1"}"#, ""),
+        (r#"{"Get":{"key":"k"}}"#, NOTHING, ""),
+        (r#"{"Batch":{"writes":[["k","1"],["too long","2"]]}}"#, TOO_LONG, ""),
+        (r#"{"CompareAndSet":{"key":"too long"}}"#, TOO_LONG, ""),
+        (
+            r#"{"Keys":{"limit":100}}"#,
+            r#"{"Keys":{"keys":["l"],"cursor":null}}"#,
+            "list of its keys",
+        ),
+        (r#"{"Keys":{"cursor":"1","limit":-1}}"#, "{\"Err\":\"not a message of the protocol", ""),
+    ];
+    const MISMATCH: &str = r#"{"Err":"The value is not the expected one"}"#;
+    const TOO_LONG: &str = r#"{"Err":"the key is 8 bytes long; the limit is 7"}"#;
+    fn answers(engine: impl KvsEngine, answer: fn(&'static str, &'static str) -> String) {
+        let server = Local::start(engine, Limits { key_bytes: 7, ..Limits::default() });
+        let mut client = server.connect();
+        for (request, expected, what) in CASES {
+            let (found, answer) = (client.ask(request), answer(expected, what));
+            assert!(found.starts_with(&answer), "{request}: {found}, not {answer}");
+        }
+    }
+    let dirs = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    answers(KvStore::open(dirs[0].path()).unwrap(), |answer, _| answer.to_owned());
+    answers(SledKvsEngine::open(dirs[1].path()).unwrap(), |answer, _| answer.to_owned());
+    answers(Memory::default(), |answer, what| match what {
+        "" if answer.contains("\"1\"") => NOTHING.to_owned(),
+        "" => answer.to_owned(),
+        what => format!("{{\"Err\":\"this engine has no {what}\"}}"),
+    });
+}
+
+#[test]
+fn pages_of_keys_have_every_key_once_if_nothing_is_written() {
+    let dirs = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    fn pages(engine: impl KvsEngine) {
+        let server = Local::start(engine, Limits::default());
+        let mut client = KvsClient::connect(server.addr).unwrap();
+        let expected: Vec<String> = (0..100).map(|number| format!("key{number:02}")).collect();
+        let write = |key: &String| (key.clone(), Some("v".repeat(100_000)));
+        for keys in expected.chunks(50) {
+            client.write_batch(keys.iter().map(write).collect()).unwrap();
+        }
+        let (mut keys, mut cursor, mut pages) = (Vec::new(), None, 0);
+        loop {
+            let page = client.keys(cursor, 7).unwrap();
+            assert!(page.keys.len() <= 7);
+            (pages, cursor) = (pages + 1, page.cursor);
+            keys.extend(page.keys);
+            if cursor.is_none() {
+                break;
+            }
+        }
+        keys.sort_unstable();
+        assert!(keys == expected && pages >= 15, "{pages} pages, {keys:?}");
+        assert_eq!(client.len().unwrap(), 100);
+    }
+    pages(KvStore::open(dirs[0].path()).unwrap());
+    pages(SledKvsEngine::open(dirs[1].path()).unwrap());
 }

@@ -24,6 +24,8 @@ pub(crate) const BLIND_SWAP: &str = "compaction without compare-and-swap";
 pub(crate) const DELETED_FILE: &str = "a file deleted under a reader";
 /// Whether there is something to remove is decided before the writer's turn comes.
 pub(crate) const REMOVED_TWICE: &str = "a value removed twice";
+/// Compare-and-set is a `get`, and then a `set`.
+pub(crate) const LOST_UPDATE: &str = "a lost update";
 /// A write is acknowledged when it waits for its turn.
 pub(crate) const EARLY_ACKNOWLEDGEMENT: &str = "an early acknowledgement";
 
@@ -81,6 +83,14 @@ impl BuggyEngine {
         }
     }
 
+    fn set_at(&self, file: u32, key: &str, value: &str) {
+        if self.bug == STALE_READ {
+            self.shared.cache.write().unwrap().remove(key);
+            self.window(STALE_READ);
+        }
+        self.append(file, key, value);
+    }
+
     /// Copies what is live into a new file and deletes the old ones.
     pub(crate) fn compact(&self) {
         self.shared.compacting.store(true, Ordering::SeqCst);
@@ -111,12 +121,33 @@ impl KvsEngine for BuggyEngine {
             return Ok(());
         }
         let tail = self.shared.tail.lock().unwrap();
-        if self.bug == STALE_READ {
-            self.shared.cache.write().unwrap().remove(&key);
-            self.window(STALE_READ);
-        }
-        self.append(*tail, &key, &value);
+        self.set_at(*tail, &key, &value);
         Ok(())
+    }
+
+    fn compare_and_set(
+        &self,
+        key: String,
+        expected: Option<String>,
+        new: Option<String>,
+    ) -> Result<()> {
+        let new = new.unwrap();
+        let value = || {
+            let index = self.shared.index.read().unwrap();
+            index.get(&key).map(|entry| entry.value.read().unwrap().clone())
+        };
+        let early = (self.bug == LOST_UPDATE).then(value);
+        self.window(LOST_UPDATE);
+        let tail = self.shared.tail.lock().unwrap();
+        if early.unwrap_or_else(value) != expected {
+            return Err(KvsError::Mismatch);
+        }
+        self.set_at(*tail, &key, &new);
+        Ok(())
+    }
+
+    fn write_batch(&self, writes: Vec<(String, Option<String>)>) -> Result<()> {
+        writes.into_iter().try_for_each(|(key, value)| self.set(key, value.unwrap()))
     }
 
     fn get(&self, key: String) -> Result<Option<String>> {

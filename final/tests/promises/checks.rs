@@ -1,6 +1,6 @@
 //! What looks at the promises, looked at first: what the history checker must accept, and what not.
 
-use super::history::Op::{Found, MaybeRemoved, Removed, Set};
+use super::history::Op::{Found, MaybeRemoved, MaybeSwapped, NotFound, Removed, Set, Swapped};
 use super::history::{Checker, Event, Op, UNHEARD};
 use super::{linearizable, promise};
 use std::iter;
@@ -41,6 +41,10 @@ fn what_can_have_been_is_accepted() {
         vec![(0, Set(1), 1, 2), (1, Removed, 3, 9), (2, Removed, 4, 8), (0, Set(2), 5, 7)],
         // The order of the calls is not the order in which it happened.
         vec![(0, Set(1), 1, 9), (1, Set(2), 2, 3), (1, Found(2), 4, 5), (1, Found(1), 6, 7)],
+        // Of two that compare and set at once, one finds what the other has set, or what was there.
+        vec![(0, Set(1), 1, 2), (1, Swapped(1, 2), 3, 9), (2, Swapped(2, 3), 4, 8)],
+        vec![(0, Set(1), 1, 2), (1, Swapped(1, 2), 3, 9), (2, NotFound(1), 4, 8)],
+        vec![(0, Set(1), 1, 2), (1, Swapped(1, 2), 3, 9), (2, NotFound(2), 4, 8)],
     ];
     possible.into_iter().for_each(|events| check([events], false).unwrap());
 }
@@ -58,6 +62,10 @@ fn what_cannot_have_been_is_not() {
         // A removal of nothing, and two of one value.
         vec![(0, Removed, 1, 2)],
         vec![(0, Set(1), 1, 2), (1, Removed, 3, 6), (2, Removed, 4, 5)],
+        // A value that was found to be another, one that was replaced and never there, and a lost update.
+        vec![(0, Set(1), 1, 2), (1, NotFound(1), 3, 4)],
+        vec![(0, Set(1), 1, 2), (1, Swapped(2, 3), 3, 4)],
+        vec![(0, Set(1), 1, 2), (1, Swapped(1, 2), 3, 6), (2, Swapped(1, 3), 4, 5)],
         // Two readers that see two writes in different orders.
         vec![
             (0, Set(1), 1, 20),
@@ -83,6 +91,11 @@ fn a_crash_decides_for_what_is_under_way() {
     for found in [0, 1] {
         let perhaps = vec![(0, Set(1), 1, 2), (1, MaybeRemoved, 3, 0)];
         check([perhaps, vec![(0, Found(found), 5, 6)]], true).unwrap();
+    }
+    for (found, is_possible) in [(1, true), (2, true), (3, true), (4, false)] {
+        let perhaps = vec![(0, Set(1), 1, 2), (1, Set(2), 3, 0), (2, MaybeSwapped(2, 3), 4, 0)];
+        let found = check([perhaps, vec![(0, Found(found), 5, 6)]], true);
+        assert_eq!(found.is_ok(), is_possible, "{found:?}");
     }
     check([vec![(0, Set(1), 1, 2)], vec![(0, Found(0), 4, 5)]], true).unwrap_err();
     // Of those that nobody heard of, any number may have been under way.

@@ -22,6 +22,12 @@ pub(crate) enum Op {
     MaybeRemoved,
     /// It was found to have this value; 0 if it had none, which a removal may also have found.
     Found(u32),
+    /// It had the first value, and was given the second.
+    Swapped(u32, u32),
+    /// If it had the first value it was to be given the second, and nobody knows whether it had.
+    MaybeSwapped(u32, u32),
+    /// It was found to have another value than this.
+    NotFound(u32),
 }
 
 /// The state of a key that has no value.
@@ -29,7 +35,12 @@ const ABSENT: u32 = 0;
 
 impl Op {
     pub(crate) fn is_read(self) -> bool {
-        matches!(self, Op::Found(_))
+        matches!(self, Op::Found(_) | Op::NotFound(_))
+    }
+
+    /// Whether it is a read whose answer is right in this state.
+    fn is_right(self, state: u32) -> bool {
+        self.is_read() && self.after(state).is_some()
     }
 
     /// What the key is after it, if it can happen.
@@ -39,6 +50,9 @@ impl Op {
             Op::Removed => (state != ABSENT).then_some(ABSENT),
             Op::MaybeRemoved => Some(ABSENT),
             Op::Found(value) => (state == value).then_some(state),
+            Op::NotFound(value) => (state != value).then_some(state),
+            Op::Swapped(expected, new) => (state == expected).then_some(new),
+            Op::MaybeSwapped(expected, new) => Some(if state == expected { new } else { state }),
         }
     }
 }
@@ -102,7 +116,7 @@ fn check_key(configurations: &mut Vec<Configuration>, events: &[Event]) -> Resul
         let (client, bit) = (usize::from(event.client), 1 << event.client);
         if at == event.call {
             pending[client] = Some(event.op);
-            for one in configurations.iter_mut().filter(|one| event.op == Op::Found(one.state)) {
+            for one in configurations.iter_mut().filter(|one| event.op.is_right(one.state)) {
                 one.done |= bit;
             }
         } else {
@@ -133,7 +147,12 @@ fn crash(configurations: &mut Vec<Configuration>, events: &[Event]) {
             let has_happened = event.client != UNHEARD && one.done & (1 << event.client) != 0;
             event.end.is_none() && !has_happened
         };
-        states.extend(events.iter().filter(is_open).filter_map(|event| event.op.after(one.state)));
+        let after = |event: &Event| match event.op {
+            // Another one under way may have given it what was expected.
+            Op::MaybeSwapped(_, new) => Some(new),
+            op => op.after(one.state),
+        };
+        states.extend(events.iter().filter(is_open).filter_map(after));
     }
     states.sort_unstable();
     states.dedup();
@@ -169,6 +188,7 @@ fn reach(from: &[Configuration], pending: &[Option<Op>; 64], bit: u64) -> Vec<Co
 
 /// Those under way whose answer is right in this state.
 fn readers_of(state: u32, pending: &[Option<Op>; 64]) -> u64 {
-    let reads = pending.iter().enumerate().filter(|(_, op)| **op == Some(Op::Found(state)));
+    let is_right = |op: &Option<Op>| op.is_some_and(|op| op.is_right(state));
+    let reads = pending.iter().enumerate().filter(|(_, op)| is_right(op));
     reads.map(|(client, _)| 1 << client).sum()
 }

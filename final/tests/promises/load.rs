@@ -200,6 +200,8 @@ fn work(
     mut random: StdRng,
 ) -> result::Result<Seen, String> {
     let mut events = Vec::new();
+    // What it has seen or set last.
+    let mut last = [0; KEYS as usize];
     for _ in 0..operations {
         let number = random.random_range(0..KEYS);
         let key = format!("key{number}");
@@ -211,15 +213,39 @@ fn work(
                 // It saw nothing.
                 Err(error) => return Ok((events, Some((numbers.moment(), error)))),
             },
-            10..=13 if number >= STEADY => match asked.write(Write::Remove { key }) {
+            10..=12 if number >= STEADY => match asked.write(Write::Remove { key }) {
                 Ok(()) => (Op::Removed, None),
                 Err(KvsError::KeyNotFound) => (Op::Found(0), None),
                 Err(error) => (Op::MaybeRemoved, Some(error)),
             },
+            13..=15 => {
+                let (found, new) = (last[number as usize], numbers.value());
+                let expected = (found > 0).then(|| value(found));
+                match asked.write(Write::CompareAndSet { key, expected, new: Some(value(new)) }) {
+                    Ok(()) => (Op::Swapped(found, new), None),
+                    Err(KvsError::Mismatch) => (Op::NotFound(found), None),
+                    Err(error) => (Op::MaybeSwapped(found, new), Some(error)),
+                }
+            }
+            16 => {
+                // Of two keys; the other one's write is noted here.
+                let (other, [new, also]) =
+                    ((number + 1) % KEYS, [numbers.value(), numbers.value()]);
+                let writes = [(key, new), (format!("key{other}"), also)];
+                let writes = writes.map(|(key, number)| (key, Some(value(number))));
+                let error = asked.write(Write::Batch(writes.to_vec())).err();
+                let end = error.is_none().then(|| numbers.moment());
+                events.push(Event { key: other, client, op: Op::Set(also), call, end });
+                (Op::Set(new), error)
+            }
             _ => {
                 let new = numbers.value();
                 (Op::Set(new), asked.write(Write::Set { key, value: value(new) }).err())
             }
+        };
+        last[number as usize] = match op {
+            Op::Set(value) | Op::Found(value) | Op::Swapped(_, value) => value,
+            _ => 0,
         };
         let now = numbers.moment();
         let end = error.is_none().then_some(now);

@@ -109,7 +109,11 @@ fn known(event: Event, durable: u32) -> Option<Event> {
         _ => {
             let client = if event.call < durable { event.client } else { UNHEARD };
             // It found something, but that is for nobody to know.
-            let op = if event.op == Op::Removed { Op::MaybeRemoved } else { event.op };
+            let op = match event.op {
+                Op::Removed => Op::MaybeRemoved,
+                Op::Swapped(expected, new) => Op::MaybeSwapped(expected, new),
+                op => op,
+            };
             Some(Event { op, client, end: None, ..event })
         }
     }
