@@ -6,9 +6,12 @@
 //! | [`disk`] | what that engine does with files, so that a test can take the disk's place |
 //! | `sled_engine` | the same interface over sled |
 //! | `cluster` | the same interface over a Redis Cluster, in the feature `cluster` |
-//! | [`thread_pool`] | three places to run jobs |
+//! | `thread_pool` | three places to run jobs |
 //! | `server`, `client`, [`protocol`] | the two ends of a connection, and what goes over it |
-//! | [`cli`] | the programs |
+//! | `cli` | the programs |
+//!
+//! The features `server`, `sled` and `cli` are on by default. Without them (`default-features = false`) there are the
+//! store and the client, with less than half of the crates.
 //!
 //! ```
 //! # fn main() -> kvs_final::Result<()> {
@@ -31,12 +34,15 @@
 //! # }
 //! ```
 
+// What only the programs use of the rest.
+#![cfg_attr(not(feature = "cli"), allow(dead_code, unused_imports))]
 // They panic where nobody reads.
 #![cfg_attr(not(loom), warn(clippy::print_stderr, clippy::print_stdout))]
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("the server waits for its clients with epoll, which only Linux has");
 
+#[cfg(feature = "cli")]
 pub mod cli;
 mod client;
 #[cfg(feature = "cluster")]
@@ -54,12 +60,15 @@ pub mod models;
 mod panic;
 mod process;
 pub mod protocol;
+#[cfg(feature = "server")]
 mod server;
+#[cfg(feature = "sled")]
 mod sled_engine;
 mod stats;
 mod sync;
 #[cfg(feature = "testing")]
 pub mod sync_points;
+#[cfg(feature = "server")]
 pub mod thread_pool;
 
 pub use client::{KvsClient, KvsClientOptions, Pending};
@@ -71,6 +80,8 @@ pub use error::{KvsError, Result};
 #[cfg(feature = "testing")]
 pub use kv_store::testing;
 pub use kv_store::{CheckReport, Durability, KvStore, KvStoreOptions, check, dump, salvage};
+#[cfg(feature = "server")]
 pub use server::{KvsServer, Limits, ServerHandle};
+#[cfg(feature = "sled")]
 pub use sled_engine::SledKvsEngine;
 pub use stats::Stats;
