@@ -1,12 +1,12 @@
 use super::nodes::{Failure, Line, Node, Nodes};
-use super::request::{Refusal, Reply, Request, Then};
+use super::request::{Refusal, Reply, Request};
 use super::{Counters, RedisClusterOptions, error, survey};
-use crate::panic::catch_panic;
-use crate::{KvsError, Page, Result};
+use crate::Result;
 use redis::Value;
 use redis::cluster_routing::Slot;
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
@@ -24,20 +24,11 @@ const REST: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(100
 /// What the handles send to the thread.
 pub(super) enum Message {
     Request(Request),
-    Len(Then<u64>),
-    Keys { cursor: Option<String>, limit: usize, done: Then<Page> },
+    /// To be asked of the nodes, beside the requests.
+    Ask(Box<dyn FnOnce(Rc<Nodes>) -> Asking + Send>),
 }
 
-impl Message {
-    /// Says that it was not even begun.
-    pub(super) fn refuse(self, error: KvsError) {
-        match self {
-            Message::Request(request) => request.fail(error),
-            Message::Len(done) => done(Err(error)),
-            Message::Keys { done, .. } => done(Err(error)),
-        }
-    }
-}
+type Asking = Pin<Box<dyn Future<Output = ()>>>;
 
 /// The thread: one runtime, on which everything below is tasks. Says whether the cluster can be used, then
 /// takes messages until no handle is left, and ends when all are answered.
@@ -86,17 +77,18 @@ struct Dispatcher {
 struct Lane {
     /// How many were let through and have no answer.
     under_way: usize,
-    waiting: VecDeque<Request>,
+    waiting: VecDeque<Sent>,
 }
 
-/// A request that was let through.
-struct Sent {
+/// A request on its way.
+pub(super) struct Sent {
     request: Request,
     slot: Slot,
     /// When it fails, if no node does it.
     deadline: Instant,
-    /// How often a node has refused it.
+    /// How often a node has refused it, and why it did the last time.
     refused: u32,
+    why: String,
     /// The node to ask, in place of the slot's.
     ask: Option<Rc<Node>>,
 }
@@ -115,25 +107,24 @@ impl Dispatcher {
     }
 
     fn begin(self: &Rc<Self>, messages: impl Iterator<Item = Message>) {
+        let deadline = Instant::now() + self.timeout;
         let mut free = Vec::new();
         for message in messages {
-            let nodes = Rc::clone(&self.nodes);
-            match message {
-                Message::Request(request) => match request.slot() {
-                    Ok(slot) => {
-                        self.lanes.borrow_mut().entry(slot).or_default().waiting.push_back(request);
-                        free.extend(self.let_through(slot));
-                    }
-                    Err(error) => request.fail(error),
-                },
-                Message::Len(done) => drop(spawn_local(async move {
-                    let result = survey::len(&nodes).await;
-                    catch_panic(|| done(result));
-                })),
-                Message::Keys { cursor, limit, done } => drop(spawn_local(async move {
-                    let result = survey::keys(&nodes, cursor, limit).await;
-                    catch_panic(|| done(result));
-                })),
+            let request = match message {
+                Message::Request(request) => request,
+                Message::Ask(ask) => {
+                    spawn_local(ask(Rc::clone(&self.nodes)));
+                    continue;
+                }
+            };
+            match request.slot() {
+                Ok(slot) => {
+                    let why = "it waited for those before it".to_owned();
+                    let sent = Sent { request, slot, deadline, refused: 0, why, ask: None };
+                    self.lanes.borrow_mut().entry(slot).or_default().waiting.push_back(sent);
+                    free.extend(self.let_through(slot));
+                }
+                Err(error) => request.fail(error),
             }
         }
         self.send(free);
@@ -145,14 +136,14 @@ impl Dispatcher {
         let Some(lane) = lanes.get_mut(&slot).filter(|lane| lane.under_way == 0) else {
             return Vec::new();
         };
-        let deadline = Instant::now() + self.timeout;
         let mut through: Vec<Sent> = Vec::new();
-        while through.len() < AT_ONCE
-            && let Some(next) = lane.waiting.front()
-            && !through.iter().any(|before| before.request.conflicts_with(next))
-            && let Some(request) = lane.waiting.pop_front()
-        {
-            through.push(Sent { request, slot, deadline, refused: 0, ask: None });
+        while let Some(next) = lane.waiting.pop_front() {
+            let conflicts = |before: &Sent| before.request.conflicts_with(&next.request);
+            if through.len() == AT_ONCE || through.iter().any(conflicts) {
+                lane.waiting.push_front(next);
+                break;
+            }
+            through.push(next);
         }
         lane.under_way = through.len();
         if through.is_empty() {
@@ -164,7 +155,14 @@ impl Dispatcher {
     /// Sends each to its node: all that go to one node as one pipeline.
     fn send(self: &Rc<Self>, all: Vec<Sent>) {
         let mut pipelines: Vec<(Rc<Node>, Line, Vec<Sent>)> = Vec::new();
+        let mut failed = Vec::new();
         for sent in all {
+            if sent.deadline < Instant::now() {
+                let Sent { request, slot, why, .. } = sent;
+                request.fail(error(format!("not done within {:?}: {why}", self.timeout)));
+                failed.push(slot);
+                continue;
+            }
             let Some(node) = sent.ask.clone().or_else(|| self.nodes.of(sent.slot)) else {
                 self.nodes.refresh();
                 self.again(sent, "no node has the slot of the key".to_owned());
@@ -180,8 +178,27 @@ impl Dispatcher {
             }
         }
         for (node, line, pipeline) in pipelines {
-            spawn_local(Rc::clone(self).flight(node, line, pipeline));
+            if line == Line::Prompt {
+                spawn_local(Rc::clone(self).flight(node, line, pipeline));
+                continue;
+            }
+            node.waiting.borrow_mut().extend(pipeline);
+            if !node.is_confirming.replace(true) {
+                spawn_local(Rc::clone(self).confirm(node));
+            }
         }
+        self.answered(failed);
+    }
+
+    /// Sends the writes that wait, as one pipeline with one `WAIT`, until there are none: the writes that come
+    /// meanwhile share the next one.
+    async fn confirm(self: Rc<Self>, node: Rc<Node>) {
+        while let all = node.waiting.take()
+            && !all.is_empty()
+        {
+            Rc::clone(&self).flight(Rc::clone(&node), Line::Confirmed, all).await;
+        }
+        node.is_confirming.set(false);
     }
 
     /// A pipeline's way to a node and back.
@@ -274,7 +291,7 @@ impl Dispatcher {
         self.again(sent, why);
     }
 
-    /// Sends it again, after a rest unless this is the first time; or gives up.
+    /// Sends it again, after a rest unless this is the first time.
     fn again(self: &Rc<Self>, mut sent: Sent, why: String) {
         self.counters.again.fetch_add(1, Ordering::Relaxed);
         let rest = match sent.refused {
@@ -282,21 +299,19 @@ impl Dispatcher {
             many => (REST[0] * 2u32.pow(many.min(8))).min(REST[1]),
         };
         sent.refused += 1;
+        sent.why = why;
         let dispatcher = Rc::clone(self);
         spawn_local(async move {
             sleep(rest).await;
-            if Instant::now() < sent.deadline {
-                return dispatcher.send(vec![sent]);
-            }
-            let slot = sent.slot;
-            let time = dispatcher.timeout;
-            sent.request.fail(error(format!("the cluster has not done it within {time:?}: {why}")));
-            dispatcher.answered(vec![slot]);
+            dispatcher.send(vec![sent]);
         });
     }
 
     /// So many of these slots' requests have their answers.
     fn answered(self: &Rc<Self>, slots: Vec<Slot>) {
+        if slots.is_empty() {
+            return;
+        }
         let mut free = Vec::new();
         for slot in slots {
             if let Some(lane) = self.lanes.borrow_mut().get_mut(&slot) {

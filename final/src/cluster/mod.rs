@@ -14,7 +14,9 @@ mod survey;
 
 use crate::{Durability, KvsEngine, KvsError, Page, Result, Write};
 use dispatcher::Message;
+use nodes::Nodes;
 use request::{Request, Then};
+use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -102,14 +104,29 @@ impl RedisClusterEngine {
         &self.shared.promise
     }
 
-    fn begin(&self, message: Message) {
-        if let Err(refused) = self.messages.send(message) {
-            refused.0.refuse(gone());
+    fn begin(&self, request: Request) {
+        if let Err(refused) = self.messages.send(Message::Request(request))
+            && let Message::Request(request) = refused.0
+        {
+            request.fail(gone());
         }
     }
 
+    /// Asks the nodes, and waits.
+    fn ask<T: Send + 'static, F: Future<Output = Result<T>>>(
+        &self,
+        ask: impl FnOnce(Rc<Nodes>) -> F + Send + 'static,
+    ) -> Result<T> {
+        wait(|done| {
+            // If it cannot be sent it goes, and who waits notices.
+            let _ = self.messages.send(Message::Ask(Box::new(|nodes| {
+                Box::pin(async move { done(ask(nodes).await) })
+            })));
+        })
+    }
+
     fn write(&self, write: Write) -> Result<()> {
-        wait(|done| self.begin(Message::Request(Request::Write { write, done })))
+        wait(|done| self.begin(Request::Write { write, done }))
     }
 }
 
@@ -119,7 +136,7 @@ impl KvsEngine for RedisClusterEngine {
     }
 
     fn get(&self, key: String) -> Result<Option<String>> {
-        wait(|done| self.begin(Message::Request(Request::Get { key, done })))
+        wait(|done| self.begin(Request::Get { key, done }))
     }
 
     fn remove(&self, key: String) -> Result<()> {
@@ -143,17 +160,17 @@ impl KvsEngine for RedisClusterEngine {
     /// Of all types, of all primaries, one after the other. While slots move, a key may be counted twice or not
     /// at all.
     fn len(&self) -> Result<u64> {
-        wait(|done| self.begin(Message::Len(done)))
+        self.ask(async |nodes| survey::len(&nodes).await)
     }
 
     /// Only the keys that have a value of ours. What a node's cursor means ends with its process, and a
     /// slot that moves takes its keys to where the walk has been: a walk during which that happens fails.
     fn keys(&self, cursor: Option<String>, limit: usize) -> Result<Page> {
-        wait(|done| self.begin(Message::Keys { cursor, limit, done }))
+        self.ask(async move |nodes| survey::keys(&nodes, cursor, limit).await)
     }
 
     fn get_then(&self, key: String, done: impl FnOnce(Result<Option<String>>) + Send + 'static) {
-        self.begin(Message::Request(Request::Get { key, done: Box::new(done) }));
+        self.begin(Request::Get { key, done: Box::new(done) });
     }
 
     fn round<D: FnOnce(Result<()>) + Send + 'static>(
@@ -161,7 +178,7 @@ impl KvsEngine for RedisClusterEngine {
         writes: impl IntoIterator<Item = (Write, D)>,
     ) {
         for (write, done) in writes {
-            self.begin(Message::Request(Request::Write { write, done: Box::new(done) }));
+            self.begin(Request::Write { write, done: Box::new(done) });
         }
     }
 

@@ -1,6 +1,7 @@
+use super::dispatcher::Sent;
 use super::request::unexpected;
 use super::{Counters, error};
-use crate::{KvsError, Result};
+use crate::Result;
 use redis::aio::MultiplexedConnection;
 use redis::cluster_routing::Slot;
 use redis::{AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
@@ -44,6 +45,9 @@ pub(super) struct Node {
     pub(super) port: u16,
     client: Client,
     links: [Mutex<Option<Link>>; 2],
+    /// Writes that wait until a replica has confirmed those before them.
+    pub(super) waiting: RefCell<Vec<Sent>>,
+    pub(super) is_confirming: Cell<bool>,
 }
 
 /// What a connection is for.
@@ -87,7 +91,7 @@ impl Nodes {
         let mut login = RedisConnectionInfo::default();
         let mut addrs = Vec::new();
         for seed in seeds {
-            let info = parse(seed)?;
+            let info = parse(seed).map_err(|why| error(format!("{seed}: {why}")))?;
             match info.addr() {
                 ConnectionAddr::Tcp(host, port) => addrs.push((host.clone(), *port)),
                 _ => return Err(error(format!("{seed} is no `HOST:PORT` to reach without TLS"))),
@@ -120,7 +124,9 @@ impl Nodes {
         let info = addr.into_connection_info().map_err(|e| error(e.to_string()))?;
         let client = Client::open(info.set_redis_settings(self.login.clone()));
         let client = client.map_err(|e| error(e.to_string()))?;
-        let node = Rc::new(Node { host: host.to_owned(), port, client, links: Default::default() });
+        let (host, links) = (host.to_owned(), Default::default());
+        let (waiting, is_confirming) = Default::default();
+        let node = Rc::new(Node { host, port, client, links, waiting, is_confirming });
         known.push(Rc::clone(&node));
         Ok(node)
     }
@@ -274,13 +280,8 @@ impl std::fmt::Display for Node {
     }
 }
 
-fn parse(seed: &str) -> Result<ConnectionInfo> {
-    let bad = |error: &dyn std::fmt::Display| KvsError::Engine(format!("{seed}: {error}").into());
-    if seed.contains("://") {
-        return seed.into_connection_info().map_err(|error| bad(&error));
-    }
-    let (host, port) = seed.rsplit_once(':').ok_or_else(|| bad(&"not `HOST:PORT`"))?;
-    let port: u16 = port.parse().map_err(|error| bad(&error))?;
-    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    ConnectionAddr::Tcp(host, port).into_connection_info().map_err(|error| bad(&error))
+/// As a URL that isn't written out it has no login.
+fn parse(seed: &str) -> redis::RedisResult<ConnectionInfo> {
+    let url = if seed.contains("://") { seed.to_owned() } else { format!("redis://{seed}") };
+    url.into_connection_info()
 }
