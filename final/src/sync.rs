@@ -20,11 +20,12 @@ pub(crate) use {
 
 /// What goes wrong here if a model injects the fault of that name, so that the model can show that it
 /// finds it: `fault!("name", what_happens_then)` as a statement, `fault!("name")` as a condition.
-/// Without loom it is nothing, and false.
+/// Without loom a statement is nothing, and a condition false, but for the unit tests: there it is true
+/// if the test has injected the fault on its thread.
 #[cfg(not(loom))]
 macro_rules! fault {
     ($name:literal) => {
-        false
+        cfg!(test) && $crate::sync::INJECTED.get() == $name
     };
     ($name:literal, $then:expr) => {};
 }
@@ -40,3 +41,6 @@ macro_rules! fault {
     };
 }
 pub(crate) use fault;
+
+#[cfg(not(loom))]
+thread_local!(pub(crate) static INJECTED: std::cell::Cell<&'static str> = const { std::cell::Cell::new("") });

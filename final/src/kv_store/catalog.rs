@@ -7,8 +7,9 @@ use super::segment_table::SegmentTable;
 use super::stopped::Stopped;
 use crate::disk::Dir;
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{Mutex, MutexGuard, fault};
 use crate::{KvsError, Result};
+use std::collections::HashSet;
 use std::fmt::Display;
 use std::ops::Range;
 use std::slice;
@@ -21,7 +22,7 @@ pub(super) struct Catalog {
     open: Arc<SegmentTable>,
     /// Held while the manifest is replaced, by a rotation (which has the tail already) or by the
     /// compactor (which has not).
-    segments: Mutex<Segments>,
+    pub(super) segments: Mutex<Segments>,
     /// How many are in `segments.sealed`, so that the compactor's decision waits for no manifest. A hint:
     /// `Relaxed`; changed while `segments` is held.
     sealed: AtomicU64,
@@ -31,14 +32,31 @@ pub(super) struct Catalog {
     bytes: AtomicU64,
 }
 
+/// The numbers of segments that are written to are multiples of this. Those between are for copies, so that the
+/// order of the numbers is the log's: a copy comes before the segment that was written to when it was made.
+/// (Not so in stores of earlier versions.)
+pub(super) const SPACING: u64 = 1000;
+
+/// The sealed segments at some moment.
+pub(super) struct Sealing {
+    /// In the manifest's order.
+    pub(super) sealed: Vec<Sealed>,
+    /// The number of the segment that is written to.
+    pub(super) tail: u64,
+    /// What is left for copies.
+    pub(super) numbers: Range<u64>,
+}
+
 /// A segment that isn't written to any more, and where its last record ends.
 pub(super) type Sealed = (Arc<Segment>, u32);
 
 pub(super) struct Segments {
     /// As it is on the disk.
     manifest: Manifest,
-    /// The number for the next new segment.
+    /// The number for the next new segment, but for [`SPACING`].
     next: u64,
+    /// No copy was made with this number yet, nor with a higher one below the last segment's.
+    next_copy: u64,
     /// All segments but the one that is written to, in the manifest's order.
     pub(super) sealed: Vec<Sealed>,
 }
@@ -63,7 +81,8 @@ impl Catalog {
         if map_sealed {
             map(&segments);
         }
-        let segments = Mutex::new(Segments { next: manifest.next, manifest, sealed: segments });
+        let segments =
+            Mutex::new(Segments { next: manifest.next, next_copy: 0, manifest, sealed: segments });
         let (stopped, bytes) = (Stopped::new(), AtomicU64::new(bytes));
         Ok((Catalog { dir, stopped, open, segments, sealed, map_sealed, bytes }, newest))
     }
@@ -92,12 +111,25 @@ impl Catalog {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Makes an empty segment, which doesn't belong to the store yet.
+    /// Makes an empty segment to write to, which doesn't belong to the store yet.
     pub(super) fn create(&self) -> Result<Arc<Segment>> {
-        let mut segments = self.lock();
-        let (number, count) = (segments.next, segments.manifest.segments.len());
-        segments.next += 1;
-        drop(segments);
+        let number = {
+            let mut segments = self.lock();
+            let number = segments.next.next_multiple_of(SPACING);
+            segments.next = number + 1;
+            number
+        };
+        self.create_with(number)
+    }
+
+    /// Makes an empty segment for a copy, which doesn't belong to the store yet.
+    pub(super) fn create_copy(&self, number: u64) -> Result<Arc<Segment>> {
+        self.lock().next_copy = number + 1;
+        self.create_with(number)
+    }
+
+    fn create_with(&self, number: u64) -> Result<Arc<Segment>> {
+        let count = self.lock().manifest.segments.len();
         let segment = Segment::create(&*self.dir, number)
             .map_err(|error| error.or_open_files(self.dir.path(), count + 1))?;
         self.open.add(slice::from_ref(&segment));
@@ -134,22 +166,38 @@ impl Catalog {
         Ok(())
     }
 
-    /// Puts `copies` in the place of some sealed segments, which are those still.
+    /// What a step of the compactor works with.
+    pub(super) fn sealing(&self) -> Sealing {
+        let segments = self.lock();
+        let numbers = || segments.manifest.segments.iter().map(|(number, _)| *number);
+        let tail = numbers().next_back().unwrap_or_default();
+        let first = numbers().filter(|number| *number != tail).max().map_or(1, |last| last + 1);
+        let numbers = first.max(segments.next_copy).min(tail)..tail;
+        Sealing { sealed: segments.sealed.clone(), tail, numbers }
+    }
+
+    /// Takes some sealed segments out, and puts copies before the segment with the number `before`.
     pub(super) fn install(
         &self,
-        old: Range<usize>,
+        old: &HashSet<u64>,
         copies: &[Sealed],
+        before: u64,
     ) -> std::result::Result<(), WriteError> {
         let mut segments = self.lock();
         let mut manifest = segments.manifest.clone();
+        let before = match manifest.segments.last() {
+            Some((last, _)) if fault!("copies are put at the end of the log") => *last,
+            _ => before,
+        };
         let named = copies.iter().map(|(segment, end)| (segment.number, Some(*end)));
-        manifest.segments.splice(old.clone(), named);
+        replace(&mut manifest.segments, |(number, _)| *number, old, named, before);
         self.stopped.check().map_err(WriteError::Unchanged)?;
         self.replace_manifest(&mut segments, manifest)?;
         if self.map_sealed {
             map(copies);
         }
-        let replaced: Vec<Sealed> = segments.sealed.splice(old, copies.iter().cloned()).collect();
+        let copied = copies.iter().cloned();
+        let replaced = replace(&mut segments.sealed, |(s, _)| s.number, old, copied, before);
         self.sealed.store(segments.sealed.len() as u64, Ordering::Relaxed);
         let bytes = |segments: &[Sealed]| segments.iter().map(|(_, end)| u64::from(*end)).sum();
         self.add_bytes(bytes(copies));
@@ -205,4 +253,20 @@ fn map(sealed: &[Sealed]) {
     for (segment, end) in sealed {
         segment.file.map((*end).into());
     }
+}
+
+/// Takes segments out of a list, puts others before the one of a number, and returns the first.
+fn replace<T>(
+    list: &mut Vec<T>,
+    number: impl Fn(&T) -> u64,
+    old: &HashSet<u64>,
+    new: impl Iterator<Item = T>,
+    before: u64,
+) -> Vec<T> {
+    let (old, mut left): (Vec<T>, Vec<T>) =
+        std::mem::take(list).into_iter().partition(|segment| old.contains(&number(segment)));
+    let place = left.iter().position(|segment| number(segment) == before).unwrap_or(left.len());
+    left.splice(place..place, new);
+    *list = left;
+    old
 }

@@ -35,7 +35,7 @@ pub fn check(disk: &dyn Disk, dir: &Path) -> Result<CheckReport> {
 }
 
 /// Checks the store in `dir`, and then hands each key, once and with its value, to `take`, in the order in
-/// which the values were written. Changes nothing, and takes memory for the keys and for one value.
+/// which they are in the log. Changes nothing, and takes memory for the keys and for one value.
 ///
 /// # Errors
 /// As [`check`], before anything is handed over; and that of `take`, at once.

@@ -1,4 +1,5 @@
 use super::record::Location;
+use super::segment::Segment;
 use super::segment_table::SegmentTable;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::fault;
@@ -117,7 +118,7 @@ impl Index {
         if let Some(old) = self.entries.pin().remove(key) {
             self.add_garbage(old.segment, old.len);
         }
-        self.add_garbage(segment, len);
+        self.add_removal(segment, len);
     }
 
     /// Whether the newest record of `key` is the one at `offset` of this segment.
@@ -161,8 +162,17 @@ impl Index {
 
     /// Counts a record that no entry points to any more, unless its segment is gone.
     pub(super) fn add_garbage(&self, segment: u64, len: u32) {
+        self.count(segment, len, Segment::add_garbage);
+    }
+
+    /// Counts the record of a removal.
+    pub(super) fn add_removal(&self, segment: u64, len: u32) {
+        self.count(segment, len, Segment::add_removal);
+    }
+
+    fn count(&self, segment: u64, len: u32, add: fn(&Segment, u32) -> bool) {
         let segments = self.segments.pin();
-        if segments.get(&segment).is_some_and(|segment| segment.add_garbage(len)) {
+        if segments.get(&segment).is_some_and(|segment| add(segment, len)) {
             self.garbage.fetch_add(len.into(), Ordering::Relaxed);
         }
     }
@@ -181,7 +191,6 @@ impl Index {
 mod tests {
     use super::*;
     use crate::disk::{Access, Disk, SimulatedDisk};
-    use crate::kv_store::segment::Segment;
     use std::path::Path;
 
     #[test]

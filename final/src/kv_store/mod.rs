@@ -2,7 +2,7 @@
 //!
 //! A write appends a record to the log and then lets readers find it, in an index in memory that
 //! says for each key where its newest record is (the shape of Bitcask: Sheehy and Smith, 2010).
-//! The log is a row of segments. Compaction copies what is live out of the old ones.
+//! The log is a row of segments. Compaction copies what is live out of those with the most garbage.
 //!
 //! | file | what |
 //! |---|---|
@@ -16,12 +16,11 @@
 //! | writer | any number; one at a time has the log's write call | `committer.rs`, `log.rs` |
 //! | leader at level `always` | one at a time, for all writers that wait | `group_commit.rs` |
 //! | reader of all keys | any number | `keys.rs` |
-//! | compactor | one of its own | `compactor.rs` |
+//! | compactor | one of its own | `compactor.rs`, `plan.rs`, `step.rs` |
 //! | recovery | the one that opens the store | `recovery.rs`, `torn_tail.rs`, `orphans.rs` |
 //! | loader | as many as there are cores, while the store is opened | `loader.rs` |
 //!
-//! Simpler than the real thing: all keys are in memory; there are no ranges and no transactions;
-//! a compaction copies everything that is live, not only the worst segments.
+//! Simpler than the real thing: all keys are in memory; there are no ranges and no transactions.
 
 mod background;
 mod catalog;
@@ -39,6 +38,7 @@ pub(crate) mod models;
 mod options;
 mod orphans;
 mod periodic;
+mod plan;
 mod reader;
 mod record;
 mod recovery;
@@ -46,6 +46,7 @@ mod salvage;
 mod seal;
 mod segment;
 mod segment_table;
+mod step;
 mod stopped;
 mod stripes;
 mod tail;
@@ -171,7 +172,7 @@ impl KvStore {
     /// If the disk fails. The store is as it was then.
     pub fn compact(&self) -> Result<()> {
         self.0.opener.check()?;
-        self.0.compactor.run(true)
+        self.0.compactor.run_all()
     }
 
     /// Compacts if it pays, on this thread: what a thread of the store's own does, unless it was

@@ -16,12 +16,14 @@
 //! record of that is still there: as in a store whose newest writes were lost.
 //!
 //! Without a manifest, or with one that is older than a segment, all segments are read, in the order that
-//! they must have been in: a compaction's copies first, though their numbers are higher than those of
-//! segments that were written to meanwhile. Copies are told by their records, which know of no sync. What
+//! they must have been in, which is that of their numbers. In stores of versions before `catalog::SPACING`
+//! a compaction's copies were first, though their numbers were higher than those of segments that were
+//! written to meanwhile. Copies are told by their records, which know of no sync. What
 //! an interrupted compaction has left, in whole or without its oldest segments, changes nothing in that
 //! order.
 
 use super::KvStore;
+use super::catalog::SPACING;
 use super::manifest::{self, Manifest};
 use super::orphans::find_orphans;
 use super::record::{self, Location, Record};
@@ -88,7 +90,12 @@ pub fn salvage(
                 each_record(dir, number, None, |_, _, _| (), note)?;
                 in_order.push((synced != Some(0), number));
             }
-            in_order.sort_unstable();
+            let is_spaced = |(is_own, number): &(bool, u64)| *is_own && number % SPACING == 0;
+            if in_order.iter().any(is_spaced) {
+                in_order.sort_unstable_by_key(|(_, number)| *number);
+            } else {
+                in_order.sort_unstable();
+            }
             in_order.into_iter().map(|(_, number)| (number, None)).collect()
         }
     };

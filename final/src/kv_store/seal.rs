@@ -39,16 +39,17 @@ impl Log {
         Ok(())
     }
 
-    /// Seals what was written so far, if anything was.
-    pub(super) fn seal(&self) -> Result<()> {
+    /// Seals what was written so far, if anything was, or `even_if_empty`.
+    pub(super) fn seal(&self, even_if_empty: bool) -> Result<()> {
         self.catalog.stopped.check()?;
         let mut tail = self.tail();
         let full = tail.segment.number;
         // Nothing more comes in meanwhile, or it might never be this thread's turn.
         tail.is_full = tail.end > segment::HEADER;
         tail = self.finish_writes(tail, full);
-        let is_sealed = tail.segment.number != full || tail.end == segment::HEADER;
-        if is_sealed { Ok(()) } else { self.rotate(&mut tail) }
+        let has_records = tail.end > segment::HEADER;
+        let is_left = tail.segment.number == full && (has_records || even_if_empty);
+        if is_left { self.rotate(&mut tail) } else { Ok(()) }
     }
 
     /// Makes everything that was acknowledged so far durable. Writers go on meanwhile.

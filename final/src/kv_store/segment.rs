@@ -36,8 +36,13 @@ pub(super) struct Segment {
     /// Whether it is of the newest format. No more records go into an older one.
     pub(super) is_current: bool,
     id: FileId,
-    /// Bytes of records that no index entry points to. Only its own value matters, so `Relaxed`.
+    /// Bytes of records that no index entry points to. Each is added once, by the thread that took the entry away
+    /// or published the removal, after it has done so, with `Release`. The compactor loads it with
+    /// `Acquire` and sees the index without all the entries whose records are in the sum: if that is all
+    /// records, it deletes the segment unread.
     garbage: AtomicU64,
+    /// Those of them that are removals. Added before `garbage`.
+    removals: AtomicU64,
 }
 
 /// The name of a segment's file.
@@ -54,7 +59,15 @@ pub(super) fn number_of(file: &str) -> Option<u64> {
 impl Segment {
     fn new(number: u64, path: PathBuf, file: Box<dyn DiskFile>) -> Result<Segment> {
         let id = file.id().map_err(KvsError::at(&path))?;
-        Ok(Segment { number, path, file, is_current: true, id, garbage: AtomicU64::new(0) })
+        Ok(Segment {
+            number,
+            path,
+            file,
+            is_current: true,
+            id,
+            garbage: AtomicU64::new(0),
+            removals: AtomicU64::new(0),
+        })
     }
 
     /// Makes an empty segment. Its header and its name are durable when this returns.
@@ -139,7 +152,11 @@ impl Segment {
     }
 
     pub(super) fn garbage(&self) -> u64 {
-        self.garbage.load(Ordering::Relaxed)
+        self.garbage.load(Ordering::Acquire)
+    }
+
+    pub(super) fn removals(&self) -> u64 {
+        self.removals.load(Ordering::Relaxed)
     }
 
     /// Its bytes of garbage, which from now on count no more.
@@ -149,7 +166,13 @@ impl Segment {
 
     /// Returns whether they count.
     pub(super) fn add_garbage(&self, bytes: u32) -> bool {
-        self.garbage.fetch_add(bytes.into(), Ordering::Relaxed) < GONE
+        self.garbage.fetch_add(bytes.into(), Ordering::Release) < GONE
+    }
+
+    /// The same for the record of a removal.
+    pub(super) fn add_removal(&self, bytes: u32) -> bool {
+        self.removals.fetch_add(bytes.into(), Ordering::Relaxed);
+        self.add_garbage(bytes)
     }
 }
 

@@ -71,7 +71,7 @@ fn a_compaction_that_lacked_space_is_tried_again_soon() {
     for _ in 0..10 {
         store.set(key(0), "v".repeat(30)).unwrap();
     }
-    store.0.log.seal().unwrap();
+    store.0.log.seal(false).unwrap();
     let (at, error) = (disk.operations(), ErrorKind::StorageFull);
     disk.set_fault(Some(Fault { at, forever: true, error, short_write: false }));
     let ((wake, wakes), (stop, stopped)) = (bounded(1), bounded(0));

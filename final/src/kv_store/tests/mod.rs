@@ -4,6 +4,7 @@
 mod batch;
 mod compaction_due;
 mod durable;
+mod steps;
 
 use crate::disk::SimulatedDisk;
 use crate::{Durability, KvStore, KvStoreOptions, KvsEngine, KvsError, Result};

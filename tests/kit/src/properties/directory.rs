@@ -128,7 +128,7 @@ pub(super) fn generate(random: &mut StdRng) -> Vec<u8> {
 }
 
 /// Where a segment's header and its records start.
-pub(crate) fn starts(bytes: &[u8]) -> Vec<usize> {
+pub fn starts(bytes: &[u8]) -> Vec<usize> {
     let mut starts = vec![0];
     let mut next = 20;
     while let Some(len) = record_len(bytes, next) {

@@ -2,6 +2,7 @@
 //! generated from a seed, and says what it came across: inputs that are all refused at once show little.
 
 pub(crate) mod directory;
+pub use directory::starts;
 mod records;
 mod requests;
 
