@@ -2,7 +2,7 @@
 //! threads, and what a compaction leaves behind.
 
 use kvs_final::disk::{Fault, SimulatedDisk};
-use kvs_final::{Durability, KvStore, KvStoreOptions, KvsEngine, KvsError, Result, Stats};
+use kvs_final::{Durability, KvStore, KvStoreOptions, KvsEngine, KvsError, Result, Stats, Write};
 use kvs_test_kit::simulated::workload::{
     self, DIR, Model, Step, is_damaged, key, run_with, script,
 };
@@ -140,16 +140,15 @@ fn a_burst_that_makes_much_dead_is_compacted_although_nobody_writes_after_it() {
 }
 
 #[test]
-fn what_a_callback_writes_is_one_group() {
+fn a_round_is_one_write_and_one_sync() {
     let disk = SimulatedDisk::new();
     let open = || workload::options(&disk).segment_bytes(100_000).background(true).open(DIR);
     let mut store = Some(open().unwrap());
-    let set = |number| Step::Set(key(number), "value".to_owned());
-    run_with(&set(0), &mut store, open).unwrap();
+    let write = |number| Write::Set { key: key(number), value: "value".to_owned() };
+    run_with(&Step::Write(write(0)), &mut store, open).unwrap();
     let before = disk.changes();
-    run_with(&Step::Group((0..6).map(set).collect()), &mut store, open).unwrap();
-    // The first by itself: two writes and two syncs.
-    assert_eq!(disk.changes() - before, 4);
+    run_with(&Step::Round((0..6).map(write).collect()), &mut store, open).unwrap();
+    assert_eq!(disk.changes() - before, 2);
 }
 
 /// Of the stores that are replayed.

@@ -1,11 +1,11 @@
 //! A crash at every operation that changes the disk, and another one during the recovery from it.
 
 use crate::simulated::workload::{
-    AS_LONG, COMPACT_AT, DIR, Model, Step, files, holds, one_by_one, open, options, run, run_with,
-    script,
+    AS_LONG, COMPACT_AT, DIR, Model, Step, files, holds, key, open, options, run, run_with, script,
+    set,
 };
 use kvs_final::disk::SimulatedDisk;
-use kvs_final::{Durability, KvStoreOptions, KvsError, check};
+use kvs_final::{Durability, KvStoreOptions, KvsError, Write, check};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use std::path::Path;
@@ -14,11 +14,11 @@ use std::time::Duration;
 /// What was on the disk, and what had been promised, at each step of a run.
 struct History {
     disk: SimulatedDisk,
-    writes: Vec<Write>,
+    writes: Vec<Moment>,
 }
 
-/// A step of a run; of a group one of its writes.
-struct Write {
+/// A step of a run; of a round one of its writes.
+struct Moment {
     /// How many changes the disk had seen when it began, and when it was acknowledged.
     began: usize,
     acknowledged: usize,
@@ -31,12 +31,12 @@ struct Write {
 impl History {
     fn push(&mut self, began: usize, model: &Model, synced: bool) {
         let (acknowledged, model) = (self.disk.changes(), model.clone());
-        self.writes.push(Write { began, acknowledged, model, synced });
+        self.writes.push(Moment { began, acknowledged, model, synced });
     }
 }
 
 /// Runs a script on a disk. At level `always` each step is synced, at the others some are. What is expected
-/// of a batch does not change if its writes are done one by one.
+/// of a batch does not change if its writes are done as a round.
 fn history(
     disk: &SimulatedDisk,
     options: &KvStoreOptions,
@@ -51,15 +51,19 @@ fn history(
     history.push(0, &model, true);
     for step in script(seed, 120) {
         let began = disk.changes();
-        match &step {
-            Step::Batch(writes) if splits_batches => {
-                one_by_one(writes).iter().for_each(|step| run_with(step, &mut store, open).unwrap())
+        let done = match &step {
+            Step::Write(write @ Write::Batch(_)) if splits_batches => {
+                let batch = |(key, value): (&str, Option<&str>)| {
+                    Write::Batch(vec![(key.to_owned(), value.map(str::to_owned))])
+                };
+                Step::Round(write.changes().map(batch).collect())
             }
-            _ => run_with(&step, &mut store, open).unwrap(),
-        }
-        if let Step::Group(steps) = &step {
-            for step in steps {
-                step.apply_to(&mut model);
+            step => step.clone(),
+        };
+        run_with(&done, &mut store, open).unwrap();
+        if let Step::Round(writes) = &step {
+            for write in writes {
+                Step::Write(write.clone()).apply_to(&mut model);
                 history.push(began, &model, false);
             }
         }
@@ -111,7 +115,7 @@ impl History {
             return Err(format!("{} files, expected {}", sizes.0, sizes.1));
         }
         // In the place of what is lost, so that what was behind it is not to be found any more.
-        let step = Step::Set("key0".into(), AS_LONG.into());
+        let step = set(key(0), AS_LONG);
         let mut expected = seen;
         step.apply_to(&mut expected);
         run(&step, &mut Some(store.clone()), image).map_err(|error| error.to_string())?;
@@ -136,8 +140,7 @@ impl History {
         let message = |error: KvsError| error.to_string();
         let store = options(image).durability(Durability::Os).open(DIR).map_err(message)?;
         let mut models = vec![holds(&store, &self.allowed(changes))?];
-        for step in [Step::Set("key1".into(), AS_LONG.into()), Step::Set("key2".into(), "".into())]
-        {
+        for step in [set(key(1), AS_LONG), set(key(2), "")] {
             let mut next = models[models.len() - 1].clone();
             step.apply_to(&mut next);
             models.push(next);
@@ -224,7 +227,7 @@ pub fn with_a_promise_that_is_not_kept(seed: u64) -> Result<(usize, usize), Stri
     history.crash_everywhere(1, &mut StdRng::seed_from_u64(seed))
 }
 
-/// Has the writes of a batch done one by one, and expects that half of it is never there.
+/// Has the writes of a batch done as a round, and expects that half of it is never there.
 pub fn with_batches_that_are_split(seed: u64) -> Result<(usize, usize), String> {
     always(&SimulatedDisk::new(), seed, true).crash_everywhere(1, &mut StdRng::seed_from_u64(seed))
 }

@@ -2,7 +2,7 @@
 //! flipped bits of one whose process was killed; and what is saved of a damaged store. Values may have whole records in them, with the checksums for the
 //! places where they are.
 
-use super::workload::{DIR, Model, Step, holds, key, open, open_os, run_with, script};
+use super::workload::{DIR, Model, holds, key, open, open_os, run_with, script, set};
 use crate::properties::directory::{record_crc, record_len, starts};
 use kvs_final::disk::SimulatedDisk;
 use kvs_final::{Durability, KvStoreOptions, KvsEngine, KvsError, check, dump, salvage};
@@ -24,8 +24,7 @@ pub fn stores(seed: u64, more: usize) -> ([SimulatedDisk; 2], Model) {
     let disk = SimulatedDisk::new();
     let mut store = Some(open_os(&disk).unwrap());
     let mut model = Model::new();
-    let more =
-        (0..more).map(|number| Step::Set(key(number % 6), format!("long value number {number}")));
+    let more = (0..more).map(|number| set(key(number % 6), format!("long value number {number}")));
     for step in script(seed, 60).into_iter().chain(more) {
         run_with(&step, &mut store, || open_os(&disk)).unwrap();
         step.apply_to(&mut model);

@@ -3,8 +3,8 @@
 use crate::expected::Expected;
 use crate::simulated::faults::note;
 use crate::simulated::workload::{DIR, Step, open, options, run, script};
-use kvs_final::KvsEngine;
 use kvs_final::disk::SimulatedDisk;
+use kvs_final::{KvsEngine, Write};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use std::path::{Path, PathBuf};
@@ -63,7 +63,9 @@ fn run_with(fate: Fate, restore: bool, at: usize, steps: &[Step]) -> Result<bool
                 return Err(format!("{step:?}: {error}"));
             }
             // What is there already need not be removed.
-            (Fate::Deleted, Ok(())) if is_over && matches!(step, Step::Set(..)) => {
+            (Fate::Deleted, Ok(()))
+                if is_over && matches!(step, Step::Write(Write::Set { .. })) =>
+            {
                 return Err(format!("{step:?}: acknowledged, and gone"));
             }
             _ => {}

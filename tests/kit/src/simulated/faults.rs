@@ -1,19 +1,21 @@
 //! Every error at every place, once and for ever.
 
 use crate::expected::Expected;
-use crate::simulated::workload::{KEYS, Step, key, one_by_one, open, run, script};
+use crate::simulated::workload::{KEYS, Step, key, open, run, script};
 use kvs_final::disk::{Fault, SimulatedDisk};
-use kvs_final::{KvsEngine, Result};
+use kvs_final::{KvsEngine, Result, Write};
 use std::io::ErrorKind;
+use std::slice;
 
-/// Notes the writes of a step. If one of a group failed, each of the others may have.
+/// Notes the writes of a step. If one of a round failed, each of the others may have.
 pub(super) fn note(step: &Step, acknowledged: bool, expected: &mut Expected) {
-    match step {
-        Step::Set(key, value) => expected.note(key, Some(value.clone()), acknowledged),
-        Step::Remove(key) => expected.note(key, None, acknowledged),
-        Step::Group(steps) => steps.iter().for_each(|step| note(step, acknowledged, expected)),
-        Step::Batch(writes) => note(&Step::Group(one_by_one(writes)), acknowledged, expected),
-        Step::Sync | Step::Compact | Step::CompactIfDue | Step::Reopen => {}
+    let writes = match step {
+        Step::Write(write) => slice::from_ref(write),
+        Step::Round(writes) => writes,
+        _ => &[],
+    };
+    for (key, value) in writes.iter().flat_map(Write::changes) {
+        expected.note(key, value.map(str::to_owned), acknowledged);
     }
 }
 

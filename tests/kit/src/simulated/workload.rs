@@ -21,14 +21,10 @@ pub type Model = BTreeMap<String, String>;
 /// One step of the script.
 #[derive(Clone, Debug)]
 pub enum Step {
-    /// Sets a key to a value.
-    Set(String, String),
-    /// Removes a key, which may not be there.
-    Remove(String),
-    /// Sets and removals that share one write and one sync, but for the first; see `run_group`.
-    Group(Vec<Step>),
-    /// Sets and removals of which all are done, or none.
-    Batch(Vec<(String, Option<String>)>),
+    /// A set, a batch, or a removal of a key that need not be there.
+    Write(Write),
+    /// Several that the store is given at once.
+    Round(Vec<Write>),
     /// Makes all of it durable.
     Sync,
     /// Compacts all segments.
@@ -43,22 +39,25 @@ impl Step {
     /// What it changes.
     pub fn apply_to(&self, model: &mut Model) {
         match self {
-            Step::Set(key, value) => drop(model.insert(key.clone(), value.clone())),
-            Step::Remove(key) => drop(model.remove(key)),
-            Step::Group(steps) => steps.iter().for_each(|step| step.apply_to(model)),
-            Step::Batch(writes) => Step::Group(one_by_one(writes)).apply_to(model),
+            Step::Write(write) => {
+                for (key, value) in write.changes() {
+                    match value {
+                        Some(value) => drop(model.insert(key.to_owned(), value.to_owned())),
+                        None => drop(model.remove(key)),
+                    }
+                }
+            }
+            Step::Round(writes) => {
+                writes.iter().for_each(|write| Step::Write(write.clone()).apply_to(model));
+            }
             Step::Sync | Step::Compact | Step::CompactIfDue | Step::Reopen => {}
         }
     }
 }
 
-/// The writes of a batch, each by itself.
-pub fn one_by_one(writes: &[(String, Option<String>)]) -> Vec<Step> {
-    let step = |(key, value): &(String, Option<String>)| match value.clone() {
-        Some(value) => Step::Set(key.clone(), value),
-        None => Step::Remove(key.clone()),
-    };
-    writes.iter().map(step).collect()
+/// A step that gives a key a value.
+pub fn set(key: String, value: impl Into<String>) -> Step {
+    Step::Write(Write::Set { key, value: value.into() })
 }
 
 /// A key by its number.
@@ -102,30 +101,27 @@ fn step(random: &mut StdRng, number: usize) -> Step {
         1 => Step::CompactIfDue,
         2 => Step::Reopen,
         3 => Step::Sync,
-        4 => Step::Group(writes(random, number)),
-        5 => {
-            let write = |step| match step {
-                Step::Set(key, value) => (key, Some(value)),
-                Step::Remove(key) => (key, None),
-                other => panic!("{other:?} is no write"),
-            };
-            Step::Batch(writes(random, number).into_iter().map(write).collect())
-        }
-        _ => write(random, number),
+        4 => Step::Round(changes(random, number).into_iter().map(write).collect()),
+        5 => Step::Write(Write::Batch(changes(random, number))),
+        _ => Step::Write(write(change(random, number))),
     }
 }
 
-fn writes(random: &mut StdRng, number: usize) -> Vec<Step> {
-    (0..2 + random.random_range(0..4)).map(|_| write(random, number)).collect()
+fn write((key, value): (String, Option<String>)) -> Write {
+    match value {
+        Some(value) => Write::Set { key, value },
+        None => Write::Remove { key },
+    }
 }
 
-fn write(random: &mut StdRng, number: usize) -> Step {
+fn changes(random: &mut StdRng, number: usize) -> Vec<(String, Option<String>)> {
+    (0..2 + random.random_range(0..4)).map(|_| change(random, number)).collect()
+}
+
+fn change(random: &mut StdRng, number: usize) -> (String, Option<String>) {
     let key = key(random.random_range(0..KEYS));
     let padding = if number.is_multiple_of(3) { " and more than 22 bytes" } else { "" };
-    match random.random_range(0..5) {
-        0 => Step::Remove(key),
-        _ => Step::Set(key, format!("value {number:03}{padding}")),
-    }
+    (key, random.random_ratio(4, 5).then(|| format!("value {number:03}{padding}")))
 }
 
 /// Runs a step. A removal of a missing key is not an error here.
@@ -147,10 +143,16 @@ pub fn run_with(
         return Ok(());
     };
     match step {
-        Step::Set(key, value) => store.set(key.clone(), value.clone()),
-        Step::Remove(key) => unless_missing(store.remove(key.clone())),
-        Step::Group(steps) => run_group(store, steps.clone()),
-        Step::Batch(writes) => store.write_batch(writes.clone()),
+        Step::Write(write) => unless_missing(write.clone().apply_to(store)),
+        Step::Round(writes) => {
+            let (said, results) = mpsc::channel();
+            store.round(writes.iter().map(|write| {
+                let said = said.clone();
+                (write.clone(), move |result| said.send(result).unwrap())
+            }));
+            drop(said);
+            results.iter().try_for_each(unless_missing)
+        }
         Step::Sync => store.sync(),
         Step::Compact => store.compact(),
         Step::CompactIfDue => store.compact_if_due().map(drop),
@@ -162,34 +164,6 @@ fn unless_missing(result: Result<()>) -> Result<()> {
     match result {
         Err(KvsError::KeyNotFound) => Ok(()),
         result => result,
-    }
-}
-
-/// Writes, all but the first of them from within the callback of the first. At level `always` the
-/// thread that calls it is the one that would commit them, if the store has threads of its own; so
-/// it finds them all together when it is done.
-fn run_group(store: &KvStore, steps: Vec<Step>) -> Result<()> {
-    let (said, results) = mpsc::channel();
-    let mut steps = steps.into_iter();
-    let Some(first) = steps.next() else {
-        return Ok(());
-    };
-    let (same, first_said) = (store.clone(), said.clone());
-    write_then(store, first, move |result| {
-        first_said.send(result).unwrap();
-        for step in steps {
-            let said = said.clone();
-            write_then(&same, step, move |result| said.send(result).unwrap());
-        }
-    });
-    results.iter().try_for_each(unless_missing)
-}
-
-fn write_then(store: &KvStore, step: Step, done: impl FnOnce(Result<()>) + Send + 'static) {
-    match step {
-        Step::Set(key, value) => store.set_then(key, value, done),
-        Step::Remove(key) => store.round([(Write::Remove { key }, done)]),
-        other => panic!("{other:?} is no write"),
     }
 }
 
