@@ -87,7 +87,7 @@ impl Cluster {
         command.args(["--appendonly", appendonly, "--appendfsync", appendfsync]);
         command.args(["--cluster-enabled", "yes", "--cluster-node-timeout"]);
         command.arg(self.patience.to_string());
-        command.args(["--cluster-replica-validity-factor", "0", "--repl-diskless-sync-delay", "0"]);
+        command.args(["--repl-diskless-sync-delay", "0"]);
         command.args(["--cluster-allow-replica-migration", "no"]);
         *process = Some(command.current_dir(dir).stdout(Stdio::null()).spawn().unwrap());
         until("a node listens", || cli(&["-p", &port.to_string(), "ping"]).is_ok());
