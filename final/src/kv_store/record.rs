@@ -35,6 +35,9 @@ const BATCH: u8 = 3;
 /// What is added to the kind of a record in a batch.
 const IN_BATCH: u8 = 3;
 
+/// What bytes say, or why they are not as they were written.
+type Decoded<T> = std::result::Result<T, &'static str>;
+
 /// Where a record starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Location {
@@ -42,6 +45,12 @@ pub(super) struct Location {
     pub(super) segment: u64,
     /// Bytes from the segment's start.
     pub(super) offset: u32,
+}
+
+impl Location {
+    fn plus(self, bytes: usize) -> Location {
+        Location { offset: self.offset + bytes as u32, ..self }
+    }
 }
 
 /// A record, in the bytes that it was read from.
@@ -80,7 +89,7 @@ pub(super) fn check_limits(write: &Write) -> Result<()> {
     }
 }
 
-/// Appends a record to `bytes`. The limits were checked.
+/// Appends a record to `bytes`, one that is in no batch. The limits were checked.
 pub(super) fn encode(bytes: &mut Vec<u8>, location: Location, record: &Record<'_>) {
     encode_as(bytes, location, record, 0);
 }
@@ -103,9 +112,9 @@ pub(super) fn encode_write(bytes: &mut Vec<u8>, location: Location, synced: u32,
         encode_header(bytes, synced, write_len(write) - HEADER, 0, BATCH);
     }
     for (key, value) in write.changes() {
-        let offset = location.offset + (bytes.len() - start) as u32;
+        let location = location.plus(bytes.len() - start);
         let added = if is_batch { IN_BATCH } else { 0 };
-        encode_as(bytes, Location { offset, ..location }, &Record { synced, key, value }, added);
+        encode_as(bytes, location, &Record { synced, key, value }, added);
     }
     if is_batch {
         seal(&mut bytes[start..], location);
@@ -133,11 +142,10 @@ pub(super) fn relocate(bytes: &mut [u8], mut location: Location) {
     while let Ok(len) = decode_len_of(SET..=REMOVE + IN_BATCH, rest) {
         let (record, behind) = rest.split_at_mut(len);
         if is_batch(record) {
-            let offset = location.offset + HEADER as u32;
-            relocate(&mut record[HEADER..], Location { offset, ..location });
+            relocate(&mut record[HEADER..], location.plus(HEADER));
         }
         seal(record, location);
-        location.offset += len as u32;
+        location = location.plus(len);
         rest = behind;
     }
 }
@@ -146,7 +154,7 @@ pub(super) fn relocate(bytes: &mut [u8], mut location: Location) {
 ///
 /// # Errors
 /// The reason, if that is no header, or that of a record in a batch.
-pub(super) fn decode_len(bytes: &[u8]) -> std::result::Result<usize, &'static str> {
+pub(super) fn decode_len(bytes: &[u8]) -> Decoded<usize> {
     decode_len_of(SET..=BATCH, bytes)
 }
 
@@ -155,10 +163,7 @@ pub(super) fn len_in_batch(bytes: &[u8]) -> usize {
     decode_len_of(SET + IN_BATCH..=REMOVE + IN_BATCH, bytes).unwrap_or(0)
 }
 
-fn decode_len_of(
-    kinds: RangeInclusive<u8>,
-    bytes: &[u8],
-) -> std::result::Result<usize, &'static str> {
+fn decode_len_of(kinds: RangeInclusive<u8>, bytes: &[u8]) -> Decoded<usize> {
     let header: &[u8; HEADER] = bytes.first_chunk().ok_or("the record's header is cut short")?;
     let value_len = u32::from_le_bytes([header[8], header[9], header[10], header[11]]) as usize;
     let key_len = u16::from_le_bytes([header[12], header[13]]) as usize;
@@ -189,10 +194,7 @@ pub(super) fn decode_synced(bytes: &[u8]) -> Option<u32> {
 ///
 /// # Errors
 /// The reason, if there is no record, or not all of it, or not the one that was written here.
-pub(super) fn decode(
-    bytes: &[u8],
-    location: Location,
-) -> std::result::Result<(Record<'_>, usize), &'static str> {
+pub(super) fn decode(bytes: &[u8], location: Location) -> Decoded<(Record<'_>, usize)> {
     let bytes = checked(bytes, location, decode_len_of(SET..=REMOVE + IN_BATCH, bytes)?)?;
     if is_batch(bytes) {
         return Err("this is a batch, and no record");
@@ -212,10 +214,7 @@ pub(super) fn decode(
 ///
 /// # Errors
 /// The reason, if they are not as they were written here.
-pub(super) fn decode_whole(
-    bytes: &[u8],
-    location: Location,
-) -> std::result::Result<(Vec<Record<'_>>, usize), &'static str> {
+pub(super) fn decode_whole(bytes: &[u8], location: Location) -> Decoded<(Vec<Record<'_>>, usize)> {
     let whole = checked(bytes, location, decode_len(bytes)?)?;
     let mut at = if is_batch(whole) { HEADER } else { 0 };
     let mut records = Vec::new();
@@ -223,8 +222,7 @@ pub(super) fn decode_whole(
         if is_batch(whole) {
             decode_len_of(SET + IN_BATCH..=REMOVE + IN_BATCH, &whole[at..])?;
         }
-        let offset = location.offset + at as u32;
-        let (record, len) = decode(&whole[at..], Location { offset, ..location })?;
+        let (record, len) = decode(&whole[at..], location.plus(at))?;
         records.push(record);
         at += len;
     }
@@ -232,11 +230,7 @@ pub(super) fn decode_whole(
 }
 
 /// The first `len` bytes, if their checksum is right.
-fn checked(
-    bytes: &[u8],
-    location: Location,
-    len: usize,
-) -> std::result::Result<&[u8], &'static str> {
+fn checked(bytes: &[u8], location: Location, len: usize) -> Decoded<&[u8]> {
     let bytes = bytes.get(..len).ok_or("the record is cut short")?;
     let crc = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
     let is_right = crc == checksum(location, &bytes[4..]);
@@ -308,7 +302,7 @@ mod tests {
     fn a_record_in_a_batch_can_be_read_by_itself_and_is_found_only_through_the_batch() {
         let mut bytes = Vec::new();
         encode_write(&mut bytes, LOCATION, 900, &batch());
-        let first = Location { offset: LOCATION.offset + HEADER as u32, ..LOCATION };
+        let first = LOCATION.plus(HEADER);
         assert_eq!(decode(&bytes[HEADER..], first), Ok((RECORD, HEADER + 8)));
         assert!(decode_whole(&bytes[HEADER..], first).is_err());
         assert!(decode_len(&bytes[HEADER..]).is_err());
