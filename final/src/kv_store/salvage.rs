@@ -10,6 +10,8 @@
 //!   not in the middle of one. At least five of six headers are like that; whole records before the first
 //!   of them are given up, and reported with the damage.
 //!
+//! A batch is saved as a whole or not at all: a record in it is none without the batch's checksum.
+//!
 //! That holds for accidents: who can foresee where the damage begins and ends can make more of it.
 //!
 //! A key whose newest record is lost has its older value again, and a removed one its last value, if the
