@@ -9,11 +9,14 @@ use std::path::Path;
 
 pub(super) fn check(dir: &Path) -> Outcome {
     let report = kv_store::check(&RealDisk, dir)?;
-    let CheckReport { segments, records, bytes, keys, torn_bytes, unnamed } = report;
+    let CheckReport { segments, records, bytes, keys, torn_bytes, unused_hints, unnamed } = report;
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{segments} segments, {records} records, {bytes} bytes, {keys} keys")?;
     if torn_bytes > 0 {
         writeln!(stdout, "{torn_bytes} bytes of a torn tail; the next start truncates them")?;
+    }
+    for (name, reason) in unused_hints {
+        writeln!(stdout, "{name}: {reason}; the next start reads its segment")?;
     }
     for (name, records) in unnamed {
         let what = "in a segment that the manifest does not name; the next start removes it";

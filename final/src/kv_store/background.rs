@@ -69,7 +69,7 @@ impl Background {
         let wake = threads.wake.clone();
         // A writer that does not wait cannot tell the compactor how much garbage its write has made.
         let compact_if_due = move || {
-            if due.is_due() {
+            if due.has_work() {
                 let _ = wake.try_send(());
             }
         };

@@ -6,7 +6,7 @@ use super::segment::Segment;
 use super::segment_table::SegmentTable;
 use super::stopped::Stopped;
 use crate::disk::Dir;
-use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Mutex, MutexGuard, fault};
 use crate::{KvsError, Result};
 use std::collections::HashSet;
@@ -28,6 +28,9 @@ pub(super) struct Catalog {
     sealed: AtomicU64,
     /// Whether sealed segments are read through a map.
     map_sealed: bool,
+    /// Whether a sealed segment may lack a hint, so that the compactor looks; with the next write, if it is not
+    /// seen at once: `Relaxed`.
+    pub(super) lacks_hints: AtomicBool,
     /// Bytes in all segments; for the compactor's decision and for people, hence `Relaxed`.
     bytes: AtomicU64,
 }
@@ -84,7 +87,10 @@ impl Catalog {
         let segments =
             Mutex::new(Segments { next: manifest.next, next_copy: 0, manifest, sealed: segments });
         let (stopped, bytes) = (Stopped::new(), AtomicU64::new(bytes));
-        Ok((Catalog { dir, stopped, open, segments, sealed, map_sealed, bytes }, newest))
+        let lacks_hints = AtomicBool::new(true);
+        let catalog =
+            Catalog { dir, stopped, open, segments, sealed, map_sealed, lacks_hints, bytes };
+        Ok((catalog, newest))
     }
 
     /// Under this lock the manifest and the list change together, without a panic between.
@@ -162,6 +168,7 @@ impl Catalog {
         }
         segments.sealed.push((old, end));
         self.sealed.store(segments.sealed.len() as u64, Ordering::Relaxed);
+        self.lacks_hints.store(true, Ordering::Relaxed);
         self.add_bytes(super::segment::HEADER.into());
         Ok(())
     }
@@ -199,6 +206,7 @@ impl Catalog {
         let copied = copies.iter().cloned();
         let replaced = replace(&mut segments.sealed, |(s, _)| s.number, old, copied, before);
         self.sealed.store(segments.sealed.len() as u64, Ordering::Relaxed);
+        self.lacks_hints.store(true, Ordering::Relaxed);
         let bytes = |segments: &[Sealed]| segments.iter().map(|(_, end)| u64::from(*end)).sum();
         self.add_bytes(bytes(copies));
         self.bytes.fetch_sub(bytes(&replaced), Ordering::Relaxed);

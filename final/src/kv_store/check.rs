@@ -1,10 +1,11 @@
+use super::hint::{self, Hint, Note};
 use super::manifest::Manifest;
-use super::orphans::{Orphans, expect_no_store};
+use super::orphans::expect_no_store;
 use super::record::{Location, Record};
 use super::recovery::Files;
 use crate::disk::{Access, Disk};
 use crate::{KvsError, Result};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 /// What [`check`] found in a store that is in order.
@@ -20,31 +21,35 @@ pub struct CheckReport {
     pub keys: u64,
     /// Bytes of a torn tail, which the next open will truncate.
     pub torn_bytes: u64,
+    /// Hints that are not used, by their files, with the reason in words: the next open reads the segments instead.
+    /// One that was torn by a power loss is no damage to the store.
+    pub unused_hints: BTreeMap<String, String>,
     /// Segments that the manifest does not name, by their files, with the number of records in each: an
     /// interrupted compaction leaves such. The next open removes them.
-    pub unnamed: Orphans,
+    pub unnamed: BTreeMap<String, u64>,
 }
 
-/// Reads every record of the store in `dir` and changes nothing. The store must not be open.
+/// Reads every record of the store in `dir`, compares the hints with them, and changes nothing. The store must not
+/// be open.
 ///
 /// # Errors
 /// At the first thing that is not as it was written, with file and offset; if there is no store; if
 /// it is in use.
 pub fn check(disk: &dyn Disk, dir: &Path) -> Result<CheckReport> {
-    Ok(read(disk, dir)?.0)
+    Ok(read(disk, dir, true)?.0)
 }
 
 /// Checks the store in `dir`, and then hands each key, once and with its value, to `take`, in the order in
 /// which they are in the log. Changes nothing, and takes memory for the keys and for one value.
 ///
 /// # Errors
-/// As [`check`], before anything is handed over; and that of `take`, at once.
+/// As [`check`], but for the hints, which it does not read; before anything is handed over; and that of `take`, at once.
 pub fn dump(
     disk: &dyn Disk,
     dir: &Path,
     mut take: impl FnMut(&str, &str) -> Result<()>,
 ) -> Result<CheckReport> {
-    let (report, live, mut files) = read(disk, dir)?;
+    let (report, live, mut files) = read(disk, dir, false)?;
     for place in 0..files.segments.len() {
         let mut records = files.records(place);
         while let Some((Record { key, value, .. }, location, _)) = records.next()? {
@@ -60,7 +65,7 @@ pub fn dump(
 type Live = HashMap<Box<str>, Location>;
 
 /// Returns beside the report where the record of each key is.
-fn read(disk: &dyn Disk, dir: &Path) -> Result<(CheckReport, Live, Files)> {
+fn read(disk: &dyn Disk, dir: &Path, with_hints: bool) -> Result<(CheckReport, Live, Files)> {
     let dir = disk.claim(dir, Access::Read)?;
     let Some(manifest) = Manifest::read(&*dir)? else {
         expect_no_store(&*dir)?;
@@ -69,8 +74,10 @@ fn read(disk: &dyn Disk, dir: &Path) -> Result<(CheckReport, Live, Files)> {
     let (mut report, mut live) = (CheckReport::default(), Live::new());
     let mut files = Files::open(&*dir, manifest, Access::Read)?;
     for place in 0..files.segments.len() {
+        let mut hint = Hint::default();
         let mut records = files.records(place);
         while let Some((record, location, len)) = records.next()? {
+            hint.push(Note::of(&record, location.offset, len));
             report.records += 1;
             report.bytes += u64::from(len);
             match record.value {
@@ -78,10 +85,15 @@ fn read(disk: &dyn Disk, dir: &Path) -> Result<(CheckReport, Live, Files)> {
                 None => drop(live.remove(record.key)),
             }
         }
+        let (segment, end) = &files.segments[place];
+        if with_hints && place + 1 < files.segments.len() {
+            let reason = hint::check(&*dir, segment, *end, &hint)?;
+            report.unused_hints.extend(reason.map(|why| (hint::name(segment.number), why)));
+        }
     }
     report.segments = files.segments.len() as u64;
     report.keys = live.len() as u64;
     report.torn_bytes = files.torn;
-    report.unnamed = std::mem::take(&mut files.orphans);
+    report.unnamed = std::mem::take(&mut files.orphans.segments);
     Ok((report, live, files))
 }

@@ -1,10 +1,14 @@
 //! Compaction: the space of garbage is given back, step by step (`step.rs`), while that pays.
 
+use super::catalog::Sealed;
 use super::committer::Committer;
+use super::hint::{self, Hint, Note};
 use super::index::Index;
 use super::log::Log;
 use super::plan::Goal;
-use super::step::pause;
+use super::record::Location;
+use super::segment::{Scan, Segment};
+use super::step::{CHUNK, pause};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Instant, Mutex};
 use crate::{KvsError, Result};
@@ -56,6 +60,11 @@ impl Compactor {
         if is_half { Some(Goal::Space) } else { too_many.then_some(Goal::Merge) }
     }
 
+    /// Whether there is something to do.
+    pub(super) fn has_work(&self) -> bool {
+        self.is_due() || self.log.catalog.lacks_hints.load(Ordering::Relaxed)
+    }
+
     pub(super) fn count(&self) -> u64 {
         self.count.load(Ordering::Acquire)
     }
@@ -95,7 +104,50 @@ impl Compactor {
             }
             ran = true;
         }
+        self.write_hints();
         Ok(ran)
+    }
+
+    /// Writes the hints of sealed segments that have none. A failure costs the next open time and nothing else, so it
+    /// isn't tried again.
+    pub(super) fn write_hints(&self) {
+        let catalog = &self.log.catalog;
+        if !catalog.lacks_hints.swap(false, Ordering::Relaxed) {
+            return;
+        }
+        // While it has the lock, no segment is deleted.
+        while let Ok(_running) = self.running.lock() {
+            let is_next = |(segment, _): &&Sealed| !segment.is_hinted.load(Ordering::Relaxed);
+            let Some((segment, end)) = catalog.lock().sealed.iter().find(is_next).cloned() else {
+                return;
+            };
+            segment.is_hinted.store(true, Ordering::Relaxed);
+            match self.write_hint(&segment, end) {
+                Ok(()) => {}
+                Err(KvsError::NoCompaction) => return,
+                Err(error) => ::log::warn!("{}: it has no hint: {error}", segment.path.display()),
+            }
+        }
+    }
+
+    fn write_hint(&self, segment: &Segment, end: u32) -> Result<()> {
+        let Log { catalog, options, .. } = &*self.log;
+        let (mut hint, mut scan) = (Hint::default(), Scan::new(segment, end));
+        let (mut read, mut since) = (0, Instant::now());
+        while let Some((record, Location { offset, .. }, len)) = scan.next_whole()? {
+            hint.push(Note::of(&record, offset, len));
+            if !hint::pays(hint.size(), end, options.hint_eighths) {
+                return Ok(());
+            }
+            read += len as usize;
+            if read >= CHUNK {
+                self.check_cancelled()?;
+                pause(since.elapsed());
+                (read, since) = (0, Instant::now());
+            }
+        }
+        catalog.stopped.check()?;
+        hint::write(&*catalog.dir, segment.number, &hint.encode(segment, end)?)
     }
 
     /// Compacts all segments that have garbage or are small, whether it pays or not; what becomes garbage

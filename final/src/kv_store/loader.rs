@@ -6,11 +6,14 @@
 //! of them the region is in the cache. Each region has a thread that does this. All records of a key are
 //! of one region and stay in the log's order, so that the last one wins.
 
-use super::index::{Entry, INLINE, Index};
-use super::record::{Location, Record};
+use super::hint::{self, Note, Value};
+use super::index::{Entry, Index};
+use super::record::Location;
 use super::recovery::Files;
 use super::segment;
 use crate::Result;
+use crate::disk::Dir;
+use crate::sync::atomic::Ordering;
 use crossbeam::channel::{Sender, bounded};
 use std::io;
 use std::sync::Arc;
@@ -35,45 +38,51 @@ const QUEUED: usize = 8;
 /// Records, in the log's order, as the index needs them.
 #[derive(Default)]
 struct Batch {
-    notes: Vec<Note>,
+    places: Vec<Place>,
     /// Keys, each with its value if the index keeps that, one behind the other.
     text: String,
 }
 
 /// A record, but for its text.
-struct Note {
+struct Place {
     location: Location,
     len: u32,
     key_len: u16,
-    value: Value,
-}
-
-enum Value {
-    Removed,
-    /// So long, and in the text.
-    Kept(u8),
-    /// Only on the disk.
-    Long,
+    value: Value<u8>,
 }
 
 /// Puts all records into the index, which is empty.
-pub(super) fn fill(index: &Index, files: &mut Files) -> Result<()> {
+pub(super) fn fill(
+    index: &Index,
+    dir: &dyn Dir,
+    files: &mut Files,
+    hint_eighths: u32,
+) -> Result<()> {
     let segments: Vec<_> = files.segments.iter().map(|(segment, _)| Arc::clone(segment)).collect();
     index.segments.add(&segments);
     thread::scope(|scope| {
-        let mut loader = Loader::new(index, files.bytes());
-        for place in 0..files.segments.len() {
+        let mut loader = Loader::new(index, files.bytes(), scope);
+        for (place, segment) in segments.iter().enumerate() {
             let before = loader.read;
-            let mut records = files.records(place);
-            while let Some((record, location, len)) = records.next()? {
-                loader.push(location, len, &record);
-                if loader.records == loader.next_look {
-                    loader.look(scope);
+            let is_hinted = if let Some(hint) = files.hint(dir, place) {
+                hint.notes().for_each(|note| loader.push(segment.number, &note));
+                true
+            } else {
+                let mut size = 0;
+                let mut records = files.records(place);
+                while let Some((record, location, len)) = records.next()? {
+                    let note = Note::of(&record, location.offset, len);
+                    size += note.size();
+                    loader.push(segment.number, &note);
                 }
-            }
+                // The last one goes on.
+                let is_last = place + 1 == segments.len();
+                !is_last && !hint::pays(size, files.segments[place].1, hint_eighths)
+            };
+            segment.is_hinted.store(is_hinted, Ordering::Relaxed);
             // What isn't records is the headers of batches.
-            let (segment, end) = &files.segments[place];
             let records = (loader.read - before) as u32;
+            let end = files.segments[place].1;
             index.add_garbage(segment.number, end - segment::HEADER - records);
         }
         loader.finish();
@@ -81,8 +90,9 @@ pub(super) fn fill(index: &Index, files: &mut Files) -> Result<()> {
     })
 }
 
-struct Loader<'env> {
+struct Loader<'scope, 'env> {
     index: &'env Index,
+    scope: &'scope Scope<'scope, 'env>,
     /// How many bytes of records there are, and how many were read.
     bytes: u64,
     read: u64,
@@ -96,10 +106,11 @@ struct Loader<'env> {
     workers: Vec<Sender<Batch>>,
 }
 
-impl<'env> Loader<'env> {
-    fn new(index: &'env Index, bytes: u64) -> Loader<'env> {
+impl<'scope, 'env> Loader<'scope, 'env> {
+    fn new(index: &'env Index, bytes: u64, scope: &'scope Scope<'scope, 'env>) -> Self {
         Loader {
             index,
+            scope,
             bytes,
             read: 0,
             records: 0,
@@ -110,23 +121,27 @@ impl<'env> Loader<'env> {
         }
     }
 
-    fn push(&mut self, location: Location, len: u32, record: &Record<'_>) {
-        let Record { key, value, .. } = *record;
+    fn push(&mut self, segment: u64, note: &Note<'_>) {
+        let Note { offset, len, key, value } = *note;
         (self.records, self.read) = (self.records + 1, self.read + u64::from(len));
         let region = (self.index.slot(key) >> self.region_bits) % self.batches.len();
         let batch = &mut self.batches[region];
         batch.text.push_str(key);
         let value = match value {
-            None => Value::Removed,
-            Some(value) if value.len() <= INLINE => {
+            Value::Removed => Value::Removed,
+            Value::Kept(value) => {
                 batch.text.push_str(value);
                 Value::Kept(value.len() as u8)
             }
-            Some(_) => Value::Long,
+            Value::Long => Value::Long,
         };
-        batch.notes.push(Note { location, len, key_len: key.len() as u16, value });
-        if batch.text.len() + batch.notes.len() * size_of::<Note>() >= BATCH {
+        let (location, key_len) = (Location { segment, offset }, key.len() as u16);
+        batch.places.push(Place { location, len, key_len, value });
+        if batch.text.len() + batch.places.len() * size_of::<Place>() >= BATCH {
             self.hand_over(region);
+        }
+        if self.records == self.next_look {
+            self.look();
         }
     }
 
@@ -135,13 +150,13 @@ impl<'env> Loader<'env> {
         match self.workers.len() {
             0 => {
                 put(self.index, batch);
-                batch.notes.clear();
+                batch.places.clear();
                 batch.text.clear();
             }
             workers => {
-                let (notes, text) = (batch.notes.capacity(), batch.text.capacity());
-                let (notes, text) = (Vec::with_capacity(notes), String::with_capacity(text));
-                let batch = std::mem::replace(batch, Batch { notes, text });
+                let places = Vec::with_capacity(batch.places.capacity());
+                let text = String::with_capacity(batch.text.capacity());
+                let batch = std::mem::replace(batch, Batch { places, text });
                 // It fails if the worker has panicked, and then the scope panics at its end.
                 let _ = self.workers[region % workers].send(batch);
             }
@@ -150,7 +165,7 @@ impl<'env> Loader<'env> {
 
     /// Makes room for the records to come, if those are as long as the ones so far: a map that grows as it is
     /// filled is filled twice. The first time, divides it into regions.
-    fn look<'scope>(&mut self, scope: &'scope Scope<'scope, 'env>) {
+    fn look(&mut self) {
         let index = self.index;
         self.next_look *= AHEAD;
         let to_come = self.bytes.saturating_sub(self.read) / (self.read / self.records);
@@ -160,17 +175,17 @@ impl<'env> Loader<'env> {
             let slots = ((self.records + to_come) * 4 / 3).next_power_of_two();
             self.region_bits = slots.ilog2().saturating_sub(REGIONS.ilog2());
             self.batches.resize_with(REGIONS, Batch::default);
-            self.start(scope);
+            self.start();
         }
     }
 
     /// Starts the threads. If the system refuses one, all of the work is this thread's.
-    fn start<'scope>(&mut self, scope: &'scope Scope<'scope, 'env>) {
+    fn start(&mut self) {
         let index = self.index;
         let workers = (0..num_cpus::get()).map(|_| {
             let (worker, batches) = bounded::<Batch>(QUEUED);
             let work = move || batches.iter().for_each(|batch| put(index, &batch));
-            thread::Builder::new().name("kvs-loader".into()).spawn_scoped(scope, work)?;
+            thread::Builder::new().name("kvs-loader".into()).spawn_scoped(self.scope, work)?;
             Ok(worker)
         });
         self.workers = workers.collect::<io::Result<_>>().unwrap_or_default();
@@ -196,14 +211,14 @@ fn put(index: &Index, batch: &Batch) {
         rest = behind;
         text
     };
-    for &Note { location: Location { segment, offset }, len, key_len, ref value } in &batch.notes {
+    for &Place { location: Location { segment, offset }, len, key_len, value } in &batch.places {
         let key = take(key_len.into());
         let entry = match value {
             Value::Removed => {
                 index.remove(key, segment, len);
                 continue;
             }
-            Value::Kept(value_len) => Entry::new(segment, offset, len, take((*value_len).into())),
+            Value::Kept(value_len) => Entry::new(segment, offset, len, take(value_len.into())),
             Value::Long => Entry::with_long_value(segment, offset, len),
         };
         index.insert(key.into(), entry);

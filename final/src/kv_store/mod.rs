@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `MANIFEST` | which segments are the store, and in which order (`manifest.rs`) |
 //! | `NNNNNNNNNN.seg` | a segment: a header and records (`segment.rs`, `record.rs`) |
+//! | `NNNNNNNNNN.hint` | what the index needs of a sealed segment, for a quick open (`hint.rs`) |
 //! | `engine` | the name of the engine; its lock says who owns the directory |
 //!
 //! | role | threads | file |
@@ -28,6 +29,7 @@ mod check;
 mod committer;
 mod compactor;
 mod group_commit;
+mod hint;
 mod index;
 mod keys;
 mod loader;
@@ -203,7 +205,7 @@ impl KvStoreOptions {
     pub fn open(self, dir: impl Into<PathBuf>) -> Result<KvStore> {
         let dir = self.disk.claim(&dir.into(), Access::Write)?;
         let index = Arc::new(Index::new());
-        let files = recovery::open(&*dir, &index)?;
+        let files = recovery::open(&*dir, &index, self.hint_eighths)?;
         let open = Arc::clone(&index.segments);
         let (catalog, (newest, end)) = Catalog::new(dir, files, self.map_sealed, open)?;
         let is_always = self.durability == Durability::Always;
@@ -213,7 +215,7 @@ impl KvStoreOptions {
         let (same, keys) = (Arc::clone(&log), Arc::clone(&index));
         let compactor = Arc::new(Compactor::new(same, keys, Arc::clone(&committer)));
         let background = Background::start(&log, group_commit.as_ref(), &compactor)?;
-        if compactor.is_due() {
+        if compactor.has_work() {
             background.wake_compactor();
         }
         Ok(KvStore(Arc::new(Shared {
@@ -322,7 +324,7 @@ impl Shared {
     }
 
     fn compact_if_due(&self) {
-        if self.compactor.is_due() {
+        if self.compactor.has_work() {
             self.background.wake_compactor();
         }
     }

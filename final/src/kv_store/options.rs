@@ -89,6 +89,7 @@ pub struct KvStoreOptions {
     pub(super) segment_bytes: u32,
     pub(super) compact_at: u64,
     pub(super) spare_segments: u64,
+    pub(super) hint_eighths: u32,
     pub(super) background: bool,
     pub(super) map_sealed: bool,
     pub(super) disk: Arc<dyn Disk>,
@@ -108,6 +109,7 @@ impl KvStoreOptions {
             segment_bytes: 64 << 20,
             compact_at: 4 << 20,
             spare_segments: 16,
+            hint_eighths: 1,
             background: true,
             map_sealed: false,
             disk: Arc::new(RealDisk),
@@ -143,6 +145,14 @@ impl KvStoreOptions {
     /// default, 1 at least.
     pub fn spare_segments(mut self, segments: u32) -> Self {
         self.spare_segments = segments.max(1).into();
+        self
+    }
+
+    /// How long a hint may be, in eighths of its segment: one by default. Tests have hints of tiny segments.
+    #[cfg(feature = "testing")]
+    #[doc(hidden)]
+    pub fn hint_eighths(mut self, eighths: u32) -> Self {
+        self.hint_eighths = eighths;
         self
     }
 

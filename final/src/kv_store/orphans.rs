@@ -1,5 +1,7 @@
-//! Files that the manifest does not name: what an interrupted rotation or compaction left behind.
+//! Files that the manifest does not name, and hints of segments that it does not call sealed: what an interrupted
+//! rotation or compaction left behind.
 
+use super::hint;
 use super::manifest::{self, Manifest};
 use super::segment::{self, Found, Scan, Segment};
 use crate::disk::{Access, Dir};
@@ -7,8 +9,13 @@ use crate::{KvsError, Result};
 use std::collections::BTreeMap;
 use std::io;
 
-/// Orphaned segments, by their files, with the number of records in each.
-pub(super) type Orphans = BTreeMap<String, u64>;
+#[derive(Default)]
+pub(super) struct Orphans {
+    /// By their files, with the number of records in each.
+    pub(super) segments: BTreeMap<String, u64>,
+    /// By the numbers of their segments.
+    pub(super) hints: Vec<u64>,
+}
 
 /// Looks for orphans.
 ///
@@ -17,9 +24,12 @@ pub(super) type Orphans = BTreeMap<String, u64>;
 /// nothing was synced; where somebody else wrote one, a manifest had named the segment before, and its
 /// number was below `next` from then on.
 pub(super) fn find_orphans(dir: &dyn Dir, manifest: &Manifest) -> Result<Orphans> {
-    let mut orphans = Orphans::new();
+    let mut orphans = Orphans::default();
+    let sealed = manifest.segments.split_last().map_or(&[][..], |(_, sealed)| sealed);
     for name in dir.list().map_err(KvsError::at(dir.path()))? {
-        let is_named = |number| manifest.segments.iter().any(|(named, _)| *named == number);
+        let is_in = |segments: &[(u64, _)], number| segments.iter().any(|(n, _)| *n == number);
+        orphans.hints.extend(hint::number_of(&name).filter(|number| !is_in(sealed, *number)));
+        let is_named = |number| is_in(&manifest.segments, number);
         let Some(number) = segment::number_of(&name).filter(|number| !is_named(*number)) else {
             continue;
         };
@@ -39,14 +49,14 @@ pub(super) fn find_orphans(dir: &dyn Dir, manifest: &Manifest) -> Result<Orphans
             Err(KvsError::Damaged { .. }) if is_empty(dir, &name)? => {}
             Err(error) => return Err(error),
         }
-        orphans.insert(name, records);
+        orphans.segments.insert(name, records);
     }
     Ok(orphans)
 }
 
 /// Removes orphans, and a manifest that was not finished.
 pub(super) fn remove_orphans(dir: &dyn Dir, orphans: &Orphans) -> Result<()> {
-    for (name, records) in orphans {
+    for (name, records) in &orphans.segments {
         let path = dir.path().join(name);
         dir.remove(name).map_err(KvsError::at(&path))?;
         if *records > 0 {
@@ -54,6 +64,7 @@ pub(super) fn remove_orphans(dir: &dyn Dir, orphans: &Orphans) -> Result<()> {
             log::warn!("{path}: removed with {records} records; the manifest does not name it");
         }
     }
+    orphans.hints.iter().try_for_each(|segment| hint::remove(dir, *segment))?;
     match dir.remove(manifest::UNFINISHED) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(KvsError::at(&dir.path().join(manifest::UNFINISHED))(error))

@@ -5,6 +5,7 @@
 //! newest one, which is truncated, and the log says so.
 
 use super::catalog::Sealed;
+use super::hint::{self, Hint};
 use super::index::Index;
 use super::loader;
 use super::manifest::{Manifest, WriteError};
@@ -32,7 +33,7 @@ pub(super) struct Files {
 ///
 /// It may be interrupted anywhere and run again: until the end it only truncates what the next run
 /// would truncate as well, and deletes what the manifest does not name.
-pub(super) fn open(dir: &dyn Dir, index: &Index) -> Result<Files> {
+pub(super) fn open(dir: &dyn Dir, index: &Index, hint_eighths: u32) -> Result<Files> {
     let Some(manifest) = Manifest::read(dir)? else {
         return create(dir);
     };
@@ -41,7 +42,7 @@ pub(super) fn open(dir: &dyn Dir, index: &Index) -> Result<Files> {
     dir.sync().map_err(KvsError::at(dir.path()))?;
     let is_restarted = manifest.since != Manifest::since_now(dir)?;
     let mut files = Files::open(dir, manifest, Access::Write)?;
-    loader::fill(index, &mut files)?;
+    loader::fill(index, dir, &mut files, hint_eighths)?;
     if let Some((newest, end)) = files.segments.last() {
         if files.torn > 0 {
             let path = newest.path.display();
@@ -74,7 +75,7 @@ fn create(dir: &dyn Dir) -> Result<Files> {
     manifest.write(dir).map_err(WriteError::into_inner)?;
     dir.warn_of_new_store();
     let segments = vec![(segment, segment::HEADER)];
-    Ok(Files { manifest, segments, torn: 0, orphans: Orphans::new(), is_same_session: true })
+    Ok(Files { manifest, segments, torn: 0, orphans: Orphans::default(), is_same_session: true })
 }
 
 impl Files {
@@ -112,6 +113,20 @@ impl Files {
     /// How many bytes there are in all segments.
     pub(super) fn bytes(&self) -> u64 {
         self.segments.iter().map(|(_, end)| u64::from(*end)).sum()
+    }
+
+    /// The hint of a sealed segment, by its place in the order, if there is one to use.
+    pub(super) fn hint(&mut self, dir: &dyn Dir, place: usize) -> Option<Hint> {
+        let (segment, end) = &self.segments[place];
+        if place + 1 == self.segments.len() {
+            return None;
+        }
+        Hint::read(dir, segment, *end).unwrap_or_else(|reason| {
+            let path = dir.path().join(hint::name(segment.number));
+            log::warn!("{}: not used, the segment is read: {reason}", path.display());
+            self.orphans.hints.push(segment.number);
+            None
+        })
     }
 
     /// Reads a segment, by its place in the order.

@@ -10,9 +10,10 @@
 //!
 //! A record is read with one `pread`, or with none where its segment is sealed and mapped (`disk/mapped.rs`).
 
+use super::hint;
 use super::record::{self, Location, Record};
 use crate::disk::{Access, Dir, DiskFile, FileId};
-use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::{KvsError, Result};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -36,6 +37,9 @@ pub(super) struct Segment {
     /// Whether it is of the newest format. No more records go into an older one.
     pub(super) is_current: bool,
     id: FileId,
+    /// Whether nothing is left to do for its hint: there is one, it would not pay, or it could not be written.
+    /// Set by the loader and by the compactor, of which there is one at a time: `Relaxed`.
+    pub(super) is_hinted: AtomicBool,
     /// Bytes of records that no index entry points to. Each is added once, by the thread that took the entry away
     /// or published the removal, after it has done so, with `Release`. The compactor loads it with
     /// `Acquire` and sees the index without all the entries whose records are in the sum: if that is all
@@ -65,6 +69,7 @@ impl Segment {
             file,
             is_current: true,
             id,
+            is_hinted: AtomicBool::new(false),
             garbage: AtomicU64::new(0),
             removals: AtomicU64::new(0),
         })
@@ -113,9 +118,12 @@ impl Segment {
         dir.see(&name(self.number), self.id).map_err(KvsError::at(&self.path))
     }
 
-    /// Takes its name away, if that is still its own.
+    /// Takes its name away, if that is still its own, and deletes its hint.
     pub(super) fn remove(&self, dir: &dyn Dir) {
-        let remove = || dir.remove(&name(self.number)).map_err(KvsError::at(&self.path));
+        let remove = || {
+            dir.remove(&name(self.number)).map_err(KvsError::at(&self.path))?;
+            hint::remove(dir, self.number)
+        };
         if let Err(error) = self.see_in(dir).and_then(|()| remove()) {
             // It costs space, until the next open deletes it.
             log::warn!("a segment cannot be deleted: {error}");

@@ -32,7 +32,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How many bytes are copied before it looks up: at whether it shall stop, and at the clock.
-const CHUNK: usize = 1 << 20;
+pub(super) const CHUNK: usize = 1 << 20;
 
 /// How many entries are moved before it looks up: few enough that what they leave behind is freed
 /// soon, and enough that this lasts longer than a get.

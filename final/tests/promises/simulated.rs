@@ -4,7 +4,7 @@
 use super::promise::{Outcome, Run, count, for_each, sums};
 use kvs_final::Result;
 use kvs_test_kit::properties::PROPERTIES;
-use kvs_test_kit::simulated::damage::{Damage, Kind, overwritten};
+use kvs_test_kit::simulated::damage::{Damage, Kind, hints, overwritten};
 use kvs_test_kit::simulated::{crash, faults, workload};
 use std::path::Path;
 
@@ -50,8 +50,9 @@ pub(crate) fn salvage(run: Run) -> Outcome {
     ])
 }
 
-/// Every flipped bit, every missing end and every byte too many; of killed stores every bit that counts.
+/// Every flipped bit, every missing end and every byte too many; hints that are wrong; of killed stores every bit that counts.
 pub(crate) fn damage(run: Run) -> Outcome {
+    let hints = hints(run.fault)?;
     let stranger = Path::new(workload::DIR).join("stranger");
     for (fault, kind) in [
         ("damage that no checksum covers", Kind::Bit),
@@ -77,6 +78,7 @@ pub(crate) fn damage(run: Run) -> Outcome {
         count(sum(1), "missing ends", 800 * stores),
         count(sum(2), "bytes behind an end", 800 * stores),
         count(killed.iter().sum::<u64>(), "flipped bits of killed stores", 6_000 * stores),
+        count(hints, "hints that are wrong", 9),
     ])
 }
 

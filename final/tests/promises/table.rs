@@ -7,6 +7,7 @@ use super::{
     buggy_engine, directories, failing_disk, kills, linearizable, mapped, panics, power_loss,
     simulated, soak, suites, two_power_losses, vanished,
 };
+use kvs_test_kit::simulated::damage::HINTS;
 
 /// How the history checker says that something is wrong.
 const IMPOSSIBLE: &str = "cannot be: the key may";
@@ -113,14 +114,18 @@ pub(crate) const PROMISES: &[Promise] = &[
     Promise {
         name: "damage",
         promise: "A flipped bit, a missing end, or anything but zeros behind an end that the \
-                  manifest names is refused, with file and offset, and is never answered as data; \
-                  after `kill -9` so is a flipped bit before the last record",
+                  manifest names is refused, with file and offset, and is never answered as data: by \
+                  the open, or by the read where a hint has spared the open the values; damage to a \
+                  hint is read around; after `kill -9` a flipped bit before the last record is refused, too",
         needs: &[],
         shown_by: simulated::damage,
         faults: &[
             ("damage that no checksum covers", "stranger, Bit 0 was not noticed"),
             ("an end that no manifest names", "stranger, Behind 0 was not noticed"),
             ("a killed store, taken for one after a restart", "expected one of"),
+            (HINTS[0].0, "expected one of"),
+            (HINTS[1].0, "expected one of"),
+            (HINTS[2].0, "expected one of"),
         ],
     },
     Promise {

@@ -192,7 +192,7 @@ impl History {
 }
 
 /// A run at level `always`, with threads of the store's own, so that there are batches, and with
-/// nothing to do for the one that compacts.
+/// nothing but hints to write for the one that compacts.
 fn always(disk: &SimulatedDisk, seed: u64, splits_batches: bool) -> History {
     let options = options(disk).compact_at(u64::MAX).spare_segments(u32::MAX);
     history(disk, &options.background(true), seed, true, splits_batches)

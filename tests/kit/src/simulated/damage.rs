@@ -2,10 +2,14 @@
 //! flipped bits of one whose process was killed; and what is saved of a damaged store. Values may have whole records in them, with the checksums for the
 //! places where they are.
 
-use super::workload::{DIR, Model, holds, key, open, open_os, run_with, script, set};
+use super::workload::{
+    DIR, KEYS, Model, holds, is_hint, key, open, open_os, run_with, script, set,
+};
 use crate::properties::directory::{record_crc, record_len, starts};
 use kvs_final::disk::SimulatedDisk;
-use kvs_final::{Durability, KvStoreOptions, KvsEngine, KvsError, check, dump, salvage};
+use kvs_final::{
+    CheckReport, Durability, KvStoreOptions, KvsEngine, KvsError, check, dump, salvage,
+};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::ops::Range;
@@ -34,8 +38,9 @@ pub fn stores(seed: u64, more: usize) -> ([SimulatedDisk; 2], Model) {
     ([disk.snapshot(), killed], model)
 }
 
-/// Damage to a file, from this place on, is either noticed when the store is opened, and found there,
-/// or it changes no answer: then this returns `false`.
+/// Damage to a file, from this place on, is either noticed, and found there, or it changes no answer: then this
+/// returns `false`. It is noticed when the store is opened; where a hint spares the open a segment, by `check`, and
+/// it is an error of a read or changes no answer. A damaged hint is named by `check` and changes no answer.
 ///
 /// # Errors
 /// What is wrong instead.
@@ -51,7 +56,29 @@ pub fn is_noticed(
         Err(KvsError::Damaged { path, offset, .. }) => (path, offset),
         Err(KvsError::Format { path, .. }) => (path, 0),
         Err(other) => return Err(other.to_string()),
-        Ok(store) => return holds(&store, &[model]).map(|_| false),
+        Ok(store) => {
+            let (path, offset) = match &checked {
+                Err(KvsError::Damaged { path, offset, .. }) => (path, offset),
+                checked => {
+                    let is_unused = |report: &CheckReport| !report.unused_hints.is_empty();
+                    let is_noticed = checked.as_ref().is_ok_and(is_unused) && is_hint(file);
+                    return holds(&store, &[model]).map(|_| is_noticed);
+                }
+            };
+            let is_found = |path: &Path, offset| path == file && offset <= place as u64;
+            for number in 0..KEYS {
+                match store.get(key(number)) {
+                    Ok(value) if value.as_ref() == model.get(&key(number)) => {}
+                    Err(KvsError::Damaged { path, offset, .. }) if is_found(&path, offset) => {}
+                    other => return Err(format!("get {}: {other:?}", key(number))),
+                }
+            }
+            let hint = path.with_extension("hint");
+            if store.stats().keys != model.len() as u64 || disk.content(&hint).is_none() {
+                return Err("open did not notice it".to_owned());
+            }
+            (path.clone(), *offset)
+        }
     };
     // A record is found to be wrong as a whole, so what is named begins there or before.
     if found != file || offset > place as u64 {
@@ -166,7 +193,8 @@ impl Damage {
                 Kind::Bit | Kind::Behind => self.model.clone(),
             };
             match salvaged(&disk) {
-                Ok((saved, found)) if saved == rest && !found.is_empty() => {}
+                // It doesn't look at hints.
+                Ok((saved, found)) if saved == rest && found.is_empty() == is_hint(path) => {}
                 other => return Err(format!("{what}: {other:?} is saved, not {rest:?}")),
             }
         }
@@ -233,6 +261,86 @@ pub fn without(disk: &SimulatedDisk, found: &[Found]) -> (Model, Vec<(PathBuf, R
 
 fn meet(some: &Range<u64>, others: &Range<u64>) -> bool {
     some.start < others.end && others.start < some.end
+}
+
+/// A store with hints. A key is set in one segment, and removed in a later one.
+fn hinted(value: &str) -> SimulatedDisk {
+    let disk = SimulatedDisk::new();
+    let store = open(&disk).unwrap();
+    store.set(key(0), value.to_owned()).unwrap();
+    for number in 1..4 {
+        store.set(key(number), value.repeat(40)).unwrap();
+        store.set(key(4), format!("{value} {number}")).unwrap();
+        store.set(key(5), "fills a segment ".repeat(12)).unwrap();
+    }
+    store.remove(key(4)).unwrap();
+    store.set(key(5), "fills another".repeat(16)).unwrap();
+    store.compact_if_due().unwrap();
+    disk
+}
+
+/// Makes something else of a hint, given that of another store's segment of the same number.
+type Change = fn(&mut Vec<u8>, &[u8]);
+
+/// What may become of a hint, and the fault with which it is believed.
+pub const HINTS: [(&str, Change); 3] = [
+    ("a damaged hint, its checksum made to fit", |hint, _| {
+        let at = hint.windows(4).position(|text| text == b"ours").unwrap_or(hint.len() - 5);
+        hint[at] ^= 1;
+    }),
+    ("a stale hint, made to fit", |hint, stale| {
+        let fingerprint = hint[20..28].to_vec();
+        *hint = stale.to_vec();
+        hint[20..28].copy_from_slice(&fingerprint);
+    }),
+    ("a hint without a removal, made to fit", |hint, _| {
+        let notes = u32::from_le_bytes([hint[32], hint[33], hint[34], hint[35]]) as usize;
+        let at = (0..notes).map(|note| 36 + 11 * note).find(|at| hint[at + 10] == 255);
+        let Some(at) = at else { return };
+        let text = (36..at).step_by(11).map(|at| match hint[at + 10] {
+            254.. => usize::from(hint[at + 8]),
+            kept => usize::from(hint[at + 8]) + usize::from(kept),
+        });
+        let text = 36 + 11 * notes + text.sum::<usize>();
+        hint.drain(text..text + key(4).len());
+        hint.drain(at..at + 11);
+        hint[32] -= 1;
+    }),
+];
+
+/// Hints that are damaged, of another store's segments of the same numbers, or without a removal change no
+/// answer. Returns how many. With a fault, the checksum of such a hint is made to fit.
+///
+/// # Errors
+/// What is answered instead.
+pub fn hints(fault: &str) -> Result<u64, String> {
+    let (disk, other) = (hinted("ours"), hinted("them"));
+    let paths = disk.files().into_iter().filter(|path| is_hint(path)).collect::<Vec<_>>();
+    let bare = disk.snapshot();
+    paths.iter().for_each(|path| bare.delete(path));
+    let model = [0, 1, 2, 3, 5].map(key).into_iter();
+    let bare = open(&bare).unwrap();
+    let model: Model = model.map(|key| (key.clone(), bare.get(key).unwrap().unwrap())).collect();
+    let mut count = 0;
+    for path in &paths {
+        let (good, stale) = (disk.content(path).unwrap(), other.content(path).unwrap());
+        for (name, change) in HINTS {
+            let mut bad = good.clone();
+            change(&mut bad, &stale);
+            if fault == name {
+                let body = bad.len() - 4;
+                let crc = crc32fast::hash(&bad[..body]);
+                bad[body..].copy_from_slice(&crc.to_le_bytes());
+            } else if name.starts_with("a stale") {
+                bad.clone_from(&stale);
+            }
+            let disk = disk.snapshot();
+            disk.set_content(path, bad);
+            holds(&open(&disk).unwrap(), &[&model])?;
+            count += 1;
+        }
+    }
+    Ok(count)
 }
 
 fn segments(disk: &SimulatedDisk) -> Vec<PathBuf> {

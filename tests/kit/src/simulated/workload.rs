@@ -5,7 +5,7 @@ use kvs_final::{Durability, KvStore, KvStoreOptions, KvsEngine, KvsError, Result
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 
 /// Where the store is.
@@ -65,11 +65,12 @@ pub fn key(number: usize) -> String {
     format!("key{number}")
 }
 
-/// Segments of a few records, and nothing done behind the test's back.
+/// Segments of a few records, with hints however short the values, and nothing done behind the test's back.
 pub fn options(disk: &SimulatedDisk) -> KvStoreOptions {
     KvStoreOptions::new()
         .durability(Durability::Always)
         .segment_bytes(400)
+        .hint_eighths(64)
         .background(false)
         .disk(disk.clone())
 }
@@ -200,7 +201,15 @@ pub fn is_damaged<T>(opened: Result<T>, file: &Path, place: usize) {
     }
 }
 
-/// How many files of the store are on the disk.
+/// How many files of the store are on the disk, but for the hints beside its segments.
 pub fn files(disk: &SimulatedDisk) -> usize {
-    disk.files().iter().filter(|path| path.starts_with(Path::new(DIR))).count()
+    let files = disk.files();
+    let has_segment = |path: &Path| files.contains(&path.with_extension("seg"));
+    let counts = |path: &&PathBuf| path.starts_with(DIR) && !(is_hint(path) && has_segment(path));
+    files.iter().filter(counts).count()
+}
+
+/// Whether a file of this name is a hint.
+pub fn is_hint(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "hint")
 }
