@@ -16,6 +16,8 @@
 //! | `fold "text"` | `…` for the line that has this text, and for its block |
 //! | `fold "text" "text"` | `…` for the lines from the first to the block of the second |
 //!
+//! The item `//!` is what the file says of itself, as text.
+//!
 //! The file has to be formatted by rustfmt: a block ends where its indentation says so.
 
 use crate::moves::items::lines_of;
@@ -31,9 +33,15 @@ pub(crate) fn sync(tree: &mut Tree, file: &str) -> Vec<Problem> {
         rewrite(file, text, "excerpt", |arguments| {
             let (path, rest) = arguments.split_once(": ").ok_or("an excerpt is `FILE: ITEM`")?;
             let source = tree.read(path).map_err(|problem| problem.message)?;
-            excerpt(path, &source, rest)
+            if rest == "//!" { Ok(docs(&source)) } else { excerpt(path, &source, rest) }
         })
     })
+}
+
+/// The first lines of a file, which document it.
+fn docs(source: &str) -> String {
+    let lines = source.lines().map_while(|line| line.strip_prefix("//!"));
+    lines.map(|line| format!("{}\n", line.strip_prefix(' ').unwrap_or(line))).collect()
 }
 
 /// Caption and fence of an excerpt.
@@ -130,6 +138,11 @@ impl Store {
     }
 }
 ";
+
+    #[test]
+    fn a_file_says_of_itself_what_is_before_its_code() {
+        assert_eq!(docs("//! One.\n//!\n//! | a |\nuse a;\n//! b"), "One.\n\n| a |\n");
+    }
 
     #[test]
     fn an_item_or_a_text_that_is_not_there_once_is_noticed() {

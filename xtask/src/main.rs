@@ -45,8 +45,14 @@ usage: cargo xtask start DIR | check DIR [CHAPTER] | diff DIR STAGE | catch-up D
 const WALKTHROUGH: &str = "WALKTHROUGH.md";
 
 /// The texts in which something is generated, those that have sessions first.
-const TEXTS: [&str; 5] =
-    ["README.md", "final/README.md", WALKTHROUGH, "final/PROMISES.md", "benches/README.md"];
+const TEXTS: [&str; 6] = [
+    "README.md",
+    "final/README.md",
+    "final/FORMAT.md",
+    WALKTHROUGH,
+    "final/PROMISES.md",
+    "benches/README.md",
+];
 const RUN: usize = 3;
 
 fn main() -> ExitCode {

@@ -129,8 +129,8 @@ impl KvStore {
     /// Opens the store in a directory, which is made if need be, with the default options.
     ///
     /// # Errors
-    /// If the directory is in use, another engine's or of another format; if a segment is damaged;
-    /// if the disk fails.
+    /// If the directory is in use, another engine's or of another format; if the disk fails; if what the open reads is
+    /// damaged: all but the values of segments that have a hint. Those are checked when they are read.
     pub fn open(dir: impl Into<PathBuf>) -> Result<KvStore> {
         KvStoreOptions::new().open(dir)
     }

@@ -5,7 +5,9 @@ use crate::{kvs, kvs_server};
 use kvs_final::disk::{Fault, SimulatedDisk};
 use kvs_final::{Durability, KvStore, KvStoreOptions, KvsEngine, KvsError, check, salvage};
 use kvs_test_kit::environment::pick;
-use kvs_test_kit::simulated::damage::{Damage, is_noticed, overwritten, salvaged, store, without};
+use kvs_test_kit::simulated::damage::{
+    Damage, HINTS, hints, is_noticed, overwritten, salvaged, store, without,
+};
 use kvs_test_kit::simulated::workload::{DIR, Model, is_damaged, key, open, open_os, options};
 use predicates::str::contains;
 use rand::SeedableRng;
@@ -24,6 +26,14 @@ fn every_flipped_bit_missing_end_and_byte_too_many_is_noticed_and_found() {
     assert!(counts[0] >= least && counts[1..] == [counts[0] / 8; 2], "{counts:?}");
     let killed = Damage::to_a_store(1, more, true).before_the_last_record().unwrap();
     assert!(killed >= least / 2, "{killed} flipped bits of a store whose process was killed");
+}
+
+#[test]
+fn a_hint_that_is_wrong_changes_no_answer_and_would_if_it_were_believed() {
+    assert_eq!(hints(""), Ok(18));
+    for fault in HINTS {
+        assert!(hints(fault).is_err(), "{fault}");
+    }
 }
 
 /// Every "\u{1}" of a value looks like the header of a very long record.

@@ -78,7 +78,7 @@ pub(crate) fn damage(run: Run) -> Outcome {
         count(sum(1), "missing ends", 800 * stores),
         count(sum(2), "bytes behind an end", 800 * stores),
         count(killed.iter().sum::<u64>(), "flipped bits of killed stores", 6_000 * stores),
-        count(hints, "hints that are wrong", 9),
+        count(hints, "hints that are wrong", 18),
     ])
 }
 

@@ -123,9 +123,9 @@ pub(crate) const PROMISES: &[Promise] = &[
             ("damage that no checksum covers", "stranger, Bit 0 was not noticed"),
             ("an end that no manifest names", "stranger, Behind 0 was not noticed"),
             ("a killed store, taken for one after a restart", "expected one of"),
-            (HINTS[0].0, "expected one of"),
-            (HINTS[1].0, "expected one of"),
-            (HINTS[2].0, "expected one of"),
+            (HINTS[0], "expected one of"),
+            (HINTS[1], "expected one of"),
+            (HINTS[2], "expected one of"),
         ],
     },
     Promise {

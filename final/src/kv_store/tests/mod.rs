@@ -12,6 +12,7 @@ use kvs_test_kit::process::deleted_and_open;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::collections::HashSet;
+use std::path::Path;
 use std::sync::{Arc, Barrier};
 use std::thread;
 use tempfile::TempDir;
@@ -122,4 +123,45 @@ fn a_walk_returns_every_key_that_is_there_throughout_whatever_is_written_and_com
         assert_eq!(again, store.keys(None, 1).unwrap(), "it begins anew");
         assert!(matches!(store.keys(Some("1.20".into()), 1), Err(KvsError::Cursor { .. })));
     }
+}
+
+#[test]
+fn there_is_a_hint_where_it_is_short_and_one_that_is_not_usable_is_written_anew() {
+    let disk = SimulatedDisk::new();
+    let open = || {
+        let options = KvStoreOptions::new().segment_bytes(64 << 10).background(false);
+        options.disk(disk.clone()).open(DIR).unwrap()
+    };
+    let hints = || {
+        let mut files = disk.files();
+        files.retain(|path| path.extension().is_some_and(|extension| extension == "hint"));
+        files
+    };
+    let store = open();
+    let fill = |len: usize| {
+        for number in 0..200_000 / len {
+            store.set(format!("key{number}"), "v".repeat(len)).unwrap();
+        }
+        store.compact_if_due().unwrap();
+    };
+    fill(22);
+    assert_eq!(hints().len(), 0);
+    fill(1_000);
+    let written = hints();
+    assert!(written.len() >= 2);
+    for path in &written {
+        let len = |path: &Path| disk.content(path).unwrap().len();
+        assert!(len(path) <= len(&path.with_extension("seg")) / 8, "{}", path.display());
+    }
+    drop(store);
+    let good = disk.content(&written[0]).unwrap();
+    disk.set_content(&written[0], vec![0; 100]);
+    disk.delete(&written[1]);
+    let store = open();
+    assert_eq!(hints().len(), written.len() - 2);
+    assert_eq!(store.stats().keys, 9_090);
+    store.compact_if_due().unwrap();
+    assert_eq!((hints(), disk.content(&written[0]).unwrap()), (written.clone(), good));
+    store.compact().unwrap();
+    assert!(hints().iter().all(|hint| !written.contains(hint)));
 }

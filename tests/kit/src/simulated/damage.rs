@@ -263,8 +263,8 @@ fn meet(some: &Range<u64>, others: &Range<u64>) -> bool {
     some.start < others.end && others.start < some.end
 }
 
-/// A store with hints. A key is set in one segment, and removed in a later one.
-fn hinted(value: &str) -> SimulatedDisk {
+/// A store with hints. A key is set in one segment, and perhaps removed in a later one.
+fn hinted(value: &str, removes: bool) -> SimulatedDisk {
     let disk = SimulatedDisk::new();
     let store = open(&disk).unwrap();
     store.set(key(0), value.to_owned()).unwrap();
@@ -273,74 +273,51 @@ fn hinted(value: &str) -> SimulatedDisk {
         store.set(key(4), format!("{value} {number}")).unwrap();
         store.set(key(5), "fills a segment ".repeat(12)).unwrap();
     }
-    store.remove(key(4)).unwrap();
+    if removes {
+        store.remove(key(4)).unwrap();
+    }
     store.set(key(5), "fills another".repeat(16)).unwrap();
     store.compact_if_due().unwrap();
     disk
 }
 
-/// Makes something else of a hint, given that of another store's segment of the same number.
-type Change = fn(&mut Vec<u8>, &[u8]);
-
-/// What may become of a hint, and the fault with which it is believed.
-pub const HINTS: [(&str, Change); 3] = [
-    ("a damaged hint, its checksum made to fit", |hint, _| {
-        let at = hint.windows(4).position(|text| text == b"ours").unwrap_or(hint.len() - 5);
-        hint[at] ^= 1;
-    }),
-    ("a stale hint, made to fit", |hint, stale| {
-        let fingerprint = hint[20..28].to_vec();
-        *hint = stale.to_vec();
-        hint[20..28].copy_from_slice(&fingerprint);
-    }),
-    ("a hint without a removal, made to fit", |hint, _| {
-        let notes = u32::from_le_bytes([hint[32], hint[33], hint[34], hint[35]]) as usize;
-        let at = (0..notes).map(|note| 36 + 11 * note).find(|at| hint[at + 10] == 255);
-        let Some(at) = at else { return };
-        let text = (36..at).step_by(11).map(|at| match hint[at + 10] {
-            254.. => usize::from(hint[at + 8]),
-            kept => usize::from(hint[at + 8]) + usize::from(kept),
-        });
-        let text = 36 + 11 * notes + text.sum::<usize>();
-        hint.drain(text..text + key(4).len());
-        hint.drain(at..at + 11);
-        hint[32] -= 1;
-    }),
+/// The faults in [`hints`].
+pub const HINTS: [&str; 3] = [
+    "a damaged hint, its checksum made to fit",
+    "the hint of another segment, made to fit",
+    "a hint without a removal, made to fit",
 ];
 
 /// Hints that are damaged, of another store's segments of the same numbers, or without a removal change no
-/// answer. Returns how many. With a fault, the checksum of such a hint is made to fit.
+/// answer. Returns how many were tried. With a fault such a hint is made to fit its segment.
 ///
 /// # Errors
 /// What is answered instead.
 pub fn hints(fault: &str) -> Result<u64, String> {
-    let (disk, other) = (hinted("ours"), hinted("them"));
-    let paths = disk.files().into_iter().filter(|path| is_hint(path)).collect::<Vec<_>>();
-    let bare = disk.snapshot();
+    let (disk, bare) = (hinted("ours", true), hinted("ours", true));
+    let paths: Vec<_> = disk.files().into_iter().filter(|path| is_hint(path)).collect();
     paths.iter().for_each(|path| bare.delete(path));
-    let model = [0, 1, 2, 3, 5].map(key).into_iter();
-    let bare = open(&bare).unwrap();
-    let model: Model = model.map(|key| (key.clone(), bare.get(key).unwrap().unwrap())).collect();
-    let mut count = 0;
+    let (bare, stale, keeps) = (open(&bare).unwrap(), hinted("them", true), hinted("ours", false));
+    let get = |number| Some((key(number), bare.get(key(number)).unwrap()?));
+    let model: Model = (0..KEYS).filter_map(get).collect();
     for path in &paths {
-        let (good, stale) = (disk.content(path).unwrap(), other.content(path).unwrap());
-        for (name, change) in HINTS {
-            let mut bad = good.clone();
-            change(&mut bad, &stale);
+        let [good, stale, keeps] = [&disk, &stale, &keeps].map(|disk| disk.content(path).unwrap());
+        let mut damaged = good.clone();
+        let at = good.windows(4).position(|text| text == b"ours").unwrap_or(good.len() - 5);
+        damaged[at] ^= 1;
+        for (name, mut bad) in HINTS.into_iter().zip([damaged, stale, keeps]) {
             if fault == name {
+                bad[16..28].copy_from_slice(&good[16..28]);
                 let body = bad.len() - 4;
                 let crc = crc32fast::hash(&bad[..body]);
                 bad[body..].copy_from_slice(&crc.to_le_bytes());
-            } else if name.starts_with("a stale") {
-                bad.clone_from(&stale);
             }
             let disk = disk.snapshot();
             disk.set_content(path, bad);
             holds(&open(&disk).unwrap(), &[&model])?;
-            count += 1;
         }
     }
-    Ok(count)
+    Ok((paths.len() * HINTS.len()) as u64)
 }
 
 fn segments(disk: &SimulatedDisk) -> Vec<PathBuf> {
