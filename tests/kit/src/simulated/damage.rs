@@ -307,7 +307,11 @@ pub fn hints(fault: &str) -> Result<u64, String> {
         damaged[at] ^= 1;
         for (name, mut bad) in HINTS.into_iter().zip([damaged, stale, keeps]) {
             if fault == name {
-                bad[16..28].copy_from_slice(&good[16..28]);
+                let segment = disk.content(&path.with_extension("seg")).unwrap();
+                let number = |at: usize| u32::from_le_bytes(*bad[at..].first_chunk().unwrap());
+                let last = number(36 + 11 * (number(32) as usize - 1)) as usize;
+                bad[16..24].copy_from_slice(&[&good[16..20], &segment[20..24]].concat());
+                bad[24..28].copy_from_slice(&segment[last..last + 4]);
                 let body = bad.len() - 4;
                 let crc = crc32fast::hash(&bad[..body]);
                 bad[body..].copy_from_slice(&crc.to_le_bytes());
