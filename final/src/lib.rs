@@ -40,7 +40,7 @@
 #![cfg_attr(not(loom), warn(clippy::print_stderr, clippy::print_stdout))]
 
 #[cfg(not(target_os = "linux"))]
-compile_error!("the server waits for its clients with epoll, which only Linux has");
+compile_error!("the store finds its directory with `statx`, which only Linux has");
 
 #[cfg(feature = "cli")]
 pub mod cli;

@@ -291,7 +291,7 @@ struct LimitArgs {
     /// Connections at a time; 10000 by default
     #[structopt(long, value_name = "N", parse(try_from_str = numbers::count))]
     max_connections: Option<usize>,
-    /// Jobs that the pool has at a time; as many as it has threads by default
+    /// Event loops, each a job of the pool; as many as it has threads by default
     #[structopt(long, value_name = "N", parse(try_from_str = numbers::count))]
     max_jobs: Option<usize>,
     /// How long a request may take to arrive, or each 16 KiB of a large one; 30 by default

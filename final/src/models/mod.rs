@@ -33,7 +33,7 @@ use std::process::ExitCode;
 
 fn models() -> impl Iterator<Item = Model> {
     let store = store::models().into_iter().chain(group_commit::models());
-    let server = server::note_models::models().into_iter().chain(server::schedule_models::models());
+    let server = server::note_models::models().into_iter().chain(server::loop_models::models());
     store.chain(pool::models()).chain(server)
 }
 

@@ -41,15 +41,6 @@ impl Condvar {
     }
 
     #[track_caller]
-    pub(crate) fn wait_timeout<'a, T>(
-        &self,
-        guard: MutexGuard<'a, T>,
-        time: Duration,
-    ) -> LockResult<(MutexGuard<'a, T>, loom::sync::WaitTimeoutResult)> {
-        self.0.wait_timeout(guard, time)
-    }
-
-    #[track_caller]
     pub(crate) fn notify_one(&self) {
         self.0.notify_one();
     }

@@ -1,70 +1,133 @@
+use super::common::Peer;
+use super::event_loop::Thread;
+use super::poller::Event;
 use super::shared::Shared;
-use crate::sync::thread;
-use rustix::io::Errno;
-use rustix::net::SocketFlags;
+use super::system;
+use super::turn::Connection;
+use mio::net::{TcpListener, TcpStream};
 use std::fs::File;
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
+use std::io::{self, ErrorKind, Write};
+use std::net::{self, SocketAddr};
 use std::time::Duration;
 
 /// How long to wait when the system has no descriptor or no memory for a connection.
 const RETRY_DELAY: Duration = Duration::from_millis(20);
-const OUT_OF_DESCRIPTORS: &str = "the server is out of file descriptors; try again later";
+/// So many are taken in before the server's thread looks after something else.
+const BURST: usize = 64;
+const LISTENER: usize = usize::MAX - 1;
 
-/// Takes connections in until the server stops.
+/// Takes connections in, and gives each to the event loop that has the fewest.
 ///
-/// It has a thread of its own because the poller's is asleep while jobs look for ready
-/// connections, and a job should not be kept by a burst of new ones.
-pub(super) fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
-    let mut reserve = open_reserve();
-    loop {
-        let accepted = accept_one(listener);
-        if shared.is_stopping() {
-            return;
+/// Seastar does the same; memcached takes one loop after the other, which leaves them unequal when
+/// clients leave. With a listener for each loop the system would choose, and often the loop that
+/// went to sleep last (Envoy has an option against that). A connection stays where it is, but for what a stalled
+/// loop cannot do.
+pub(super) struct Acceptor {
+    listener: TcpListener,
+    /// A descriptor that is kept for the moment when there is no other.
+    reserve: Option<File>,
+    /// There may be connections to take in.
+    is_ready: bool,
+    /// No loop has begun yet, and one will.
+    is_starting: bool,
+}
+
+impl Acceptor {
+    pub(super) fn new(listener: net::TcpListener, shared: &Shared) -> io::Result<Acceptor> {
+        listener.set_nonblocking(true)?;
+        let mut listener = TcpListener::from_std(listener);
+        shared.poller.watch(&mut listener, LISTENER)?;
+        Ok(Acceptor { listener, reserve: open_reserve(), is_ready: true, is_starting: true })
+    }
+
+    pub(super) fn notice(&mut self, event: Event) {
+        self.is_ready |= event.token == LISTENER;
+    }
+
+    /// Takes some in. Returns how long to wait before the next, if they are not to be waited for.
+    pub(super) fn accept(&mut self, shared: &Shared) -> Option<Duration> {
+        if self.is_starting {
+            let states = || shared.loops.iter().map(|each| each.state().0);
+            self.is_starting =
+                states().any(|thread| thread == Thread::Queued) && !states().any(Thread::runs);
         }
-        match accepted {
-            Ok((stream, peer)) => admit(shared, stream, peer),
-            Err(Errno::MFILE | Errno::NFILE) if reserve.is_some() => {
-                // There is one descriptor after all, to say so.
-                drop(reserve.take());
-                let accepted = accept_one(listener);
-                reserve = open_reserve();
-                match (accepted, &reserve) {
-                    // While it waited for a connection, others have left.
-                    (Ok((stream, peer)), Some(_)) => admit(shared, stream, peer),
-                    (Ok((stream, peer)), None) => {
-                        shared.refuse(&stream, peer, OUT_OF_DESCRIPTORS);
-                        drop(stream);
-                        reserve = open_reserve();
-                    }
-                    (Err(_), _) => {}
+        if !self.is_ready || self.is_starting {
+            return None;
+        }
+        for _ in 0..BURST {
+            match self.listener.accept() {
+                Ok((stream, peer)) => admit(shared, stream, peer),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.is_ready = false;
+                    return None;
+                }
+                // The client has given up already.
+                Err(error) if is_passing(&error) => {}
+                Err(error) if system::is_out_of_descriptors(&error) && self.reserve.is_some() => {
+                    self.refuse_one(shared);
+                }
+                Err(error) => {
+                    shared.common.warnings.trouble.warn(format_args!("cannot accept one: {error}"));
+                    self.reserve = self.reserve.take().or_else(open_reserve);
+                    return Some(RETRY_DELAY);
                 }
             }
-            // The client has given up already.
-            Err(Errno::CONNABORTED | Errno::INTR) => {}
-            Err(error) => {
-                shared.warnings.trouble.warn(format_args!("cannot accept one: {error}"));
-                thread::sleep(RETRY_DELAY);
-                reserve = reserve.or_else(open_reserve);
+        }
+        Some(Duration::ZERO)
+    }
+
+    /// There is one descriptor after all, to say that there is none.
+    fn refuse_one(&mut self, shared: &Shared) {
+        drop(self.reserve.take());
+        let accepted = self.listener.accept();
+        self.reserve = open_reserve();
+        match (accepted, &self.reserve) {
+            // Meanwhile others have left.
+            (Ok((stream, peer)), Some(_)) => admit(shared, stream, peer),
+            (Ok((stream, peer)), None) => {
+                let why = "the server is out of file descriptors; try again later";
+                refuse(shared, &stream, peer, why);
+                drop(stream);
+                self.reserve = open_reserve();
             }
+            (Err(_), _) => {}
         }
     }
 }
 
-fn accept_one(listener: &TcpListener) -> Result<(TcpStream, Option<SocketAddr>), Errno> {
-    // The system call itself, for the flag: one call less for each connection.
-    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-    let (stream, peer) = rustix::net::acceptfrom_with(listener, flags)?;
-    Ok((stream.into(), peer.and_then(|addr| addr.try_into().ok())))
+fn is_passing(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted)
 }
 
-fn admit(shared: &Arc<Shared>, stream: TcpStream, peer: Option<SocketAddr>) {
-    if let Err(error) = shared.admit(stream, peer) {
-        shared.warnings.trouble.warn(format_args!("cannot watch one: {error}"));
+/// Takes a new connection in, unless there are too many.
+fn admit(shared: &Shared, mut stream: TcpStream, peer: SocketAddr) {
+    let open: Vec<usize> = shared.loops.iter().map(|each| each.len()).collect();
+    if open.iter().sum::<usize>() >= shared.common.limits.connections {
+        return refuse(shared, &stream, peer, "too many connections; try again later");
+    }
+    let loops = shared.loops.iter().enumerate().filter(|(_, each)| each.state().0.runs());
+    let Some((number, home)) = loops.min_by_key(|(number, _)| open[*number]) else {
+        let why = "the server has no thread for the request; try again later";
+        return refuse(shared, &stream, peer, why);
+    };
+    shared.accepted.add(1);
+    let admitted = home.admit(|poller, token| {
+        poller.watch(&mut stream, token)?;
+        Ok(Connection::new(&shared.common, (home, number), stream, token))
+    });
+    if let Err(error) = admitted {
+        shared.common.warnings.trouble.warn(format_args!("cannot watch one: {error}"));
     }
 }
 
-/// A descriptor that is kept for the moment when there is no other.
+/// Says why a connection is closed that was never served. It is dropped by the caller.
+fn refuse(shared: &Shared, mut stream: &TcpStream, peer: SocketAddr, why: &str) {
+    shared.refused.add(1);
+    shared.common.warnings.refused.warn(format_args!("{why}; from {}", Peer(Some(peer))));
+    // A new socket has room for a line. If not, it was nothing but a courtesy.
+    let _ = stream.write(format!("{{\"Err\":\"{why}\"}}\n").as_bytes());
+}
+
 fn open_reserve() -> Option<File> {
     File::open("/dev/null").ok()
 }

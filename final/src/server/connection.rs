@@ -1,403 +1,383 @@
-//! A connection: what has arrived, what is to be sent, and whose turn it is.
+//! What a connection is in, and what it does next: a function of what has happened, without a socket.
 //!
-//! A connection is served in *turns*. A turn reads once, answers what has arrived, with one write, and
-//! leaves; if there is more to do the connection goes to the end of the queue. At most one turn is
-//! under way at a time, by whichever thread, so answers are in the order of the requests.
+//! ```text
+//!              the client has ended its side, or the server stops;
+//!              a request is late, finds no memory or is foreign
+//!   accepted  ┌────────┐                  ┌────────┐  all is answered, to a   ┌──────────┐
+//!  ──────────▶│  Open  │─────────────────▶│ Ending │─────────────────────────▶│ Draining │
+//!             └────────┘                  └────────┘  client that is there    └──────────┘
+//!              │ idle for too long,        │ all is answered, and              │ the client ends its
+//!              │ or takes no answers       │ the client has ended its side     │ side, or a second is over
+//!              ▼                           ▼                                   ▼
+//!             closed                      closed                              closed
+//! ```
+//!
+//! *Open* reads and executes. *Ending* reads no more and answers what has arrived. *Draining* has sent all, with
+//! the end of the stream behind it, and throws away what the client still sends: if the
+//! socket were closed now, the client's machine would throw away the answers.
+//!
+//! A turn (`turn.rs`) asks [`State::wants_read`], says what it has [`State::received`], asks for a
+//! [`State::verdict`] when what has arrived is executed, and what is [`State::next`] at its end.
 
-use super::close::{Close, Timer};
-use super::deadline::NEVER;
-use super::notes::{ABORTED, HUNG_UP, Notes, READY};
-use super::requests::Requests;
-use super::shared::{Peer, Shared};
-use super::writes::Writes;
-use crate::KvsEngine;
-use crate::protocol::{KEPT_BUFFER, LineDecoder};
-use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::{Instant, Mutex, MutexGuard};
-use std::io;
-use std::net::{self, TcpStream};
-use std::sync::{Arc, PoisonError};
+use super::timeouts::{Clock, Deadline, Timer};
+use std::fmt;
+use std::time::Duration;
 
-/// How much a turn reads at most, in bytes.
-const MAX_READ: usize = KEPT_BUFFER;
-
-pub(super) struct Connection {
-    pub(super) stream: TcpStream,
-    pub(super) token: usize,
-    pub(super) shared: Arc<Shared>,
-    notes: Notes,
-    /// From when on a sweep wakes it, in [`Shared::clock`]'s milliseconds. Seeing it a round late does no
-    /// harm: `Relaxed`.
-    pub(super) look_at: AtomicU64,
-    /// Held for a turn, of which only one is under way, or by who refuses the connection instead.
-    inner: Mutex<Inner>,
-    /// Locked for a look. What comes first in here is written by those who finish writes.
-    pub(super) writes: Mutex<Writes>,
-}
-
-/// What the turns of a connection hand on to the next.
-pub(super) struct Inner {
-    /// What has arrived and was not executed.
-    pub(super) input: Vec<u8>,
-    pub(super) lines: LineDecoder,
-    /// Whether `input` has whole requests, which wait for something else.
-    pub(super) held_back: bool,
-    /// Answers of which the client did not take all yet, and how much of them it took, in bytes.
-    pub(super) output: Vec<u8>,
-    pub(super) sent: usize,
-    /// The socket may have bytes to read.
-    pub(super) readable: bool,
-    /// A short read does not mean that nothing is left: the end of the stream is.
-    pub(super) hung_up: bool,
-    pub(super) phase: Phase,
-    /// The last answer, an error, to be sent after those to the writes under way.
-    farewell: Option<String>,
-    pub(super) timer: Timer,
-    /// Until when the client has to do what the timer is for.
-    pub(super) deadline: u64,
-    /// How much of it has been done since it was given so long, in bytes.
-    pub(super) progress: usize,
-    /// Bytes that are counted in `Shared::buffered`.
-    pub(super) counted: usize,
-}
-
+/// Why a connection is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
-    Open,
-    /// No more is read; what has arrived is answered.
-    Ending(Close),
-    /// All is sent, and the client was told that no more comes. What it still sends is thrown away:
-    /// if the socket were closed now, the client's machine would throw away the answers.
-    Draining(Close),
+pub(super) enum Close {
+    Done,
+    Foreign,
+    Lost,
+    Panic,
+    Refused,
+    Stopping,
+    TimedOut(Timer),
 }
 
-impl Inner {
-    /// Ends it with an error in place of what is left of the input.
-    fn give_up(&mut self, why: Close, message: String) {
-        self.phase = Phase::Ending(why);
-        self.farewell = Some(message);
-        self.input = Vec::new();
-        self.held_back = false;
-    }
-}
-
-/// How a turn ends.
-enum Turn {
-    /// Until something happens.
-    Wait,
-    /// There is more to do.
-    Again,
-    Close(Close),
-}
-
-/// Buffers that are used in a turn and empty between turns, so that an idle connection has none.
-pub(super) struct Scratch {
-    read: Vec<u8>,
-    answers: Vec<u8>,
-}
-
-impl Scratch {
-    pub(super) fn new() -> Scratch {
-        Scratch { read: vec![0; MAX_READ], answers: Vec::new() }
-    }
-}
-
-impl Connection {
-    pub(super) fn new(shared: Arc<Shared>, stream: TcpStream, token: usize) -> Connection {
-        let timer = if shared.limits.idle_time.is_some() { Timer::Idle } else { Timer::None };
-        let connection = Connection {
-            stream,
-            token,
-            notes: Notes::default(),
-            look_at: AtomicU64::new(NEVER),
-            inner: Mutex::new(Inner {
-                input: Vec::new(),
-                lines: LineDecoder::new(shared.limits.request_bytes),
-                held_back: false,
-                output: Vec::new(),
-                sent: 0,
-                readable: false,
-                hung_up: false,
-                phase: Phase::Open,
-                farewell: None,
-                timer: Timer::None,
-                deadline: NEVER,
-                progress: 0,
-                counted: 0,
-            }),
-            writes: Mutex::default(),
-            shared,
-        };
-        connection.arm(&mut connection.inner(), timer, false);
-        connection
-    }
-
-    /// Leaves a note that the socket is worth a look. Returns whether the caller has to queue it.
-    pub(super) fn notice(&self, hung_up: bool) -> bool {
-        self.notes.leave(if hung_up { READY | HUNG_UP } else { READY })
-    }
-
-    /// Sees to it that it gets a turn, now or when the one that is under way ends.
-    pub(super) fn wake(self: &Arc<Self>) {
-        if self.notes.leave(0) {
-            self.shared.wake(Arc::clone(self));
-        }
-    }
-
-    /// As [`Connection::wake`]; what has arrived and was not reported yet is to be read as well.
-    pub(super) fn wake_to_read(self: &Arc<Self>) {
-        if self.notes.leave(READY) {
-            self.shared.wake(Arc::clone(self));
-        }
-    }
-
-    /// Ends it, whatever it waits for. The client sees it at once, even if a write that is under way
-    /// still holds the socket.
-    pub(super) fn abort(self: &Arc<Self>) {
-        let _ = self.stream.shutdown(net::Shutdown::Both);
-        if self.notes.leave(ABORTED) {
-            self.shared.wake(Arc::clone(self));
-        }
-    }
-
-    /// Closes it for want of something, with an error for the requests that have arrived; without
-    /// one if the client would take it for something else.
-    pub(super) fn refuse(self: &Arc<Self>, why: &str) {
-        let inner = self.inner();
-        if inner.output.is_empty() && self.writes().len() == 0 {
-            self.shared.refuse(&self.stream, self.stream.peer_addr().ok(), why);
-        }
-        self.shared.close(self, Close::Refused);
-    }
-
-    fn inner(&self) -> MutexGuard<'_, Inner> {
-        // After a panic in its turn a connection is closed, and gets no other.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn writes(&self) -> MutexGuard<'_, Writes> {
-        self.writes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Serves the connection once. The caller has taken it from the queue.
-    pub(super) fn turn<E: KvsEngine>(
-        self: &Arc<Self>,
-        engine: &E,
-        scratch: &mut Scratch,
-        began: Instant,
-    ) {
-        let note = self.notes.begin_turn();
-        if note & ABORTED != 0 {
-            return self.shared.close(self, Close::Stopping);
-        }
-        let end = {
-            let close_on_panic = CloseOnPanic(self);
-            let mut inner = self.inner();
-            inner.readable |= note & READY != 0;
-            inner.hung_up |= note & HUNG_UP != 0;
-            let end = self.serve(&mut inner, engine, scratch, began);
-            std::mem::forget(close_on_panic);
-            end.unwrap_or(Turn::Close(Close::Lost))
-        };
-        match end {
-            // It stays busy for ever, so that nobody queues it.
-            Turn::Close(why) => self.shared.close(self, why),
-            Turn::Wait if self.notes.end_turn() => {}
-            // Nobody has to be rung for: this thread looks at the queue next.
-            Turn::Wait | Turn::Again => drop(self.shared.schedule.push(Arc::clone(self))),
-        }
-    }
-
-    fn serve<E: KvsEngine>(
-        self: &Arc<Self>,
-        inner: &mut Inner,
-        engine: &E,
-        scratch: &mut Scratch,
-        began: Instant,
-    ) -> io::Result<Turn> {
-        let Scratch { read, answers } = scratch;
-        answers.clear();
-        answers.shrink_to(KEPT_BUFFER);
-        if let Phase::Draining(why) = inner.phase {
-            return self.drain(inner, read, why);
-        }
-        // One more look before the client is blamed: perhaps it was the server that came late.
-        inner.readable |= self.is_due(inner);
-        let was_stuck = !inner.output.is_empty();
-        if was_stuck {
-            let all_sent = self.send_rest(inner)?;
-            self.count_buffers(inner);
-            if !all_sent {
-                if self.is_due(inner) {
-                    return Ok(self.timed_out(Timer::Answer));
-                }
-                // A socket tells of room only when there is much of it.
-                self.look_soon();
-                return Ok(Turn::Wait);
-            }
-        }
-
-        let mut requests = Requests::new(self, engine, answers, began);
-        requests.collect();
-        let may_read = inner.phase == Phase::Open && !inner.held_back;
-        // Once the server stops it reads what has arrived, once: a client that goes on sending would
-        // keep it from its end.
-        let is_last = may_read && self.shared.is_stopping();
-        let received = match may_read && (inner.readable || is_last) {
-            true => self.receive(inner, read)?,
-            false => 0,
-        };
-        self.execute(inner, &read[..received], &mut requests);
-        let executed = requests.any();
-        if let Some(error) = requests.foreign.take() {
-            let peer = Peer(self.stream.peer_addr().ok());
-            self.shared.warnings.foreign.warn(format_args!("from {peer}"));
-            inner.give_up(Close::Foreign, format!("{error}; the connection is closed"));
-        }
-        if !inner.lines.is_discarding() {
-            self.progress(inner, received);
-        }
-        if inner.phase == Phase::Open {
-            let due = self.is_due(inner);
-            if due && inner.timer == Timer::Idle && received == 0 {
-                return Ok(self.timed_out(Timer::Idle));
-            }
-            if due && inner.timer == Timer::Request && !executed {
-                self.shared.counters.timed_out.add(1);
-                let time = self.shared.limits.request_time.as_secs_f32();
-                let message = format!("the request took longer than {time} s to arrive");
-                inner.give_up(Close::TimedOut(Timer::Request), message);
-            } else if self.has_too_much(inner) {
-                let message = "the server has no memory for the request now".to_owned();
-                inner.give_up(Close::Refused, message);
-            } else if is_last {
-                inner.phase = Phase::Ending(Close::Stopping);
-            }
-        }
-        if requests.waiting() == 0
-            && let Some(message) = inner.farewell.take()
-        {
-            requests.answer_error(message);
-        }
-        let waiting = requests.finish(received);
-        let answered = was_stuck || !answers.is_empty();
-        // Before the answer is sent: whoever has it finds room for the next one.
-        self.count_buffers(inner);
-        self.send(inner, answers)?;
-        if self.has_too_much(inner) {
-            return Ok(Turn::Close(Close::Refused));
-        }
-        self.count_buffers(inner);
-        self.leave(inner, waiting, executed, answered)
-    }
-
-    fn timed_out(&self, timer: Timer) -> Turn {
-        self.shared.counters.timed_out.add(1);
-        Turn::Close(Close::TimedOut(timer))
-    }
-
-    /// Decides how a turn ends in which everything was done that could be done.
-    fn leave(
-        &self,
-        inner: &mut Inner,
-        waiting: usize,
-        executed: bool,
-        answered: bool,
-    ) -> io::Result<Turn> {
-        if !inner.output.is_empty() {
-            // What was kept before was taken, so the clock starts again.
-            self.arm(inner, Timer::Answer, true);
-            return Ok(Turn::Wait);
-        }
-        if waiting > 0 && self.writes().want() {
-            return Ok(Turn::Again);
-        }
-        if waiting > 0 && (inner.held_back || inner.phase != Phase::Open) {
-            self.arm(inner, Timer::None, false);
-            return Ok(Turn::Wait);
-        }
-        if inner.held_back || (inner.phase == Phase::Open && inner.readable) {
-            // Only a request that is arriving keeps its time.
-            if executed || inner.timer != Timer::Request {
-                self.arm(inner, Timer::None, false);
-            }
-            return Ok(Turn::Again);
-        }
-        if let Phase::Ending(why) = inner.phase {
-            // At the end of the server also earlier answers may still be on their way.
-            if why == Close::Done || !(answered || why == Close::Stopping) {
-                return Ok(Turn::Close(why));
-            }
-            self.stream.shutdown(net::Shutdown::Write)?;
-            inner.phase = Phase::Draining(why);
-            inner.input = Vec::new();
-            self.arm(inner, Timer::Drain, true);
-            return Ok(Turn::Again);
-        }
-        let is_partial = !inner.input.is_empty() || inner.lines.is_discarding();
-        match self.shared.limits.idle_time {
-            _ if is_partial => self.arm(inner, Timer::Request, executed),
-            Some(_) if waiting == 0 => self.arm(inner, Timer::Idle, true),
-            _ => self.arm(inner, Timer::None, false),
-        }
-        Ok(Turn::Wait)
-    }
-
-    /// Executes the requests that are whole: what was left over, then what was received.
-    fn execute<E: KvsEngine>(
-        self: &Arc<Self>,
-        inner: &mut Inner,
-        received: &[u8],
-        requests: &mut Requests<'_, E>,
-    ) {
-        let mut left_over = std::mem::take(&mut inner.input);
-        if left_over.is_empty() {
-            let (done, held_back) = requests.execute_all(received, &mut inner.lines);
-            inner.held_back = held_back;
-            inner.input = received[done..].to_vec();
-            return;
-        }
-        left_over.extend_from_slice(received);
-        let (done, held_back) = requests.execute_all(&left_over, &mut inner.lines);
-        inner.held_back = held_back;
-        left_over.drain(..done);
-        if left_over.capacity() > KEPT_BUFFER && left_over.len() < left_over.capacity() / 4 {
-            left_over.shrink_to_fit();
-        }
-        inner.input = if left_over.is_empty() { Vec::new() } else { left_over };
-    }
-
-    /// Throws away what the client sends until it has closed its side.
-    fn drain(&self, inner: &mut Inner, buffer: &mut [u8], why: Close) -> io::Result<Turn> {
-        let received = self.receive(inner, buffer)?;
-        if let Phase::Ending(_) = inner.phase {
-            return Ok(Turn::Close(why));
-        }
-        inner.phase = Phase::Draining(why);
-        if received > 0 && why == Close::Stopping {
-            // Whoever still sends has not seen the end yet. It has as long as the server gives all of them.
-            self.arm(inner, Timer::None, false);
-        }
-        Ok(match received {
-            _ if self.is_due(inner) => Turn::Close(why),
-            0 => Turn::Wait,
-            _ => Turn::Again,
+impl fmt::Display for Close {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Close::Done => "the client is done",
+            Close::Foreign => "it speaks another protocol",
+            Close::Lost => "the client is gone",
+            Close::Panic => "a panic in its request",
+            Close::Refused => "it was refused",
+            Close::Stopping => "the server stops",
+            Close::TimedOut(Timer::Request) => "its request took too long to arrive",
+            Close::TimedOut(Timer::Answer) => "it took too long to accept an answer",
+            Close::TimedOut(_) => "it was idle for too long",
         })
     }
 }
 
-impl Drop for Connection {
-    fn drop(&mut self) {
-        let inner = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner);
-        self.shared.buffered.fetch_sub(inner.counted, Ordering::Relaxed);
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Open,
+    Ending(Close),
+    Draining(Close),
+}
+
+/// What a read has brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Received {
+    /// So many bytes, and whether that is all that there was room for.
+    Bytes(usize, bool),
+    Nothing,
+    /// Nothing, because of a signal: perhaps there is something.
+    Interrupted,
+    /// The client has ended its side.
+    End,
+}
+
+impl Received {
+    pub(super) fn bytes(self) -> usize {
+        if let Received::Bytes(bytes, _) = self { bytes } else { 0 }
     }
 }
 
-/// Closes a connection whose request panics.
-struct CloseOnPanic<'a>(&'a Connection);
+/// What a turn has done.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Turn {
+    /// So many bytes were received.
+    pub(super) received: usize,
+    /// A request was executed.
+    pub(super) executed: bool,
+    /// An answer was sent, or what was left of one.
+    pub(super) answered: bool,
+}
 
-impl Drop for CloseOnPanic<'_> {
-    fn drop(&mut self) {
-        self.0.shared.close(self.0, Close::Panic);
+/// How things are at the end of a turn.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Left {
+    /// There are answers that the client has not taken.
+    pub(super) unsent: bool,
+    /// There are writes that have no answer.
+    pub(super) waiting: bool,
+    /// The first of them is done.
+    pub(super) is_done: bool,
+    /// A part of a request has arrived.
+    pub(super) partial: bool,
+}
+
+/// What is to be said before the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Nothing.
+    GoOn,
+    /// Close it at once.
+    Close(Close),
+    /// It is given up; the last answer is this error.
+    GiveUp(Close),
+}
+
+/// What comes after a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Whatever happens.
+    Wait,
+    /// Another turn, when the others have had theirs.
+    Again,
+    /// The same, once the client is told that nothing more comes.
+    EndStream,
+    Close(Close),
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    phase: Phase,
+    /// The socket may have bytes to read.
+    readable: bool,
+    /// A short read does not mean that nothing is left: the end of the stream is.
+    hung_up: bool,
+    /// Whether whole requests have arrived that wait for something else.
+    held_back: bool,
+    deadline: Deadline,
+}
+
+impl State {
+    pub(super) fn new(clock: Clock<'_>) -> State {
+        let (phase, deadline) = (Phase::Open, Deadline::new());
+        let mut state =
+            State { phase, readable: false, hung_up: false, held_back: false, deadline };
+        if clock.limits.idle_time.is_some() {
+            state.deadline.arm(Timer::Idle, true, clock);
+        }
+        state
+    }
+
+    /// A turn begins, for which these notes were left.
+    pub(super) fn begin(&mut self, readable: bool, hung_up: bool, clock: Clock<'_>) {
+        // One more look before the client is blamed: perhaps it was the server that came late.
+        self.readable |= readable || self.deadline.is_due(clock);
+        self.hung_up |= hung_up;
+    }
+
+    /// When a sweep has to wake it. A socket tells of room only when there is much of it.
+    pub(super) fn look_at(&self, clock: Clock<'_>) -> u64 {
+        match self.deadline.is_for(Timer::Answer) {
+            true => clock.after(Duration::ZERO),
+            false => self.deadline.at(),
+        }
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        matches!(self.phase, Phase::Draining(_))
+    }
+
+    /// Whether to read. Once the server stops it reads what has arrived, once: a client that goes on sending would
+    /// keep it from its end.
+    pub(super) fn wants_read(&self, stopping: bool) -> bool {
+        self.phase == Phase::Open && !self.held_back && (self.readable || stopping)
+    }
+
+    pub(super) fn received(&mut self, received: Received) {
+        self.readable = match received {
+            // Less than there was room for: the socket is empty, and whatever comes next is a new event.
+            // The end of the stream is not, if its event was seen already.
+            Received::Bytes(_, is_full) => is_full || self.hung_up,
+            Received::Interrupted => true,
+            Received::Nothing | Received::End => false,
+        };
+        if received == Received::End && self.phase == Phase::Open {
+            self.phase = Phase::Ending(Close::Done);
+        }
+    }
+
+    /// Whether requests are left that have to wait.
+    pub(super) fn set_held_back(&mut self, held_back: bool) {
+        self.held_back = held_back;
+    }
+
+    /// So many bytes of a request have come, or of answers have gone.
+    pub(super) fn progress(&mut self, bytes: usize, clock: Clock<'_>) {
+        self.deadline.progress(bytes, clock);
+    }
+
+    /// What is left of the answers was not taken this time either.
+    pub(super) fn is_stuck(&self, clock: Clock<'_>) -> Next {
+        match self.deadline.is_due(clock) {
+            true => Next::Close(Close::TimedOut(Timer::Answer)),
+            false => Next::Wait,
+        }
+    }
+
+    /// It ends with an error in place of what is left of its requests.
+    pub(super) fn give_up(&mut self, why: Close) {
+        self.phase = Phase::Ending(why);
+        self.held_back = false;
+    }
+
+    /// What is to be said when what has arrived is executed: `no_memory` for the rest, or `is_last` since
+    /// the server stops.
+    pub(super) fn verdict(
+        &mut self,
+        turn: Turn,
+        no_memory: bool,
+        is_last: bool,
+        clock: Clock<'_>,
+    ) -> Verdict {
+        if self.phase != Phase::Open {
+            return Verdict::GoOn;
+        }
+        let is_due = |timer| self.deadline.is_for(timer) && self.deadline.is_due(clock);
+        if is_due(Timer::Idle) && turn.received == 0 {
+            return Verdict::Close(Close::TimedOut(Timer::Idle));
+        }
+        if is_due(Timer::Request) && !turn.executed {
+            return Verdict::GiveUp(Close::TimedOut(Timer::Request));
+        }
+        if no_memory {
+            return Verdict::GiveUp(Close::Refused);
+        }
+        if is_last {
+            self.phase = Phase::Ending(Close::Stopping);
+        }
+        Verdict::GoOn
+    }
+
+    /// What comes after a turn in which everything was done that could be done.
+    pub(super) fn next(&mut self, turn: Turn, left: Left, clock: Clock<'_>) -> Next {
+        if left.unsent {
+            // What was kept before was taken, so the clock starts again.
+            self.deadline.arm(Timer::Answer, true, clock);
+            return Next::Wait;
+        }
+        if left.is_done {
+            return Next::Again;
+        }
+        if left.waiting && (self.held_back || self.phase != Phase::Open) {
+            self.deadline.arm(Timer::None, false, clock);
+            return Next::Wait;
+        }
+        if self.held_back || (self.phase == Phase::Open && self.readable) {
+            // Only a request that is arriving keeps its time.
+            if turn.executed || !self.deadline.is_for(Timer::Request) {
+                self.deadline.arm(Timer::None, false, clock);
+            }
+            return Next::Again;
+        }
+        if let Phase::Ending(why) = self.phase {
+            // At the end of the server also earlier answers may still be on their way.
+            if why == Close::Done || !(turn.answered || why == Close::Stopping) {
+                return Next::Close(why);
+            }
+            self.phase = Phase::Draining(why);
+            self.deadline.arm(Timer::Drain, true, clock);
+            return Next::EndStream;
+        }
+        match clock.limits.idle_time {
+            _ if left.partial => self.deadline.arm(Timer::Request, turn.executed, clock),
+            Some(_) if !left.waiting => self.deadline.arm(Timer::Idle, true, clock),
+            _ => self.deadline.arm(Timer::None, false, clock),
+        }
+        Next::Wait
+    }
+
+    /// What comes after a turn that has thrown away what it received.
+    pub(super) fn drained(&mut self, received: Received, clock: Clock<'_>) -> Next {
+        let Phase::Draining(why) = self.phase else {
+            return Next::Again;
+        };
+        if received.bytes() > 0 && why == Close::Stopping {
+            // Who still sends has not seen the end yet. It has as long as the server gives all of them.
+            self.deadline.arm(Timer::None, false, clock);
+        }
+        match received {
+            Received::End => Next::Close(why),
+            _ if self.deadline.is_due(clock) => Next::Close(why),
+            Received::Bytes(..) => Next::Again,
+            Received::Nothing | Received::Interrupted => Next::Wait,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Limits;
+
+    /// Turns, each with what comes after it. What happens in a turn: `look` (it has nothing to read), `read`
+    /// (a request), `full` (as much as there is room for), `part` (of a request), `end` (of the stream),
+    /// how long after the connection came in seconds, and how things are then.
+    const SCRIPTS: [&str; 18] = [
+        "read → wait | read → wait | 9999 look → wait",
+        "full → again | look → wait",
+        "read held-back → again | read held-back → again",
+        "read waiting held-back → wait | look waiting done held-back → again | look → wait",
+        "read waiting → wait | read waiting → wait | look → wait",
+        "read → wait | end → the client is done",
+        "end waiting → wait | look → the client is done",
+        "part → wait | 20 look partial → wait | 40 look partial → end the stream",
+        "part → wait | 40 read → wait",
+        "part → wait | 20 read partial → wait | 40 look partial → wait",
+        "idle-limit read → wait | 15 look → it was idle for too long",
+        "idle-limit read → wait | 5 read → wait | 14 look → wait",
+        "idle-limit read waiting → wait | 15 look waiting → wait",
+        "read unsent → wait | 40 look stuck → it took too long to accept an answer",
+        "read foreign → end the stream | read → again | 9 read → it speaks another protocol",
+        "part no-memory → end the stream | end → it was refused",
+        "read → wait | look stops → end the stream | 9 look → the server stops",
+        "look stops → end the stream | 9 read → again | 9 look → wait | end → the server stops",
+    ];
+
+    #[test]
+    fn what_comes_after_a_turn_follows_from_what_has_happened() {
+        for script in SCRIPTS {
+            let idle_time = script.starts_with("idle-limit").then_some(Duration::from_secs(9));
+            let limits = Limits { idle_time, ..Limits::default() };
+            let mut state = State::new(Clock { now: 0, limits: &limits });
+            for turn in script.split(" | ") {
+                let (happens, expected) = turn.split_once(" → ").unwrap();
+                let next = match play(&mut state, happens, &limits) {
+                    Next::Wait => "wait".to_owned(),
+                    Next::Again => "again".to_owned(),
+                    Next::EndStream => "end the stream".to_owned(),
+                    Next::Close(why) => why.to_string(),
+                };
+                assert_eq!(next, expected, "after `{happens}` in `{script}`");
+            }
+        }
+    }
+
+    /// What a turn does with the state, in its order.
+    fn play(state: &mut State, happens: &str, limits: &Limits) -> Next {
+        let has = |word| happens.split(' ').any(|other| other == word);
+        let seconds = happens.split(' ').find_map(|word| word.parse::<u64>().ok());
+        let clock = Clock { now: seconds.unwrap_or(0) * 1000, limits };
+        let received = match () {
+            () if has("end") => Received::End,
+            () if has("look") => Received::Nothing,
+            () => Received::Bytes(100, has("full")),
+        };
+        state.begin(!has("look"), false, clock);
+        if state.is_draining() {
+            state.received(received);
+            return state.drained(received, clock);
+        }
+        if has("stuck") {
+            return state.is_stuck(clock);
+        }
+        let reads = state.wants_read(has("stops"));
+        if reads {
+            state.received(received);
+        }
+        state.set_held_back(has("held-back"));
+        if has("foreign") {
+            state.give_up(Close::Foreign);
+        }
+        let executed = has("read");
+        let mut turn = Turn { received: received.bytes(), executed, answered: executed };
+        match state.verdict(turn, has("no-memory"), reads && has("stops"), clock) {
+            Verdict::Close(why) => return Next::Close(why),
+            Verdict::GiveUp(why) => {
+                state.give_up(why);
+                turn.answered = true;
+            }
+            Verdict::GoOn => {}
+        }
+        let (unsent, waiting, is_done) = (has("unsent"), has("waiting"), has("done"));
+        let partial = has("part") || has("partial");
+        state.next(turn, Left { unsent, waiting, is_done, partial }, clock)
     }
 }

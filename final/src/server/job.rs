@@ -1,71 +1,87 @@
-use super::connection::Scratch;
-use super::poller::Events;
+use super::event_loop::Thread;
 use super::shared::Shared;
+use super::turn::{Connection, Context};
+use super::writes::Waiter;
 use crate::KvsEngine;
-use crate::sync::{Instant, fault};
+use crate::panic::catch_panic;
+use crate::sync::Instant;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a job that has nothing to do waits for something before it ends: so long that under load
-/// jobs hardly ever end. Meanwhile the poller looks after it every few milliseconds.
-const LINGER: Duration = Duration::from_millis(10);
-/// After this time a job looks for ready connections although others still wait.
+/// After this time a loop looks for ready connections although others still wait.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 
-/// What the pool is given: it serves connections until there is nothing to do.
+/// What the pool is given: it runs an event loop until the server ends.
 pub(super) struct Job<E: KvsEngine> {
     shared: Arc<Shared>,
+    /// Which loop.
+    number: usize,
     /// None once it runs. The engine is let go before the job counts as ended: when no job is left,
     /// it has no other owner than the server.
     engine: Option<E>,
 }
 
 impl<E: KvsEngine> Job<E> {
-    pub(super) fn new(shared: &Arc<Shared>, engine: E) -> Job<E> {
-        Job { shared: Arc::clone(shared), engine: Some(engine) }
+    pub(super) fn new(shared: &Arc<Shared>, number: usize, engine: E) -> Job<E> {
+        shared.loops[number].set_thread(Thread::Queued);
+        Job { shared: Arc::clone(shared), number, engine: Some(engine) }
     }
 
     pub(super) fn run(mut self) {
         let Some(engine) = self.engine.take() else {
             return;
         };
-        let (shared, schedule) = (&*self.shared, &self.shared.schedule);
-        let (mut events, mut scratch) = (Events::new(), Scratch::new());
+        let shared = &*self.shared;
+        let home = &*shared.loops[self.number];
+        home.set_thread(Thread::Awake);
+        let stats = || shared.stats_text();
+        let counters = &shared.common.counters[self.number];
+        let mut context = Context::new(&engine, home, counters, &stats);
         let mut looked = Instant::now();
         loop {
-            while let Some(connection) = schedule.next() {
+            while let Some(connection) = home.next() {
                 let now = Instant::now();
-                connection.turn(&engine, &mut scratch, now);
+                catch_panic(|| {
+                    if let Some(paused) = connection.turn(&mut context, now) {
+                        home.pause(paused);
+                    }
+                });
                 if now.duration_since(looked) > LOOK_EVERY {
-                    looked = now;
-                    schedule.look(|| shared.poll(&mut events, Duration::ZERO));
+                    break;
                 }
             }
-            schedule.look(|| shared.poll(&mut events, LINGER));
-            if !schedule.has_ready() {
-                break;
+            do_round(&mut context);
+            match home.wait() {
+                Ok(true) => looked = Instant::now(),
+                Ok(false) => break,
+                trouble => shared.common.note_trouble(trouble),
             }
         }
     }
 }
 
+/// Gives the writes that wait to the engine, together, and ends the turns that they are of.
+fn do_round<E: KvsEngine>(context: &mut Context<'_, E>) {
+    let (mut round, mut panicked) = (context.home.round(), true);
+    if round.is_empty() {
+        return;
+    }
+    catch_panic(|| {
+        let writes = round.by_ref();
+        context.engine.round(
+            writes.map(|(write, waiter)| (write, move |result| Waiter::finish(waiter, result))),
+        );
+        panicked = false;
+    });
+    for paused in round.end(panicked) {
+        Connection::finish(paused, context);
+    }
+}
+
 impl<E: KvsEngine> Drop for Job<E> {
     fn drop(&mut self) {
-        let schedule = &self.shared.schedule;
-        if let Some(engine) = self.engine.take() {
-            drop(engine);
-            schedule.note_refusal();
-            // The pool has no thread for it. If no other job is left to serve them, those who wait
-            // are better told than kept waiting.
-            while schedule.depth().0 == 1
-                && let Some(connection) = schedule.next()
-            {
-                connection.refuse("the server has no thread for the request; try again later");
-            }
-        }
-        if std::thread::panicking() && fault!("a job that panics counts for ever") {
-            return;
-        }
-        schedule.end_job();
+        // Before the end is told.
+        drop(self.engine.take());
+        self.shared.loops[self.number].set_thread(Thread::None);
     }
 }

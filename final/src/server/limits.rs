@@ -1,8 +1,5 @@
 use crate::protocol::MAX_LINE;
-use rustix::io::Errno;
-use rustix::net::sockopt;
 use std::fmt;
-use std::os::fd::AsFd;
 use std::time::Duration;
 
 /// What a server takes from its clients, all of them together and each one alone.
@@ -30,9 +27,9 @@ pub struct Limits {
     /// Connections at a time; one more is answered with an error and closed. A connection counts
     /// until the server has seen its end. 10,000 by default.
     pub connections: usize,
-    /// Jobs that the pool has at a time, waiting or running. While it has that many, what
-    /// clients send waits in their sockets. 64 by default; there is no use in more than the pool's
-    /// threads.
+    /// Jobs that the pool is given: each is an event loop, and has a thread for as long as the server runs.
+    /// When all of them are held up by the engine, what clients send waits in their sockets. One for each core by default;
+    /// those that the pool has no thread for are not missed.
     pub jobs: usize,
     /// How long a request may take to arrive, from its first byte to its newline; a large one so long
     /// for each 16 KiB. Then it is answered with an error and the connection closed. 30 s by default.
@@ -55,7 +52,7 @@ impl Default for Limits {
             value_bytes: MAX_LINE,
             buffered_bytes: 256 << 20,
             connections: 10_000,
-            jobs: 64,
+            jobs: num_cpus::get(),
             request_time: Duration::from_secs(30),
             answer_time: Duration::from_secs(30),
             idle_time: None,
@@ -70,21 +67,6 @@ impl Limits {
         let times = [Some(self.request_time), Some(self.answer_time), self.idle_time];
         let shortest = times.into_iter().flatten().min().unwrap_or_default();
         (shortest / 8).clamp(Duration::from_millis(10), Duration::from_secs(1))
-    }
-
-    /// Has the system notice when nothing comes back any more from the other end of a socket: the answers
-    /// to its probes if it is idle, acknowledgements if not.
-    pub(super) fn notice_who_vanishes(&self, socket: &impl AsFd) -> Result<(), Errno> {
-        let second = Duration::from_secs(1);
-        sockopt::set_socket_keepalive(socket, true)?;
-        // The system takes no more than 32,767 s.
-        let allowed = |time: Duration| time.clamp(second, 32_000 * second);
-        sockopt::set_tcp_keepidle(socket, allowed(self.keepalive_time / 2))?;
-        sockopt::set_tcp_keepintvl(socket, allowed(self.keepalive_time / 10))?;
-        // It ends both, in place of a number of probes. But a client that takes no answers acknowledges
-        // none either, and it may for a time.
-        let time = self.keepalive_time.max(self.answer_time).as_millis();
-        sockopt::set_tcp_user_timeout(socket, time.min(i32::MAX as u128) as u32)
     }
 }
 

@@ -1,60 +1,84 @@
-//! The server: any number of connections, few threads.
+//! The server: any number of connections, and an event loop on each thread of the pool.
+//!
+//! ```text
+//!   clients ────────▶ acceptor                    the server's own thread: it takes connections in, looks
+//!                     watchdog                    after loops that are held up, sweeps for deadlines
+//!                  ┌─────┴──────┐
+//!                  ▼            ▼
+//!   clients ◀──▶ event loop   event loop   …      jobs on a ThreadPool: each waits for its own connections,
+//!                  │            │                 reads, executes, answers
+//!                  └─────┬──────┘
+//!                        ▼
+//!                      engine                     a get at once; the sets of a round together
+//! ```
+//!
+//! A connection belongs to the loop that had the fewest when it came. From a request to its answer a loop touches
+//! no lock and no counter that another loop writes (the engine's apart), so what one loop does costs the
+//! others nothing. Numbers that clients ask for are added up when they ask.
+//!
+//! What a request meets, in this order:
 //!
 //! | file | what |
 //! |---|---|
-//! | `socket.rs` | takes an address, and listens on it |
-//! | `acceptor.rs` | takes connections in, on a thread of its own |
-//! | `poller.rs` | which of them have sent something |
-//! | `schedule.rs`, `job.rs` | who serves them: jobs on a [`ThreadPool`] |
-//! | `connection.rs`, `transfer.rs`, `deadline.rs` | one connection: its turns, its bytes, its time |
-//! | `notes.rs` | whether somebody looks after it, and what has happened to it |
+//! | `system.rs` | takes an address, listens on it, and sets options of sockets |
+//! | `acceptor.rs` | takes a connection in, and picks its loop |
+//! | `poller.rs` | says that it has sent something |
+//! | `event_loop.rs`, `job.rs` | a loop: what it has to do; its thread, which does it |
+//! | `turn.rs`, `io.rs` | a turn of a connection: reads, executes, answers |
+//! | `connection.rs`, `timeouts.rs` | what state that leaves it in, without a socket |
 //! | `requests.rs`, `writes.rs` | executes requests; keeps answers in their order |
-//! | `limits.rs` | what clients may ask for |
-//! | `shutdown.rs` | how it ends |
 //!
-//! A connection costs a thread only while its requests are executed. A write that waits for a sync
-//! costs none: the engine is told whom to call when it is done ([`KvsEngine::set_then`]).
+//! And beside it:
+//!
+//! | file | what |
+//! |---|---|
+//! | `notes.rs` | whether a thread looks after a connection, and what has happened to it |
+//! | `watchdog.rs` | helps a loop that is held up; deadlines; the end |
+//! | `limits.rs`, `stats.rs` | what clients may ask for; what is counted |
+//! | `common.rs`, `shared.rs` | what connections share; what threads share |
+//!
+//! A loop that is held up (a slow disk, an engine that blocks, a huge request) holds up nobody else: within four
+//! milliseconds the watchdog gives its other connections to another loop, until it goes on.
+//! When all are held up, what clients send stays in their sockets until they wait: that is the back-pressure.
+//! A write that waits for a sync holds up no loop: the engine is told whom to call when it is done
+//! ([`KvsEngine::round`]). A panic costs the connection whose request it was in.
+//!
+//! A file uses only files above it in this list: `limits`, `stats`, `timeouts`, `common`; `poller`, `notes`, `writes`;
+//! `event_loop`, `connection`, `io`, `requests`; `turn`; `shared`; `job`, `acceptor`, `watchdog`.
 
 mod acceptor;
-mod close;
+mod common;
 mod connection;
-mod counters;
-mod deadline;
+mod event_loop;
+mod io;
 mod job;
 mod limits;
 mod notes;
 mod poller;
 mod requests;
-mod schedule;
 mod shared;
-mod shutdown;
-mod socket;
-mod table;
-mod transfer;
+mod stats;
+mod system;
+mod timeouts;
+mod turn;
+mod watchdog;
 mod writes;
 
 pub use limits::Limits;
-pub use shutdown::ServerHandle;
-pub(crate) use socket::Socket;
+pub(crate) use system::Socket;
 
-use crate::sync::thread;
 use crate::thread_pool::ThreadPool;
 use crate::{KvsEngine, Result};
+use acceptor::Acceptor;
 use job::Job;
-use poller::Events;
-use schedule::Duty;
 use shared::Shared;
-use shutdown::Housekeeping;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::time::Duration;
-
-/// How long to wait before a pool that had no thread for a job is given another one.
-const RETRY_DELAY: Duration = Duration::from_millis(20);
+use watchdog::Watchdog;
 
 /// A server for any engine, run by any pool.
 pub struct KvsServer<E, P> {
-    listener: Arc<TcpListener>,
+    listener: TcpListener,
     engine: E,
     pool: P,
     shared: Arc<Shared>,
@@ -79,7 +103,7 @@ impl<E: KvsEngine, P: ThreadPool> KvsServer<E, P> {
 
     /// Listens on an address that is taken.
     pub(crate) fn listen(socket: Socket, engine: E, pool: P, limits: Limits) -> Result<Self> {
-        let listener = Arc::new(socket.listen(&limits)?);
+        let listener = socket.listen(&limits)?;
         Ok(KvsServer { listener, engine, pool, shared: Arc::new(Shared::new(limits)?) })
     }
 
@@ -90,7 +114,7 @@ impl<E: KvsEngine, P: ThreadPool> KvsServer<E, P> {
 
     /// Something to stop the server with, from any thread.
     pub fn handle(&self) -> ServerHandle {
-        ServerHandle::new(&self.shared, &self.listener)
+        ServerHandle(Arc::clone(&self.shared))
     }
 
     /// Serves until [`ServerHandle::shutdown`]. Then it takes no more connections, answers the
@@ -100,34 +124,37 @@ impl<E: KvsEngine, P: ThreadPool> KvsServer<E, P> {
     /// waited for: a store that syncs has to come to its end.
     ///
     /// # Errors
-    /// If the system refuses the thread that accepts connections.
+    /// If the system refuses to watch for new connections, or to wait.
     pub fn run(self) -> Result<()> {
         let KvsServer { listener, engine, pool, shared } = self;
-        let acceptor = {
-            let shared = Arc::clone(&shared);
-            let accept = move || acceptor::accept(&listener, &shared);
-            thread::Builder::new().name("kvs-acceptor".into()).spawn(accept)?
+        let mut acceptor = Some(Acceptor::new(listener, &shared)?);
+        let mut watchdog = Watchdog::new(&shared);
+        let start = |number| {
+            let job = Job::new(&shared, number, engine.clone());
+            pool.spawn(move || job.run());
         };
-        let mut events = Events::new();
-        let mut housekeeping = Housekeeping::new(&shared, acceptor);
-        while let Some(timeout) = housekeeping.tick() {
-            let start = match shared.schedule.wait(timeout) {
-                Duty::None => false,
-                Duty::Start => true,
-                Duty::Look => {
-                    shared.poll(&mut events, housekeeping.shorten(timeout));
-                    shared.schedule.begin_job()
-                }
-            };
-            if start {
-                shared.counters.jobs.add(1);
-                let job = Job::new(&shared, engine.clone());
-                pool.spawn(move || job.run());
-                if shared.schedule.was_refused() {
-                    thread::sleep(RETRY_DELAY);
-                }
+        while let Some(mut timeout) = watchdog.tick(start) {
+            if shared.common.is_stopping() {
+                // Nobody can connect any more.
+                acceptor = None;
+            } else if let Some(soon) = acceptor.as_mut().and_then(|some| some.accept(&shared)) {
+                timeout = timeout.min(soon);
             }
+            shared.poller.wait(Some(timeout), |event| {
+                acceptor.iter_mut().for_each(|acceptor| acceptor.notice(event));
+            })?;
         }
         Ok(())
+    }
+}
+
+/// Stops a server. Clones stop the same server.
+#[derive(Clone)]
+pub struct ServerHandle(Arc<Shared>);
+
+impl ServerHandle {
+    /// Tells the server to stop; its `run` returns when it has. Does not wait for that.
+    pub fn shutdown(&self) {
+        self.0.begin_stop();
     }
 }

@@ -1,101 +1,189 @@
-//! Readiness of many sockets at once: Linux's epoll, and a bell that wakes whoever waits in it.
+//! Readiness of many sockets, which one thread waits for at a time, and a waker for that thread.
 //!
-//! All sockets are watched *edge-triggered*: the kernel reports that bytes have come, once, and not
-//! for as long as they lie there. So a connection that is being served need not be taken out and put
-//! back, which would cost a system call each. The price is that whoever is told must remember
-//! it until he has read everything (`connection.rs`).
+//! Sockets are watched *edge-triggered*: the system reports once that bytes have come, not for as long as they
+//! are there. So a connection that is being served need not be taken out and put back, which would cost
+//! a system call each. The price is that a connection remembers that it is readable until it has read
+//! everything (`connection.rs`).
 
-use rustix::buffer::spare_capacity;
-use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
-use rustix::io::Errno;
-use std::io;
-use std::net::TcpStream;
-use std::os::fd::OwnedFd;
+use crate::sync::{Mutex, MutexGuard};
+use mio::event::Source;
+use mio::net::TcpStream;
+use mio::{Poll, Registry, Token, Waker};
+use std::io::{self, ErrorKind};
+use std::sync::PoisonError;
 use std::time::Duration;
 
 /// How many events a look returns at most.
 const EVENTS: usize = 256;
-/// Stands for the bell, where other events have the token of a connection.
-const BELL: u64 = u64::MAX;
+const WAKER: Token = Token(usize::MAX);
 
-/// What has happened to a connection.
+/// What has happened to a socket.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Event {
     pub(super) token: usize,
+    /// There are bytes to read, or an error.
+    pub(super) readable: bool,
     /// The client has ended its side, or the connection is broken: there is something to read, and
     /// no further event will tell of it.
     pub(super) hung_up: bool,
 }
 
 pub(super) struct Poller {
-    epoll: OwnedFd,
-    /// A counter in the kernel; each write to it is an event. Nobody reads it, for the same reason
-    /// that nobody re-arms a socket.
-    bell: OwnedFd,
-}
-
-/// Room for the events of one look; each thread that looks has its own.
-pub(super) struct Events(Vec<epoll::Event>);
-
-impl Events {
-    pub(super) fn new() -> Events {
-        Events(Vec::with_capacity(EVENTS))
-    }
+    /// Held by the thread that waits, for as long as it waits: by the loop that the poller belongs to, and while
+    /// that is stalled by the watchdog, for a look.
+    poll: Mutex<(Poll, mio::Events)>,
+    registry: Registry,
+    waker: Waker,
+    fd: os::Fd,
 }
 
 impl Poller {
     pub(super) fn new() -> io::Result<Poller> {
-        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
-        epoll::add(&epoll, &bell, epoll::EventData::new_u64(BELL), flags)?;
-        Ok(Poller { epoll, bell })
+        let poll = Poll::new()?;
+        let registry = poll.registry().try_clone()?;
+        let waker = Waker::new(&registry, WAKER)?;
+        Ok(Poller {
+            registry,
+            waker,
+            fd: os::fd(&poll),
+            poll: Mutex::new((poll, mio::Events::with_capacity(EVENTS))),
+        })
     }
 
-    /// Watches a connection for requests, until it is closed. What is there already is reported too.
-    pub(super) fn watch(&self, stream: &TcpStream, token: usize) -> io::Result<()> {
-        Ok(epoll::add(&self.epoll, stream, epoll::EventData::new_u64(token as u64), INPUT)?)
+    /// Watches a socket for bytes until it is closed. What is there already is reported too.
+    pub(super) fn watch(&self, socket: &mut impl Source, token: usize) -> io::Result<()> {
+        self.registry.register(socket, Token(token), os::INTEREST)
     }
 
-    /// Watches a connection for room for answers too, or no longer. Not done from the start,
-    /// because every new connection has room, and would be reported for it.
+    /// Watches a connection for room for answers too, or no longer.
     pub(super) fn watch_output(
         &self,
-        stream: &TcpStream,
+        socket: &TcpStream,
         token: usize,
-        watch: bool,
+        on: bool,
     ) -> io::Result<()> {
-        let flags = if watch { INPUT | epoll::EventFlags::OUT } else { INPUT };
-        Ok(epoll::modify(&self.epoll, stream, epoll::EventData::new_u64(token as u64), flags)?)
+        os::watch_output(&self.registry, socket, Token(token), on)
     }
 
-    /// Ends the wait of one thread that is in [`Poller::wait`], or of the next one.
-    pub(super) fn ring(&self) {
-        // It fails when the counter is full, after 2^64 rings.
-        let _ = rustix::io::write(&self.bell, &1_u64.to_ne_bytes());
+    /// Ends the wait of the thread that waits, or of the next one.
+    pub(super) fn wake(&self) {
+        // It fails when the system has no memory for it: then the next event ends the wait.
+        let _ = self.waker.wake();
     }
 
-    /// Waits until something happens, for at most `timeout`, rounded up to milliseconds. Several
-    /// threads may wait at once; each event is reported to one of them.
-    pub(super) fn wait<'a>(
+    /// Waits until something happens, for at most `timeout`, rounded up to milliseconds. Returns what has happened,
+    /// and whether there may be more.
+    pub(super) fn wait(
         &self,
-        events: &'a mut Events,
-        timeout: Duration,
-    ) -> io::Result<impl Iterator<Item = Event> + 'a> {
-        let timeout = Timespec::try_from(timeout).ok();
-        events.0.clear();
-        match epoll::wait(&self.epoll, spare_capacity(&mut events.0), timeout.as_ref()) {
-            // Interrupted by a signal: nothing has happened.
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
+        timeout: Option<Duration>,
+        happened: impl FnMut(Event),
+    ) -> io::Result<bool> {
+        wait(self.poll.lock().unwrap_or_else(PoisonError::into_inner), timeout, happened)
+    }
+
+    /// Looks what has happened, unless a thread waits for it.
+    pub(super) fn look(&self, happened: impl FnMut(Event)) -> io::Result<bool> {
+        match self.poll.try_lock() {
+            Ok(poll) => wait(poll, Some(Duration::ZERO), happened),
+            Err(_) => Ok(false),
         }
-        let end = epoll::EventFlags::RDHUP | epoll::EventFlags::HUP | epoll::EventFlags::ERR;
-        Ok(events.0.iter().filter(|event| event.data.u64() != BELL).map(move |event| {
-            let flags = event.flags;
-            Event { token: event.data.u64() as usize, hung_up: flags.intersects(end) }
-        }))
+    }
+
+    /// Ends its wait also when something happens that `other` would report. Returns whether the system
+    /// can do that; if not, the caller has to look every so often.
+    pub(super) fn follow(&self, other: &Poller) -> bool {
+        os::follow(&self.registry, &other.fd).is_ok()
+    }
+
+    /// Ends [`Poller::follow`].
+    pub(super) fn unfollow(&self, other: &Poller) {
+        // It fails if it was not followed.
+        let _ = os::unfollow(&self.registry, &other.fd);
     }
 }
 
-const INPUT: epoll::EventFlags =
-    epoll::EventFlags::IN.union(epoll::EventFlags::RDHUP).union(epoll::EventFlags::ET);
+fn wait(
+    mut poll: MutexGuard<'_, (Poll, mio::Events)>,
+    timeout: Option<Duration>,
+    mut happened: impl FnMut(Event),
+) -> io::Result<bool> {
+    let (poll, events) = &mut *poll;
+    match poll.poll(events, timeout) {
+        // Interrupted by a signal: nothing has happened.
+        Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(false),
+        result => result?,
+    }
+    let mut count = 0;
+    for event in events.iter() {
+        count += 1;
+        if event.token() != WAKER {
+            let hung_up = event.is_read_closed() || event.is_error();
+            let readable = event.is_readable() || hung_up;
+            happened(Event { token: event.token().0, readable, hung_up });
+        }
+    }
+    Ok(count == EVENTS)
+}
+
+/// What needs a file descriptor.
+#[cfg(all(unix, not(kvs_portable)))]
+mod os {
+    use super::WAKER;
+    use mio::net::TcpStream;
+    use mio::unix::SourceFd;
+    use mio::{Interest, Poll, Registry, Token};
+    use std::io;
+    use std::os::fd::{AsRawFd, RawFd};
+
+    /// Not for room from the start: every new connection has room, and would be reported for it.
+    pub(super) const INTEREST: Interest = Interest::READABLE;
+
+    pub(super) type Fd = RawFd;
+
+    pub(super) fn fd(poll: &Poll) -> Fd {
+        poll.as_raw_fd()
+    }
+
+    pub(super) fn watch_output(
+        registry: &Registry,
+        socket: &TcpStream,
+        token: Token,
+        on: bool,
+    ) -> io::Result<()> {
+        let interest = if on { INTEREST | Interest::WRITABLE } else { INTEREST };
+        registry.reregister(&mut SourceFd(&socket.as_raw_fd()), token, interest)
+    }
+
+    pub(super) fn follow(registry: &Registry, other: &Fd) -> io::Result<()> {
+        registry.register(&mut SourceFd(other), WAKER, INTEREST)
+    }
+
+    pub(super) fn unfollow(registry: &Registry, other: &Fd) -> io::Result<()> {
+        registry.deregister(&mut SourceFd(other))
+    }
+}
+
+#[cfg(not(all(unix, not(kvs_portable))))]
+mod os {
+    use mio::net::TcpStream;
+    use mio::{Interest, Poll, Registry, Token};
+    use std::io;
+
+    pub(super) const INTEREST: Interest = Interest::READABLE.add(Interest::WRITABLE);
+
+    pub(super) type Fd = ();
+
+    pub(super) fn fd(_: &Poll) -> Fd {}
+
+    pub(super) fn watch_output(_: &Registry, _: &TcpStream, _: Token, _: bool) -> io::Result<()> {
+        Ok(())
+    }
+
+    pub(super) fn follow(_: &Registry, _: &Fd) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(super) fn unfollow(_: &Registry, _: &Fd) -> io::Result<()> {
+        Ok(())
+    }
+}

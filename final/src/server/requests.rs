@@ -1,10 +1,10 @@
-use super::connection::Connection;
-use super::shared::Shared;
-use crate::protocol::{self, Line, LineDecoder, Request, Response, is_object};
-use crate::sync::Instant;
-use crate::sync::atomic::Ordering;
-use crate::{KvsEngine, KvsError, Result};
-use std::sync::Arc;
+use super::common::Common;
+use super::limits::Limits;
+use super::writes::{Waiter, Writer, Writes};
+use crate::protocol::{self, KEPT_BUFFER, Line, LineDecoder, Request, Response, is_object};
+use crate::sync::{Instant, Mutex, MutexGuard};
+use crate::{KvsEngine, KvsError, Result, Write};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 /// So many bytes of answers are sent before more requests are executed.
@@ -17,51 +17,56 @@ const MAX_WAITING_BYTES: usize = 1 << 20;
 /// slow. Looked at every so many requests.
 const MAX_TURN: Duration = Duration::from_millis(1);
 const LOOK_AT_CLOCK: u64 = 16;
+/// So many writes that came with a read behind them are done at once; more have to wait for the round.
+const FEW: usize = 16;
 
-/// The requests of one turn of a connection, and their answers.
-pub(super) struct Requests<'a, E> {
-    connection: &'a Arc<Connection>,
-    engine: &'a E,
-    answers: &'a mut Vec<u8>,
-    /// Writes that were begun and have no answer yet, at least.
-    waiting: usize,
-    /// The size of their keys and values.
-    waiting_bytes: usize,
-    began: Instant,
-    requests: u64,
-    errors: u64,
+/// The answers of a turn, encoded, and how many of them are errors.
+pub(super) struct Answers<'a> {
+    pub(super) bytes: &'a mut Vec<u8>,
+    pub(super) errors: u64,
+}
+
+impl Answers<'_> {
+    pub(super) fn add(&mut self, result: Result<Response>) {
+        self.errors += u64::from(result.is_err());
+        protocol::encode(self.bytes, &Response::from(result));
+    }
+
+    /// Answers the writes that are done, as far as all before them are. Returns how many have no answer, and
+    /// their bytes.
+    pub(super) fn collect(&mut self, writes: &mut Writes) -> (usize, usize) {
+        while let Some(result) = writes.take() {
+            self.add(result.map(|()| Response::Ok(None)));
+        }
+        writes.size()
+    }
+}
+
+/// The requests of one turn of a connection. Reads go to the engine one by one. Writes are kept for the
+/// round, unless a read comes behind them that has to see them.
+pub(super) struct Requests<'a, E, W: Writer> {
+    pub(super) engine: &'a E,
+    pub(super) common: &'a Common,
+    pub(super) stats: &'a dyn Fn() -> String,
+    pub(super) writer: &'a Arc<W>,
+    pub(super) writes: &'a Mutex<Writes>,
+    pub(super) answers: Answers<'a>,
+    /// The number and the bytes of the writes that were begun and have no answer yet.
+    pub(super) waiting: (usize, usize),
+    pub(super) began: Instant,
+    /// Requests that were executed.
+    pub(super) count: u64,
+    /// Writes of this turn that the engine does not have yet.
+    pub(super) round: Vec<(Write, Waiter<W>)>,
     /// What is wrong with a line that is of another protocol.
     pub(super) foreign: Option<KvsError>,
 }
 
-impl<'a, E: KvsEngine> Requests<'a, E> {
-    pub(super) fn new(
-        connection: &'a Arc<Connection>,
-        engine: &'a E,
-        answers: &'a mut Vec<u8>,
-        began: Instant,
-    ) -> Requests<'a, E> {
-        let (waiting, waiting_bytes) = {
-            let writes = connection.writes();
-            (writes.len(), writes.bytes())
-        };
-        Requests {
-            connection,
-            engine,
-            answers,
-            waiting,
-            waiting_bytes,
-            began,
-            requests: 0,
-            errors: 0,
-            foreign: None,
-        }
-    }
-
+impl<E: KvsEngine, W: Writer> Requests<'_, E, W> {
     /// Executes the lines in `bytes`, as many as may be now. Returns how many bytes were dealt with,
     /// and whether there are lines that have to wait for something else. A line of another protocol
     /// is the last one.
-    pub(super) fn execute_all(&mut self, bytes: &[u8], lines: &mut LineDecoder) -> (usize, bool) {
+    fn execute_all(&mut self, bytes: &[u8], lines: &mut LineDecoder) -> (usize, bool) {
         let mut done = 0;
         while self.foreign.is_none() {
             let rest = &bytes[done..];
@@ -83,14 +88,16 @@ impl<'a, E: KvsEngine> Requests<'a, E> {
     }
 
     fn has_room(&self) -> bool {
+        let (waiting, bytes) = self.waiting;
         let has_time = || self.began.elapsed() < MAX_TURN;
-        let Shared { limits, buffered, .. } = &*self.connection.shared;
-        let has_memory = || buffered.load(Ordering::Relaxed) < limits.buffered_bytes;
-        self.answers.len() < MAX_ANSWERS
-            && self.waiting < MAX_WAITING
-            && (self.waiting == 0 || has_memory())
-            && self.waiting_bytes < MAX_WAITING_BYTES
-            && (self.requests % LOOK_AT_CLOCK != LOOK_AT_CLOCK - 1 || has_time())
+        // What other connections hold is only looked at by those that hold much.
+        let limit = self.common.limits.buffered_bytes;
+        let has_memory = || bytes < KEPT_BUFFER || self.common.buffered() < limit;
+        self.answers.bytes.len() < MAX_ANSWERS
+            && waiting < MAX_WAITING
+            && has_memory()
+            && bytes < MAX_WAITING_BYTES
+            && (self.count % LOOK_AT_CLOCK != LOOK_AT_CLOCK - 1 || has_time())
     }
 
     /// Executes a line. Returns false if it has to wait, for writes that came before it: only
@@ -101,29 +108,48 @@ impl<'a, E: KvsEngine> Requests<'a, E> {
             |request: &Request| request.texts().map(|(key, value)| key.len() + value.len()).sum();
         let bytes = request.as_ref().map_or(0, size);
         let request = request.map(Request::into_write);
-        if self.waiting > 0 && !matches!(request, Ok(Ok(_))) {
-            self.collect();
-            if self.waiting > 0 {
-                return false;
-            }
+        if self.waiting.0 > 0 && !matches!(request, Ok(Ok(_))) && !self.writes_are_done() {
+            return false;
         }
-        self.requests += 1;
+        self.count += 1;
         match request {
             Ok(Ok(write)) => {
-                let done = self.begin_write(bytes);
-                self.engine.round([(write, done)]);
-                self.collect();
+                let number = self.writes().begin(bytes);
+                self.round.push((write, Waiter::new(self.writer, number)));
+                self.waiting = (self.waiting.0 + 1, self.waiting.1 + bytes);
             }
             Ok(Err(request)) => {
                 let answer = self.read(request);
-                self.answer(answer);
+                self.answers.add(answer);
             }
             Err(error) if is_first && matches!(line, Line::Whole(line) if !is_object(line)) => {
                 self.foreign = Some(error);
             }
-            Err(error) => self.answer(Err(error)),
+            Err(error) => self.answers.add(Err(error)),
         }
         true
+    }
+
+    fn writes(&self) -> MutexGuard<'_, Writes> {
+        self.writes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Answers the writes before this request, if they are done.
+    fn writes_are_done(&mut self) -> bool {
+        if self.round.len() <= FEW {
+            let round = std::mem::take(&mut self.round);
+            if !round.is_empty() {
+                self.engine.round(
+                    round.into_iter().map(|(write, waiter)| {
+                        (write, move |result| Waiter::finish(waiter, result))
+                    }),
+                );
+            }
+            let writes = self.writes;
+            let mut writes = writes.lock().unwrap_or_else(PoisonError::into_inner);
+            self.waiting = self.answers.collect(&mut writes);
+        }
+        self.waiting.0 == 0
     }
 
     fn read(&self, request: Request) -> Result<Response> {
@@ -131,15 +157,12 @@ impl<'a, E: KvsEngine> Requests<'a, E> {
             Request::Get { key } => Response::Ok(self.engine.get(key)?),
             Request::Len {} => Response::Len(self.engine.len()?),
             Request::Keys { cursor, limit } => Response::Keys(self.engine.keys(cursor, limit)?),
-            _ => {
-                let text = self.connection.shared.stats_text() + &self.engine.stats_text();
-                Response::Ok(Some(text))
-            }
+            _ => Response::Ok(Some((self.stats)() + &self.engine.stats_text())),
         })
     }
 
     fn decode(&self, line: &Line<'_>) -> Result<Request> {
-        let limits = &self.connection.shared.limits;
+        let limits = &self.common.limits;
         let Line::Whole(line) = line else {
             let message = format!("the line is longer than {} bytes", limits.request_bytes);
             return Err(KvsError::Protocol(message));
@@ -156,83 +179,52 @@ impl<'a, E: KvsEngine> Requests<'a, E> {
         }
         Ok(request)
     }
-
-    /// Begins a write; what is returned is to be called with what came of it, by whoever knows.
-    fn begin_write(&mut self, bytes: usize) -> impl FnOnce(Result<()>) + Send + 'static {
-        self.waiting += 1;
-        self.waiting_bytes += bytes;
-        let number = self.connection.writes().begin(bytes);
-        let write = Write { connection: Arc::clone(self.connection), number, result: None };
-        move |result| write.finish(result)
-    }
-
-    /// Answers the writes that are done, as far as all before them are.
-    pub(super) fn collect(&mut self) {
-        if self.waiting == 0 {
-            return;
-        }
-        let connection = self.connection;
-        let mut writes = connection.writes();
-        while let Some(result) = writes.take() {
-            self.answer(result.map(|()| Response::Ok(None)));
-        }
-        self.waiting = writes.len();
-        self.waiting_bytes = writes.bytes();
-    }
-
-    fn answer(&mut self, result: Result<Response>) {
-        self.errors += u64::from(result.is_err());
-        protocol::encode(self.answers, &Response::from(result));
-    }
-
-    /// Answers with an error that is no request's.
-    pub(super) fn answer_error(&mut self, message: String) {
-        self.answer(Err(KvsError::Server(message)));
-    }
-
-    /// Whether there was one.
-    pub(super) fn any(&self) -> bool {
-        self.requests > 0
-    }
-
-    /// Writes that have no answer yet.
-    pub(super) fn waiting(&self) -> usize {
-        self.waiting
-    }
-
-    /// Ends the turn, in which so many bytes were received.
-    pub(super) fn finish(self, received: usize) -> usize {
-        let counters = &self.connection.shared.counters;
-        counters.requests.add(self.requests);
-        counters.errors.add(self.errors);
-        counters.bytes_in.add(received as u64);
-        counters.turns.add(1);
-        self.waiting
-    }
 }
 
-/// A write under way. When it is dropped its connection is told what came of it, also if the engine
-/// has dropped it without a word.
-struct Write {
-    connection: Arc<Connection>,
-    number: u64,
-    result: Option<Result<()>>,
+/// What has arrived of a connection and was not executed.
+pub(super) struct Input {
+    bytes: Vec<u8>,
+    lines: LineDecoder,
 }
 
-impl Write {
-    fn finish(mut self, result: Result<()>) {
-        self.result = Some(result);
+impl Input {
+    pub(super) fn new(limits: &Limits) -> Input {
+        Input { bytes: Vec::new(), lines: LineDecoder::new(limits.request_bytes) }
     }
-}
 
-impl Drop for Write {
-    fn drop(&mut self) {
-        let result = self.result.take().unwrap_or_else(|| {
-            Err(KvsError::Server("the engine did not say what came of the write".to_owned()))
-        });
-        let wake = self.connection.writes().finish(self.number, result);
-        if wake {
-            self.connection.wake();
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.bytes = Vec::new();
+    }
+
+    /// Whether a line is arriving that is too long, of which nothing is kept.
+    pub(super) fn is_discarding(&self) -> bool {
+        self.lines.is_discarding()
+    }
+
+    /// Executes the requests that are whole: what was left over, then what was received. Returns whether some
+    /// have to wait.
+    pub(super) fn execute<E: KvsEngine, W: Writer>(
+        &mut self,
+        received: &[u8],
+        requests: &mut Requests<'_, E, W>,
+    ) -> bool {
+        let mut left_over = std::mem::take(&mut self.bytes);
+        if left_over.is_empty() {
+            let (done, held_back) = requests.execute_all(received, &mut self.lines);
+            self.bytes = received[done..].to_vec();
+            return held_back;
         }
+        left_over.extend_from_slice(received);
+        let (done, held_back) = requests.execute_all(&left_over, &mut self.lines);
+        left_over.drain(..done);
+        if left_over.capacity() > KEPT_BUFFER && left_over.len() < left_over.capacity() / 4 {
+            left_over.shrink_to_fit();
+        }
+        self.bytes = if left_over.is_empty() { Vec::new() } else { left_over };
+        held_back
     }
 }

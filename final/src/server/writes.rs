@@ -1,6 +1,8 @@
-use crate::Result;
 use crate::sync::fault;
+use crate::{KvsError, Result};
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::thread;
 
 /// The writes of a connection that were begun and not answered yet, in the order of their requests.
 ///
@@ -49,14 +51,9 @@ impl Writes {
         Some(result)
     }
 
-    /// Bytes of the keys and values of those that have no answer yet.
-    pub(super) fn bytes(&self) -> usize {
-        self.bytes
-    }
-
-    /// How many have no answer yet.
-    pub(super) fn len(&self) -> usize {
-        self.results.len()
+    /// How many have no answer yet, and the bytes of their keys and values.
+    pub(super) fn size(&self) -> (usize, usize) {
+        (self.results.len(), self.bytes)
     }
 
     /// The connection leaves; it will be woken for the next result. Returns whether one is there
@@ -69,5 +66,44 @@ impl Writes {
 
     fn oldest_is_done(&self) -> bool {
         self.results.front().is_some_and(|(_, result)| result.is_some())
+    }
+}
+
+/// Who wants to know what came of its writes.
+pub(super) trait Writer: Send + Sync + 'static {
+    /// Its write of this number has come to this.
+    fn finish_write(self: &Arc<Self>, number: u64, result: Result<()>);
+    /// A write of it has panicked.
+    fn give_up(self: &Arc<Self>);
+}
+
+/// Waits for a write. When it is dropped its writer is told what came of it, also if the engine
+/// has dropped it without a word.
+pub(super) struct Waiter<W: Writer> {
+    writer: Arc<W>,
+    number: u64,
+    result: Option<Result<()>>,
+}
+
+impl<W: Writer> Waiter<W> {
+    pub(super) fn new(writer: &Arc<W>, number: u64) -> Waiter<W> {
+        Waiter { writer: Arc::clone(writer), number, result: None }
+    }
+
+    pub(super) fn finish(mut self, result: Result<()>) {
+        self.result = Some(result);
+    }
+}
+
+impl<W: Writer> Drop for Waiter<W> {
+    fn drop(&mut self) {
+        let result = self.result.take();
+        if result.is_none() && thread::panicking() {
+            self.writer.give_up();
+        } else {
+            let silent = "the engine did not say what came of the write";
+            let result = result.unwrap_or_else(|| Err(KvsError::Server(silent.to_owned())));
+            self.writer.finish_write(self.number, result);
+        }
     }
 }

@@ -90,10 +90,9 @@ fn a_crowd_costs_little(pool: &str) {
     until("the pool is at rest", || {
         let (of_pool, rest) = threads_called(pid, &prefix);
         others = rest;
-        of_pool == if pool == "naive" { 0 } else { THREADS }
+        of_pool == THREADS
     });
-    // A thread of the naive pool that ends is still there when the next one starts.
-    let most = others + if pool == "naive" { 2 * THREADS } else { THREADS };
+    let most = others + THREADS;
     let no_more_threads = || {
         let (of_pool, rest) = threads_called(pid, &prefix);
         assert!(of_pool + rest <= most, "{of_pool} threads of the pool and {rest} others");

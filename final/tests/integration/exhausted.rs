@@ -2,20 +2,19 @@
 
 use crate::{KVS, limited};
 use kvs_final::thread_pool::{SharedQueueThreadPool, ThreadPool};
-use kvs_final::{KvStore, KvStoreOptions, KvsClient, KvsEngine, Limits, Result};
-use kvs_test_kit::engines::{Gate, Memory, gated, reads};
+use kvs_final::{KvStore, KvStoreOptions, KvsClient, KvsEngine, Limits, Result, Write};
+use kvs_test_kit::engines::{Gate, Memory, gated};
 use kvs_test_kit::environment::is_injected;
 use kvs_test_kit::local::{Local, stat};
-use kvs_test_kit::raw::{GET, NOTHING};
+use kvs_test_kit::raw::{GET, NOTHING, get, set};
 use kvs_test_kit::{Raw, Server, until};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
 use tempfile::TempDir;
-
-/// More than the sockets take.
-const LARGE: usize = 64 << 20;
 
 fn is_refused(client: &mut Raw, message: &str) {
     let answer = client.try_ask(GET);
@@ -115,28 +114,11 @@ struct Moody {
     refused: Arc<AtomicUsize>,
 }
 
-impl Moody {
-    /// A server with 64 MiB under the key `large`, and a way to tell its pool.
-    fn serve() -> (Local, impl Fn(usize)) {
-        let pool = Moody::new(2).unwrap();
-        let (most, running) = (Arc::clone(&pool.most), Arc::clone(&pool.running));
-        let engine = Memory::default();
-        engine.set("large".to_owned(), "v".repeat(LARGE)).unwrap();
-        let server = Local::start_on(pool, engine, Limits::default());
-        let tell = move |jobs| {
-            // A job that runs would go on with whatever comes.
-            until("the last job has ended", || running.load(Ordering::SeqCst) == 0);
-            most.store(jobs, Ordering::SeqCst);
-        };
-        (server, tell)
-    }
-}
-
 impl ThreadPool for Moody {
     fn new(threads: u32) -> Result<Self> {
         let most = Arc::new(AtomicUsize::new(threads as usize));
         let (running, refused) = Default::default();
-        Ok(Moody { pool: ThreadPool::new(threads)?, most, running, refused })
+        Ok(Moody { pool: ThreadPool::new(1)?, most, running, refused })
     }
 
     fn spawn(&self, job: impl FnOnce() + Send + 'static) {
@@ -156,18 +138,17 @@ impl ThreadPool for Moody {
 
 #[test]
 fn out_of_threads_the_client_is_told_so_and_later_ones_are_served() {
-    let (server, have_threads) = Moody::serve();
-    // One that asks nothing is not concerned.
-    let mut silent = server.connect();
-    for _ in 0..3 {
-        have_threads(0);
-        for _ in 0..10 {
-            is_refused(&mut server.connect(), "no thread for the request; try again later");
-        }
-        have_threads(2);
-        assert_eq!(server.connect().ask(GET), NOTHING);
+    let pool = Moody::new(0).unwrap();
+    let most = Arc::clone(&pool.most);
+    // The server asks for a thread again with each sweep, eight times a second.
+    let limits = Limits { request_time: Duration::from_secs(1), ..Limits::default() };
+    let server = Local::start_on(pool, Memory::default(), limits);
+    for _ in 0..10 {
+        is_refused(&mut server.connect(), "no thread for the request; try again later");
     }
-    assert_eq!(silent.ask(GET), NOTHING);
+    most.store(1, Ordering::SeqCst);
+    until("one is served", || server.connect().try_ask(GET) == NOTHING);
+    assert_eq!(server.connect().ask(GET), NOTHING);
 }
 
 #[test]
@@ -175,7 +156,8 @@ fn without_a_second_thread_requests_wait_for_the_first() {
     let (engine, gate) = gated();
     let pool = Moody::new(1).unwrap();
     let refused = Arc::clone(&pool.refused);
-    let server = Local::start_on(pool, engine, Limits::default());
+    let limits = Limits { jobs: 2, request_time: Duration::from_secs(1), ..Limits::default() };
+    let server = Local::start_on(pool, engine, limits);
     let mut clients: Vec<Raw> = (0..3).map(|_| server.connect()).collect();
     clients[0].send_line(GET);
     gate.wait_for(1);
@@ -189,50 +171,84 @@ fn without_a_second_thread_requests_wait_for_the_first() {
     }
 }
 
-/// An answer of which the client has a part already is not mixed with words about threads.
-#[test]
-fn out_of_threads_a_connection_with_half_an_answer_is_closed_without_a_word() {
-    let (server, have_threads) = Moody::serve();
-    let mut client = server.connect();
-    client.send(GET.replace("\"k\"", "\"large\"") + "\n");
-    // Its first bytes are there, and nobody has to look for more.
-    client.wait_for_more();
-    have_threads(0);
-    let answer = client.line();
-    assert!(answer.len() < LARGE, "it was to be cut off");
-    assert_eq!(answer.trim_end_matches('v'), r#"{"Ok":""#);
+/// Panics in a read or a write of the key `panic`, and on a thread of its own that is to tell what came of the
+/// key `callback`.
+#[derive(Clone, Default)]
+struct Panics {
+    gate: Gate,
+    served: Arc<AtomicUsize>,
 }
 
-/// On one thread, with the others' requests in the same queue.
-fn a_panic_closes_its_connection_and_no_other<P: ThreadPool + Send + 'static>() {
-    let (gate, served) = (Gate::default(), Arc::new(AtomicUsize::new(0)));
-    let (passed, counted) = (gate.clone(), Arc::clone(&served));
-    let engine = reads(move |key| {
-        passed.pass();
-        let panics = key == "panic" || is_injected("a panic that takes others along");
-        assert!(!panics, "the panic that the test asked for");
-        counted.fetch_add(1, Ordering::SeqCst);
+const PANIC: &str = "the panic that the test asked for";
+
+impl KvsEngine for Panics {
+    fn set(&self, key: String, _value: String) -> Result<()> {
+        self.get(key).map(drop)
+    }
+
+    fn get(&self, key: String) -> Result<Option<String>> {
+        self.gate.pass();
+        assert!(key != "panic" && !is_injected("a panic that takes others along"), "{PANIC}");
+        self.served.fetch_add(1, Ordering::SeqCst);
         Ok(None)
-    });
+    }
+
+    fn remove(&self, _key: String) -> Result<()> {
+        unreachable!()
+    }
+
+    fn round<D: FnOnce(Result<()>) + Send + 'static>(
+        &self,
+        writes: impl IntoIterator<Item = (Write, D)>,
+    ) {
+        for (write, done) in writes {
+            if write.changes().any(|(key, _)| key == "callback") {
+                thread::spawn(move || {
+                    let _done = done;
+                    panic!("{PANIC}");
+                });
+            } else {
+                done(write.apply_to(self));
+            }
+        }
+    }
+}
+
+/// On one thread, with the others' requests in the same round.
+fn a_panic_closes_its_connection_and_no_other<P: ThreadPool + Send + 'static>() {
+    let engine = Panics::default();
+    let (gate, served) = (engine.gate.clone(), Arc::clone(&engine.served));
     let limits = Limits { jobs: 1, ..Limits::default() };
     let server = Local::start_on(P::new(1).unwrap(), engine, limits);
-    let mut clients: Vec<Raw> = (0..30).map(|_| server.connect()).collect();
-    let panics = |number: usize| number % 3 == 2;
-    for (number, client) in clients.iter_mut().enumerate() {
-        // What it asked before the panic is lost with it: the answers would have gone together.
-        let unlucky =
-            if panics(number) { GET.replace("\"k\"", "\"panic\"") + "\n" } else { String::new() };
-        client.send(format!("{GET}\n{unlucky}{GET}\n"));
+    // What a client asked before the panic is lost with it: the answers would have gone together.
+    let [good, callback] = [set("k", "v"), set("callback", "v")];
+    let [in_get, in_set] = [get("panic"), set("panic", "v")];
+    let packets = [
+        [GET, &good, ""],
+        [GET, &in_get, GET],
+        [&good, GET, ""],
+        [GET, &in_set, GET],
+        [&good, &good, ""],
+        [GET, &good, &in_set],
+        [&callback, "", ""],
+    ];
+    let kinds = packets.len();
+    let mut clients: Vec<Raw> = (0..5 * kinds).map(|_| server.connect()).collect();
+    for (client, packet) in clients.iter_mut().zip(packets.iter().cycle()) {
+        let lines = packet.iter().filter(|line| !line.is_empty());
+        client.send(lines.map(|line| format!("{line}\n")).collect::<String>());
     }
     gate.wait_for(1);
     gate.open();
+    let panics = |number: usize| number % kinds % 2 == 1 || number % kinds == kinds - 1;
     for (number, client) in clients.iter_mut().enumerate() {
         let expected = if panics(number) { ["", ""] } else { [NOTHING, NOTHING] };
         assert_eq!([client.line(), client.line()], expected, "client {number}");
     }
-    assert_eq!(served.load(Ordering::SeqCst), 20 * 2 + 10);
-    assert_eq!(stat(&mut clients[0], "connections"), 20);
-    assert_eq!(stat(&mut clients[0], "jobs"), 1, "those that panicked are not counted");
+    // Two of each that is served, and what came before the panics.
+    assert_eq!(served.load(Ordering::SeqCst), 5 * (3 * 2 + 1 + 1 + 2));
+    until("they are closed", || stat(&mut clients[0], "connections") == 5 * 3);
+    assert_eq!(stat(&mut clients[0], "jobs"), 1, "it goes on");
 }
 
 on_each_pool!(a_panic_closes_its_connection_and_no_other);

@@ -1,28 +1,30 @@
-//! Who serves which connection: the notes, the schedule, the jobs, the writes under way and what the
-//! threads of a server share are the server's own. A connection and epoll have stand-ins.
+//! Who serves which connection: the notes, the event loops, their jobs, the watchdog and the writes under way are
+//! the server's own. A turn of a connection, a poller and the acceptor have stand-ins.
 //! Around these the files are compiled once more.
 #![allow(clippy::duplicate_mod)]
 #![allow(dead_code)] // the scenes use a part of each file
 
-mod connection;
+pub(super) mod loop_models;
 pub(super) mod note_models;
 mod poller;
-pub(super) mod schedule_models;
+mod turn;
 
-#[path = "../../server/close.rs"]
-mod close;
-#[path = "../../server/counters.rs"]
-mod counters;
+#[path = "../../server/common.rs"]
+mod common;
+#[path = "../../server/event_loop.rs"]
+mod event_loop;
 #[path = "../../server/job.rs"]
 mod job;
 #[path = "../../server/notes.rs"]
 mod notes;
-#[path = "../../server/schedule.rs"]
-mod schedule;
 #[path = "../../server/shared.rs"]
 mod shared;
-#[path = "../../server/table.rs"]
-mod table;
+#[path = "../../server/stats.rs"]
+mod stats;
+#[path = "../../server/timeouts.rs"]
+mod timeouts;
+#[path = "../../server/watchdog.rs"]
+mod watchdog;
 #[path = "../../server/writes.rs"]
 mod writes;
 

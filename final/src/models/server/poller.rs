@@ -1,89 +1,99 @@
-//! Stands for epoll and its bell.
+//! Stands for readiness and its waker.
 
 use crate::sync::{Condvar, Mutex, MutexGuard};
 use std::collections::VecDeque;
 use std::io;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
-
-/// Who waits for longer is the poller; a job's look may last so long.
-const LONGEST_LOOK: Duration = Duration::from_millis(10);
 
 pub(super) struct Event {
     pub(super) token: usize,
-    pub(super) hung_up: bool,
 }
 
-pub(super) struct Events(Vec<Event>);
+pub(super) struct Poller(Arc<Inner>);
 
-impl Events {
-    pub(super) fn new() -> Events {
-        Events(Vec::new())
-    }
-}
-
-pub(super) struct Poller {
+struct Inner {
     happened: Mutex<Happened>,
     changed: Condvar,
 }
 
 #[derive(Default)]
 struct Happened {
-    events: VecDeque<Event>,
-    /// The bell has rung, and nobody has looked since.
-    rung: bool,
-    ended: bool,
+    events: VecDeque<usize>,
+    /// It was woken, and no wait has ended since.
+    woken: bool,
+    /// A thread waits in it.
+    has_waiter: bool,
+    /// It reports there that something has happened here.
+    follower: Option<Arc<Inner>>,
 }
 
-impl Poller {
-    pub(super) fn new() -> io::Result<Poller> {
-        Ok(Poller { happened: Mutex::default(), changed: Condvar::new() })
-    }
-
+impl Inner {
     fn happened(&self) -> MutexGuard<'_, Happened> {
         self.happened.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn watch<T>(&self, _: &T, _: usize) -> io::Result<()> {
-        Ok(())
-    }
-
-    pub(super) fn ring(&self) {
-        self.happened().rung = true;
+    fn tell(&self, event: Option<usize>) {
+        let follower = {
+            let mut happened = self.happened();
+            happened.woken |= event.is_none();
+            happened.events.extend(event);
+            happened.follower.clone()
+        };
         self.changed.notify_one();
+        if let Some(follower) = follower {
+            follower.tell(None);
+        }
+    }
+}
+
+impl Poller {
+    pub(super) fn new() -> io::Result<Poller> {
+        Ok(Poller(Arc::new(Inner { happened: Mutex::default(), changed: Condvar::new() })))
     }
 
-    /// Each event goes to one of those who look, and so does the bell. The poller waits for it. A job
-    /// does not: what comes while it would wait might as well come before it looks, or after.
-    pub(super) fn wait<'a>(
+    pub(super) fn wake(&self) {
+        self.0.tell(None);
+    }
+
+    /// Each event is reported once. What may last no time does not wait.
+    pub(super) fn wait(
         &self,
-        events: &'a mut Events,
-        timeout: Duration,
-    ) -> io::Result<impl Iterator<Item = Event> + 'a> {
-        let mut happened = self.happened();
-        if timeout > LONGEST_LOOK {
-            let wait = |h: &mut Happened| h.events.is_empty() && !h.rung && !h.ended;
-            happened =
-                self.changed.wait_while(happened, wait).unwrap_or_else(PoisonError::into_inner);
+        timeout: Option<Duration>,
+        mut happened: impl FnMut(Event),
+    ) -> io::Result<bool> {
+        let mut state = self.0.happened();
+        if timeout != Some(Duration::ZERO) {
+            state.has_waiter = true;
+            let none = |state: &mut Happened| state.events.is_empty() && !state.woken;
+            state = self.0.changed.wait_while(state, none).unwrap_or_else(PoisonError::into_inner);
+            state.has_waiter = false;
         }
-        happened.rung = false;
-        events.0 = happened.events.drain(..).collect();
-        Ok(events.0.drain(..))
+        state.woken = false;
+        let events = std::mem::take(&mut state.events);
+        drop(state);
+        events.into_iter().for_each(|token| happened(Event { token }));
+        Ok(false)
+    }
+
+    pub(super) fn look(&self, happened: impl FnMut(Event)) -> io::Result<bool> {
+        if self.0.happened().has_waiter {
+            return Ok(false);
+        }
+        self.wait(Some(Duration::ZERO), happened)
+    }
+
+    pub(super) fn follow(&self, other: &Poller) -> bool {
+        other.0.happened().follower = Some(Arc::clone(&self.0));
+        true
+    }
+
+    pub(super) fn unfollow(&self, other: &Poller) {
+        other.0.happened().follower = None;
     }
 
     /// Something has come for a connection.
-    pub(super) fn happen(&self, event: Event) {
-        self.happened().events.push_back(event);
-        self.changed.notify_one();
-    }
-
-    /// Ends the model: from now on the poller does not wait.
-    pub(super) fn end(&self) {
-        self.happened().ended = true;
-        self.changed.notify_one();
-    }
-
-    pub(super) fn has_ended(&self) -> bool {
-        self.happened().ended
+    pub(super) fn happen(&self, token: usize) {
+        self.0.tell(Some(token));
     }
 }

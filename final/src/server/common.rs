@@ -1,0 +1,94 @@
+use super::limits::Limits;
+use super::stats::Counters;
+use super::timeouts::Clock;
+use crate::limited_log::LimitedLog;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// What clients can cause to be logged, as often as they like.
+pub(super) struct Warnings {
+    pub(super) refused: LimitedLog,
+    pub(super) foreign: LimitedLog,
+    pub(super) trouble: LimitedLog,
+}
+
+/// Who is at the other end, if that is known: of some who are gone it is not.
+pub(super) struct Peer(pub(super) Option<SocketAddr>);
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(addr) => addr.fmt(f),
+            None => f.write_str("an address that is gone"),
+        }
+    }
+}
+
+/// What every connection may look at. Only the server's own thread writes here, and seldom, so that each core
+/// keeps a copy; the counters are the exception, of which each loop has its own.
+pub(super) struct Common {
+    pub(super) limits: Limits,
+    /// One for each event loop.
+    pub(super) counters: Box<[Counters]>,
+    pub(super) warnings: Warnings,
+    /// Set once, never cleared. `Release` and `Acquire`: a connection that was woken because of it
+    /// sees it.
+    stopping: AtomicBool,
+    /// How long the server has been there and not stopped by others, in milliseconds, as of the last
+    /// sweep. Seeing it a sweep late does no harm: `Relaxed`.
+    clock: AtomicU64,
+}
+
+impl Common {
+    pub(super) fn new(limits: Limits) -> Common {
+        Common {
+            counters: (0..limits.jobs.max(1)).map(|_| Counters::default()).collect(),
+            warnings: Warnings {
+                refused: LimitedLog::new("a connection is refused"),
+                foreign: LimitedLog::new("a connection is closed that speaks another protocol"),
+                trouble: LimitedLog::new("trouble with connections"),
+            },
+            stopping: AtomicBool::new(false),
+            clock: AtomicU64::new(0),
+            limits,
+        }
+    }
+
+    /// What deadlines are compared with.
+    pub(super) fn time(&self) -> Clock<'_> {
+        Clock { now: self.clock.load(Ordering::Relaxed), limits: &self.limits }
+    }
+
+    pub(super) fn set_clock(&self, time: Duration) {
+        self.clock.store(time.as_millis() as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn begin_stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    /// Bytes in the buffers of all connections.
+    pub(super) fn buffered(&self) -> usize {
+        self.counters.iter().fold(0, |sum, counters| sum.wrapping_add(counters.buffered()))
+    }
+
+    /// Says so if the system could not tell which connections are ready.
+    pub(super) fn note_trouble<T>(&self, result: io::Result<T>) {
+        if let Err(error) = result {
+            self.warnings.trouble.warn(format_args!("cannot wait for them: {error}"));
+        }
+    }
+
+    /// Logs what was left out, if it is time.
+    pub(super) fn flush_warnings(&self) {
+        let Warnings { refused, foreign, trouble } = &self.warnings;
+        [refused, foreign, trouble].into_iter().for_each(LimitedLog::flush);
+    }
+}

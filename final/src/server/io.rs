@@ -1,0 +1,58 @@
+//! The bytes of a connection: in, out, and kept.
+
+use super::connection::Received;
+use std::io::{self, ErrorKind, Read, Write};
+
+/// Reads once.
+pub(super) fn receive(mut socket: impl Read, buffer: &mut [u8]) -> io::Result<Received> {
+    match socket.read(buffer) {
+        Ok(0) => Ok(Received::End),
+        Ok(bytes) => Ok(Received::Bytes(bytes, bytes == buffer.len())),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Received::Nothing),
+        Err(error) if error.kind() == ErrorKind::Interrupted => Ok(Received::Interrupted),
+        Err(error) => Err(error),
+    }
+}
+
+/// Sends as much as the socket takes. Returns how many bytes that is.
+pub(super) fn send(mut socket: impl Write, bytes: &[u8]) -> io::Result<usize> {
+    let mut sent = 0;
+    while sent < bytes.len() {
+        match socket.write(&bytes[sent..]) {
+            Ok(count) => sent += count,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(sent)
+}
+
+/// Answers of which the client did not take all yet.
+#[derive(Default)]
+pub(super) struct Output {
+    bytes: Vec<u8>,
+    /// So many of them it took.
+    sent: usize,
+}
+
+impl Output {
+    pub(super) fn new(bytes: &[u8]) -> Output {
+        Output { bytes: bytes.to_vec(), sent: 0 }
+    }
+
+    /// How much memory they take, in bytes; none if there are none.
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Sends what the socket takes. Returns how many bytes that is; afterwards perhaps none are left.
+    pub(super) fn send(&mut self, socket: impl Write) -> io::Result<usize> {
+        let sent = send(socket, &self.bytes[self.sent..])?;
+        self.sent += sent;
+        if self.sent == self.bytes.len() {
+            *self = Output::default();
+        }
+        Ok(sent)
+    }
+}

@@ -1,0 +1,132 @@
+//! What the server's own thread does beside taking connections in: it starts the event loops, helps those that
+//! are stalled, sweeps the connections for deadlines, and sees to the end.
+
+use super::event_loop::{Pulse, Thread};
+use super::shared::Shared;
+use crate::sync::Instant;
+use std::time::Duration;
+
+/// How often the loops are looked at while one of them is awake.
+const TICK: Duration = Duration::from_millis(2);
+/// How long connections may take to end once the server stops.
+const GRACE: Duration = Duration::from_secs(5);
+/// How often connections are looked over while the server stops.
+const LAST_SWEEP_INTERVAL: Duration = Duration::from_millis(10);
+/// A sweep that is late by less than this is not.
+const TOLERANCE: Duration = Duration::from_millis(50);
+
+pub(super) struct Watchdog<'a> {
+    shared: &'a Shared,
+    seen: Vec<Seen>,
+    next_look: Instant,
+    last_sweep: Instant,
+    next_sweep: Instant,
+    /// How long the server has been there, as its clock has it.
+    awake: Duration,
+    /// When the connections that are left are aborted, by that clock.
+    end: Option<Duration>,
+}
+
+/// What the last look at a loop has shown.
+#[derive(Clone, Default)]
+struct Seen {
+    /// How often it had moved.
+    beats: u64,
+    pulse: Pulse,
+    /// Whether its poller is followed.
+    is_followed: bool,
+}
+
+impl Watchdog<'_> {
+    pub(super) fn new(shared: &Shared) -> Watchdog<'_> {
+        let (now, seen) = (Instant::now(), vec![Seen::default(); shared.loops.len()]);
+        let (awake, end) = (Duration::ZERO, None);
+        Watchdog { shared, seen, next_look: now, last_sweep: now, next_sweep: now, awake, end }
+    }
+
+    /// Does what is due. Returns how long it can wait for the next call, or none when the server
+    /// has stopped.
+    pub(super) fn tick(&mut self, start: impl Fn(usize)) -> Option<Duration> {
+        let shared = self.shared;
+        let now = Instant::now();
+        if shared.common.is_stopping() && self.end.is_none() {
+            shared.loops.iter().flat_map(|each| each.all()).for_each(|open| open.wake(true));
+            (self.end, self.next_sweep) = (Some(self.awake + GRACE), now);
+        }
+        if now >= self.next_sweep {
+            self.sweep(now);
+            if self.end.is_none() {
+                // At first all; later those that the pool had no thread for.
+                let absent = |number: &usize| shared.loops[*number].state().0 == Thread::None;
+                (0..shared.loops.len()).filter(absent).for_each(start);
+            }
+        }
+        if self.end.is_some() && shared.connections() == 0 {
+            shared.loops.iter().for_each(|each| each.end());
+            if shared.loops.iter().all(|each| each.state().0 == Thread::None) {
+                return None;
+            }
+        }
+        let next = self.next_sweep - now;
+        Some(self.help(now).map_or(next, |look| look.min(next)))
+    }
+
+    /// Gives what stalled loops have to do to one that is not. Returns how long to wait until the next look, if
+    /// there has to be one.
+    fn help(&mut self, now: Instant) -> Option<Duration> {
+        let Shared { loops, poller, common, .. } = self.shared;
+        // In a model no time passes.
+        let is_due = now >= self.next_look || cfg!(loom);
+        if is_due {
+            self.next_look = now + TICK;
+            for (each, Seen { beats, pulse, .. }) in loops.iter().zip(&mut self.seen) {
+                *pulse = each.pulse(beats);
+            }
+        }
+        let is = |at: usize, pulse| self.seen[at].pulse == pulse;
+        let can_help = |at: &usize| is(*at, Pulse::Idle) || is(*at, Pulse::Live);
+        let burden = |at: &usize| (is(*at, Pulse::Live), loops[*at].state().1);
+        let is_stalled = self.seen.iter().any(|seen| seen.pulse == Pulse::Stalled);
+        let helpers = (0..if is_stalled { loops.len() } else { 0 }).filter(can_help);
+        let helper = helpers.min_by_key(burden);
+        let mut again = self.seen.iter().any(|seen| seen.pulse == Pulse::Live);
+        for (stalled, seen) in loops.iter().zip(&mut self.seen) {
+            match helper {
+                Some(helper) if seen.pulse == Pulse::Stalled => {
+                    seen.is_followed = seen.is_followed || poller.follow(stalled.poller());
+                    again |= !seen.is_followed;
+                    common.note_trouble(stalled.hand_over(&loops[helper]));
+                }
+                _ if seen.is_followed => {
+                    poller.unfollow(stalled.poller());
+                    seen.is_followed = false;
+                }
+                _ => {}
+            }
+        }
+        again.then(|| self.next_look - now)
+    }
+
+    fn sweep(&mut self, now: Instant) {
+        let common = &self.shared.common;
+        let interval = match self.end {
+            Some(_) => LAST_SWEEP_INTERVAL,
+            None => common.limits.sweep_interval(),
+        };
+        // One that is much too late does not count for more than two: the process was stopped.
+        let longest = (2 * interval).max(TOLERANCE);
+        self.awake += now.duration_since(self.last_sweep).min(longest);
+        common.set_clock(self.awake);
+        common.flush_warnings();
+        let abort_all = self.end.is_some_and(|end| self.awake >= end);
+        let clock = common.time().now;
+        for connection in self.shared.loops.iter().flat_map(|each| each.all()) {
+            if abort_all {
+                connection.abort();
+            } else if connection.wants_look(clock) {
+                connection.wake(false);
+            }
+        }
+        (self.last_sweep, self.next_sweep) = (now, now + interval);
+    }
+}
