@@ -24,6 +24,9 @@ const MAX_RETRY_DELAY: Duration = Duration::from_secs(3600);
 /// How often it is seen, where nothing is synced, that the files are still there.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// What a batch of writers that do not wait counts for when the compactor falls behind, in bytes.
+const ROUND: usize = 64 << 10;
+
 /// The threads, and how to talk to them.
 pub(super) struct Background {
     wake: Sender<()>,
@@ -67,11 +70,13 @@ impl Background {
         let Some(group_commit) = group_commit else { return Ok(threads) };
         let (group_commit, leader) = (Arc::clone(group_commit), Arc::clone(group_commit));
         let wake = threads.wake.clone();
-        // A writer that does not wait cannot tell the compactor how much garbage its write has made.
+        // A writer that does not wait cannot tell the compactor how much garbage its write has made, and
+        // this thread waits in its place.
         let compact_if_due = move || {
             if due.has_work() {
                 let _ = wake.try_send(());
             }
+            due.admit(ROUND);
         };
         let lead = move || leader.serve(compact_if_due);
         let thread = thread::Builder::new().name("kvs-log".into()).spawn(lead)?;
@@ -127,6 +132,8 @@ pub(super) fn compact(
     stopped: &Receiver<Infallible>,
     first_delay: Duration,
 ) {
+    // However this ends, by a panic too.
+    let _on = compactor.throttle.turn_on();
     loop {
         select! {
             recv(wakes) -> _ => {}
@@ -134,6 +141,7 @@ pub(super) fn compact(
         }
         let mut delay = first_delay;
         while let Err(error) = compactor.run_if_due() {
+            compactor.throttle.note(false);
             if matches!(error, KvsError::NoCompaction) {
                 return;
             }

@@ -8,7 +8,8 @@ use super::log::Log;
 use super::plan::Goal;
 use super::record::Location;
 use super::segment::{Scan, Segment};
-use super::step::{CHUNK, pause};
+use super::step::CHUNK;
+use super::throttle::Throttle;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Instant, Mutex};
 use crate::{KvsError, Result};
@@ -27,6 +28,7 @@ pub(super) struct Compactor {
     /// Set once, when the store is closed, or when no further step may run. Read at the
     /// start of a step under `running`, and in its course only to end it sooner: `Relaxed`.
     cancelled: AtomicBool,
+    pub(super) throttle: Throttle,
 }
 
 impl Compactor {
@@ -38,6 +40,7 @@ impl Compactor {
             running: Mutex::default(),
             count: AtomicU64::new(0),
             cancelled: AtomicBool::new(false),
+            throttle: Throttle::default(),
         }
     }
 
@@ -71,6 +74,7 @@ impl Compactor {
 
     pub(super) fn cancel(&self) {
         self.cancelled.store(true, Ordering::Relaxed);
+        self.throttle.note(false);
     }
 
     pub(super) fn last_error(&self) -> Option<String> {
@@ -142,7 +146,7 @@ impl Compactor {
             read += len as usize;
             if read >= CHUNK {
                 self.check_cancelled()?;
-                pause(since.elapsed());
+                self.pause(since.elapsed());
                 (read, since) = (0, Instant::now());
             }
         }
@@ -170,16 +174,25 @@ impl Compactor {
         let since = Instant::now();
         let result = self.do_step(goal);
         *last_error = result.as_ref().err().map(ToString::to_string);
-        if matches!(result, Ok(true)) {
+        let is_of_use = matches!(result, Ok(true));
+        // A step that fails, or finds nothing to do where it should, is nothing to wait for.
+        if !matches!((&result, goal), (Ok(false), Goal::All(_))) {
+            self.throttle.note(is_of_use && self.log.options.background && !self.is_cancelled());
+        }
+        if is_of_use {
             self.count.fetch_add(1, Ordering::Release);
             drop(last_error);
-            pause(since.elapsed());
+            self.pause(since.elapsed());
         }
         result
     }
 
+    fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+
     pub(super) fn check_cancelled(&self) -> Result<()> {
-        if self.cancelled.load(Ordering::Relaxed) {
+        if self.is_cancelled() {
             return Err(KvsError::NoCompaction);
         }
         Ok(())
@@ -196,7 +209,7 @@ mod tests {
     #[test]
     fn a_pause_after_a_read_that_hung_is_short() {
         let start = Instant::now();
-        super::pause(Duration::from_secs(30));
+        crate::kv_store::step::pause(Duration::from_secs(30));
         assert!(start.elapsed() < Duration::from_secs(20));
     }
 

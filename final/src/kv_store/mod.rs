@@ -17,7 +17,7 @@
 //! | writer | any number; one at a time has the log's write call | `committer.rs`, `log.rs` |
 //! | leader at level `always` | one at a time, for all writers that wait | `group_commit.rs` |
 //! | reader of all keys | any number | `keys.rs` |
-//! | compactor | one of its own | `compactor.rs`, `plan.rs`, `step.rs` |
+//! | compactor | one of its own | `compactor.rs`, `plan.rs`, `step.rs`, `throttle.rs` |
 //! | recovery | the one that opens the store | `recovery.rs`, `torn_tail.rs`, `orphans.rs` |
 //! | loader | as many as there are cores, while the store is opened | `loader.rs` |
 //!
@@ -56,6 +56,7 @@ mod tail;
 pub mod testing;
 #[cfg(test)]
 mod tests;
+mod throttle;
 mod torn_tail;
 
 pub use check::{CheckReport, check, dump};
@@ -136,7 +137,9 @@ impl KvStore {
     }
 
     fn write(&self, write: Write) -> Result<()> {
-        self.0.commit(self.op(write)?)?;
+        let op = self.op(write)?;
+        self.0.compactor.admit(op.len());
+        self.0.commit(op)?;
         self.0.compact_if_due();
         Ok(())
     }

@@ -90,6 +90,7 @@ pub struct KvStoreOptions {
     pub(super) compact_at: u64,
     pub(super) spare_segments: u64,
     pub(super) hint_eighths: u32,
+    pub(super) spare_garbage: u32,
     pub(super) background: bool,
     pub(super) map_sealed: bool,
     pub(super) disk: Arc<dyn Disk>,
@@ -110,6 +111,7 @@ impl KvStoreOptions {
             compact_at: 4 << 20,
             spare_segments: 16,
             hint_eighths: 1,
+            spare_garbage: 4,
             background: true,
             map_sealed: false,
             disk: Arc::new(RealDisk),
@@ -153,6 +155,16 @@ impl KvStoreOptions {
     #[doc(hidden)]
     pub fn hint_eighths(mut self, eighths: u32) -> Self {
         self.hint_eighths = eighths;
+        self
+    }
+
+    /// How much garbage there may be beside as much as there is live data, in segments
+    /// ([`KvStoreOptions::segment_bytes`]). From half of it on a write that waits for its result waits for the
+    /// compactor too: the longer, the nearer the garbage is to the limit, and there until a segment was
+    /// reclaimed. It waits for no compactor that has failed, or that the store was opened without. 4 by default,
+    /// 1 at least.
+    pub fn spare_garbage(mut self, segments: u32) -> Self {
+        self.spare_garbage = segments.max(1);
         self
     }
 

@@ -131,7 +131,7 @@ impl Compactor {
                 }
                 if copied >= CHUNK {
                     self.check_cancelled()?;
-                    pause(since.elapsed());
+                    self.pause(since.elapsed());
                     (copied, since) = (0, Instant::now());
                 }
             }
@@ -165,7 +165,14 @@ impl Compactor {
             }
             drop(pin);
             self.check_cancelled()?;
-            pause(since.elapsed());
+            self.pause(since.elapsed());
+        }
+    }
+
+    /// Unless writers wait already.
+    pub(super) fn pause(&self, worked: Duration) {
+        if !self.is_behind() {
+            pause(worked);
         }
     }
 

@@ -3,7 +3,8 @@
 use super::{DIR, key, options};
 use crate::disk::{Fault, SimulatedDisk};
 use crate::kv_store::background::compact;
-use crate::{KvStore, KvsEngine};
+use crate::sync::INJECTED;
+use crate::{Durability, KvStore, KvsEngine, Stats};
 use crossbeam::channel::bounded;
 use kvs_test_kit::until;
 use std::io::ErrorKind;
@@ -62,6 +63,26 @@ fn the_compactor_sees_them_by_itself() {
     until("it is done", || store.stats().compactions == 1);
     assert_eq!(store.stats().segments, 2);
     assert_eq!(store.get(key(99)).unwrap(), Some("v".repeat(30)));
+}
+
+/// As fast as they come. Returns whether there was more garbage at any time than there may be.
+fn overwrites_exceed_the_limit() -> bool {
+    let disk = SimulatedDisk::new();
+    let options = options(&disk).durability(Durability::Os).segment_bytes(4000).compact_at(4000);
+    let store = options.background(true).open(DIR).unwrap();
+    (0..3000).any(|number| {
+        store.set(key(number % 10), "v".repeat(100)).unwrap();
+        let Stats { live_bytes, garbage_bytes, .. } = store.stats();
+        garbage_bytes > live_bytes + 4 * 4000 + 200
+    })
+}
+
+#[test]
+fn writers_wait_for_a_compactor_that_falls_behind() {
+    assert!(!overwrites_exceed_the_limit());
+    INJECTED.set("writers are not slowed down");
+    assert!(overwrites_exceed_the_limit(), "not noticed");
+    INJECTED.set("");
 }
 
 #[test]
