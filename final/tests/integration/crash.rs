@@ -68,7 +68,7 @@ fn the_scripts_have_rotations_and_compactions_of_all_segments_and_of_some() {
     };
     let mut store = Some(open().unwrap());
     let (mut rotations, mut of_all, mut of_some) = (0, 0, 0);
-    for step in (0..4).flat_map(|seed| script(seed, 120)) {
+    for step in (0..6).flat_map(|seed| script(seed, 120)) {
         let before = segments();
         run_with(&step, &mut store, open).unwrap();
         let after = segments();
