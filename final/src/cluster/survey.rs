@@ -4,7 +4,7 @@ use super::error;
 use super::nodes::{Line, Node, Nodes};
 use super::request::unexpected;
 use crate::{Durability, KvsError, Page, Result};
-use redis::{Pipeline, Value};
+use redis::{FromRedisValue, Value, from_redis_value};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -40,7 +40,7 @@ pub(super) async fn ask(nodes: &Nodes, asked: Option<Durability>) -> Result<Surv
     let mut all = BTreeSet::new();
     for (primary, replicas) in &shards {
         for node in [primary].into_iter().chain(replicas) {
-            all.insert(logging(nodes, node).await?);
+            all.insert(logging(nodes, node).await);
         }
     }
     let weakest = all.pop_first().unwrap_or(Logging::None);
@@ -77,30 +77,22 @@ pub(super) async fn ask(nodes: &Nodes, asked: Option<Durability>) -> Result<Surv
     Ok(Survey { confirmed, promise })
 }
 
-async fn logging(nodes: &Nodes, node: &Node) -> Result<Logging> {
-    let mut commands = redis::pipe();
-    // Together only from Redis 7 on.
-    commands.cmd("CONFIG").arg("GET").arg("appendonly");
-    commands.cmd("CONFIG").arg("GET").arg("appendfsync");
-    let replies = replies(nodes, node, &commands).await?;
+async fn logging(nodes: &Nodes, node: &Node) -> Logging {
     let mut found = Vec::new();
-    for reply in replies {
-        match reply {
-            Value::ServerError(_) => {
-                let why = format!("{node}: {}", unexpected(&reply));
-                return Ok(Logging::Unknown(why));
-            }
-            reply => found.push(text(reply).and_then(|pair| pair.into_iter().nth(1))),
+    // Together only from Redis 7 on.
+    for name in ["appendonly", "appendfsync"] {
+        match ask_for::<Vec<String>>(nodes, node, &["CONFIG", "GET", name]).await {
+            Ok(pair) => found.extend(pair.into_iter().nth(1)),
+            Err(why) => return Logging::Unknown(why.to_string()),
         }
     }
-    let found: Vec<&str> = found.iter().flatten().map(String::as_str).collect();
-    Ok(match found[..] {
+    match found.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["no", _] => Logging::None,
         [_, "everysec"] => Logging::EverySecond,
         [_, "no"] => Logging::Written,
         [_, "always"] => Logging::Synced,
         _ => Logging::Unknown(format!("{node} doesn't say whether it has a log")),
-    })
+    }
 }
 
 /// How many keys the primaries have, one after the other.
@@ -108,12 +100,7 @@ pub(super) async fn len(nodes: &Nodes) -> Result<u64> {
     nodes.look().await?;
     let mut len = 0;
     for (node, _) in nodes.shards() {
-        let mut size = redis::pipe();
-        size.cmd("DBSIZE");
-        match replies(nodes, &node, &size).await?.pop() {
-            Some(Value::Int(size)) => len += size as u64,
-            other => return Err(unexpected(&other.unwrap_or(Value::Nil))),
-        }
+        len += ask_for::<u64>(nodes, &node, &["DBSIZE"]).await?;
     }
     Ok(len)
 }
@@ -142,20 +129,12 @@ pub(super) async fn keys(nodes: &Nodes, cursor: Option<String>, limit: usize) ->
     };
     let shards = nodes.shards();
     if let (true, Some((node, _))) = (walk.rest.is_empty(), shards.get(walk.primary)) {
-        let mut scan = redis::pipe();
-        scan.cmd("SCAN").arg(walk.scan).arg("COUNT").arg(limit.min(SCANNED));
-        scan.arg("TYPE").arg("string");
-        let (next, found) = match replies(nodes, node, &scan).await?.pop() {
-            Some(Value::Array(reply)) => match <[Value; 2]>::try_from(reply) {
-                Ok([next, found]) => (text(Value::Array(vec![next])), text(found)),
-                Err(reply) => return Err(unexpected(&Value::Array(reply))),
-            },
-            other => return Err(unexpected(&other.unwrap_or(Value::Nil))),
-        };
-        let next = next.and_then(|next| next.first()?.parse().ok());
-        walk.scan =
-            next.ok_or_else(|| error(format!("{node} answered `SCAN` without a cursor")))?;
-        walk.rest = found.unwrap_or_default();
+        let [scan, count] = [walk.scan, limit.min(SCANNED) as u64].map(|number| number.to_string());
+        let scan = ["SCAN", &scan, "COUNT", &count, "TYPE", "string"];
+        let (next, found) = ask_for::<(u64, Vec<Vec<u8>>)>(nodes, node, &scan).await?;
+        walk.scan = next;
+        // What is no UTF-8 is no key that we could have given.
+        walk.rest = found.into_iter().filter_map(|key| String::from_utf8(key).ok()).collect();
         if walk.scan == 0 {
             walk.primary += 1;
         }
@@ -178,13 +157,10 @@ async fn fingerprint(nodes: &Nodes) -> Result<u64> {
     let changing = || error("the cluster is changing; its keys cannot be listed meanwhile");
     let (mut hasher, mut slots) = (DefaultHasher::new(), 0);
     for (node, _) in nodes.shards() {
-        let mut commands = redis::pipe();
-        commands.cmd("INFO").arg("server").cmd("CLUSTER").arg("NODES");
-        let replies = text(Value::Array(replies(nodes, &node, &commands).await?));
-        let replies = replies.unwrap_or_default();
-        let lines = || replies.iter().flat_map(|reply| reply.lines());
-        let process = lines().find(|line| line.starts_with("run_id:"));
-        let own = lines().find(|line| line.contains("myself,master"));
+        let info = ask_for::<String>(nodes, &node, &["INFO", "server"]).await?;
+        let all = ask_for::<String>(nodes, &node, &["CLUSTER", "NODES"]).await?;
+        let process = info.lines().find(|line| line.starts_with("run_id:"));
+        let own = all.lines().find(|line| line.contains("myself,master"));
         let (Some(process), Some(own)) = (process, own) else { return Err(changing()) };
         process.hash(&mut hasher);
         // Its name, address, flags and so on; the sixth is the epoch of its slots, which follow from the eighth on.
@@ -205,19 +181,17 @@ async fn fingerprint(nodes: &Nodes) -> Result<u64> {
     if slots == 16384 { Ok(hasher.finish()) } else { Err(changing()) }
 }
 
-async fn replies(nodes: &Nodes, node: &Node, commands: &Pipeline) -> Result<Vec<Value>> {
-    let replies = nodes.ask(node, Line::Prompt, commands).await;
-    replies.map_err(|failure| error(failure.why()))
-}
-
-/// The texts of an array; what is no UTF-8 is no key that we could have given.
-fn text(reply: Value) -> Option<Vec<String>> {
-    let texts = |value| match value {
-        Value::BulkString(bytes) => String::from_utf8(bytes).ok(),
-        _ => None,
-    };
-    match reply {
-        Value::Array(values) => Some(values.into_iter().filter_map(texts).collect()),
-        _ => None,
+/// What a node replies to a command.
+async fn ask_for<T: FromRedisValue>(nodes: &Nodes, node: &Node, command: &[&str]) -> Result<T> {
+    let mut commands = redis::pipe();
+    commands.cmd(command[0]).arg(&command[1..]);
+    let replies = nodes.ask(node, Line::Prompt, &commands).await;
+    match replies.map_err(|failure| error(failure.why()))?.pop() {
+        Some(refused @ Value::ServerError(_)) => {
+            Err(error(format!("{node}: {}", unexpected(&refused))))
+        }
+        reply => {
+            from_redis_value(reply.unwrap_or(Value::Nil)).map_err(|why| error(why.to_string()))
+        }
     }
 }
