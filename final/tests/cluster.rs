@@ -508,6 +508,8 @@ fn a_failover_to_a_replica_that_was_behind_loses_what_was_acknowledged_and_a_wri
         let engine = cluster.open(durability).unwrap();
         let (primary, replica) = cluster.pair_of("{t}");
         cluster.signal(replica, "-STOP");
+        let promise = cluster.open(None).unwrap().promise().to_owned();
+        assert!(promise.contains("isn't known"), "what a silent node does: {promise}");
         let (last, value) = ("{t}last", "x".repeat(64 << 10));
         if durability.is_some() {
             let message = set(&engine, last, &value).unwrap_err().to_string();
