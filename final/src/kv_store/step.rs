@@ -78,6 +78,9 @@ impl Compactor {
             }
             // Old and new may be needed; the next open deletes those that are not.
             Err(WriteError::Unknown(error)) => {
+                if fault!("copies are deleted although the manifest may name them") {
+                    self.delete(&copies.segments);
+                }
                 self.cancel();
                 return Err(error);
             }
@@ -86,7 +89,9 @@ impl Compactor {
             if let Err(error) = self.move_entries(copy, *end, &victims) {
                 // Entries that were not moved are good for as long as the store is open. But the
                 // next step would take their copies for garbage.
-                self.cancel();
+                if !fault!("steps go on after half of the entries were moved") {
+                    self.cancel();
+                }
                 return Err(error);
             }
         }

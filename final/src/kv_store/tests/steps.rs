@@ -1,7 +1,7 @@
 //! Steps of the compactor among writes, in stores of tiny segments, against a map.
 
 use super::{DIR, key, open_os, options};
-use crate::disk::SimulatedDisk;
+use crate::disk::{Fault, SimulatedDisk};
 use crate::kv_store::log::Log;
 use crate::kv_store::plan::Goal;
 use crate::kv_store::segment::HEADER;
@@ -10,6 +10,7 @@ use crate::{Durability, KvStore, KvsEngine, KvsError, Stats, salvage};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::collections::{BTreeMap, HashMap};
+use std::io::ErrorKind;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -136,6 +137,50 @@ fn steps_among_writes_change_no_answer_now_or_later() {
         let noticed = (0..20).find_map(|seed| steps(seed).err());
         INJECTED.set("");
         assert!(noticed.is_some_and(|error| error.contains("after a kill")), "{fault}");
+    }
+}
+
+/// An error at one operation after the other of a step, and then all is compacted that may be. Returns how
+/// many steps failed.
+fn errors_in_a_step() -> Result<usize, String> {
+    for at in 0.. {
+        let (mut random, disk) = (StdRng::seed_from_u64(0), SimulatedDisk::new());
+        let (store, mut model) = (open_os(&disk).unwrap(), Model::new());
+        (0..60).for_each(|_| write(&store, &mut model, &mut random));
+        // Unread they would be deleted alone.
+        while store.0.compactor.do_step(&Goal::Space).unwrap() && disk.changes() < 200 {
+            (0..20).for_each(|_| write(&store, &mut model, &mut random));
+        }
+        store.sync().unwrap();
+        let (at, error) = (disk.operations() + at, ErrorKind::Other);
+        disk.set_fault(Some(Fault { at, forever: false, error, short_write: false }));
+        let failed = store.0.compactor.do_step(&Goal::All((0..100_000).collect())).is_err();
+        disk.set_fault(None);
+        if !failed && disk.operations() <= at {
+            return Ok(at);
+        }
+        let _ = store.compact();
+        holds(&store, &model, "at once")?;
+        let lost = disk.after_power_loss(disk.changes(), &mut random);
+        for image in [disk.after_kill(disk.changes()), lost] {
+            let later = open_os(&image).map_err(|error| format!("refused: {error}"))?;
+            holds(&later, &model, "later")?;
+        }
+    }
+    unreachable!()
+}
+
+#[test]
+fn an_error_anywhere_in_a_step_changes_no_answer_now_or_later() {
+    assert!(errors_in_a_step().unwrap() > 20);
+    for (fault, noticed) in [
+        ("copies are deleted although the manifest may name them", "refused"),
+        ("steps go on after half of the entries were moved", "later"),
+    ] {
+        INJECTED.set(fault);
+        let error = errors_in_a_step().unwrap_err();
+        INJECTED.set("");
+        assert!(error.contains(noticed), "{fault}: {error}");
     }
 }
 
