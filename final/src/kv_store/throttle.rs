@@ -80,7 +80,8 @@ impl Compactor {
         }
         while self.throttle.is_on.load(Ordering::Relaxed) {
             let (excess, most) = self.excess();
-            if excess == 0 {
+            // Where a compaction begins later than that, there is none to wait for.
+            if excess == 0 || !self.is_due() {
                 return;
             }
             // At the limit as long as it takes.
