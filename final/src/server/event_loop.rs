@@ -13,7 +13,7 @@
 //! seldom: who hands a connection over, who ends a write that the engine did not end at once, and
 //! the watchdog. That looks at a loop every other millisecond while the loop is awake: if the loop has not moved
 //! meanwhile it is *stalled*, held up by a slow disk or an engine that blocks, and the watchdog gives what it
-//! has not begun to another loop ([`EventLoop::take`]). What it has begun is safe: a connection
+//! has not begun to another loop ([`EventLoop::hand_over`]). What it has begun is safe: a connection
 //! has one turn at a time, whichever thread gives it (`notes.rs`).
 
 use super::poller::{Event, Poller};
@@ -24,8 +24,8 @@ use std::io;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-/// After so long a round stops, whose writes an engine may do one by one, and the loop looks at its other
-/// connections.
+/// How long a round may take before the loop looks at its other connections; an engine may do its writes one
+/// by one.
 const MAX_ROUND: Duration = Duration::from_millis(1);
 
 /// What a loop serves.

@@ -12,7 +12,7 @@ const TICK: Duration = Duration::from_millis(2);
 const GRACE: Duration = Duration::from_secs(5);
 /// How often connections are looked over while the server stops.
 const LAST_SWEEP_INTERVAL: Duration = Duration::from_millis(10);
-/// A sweep that is late by less than this is not.
+/// A sweep that is late by less than this counts as on time.
 const TOLERANCE: Duration = Duration::from_millis(50);
 
 pub(super) struct Watchdog<'a> {
@@ -21,7 +21,7 @@ pub(super) struct Watchdog<'a> {
     next_look: Instant,
     last_sweep: Instant,
     next_sweep: Instant,
-    /// How long the server has been there, as its clock has it.
+    /// How long the server has run, without the time in which it was suspended.
     awake: Duration,
     /// When the connections that are left are aborted, by that clock.
     end: Option<Duration>,
@@ -89,7 +89,8 @@ impl Watchdog<'_> {
         let is_stalled = self.seen.iter().any(|seen| seen.pulse == Pulse::Stalled);
         let helpers = (0..if is_stalled { loops.len() } else { 0 }).filter(can_help);
         let helper = helpers.min_by_key(burden);
-        let mut again = self.seen.iter().any(|seen| seen.pulse == Pulse::Live);
+        // What called before a look is due has told its loop that it is watched, and doesn't call again.
+        let mut again = !is_due || self.seen.iter().any(|seen| seen.pulse == Pulse::Live);
         for (stalled, seen) in loops.iter().zip(&mut self.seen) {
             match helper {
                 Some(helper) if seen.pulse == Pulse::Stalled => {
@@ -128,5 +129,22 @@ impl Watchdog<'_> {
             }
         }
         (self.last_sweep, self.next_sweep) = (now, now + interval);
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::Limits;
+
+    #[test]
+    fn a_loop_that_wakes_up_before_a_look_is_due_is_looked_at_when_it_is() {
+        let shared = Shared::new(Limits { jobs: 2, ..Limits::default() }).unwrap();
+        let (mut watchdog, now) = (Watchdog::new(&shared), Instant::now());
+        shared.loops.iter().for_each(|each| each.set_thread(Thread::Asleep));
+        watchdog.help(now);
+        assert_eq!(watchdog.help(now + TICK), None, "all sleep");
+        shared.loops[0].set_thread(Thread::Awake);
+        assert_eq!(watchdog.help(now + TICK * 3 / 2), Some(TICK / 2));
     }
 }
