@@ -30,6 +30,8 @@ pub fn decode_record(
     bytes: &[u8],
     (segment, offset): (u64, u32),
 ) -> Result<(StoredRecord, usize), &'static str> {
+    // One in a batch has another form, and none by itself.
+    record::decode_len(bytes)?;
     let (record, len) = record::decode(bytes, Location { segment, offset })?;
     let Record { synced, key, value } = record;
     let record = StoredRecord { synced, key: key.to_owned(), value: value.map(str::to_owned) };
