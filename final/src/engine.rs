@@ -7,6 +7,10 @@ use serde::{Deserialize, Serialize};
 /// An engine has `set`, `get` and `remove`. What else it lacks answers [`KvsError::Unsupported`].
 #[allow(clippy::len_without_is_empty)] // it can fail, and costs no less
 pub trait KvsEngine: Clone + Send + 'static {
+    /// Whether a `get` waits for others than this machine, so that a server begins it with
+    /// [`KvsEngine::get_then`] and serves others meanwhile. Where a value is at hand that costs more than it gains.
+    const GETS_WAIT: bool = false;
+
     /// Gives `key` the value. It is there for the next process too once this returns.
     fn set(&self, key: String, value: String) -> Result<()>;
 
@@ -59,7 +63,9 @@ pub trait KvsEngine: Clone + Send + 'static {
         Err(KvsError::Unsupported { what: "list of its keys" })
     }
 
-    /// As [`KvsEngine::get`], but need not wait for the answer; see [`KvsEngine::round`].
+    /// As [`KvsEngine::get`], but need not wait for the answer: `done` is called with it, as the functions of a
+    /// [`KvsEngine::round`] are. An engine whose gets wait keeps the order in which requests for a key were
+    /// begun: this sees the writes before it that are still under way, and none that is begun after it.
     fn get_then(&self, key: String, done: impl FnOnce(Result<Option<String>>) + Send + 'static) {
         done(self.get(key));
     }

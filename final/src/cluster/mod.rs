@@ -131,6 +131,8 @@ impl RedisClusterEngine {
 }
 
 impl KvsEngine for RedisClusterEngine {
+    const GETS_WAIT: bool = true;
+
     fn set(&self, key: String, value: String) -> Result<()> {
         self.write(Write::Set { key, value })
     }

@@ -67,10 +67,7 @@ fn do_round<E: KvsEngine>(context: &mut Context<'_, E>) {
         return;
     }
     catch_panic(|| {
-        let writes = round.by_ref();
-        context.engine.round(
-            writes.map(|(write, waiter)| (write, move |result| Waiter::finish(waiter, result))),
-        );
+        context.engine.round(round.by_ref().map(Waiter::told));
         panicked = false;
     });
     for paused in round.end(panicked) {

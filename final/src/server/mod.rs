@@ -40,9 +40,9 @@
 //! A loop that is held up (a slow disk, an engine that blocks, a huge request) holds up nobody else: within four
 //! milliseconds the watchdog gives its other connections to another loop, until it goes on.
 //! When all are held up, what clients send waits in their sockets: that is the back-pressure.
-//! A write that waits for a sync holds up no loop: the engine is told whom to call when it is done
-//! ([`KvsEngine::round`]). A panic costs the connection whose request it was in, or those whose writes the engine
-//! had in its hands.
+//! A write that waits for a sync holds up no loop, nor does a get that waits for another machine: the engine is told
+//! whom to call when it is done ([`KvsEngine::round`], [`KvsEngine::get_then`]). A panic costs the connection whose
+//! request it was in, or those whose writes the engine had in its hands.
 //!
 //! A file uses only files above it in this list: `limits`, `stats`, `timeouts`, `common`; `poller`, `notes`, `writes`;
 //! `event_loop`, `connection`, `io`, `requests`; `turn`; `shared`; `job`, `acceptor`, `watchdog`.

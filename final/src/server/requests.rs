@@ -32,18 +32,20 @@ impl Answers<'_> {
         protocol::encode(self.bytes, &Response::from(result));
     }
 
-    /// Answers the writes that are done, as far as all before them are. Returns how many have no answer, and
-    /// their bytes.
+    /// Answers the writes that are done, as far as all before them are, and as many as are sent at once. Returns
+    /// how many have no answer, and their bytes.
     pub(super) fn collect(&mut self, writes: &mut Writes) -> (usize, usize) {
-        while let Some(result) = writes.take() {
-            self.add(result.map(|()| Response::Ok(None)));
+        while self.bytes.len() < MAX_ANSWERS
+            && let Some(result) = writes.take()
+        {
+            self.add(result.map(Response::Ok));
         }
         writes.size()
     }
 }
 
 /// The requests of one turn of a connection. Reads go to the engine one by one. Writes are kept for the
-/// round, unless a read comes behind them that has to see them.
+/// round, unless a read comes behind them that has to see them. A get that would wait is begun, as a write is.
 pub(super) struct Requests<'a, E, W: Writer> {
     pub(super) engine: &'a E,
     pub(super) common: &'a Common,
@@ -101,22 +103,30 @@ impl<E: KvsEngine, W: Writer> Requests<'_, E, W> {
     }
 
     /// Executes a line. Returns false if it has to wait, for writes that came before it: only
-    /// another write need not, because the engine keeps their order.
+    /// another write need not, or a get that is begun as one, because the engine keeps their order.
     fn execute(&mut self, line: Line<'_>, is_first: bool) -> bool {
         let request = self.decode(&line);
         let size =
             |request: &Request| request.texts().map(|(key, value)| key.len() + value.len()).sum();
         let bytes = request.as_ref().map_or(0, size);
         let request = request.map(Request::into_write);
-        if self.waiting.0 > 0 && !matches!(request, Ok(Ok(_))) && !self.writes_are_done() {
+        let is_begun = match &request {
+            Ok(Err(Request::Get { .. })) => E::GETS_WAIT,
+            other => matches!(other, Ok(Ok(_))),
+        };
+        if self.waiting.0 > 0 && !is_begun && !self.writes_are_done() {
             return false;
         }
         self.count += 1;
         match request {
             Ok(Ok(write)) => {
-                let number = self.writes().begin(bytes);
-                self.round.push((write, Waiter::new(self.writer, number)));
-                self.waiting = (self.waiting.0 + 1, self.waiting.1 + bytes);
+                let waiter = self.begin(bytes);
+                self.round.push((write, waiter));
+            }
+            Ok(Err(Request::Get { key })) if E::GETS_WAIT => {
+                self.give_round();
+                let waiter = self.begin(bytes);
+                self.engine.get_then(key, move |found| waiter.finish(found));
             }
             Ok(Err(request)) => {
                 let answer = self.read(request);
@@ -134,17 +144,24 @@ impl<E: KvsEngine, W: Writer> Requests<'_, E, W> {
         self.writes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A request of so many bytes is about to be under way.
+    fn begin(&mut self, bytes: usize) -> Waiter<W> {
+        self.waiting = (self.waiting.0 + 1, self.waiting.1 + bytes);
+        Waiter::new(self.writer, self.writes().begin(bytes))
+    }
+
+    /// Gives the engine the writes so far, before what has to come after them.
+    fn give_round(&mut self) {
+        let round = std::mem::take(&mut self.round);
+        if !round.is_empty() {
+            self.engine.round(round.into_iter().map(Waiter::told));
+        }
+    }
+
     /// Answers the writes before this request, if they are done.
     fn writes_are_done(&mut self) -> bool {
         if self.round.len() <= FEW {
-            let round = std::mem::take(&mut self.round);
-            if !round.is_empty() {
-                self.engine.round(
-                    round.into_iter().map(|(write, waiter)| {
-                        (write, move |result| Waiter::finish(waiter, result))
-                    }),
-                );
-            }
+            self.give_round();
             let writes = self.writes;
             let mut writes = writes.lock().unwrap_or_else(PoisonError::into_inner);
             self.waiting = self.answers.collect(&mut writes);

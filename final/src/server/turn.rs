@@ -12,11 +12,11 @@ use super::notes::{ABORTED, HUNG_UP, Notes, READY};
 use super::poller::Event;
 use super::requests::{Answers, Input, Requests};
 use super::stats::Counters;
-use super::writes::{Waiter, Writer, Writes};
+use super::writes::{Outcome, Waiter, Writer, Writes};
 use crate::protocol::KEPT_BUFFER;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Instant, Mutex, MutexGuard};
-use crate::{KvsEngine, KvsError, Result, Write};
+use crate::{KvsEngine, KvsError, Write};
 use mio::net::TcpStream;
 use std::io::Result as IoResult;
 use std::net;
@@ -108,7 +108,7 @@ impl Served for Connection {
 }
 
 impl Writer for Connection {
-    fn finish_write(self: &Arc<Self>, number: u64, result: Result<()>) {
+    fn finish_write(self: &Arc<Self>, number: u64, result: Outcome) {
         let wanted = self.writes().finish(number, result);
         if wanted {
             self.wake(false);

@@ -1,10 +1,11 @@
 use crate::sync::fault;
-use crate::{KvsError, Result};
+use crate::{KvsError, Result, Write};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::thread;
 
-/// The writes of a connection that were begun and not answered yet, in the order of their requests.
+/// The writes of a connection that were begun and not answered yet, in the order of their requests; and its
+/// gets, where the engine's wait ([`KvsEngine::GETS_WAIT`](crate::KvsEngine::GETS_WAIT)).
 ///
 /// They may be done in any order; their answers wait for those before them.
 #[derive(Default)]
@@ -12,7 +13,7 @@ pub(super) struct Writes {
     /// The number of the oldest one.
     first: u64,
     /// The size of each, from the oldest on, and what came of it; none while it is under way.
-    results: VecDeque<(usize, Option<Result<()>>)>,
+    results: VecDeque<(usize, Option<Outcome>)>,
     /// The sizes together.
     bytes: usize,
     /// Whether the connection wants to be woken when the oldest one is done.
@@ -28,9 +29,12 @@ impl Writes {
     }
 
     /// Write number `number` is done. Returns whether the connection is to be woken.
-    pub(super) fn finish(&mut self, number: u64, result: Result<()>) -> bool {
+    pub(super) fn finish(&mut self, number: u64, result: Outcome) -> bool {
         let slot = number.checked_sub(self.first).and_then(|at| self.results.get_mut(at as usize));
-        if let Some((_, slot)) = slot {
+        if let Some((bytes, slot)) = slot {
+            let found = result.as_ref().map_or(0, |value| value.as_ref().map_or(0, String::len));
+            *bytes += found;
+            self.bytes += found;
             *slot = Some(result);
         }
         fault!("a write that is done wakes nobody", return false);
@@ -38,7 +42,7 @@ impl Writes {
     }
 
     /// Takes the result of the oldest one, if it is done.
-    pub(super) fn take(&mut self) -> Option<Result<()>> {
+    pub(super) fn take(&mut self) -> Option<Outcome> {
         let (bytes, result) = self.results.front_mut()?;
         let result = result.take()?;
         self.bytes -= *bytes;
@@ -51,7 +55,7 @@ impl Writes {
         Some(result)
     }
 
-    /// How many have no answer yet, and the bytes of their keys and values.
+    /// How many have no answer yet, and the bytes of their keys and values, with those that were found.
     pub(super) fn size(&self) -> (usize, usize) {
         (self.results.len(), self.bytes)
     }
@@ -69,10 +73,13 @@ impl Writes {
     }
 }
 
+/// What came of a write, or the value that a get has found.
+pub(super) type Outcome = Result<Option<String>>;
+
 /// Who wants to know what came of its writes.
 pub(super) trait Writer: Send + Sync + 'static {
     /// Its write of this number has come to this.
-    fn finish_write(self: &Arc<Self>, number: u64, result: Result<()>);
+    fn finish_write(self: &Arc<Self>, number: u64, result: Outcome);
     /// A write of it has panicked.
     fn give_up(self: &Arc<Self>);
 }
@@ -82,7 +89,7 @@ pub(super) trait Writer: Send + Sync + 'static {
 pub(super) struct Waiter<W: Writer> {
     writer: Arc<W>,
     number: u64,
-    result: Option<Result<()>>,
+    result: Option<Outcome>,
 }
 
 impl<W: Writer> Waiter<W> {
@@ -90,8 +97,15 @@ impl<W: Writer> Waiter<W> {
         Waiter { writer: Arc::clone(writer), number, result: None }
     }
 
-    pub(super) fn finish(mut self, result: Result<()>) {
+    pub(super) fn finish(mut self, result: Outcome) {
         self.result = Some(result);
+    }
+
+    /// A write as a round of an engine takes it, with whom to call when it is done.
+    pub(super) fn told(
+        (write, waiter): (Write, Waiter<W>),
+    ) -> (Write, impl FnOnce(Result<()>) + Send + 'static) {
+        (write, move |result| waiter.finish(result.map(|()| None)))
     }
 }
 
@@ -101,7 +115,7 @@ impl<W: Writer> Drop for Waiter<W> {
         if result.is_none() && thread::panicking() {
             self.writer.give_up();
         } else {
-            let silent = "the engine did not say what came of the write";
+            let silent = "the engine did not say what came of the request";
             let result = result.unwrap_or_else(|| Err(KvsError::Server(silent.to_owned())));
             self.writer.finish_write(self.number, result);
         }

@@ -1,8 +1,8 @@
 //! Many requests under way on one connection: the order of their answers, and who waits for whom.
 
 use kvs_final::thread_pool::ThreadPool;
-use kvs_final::{Durability, KvStoreOptions, Limits};
-use kvs_test_kit::engines::Deferred;
+use kvs_final::{Durability, KvStoreOptions, KvsEngine, Limits};
+use kvs_test_kit::engines::{Deferred, Distant};
 use kvs_test_kit::local::{Local, stat};
 use kvs_test_kit::raw::{GET, NOTHING, found, get, remove, set};
 use kvs_test_kit::{Raw, until};
@@ -44,17 +44,25 @@ fn requests(prefix: &str, count: usize, random: &mut StdRng) -> (String, Vec<Str
     (packet, answers)
 }
 
-/// At the level at which each write waits for a sync; several connections at once, on two threads.
+/// At the level at which each write waits for a sync, and for an engine of which all is done late.
 #[test]
 fn requests_of_all_kinds_in_one_packet_are_answered_as_if_one_by_one() {
     let dir = TempDir::new().unwrap();
     let store = KvStoreOptions::new().durability(Durability::Always).open(dir.path()).unwrap();
-    let server = Local::start(store, Limits::default());
+    answers_as_if_one_by_one(store, thread::yield_now);
+    let (distant, mut random) = (Distant::default(), StdRng::seed_from_u64(0));
+    answers_as_if_one_by_one(distant.clone(), || distant.finish_any(&mut random));
+}
+
+/// Several connections at once, on two threads.
+fn answers_as_if_one_by_one(engine: impl KvsEngine, mut meanwhile: impl FnMut()) {
+    let server = Local::start(engine, Limits::default());
     let count = 3000;
     thread::scope(|scope| {
+        let mut clients = Vec::new();
         for number in 0..4 {
             let mut client = server.connect();
-            scope.spawn(move || {
+            clients.push(scope.spawn(move || {
                 let mut random = StdRng::seed_from_u64(number);
                 assert_eq!(client.ask(GET), NOTHING);
                 let (packet, answers) = requests(&format!("{number}-"), count, &mut random);
@@ -63,7 +71,10 @@ fn requests_of_all_kinds_in_one_packet_are_answered_as_if_one_by_one() {
                     let answer = client.line();
                     assert!(answer.starts_with(&expected), "{number}: {answer}, not {expected}");
                 }
-            });
+            }));
+        }
+        while !clients.iter().all(|client| client.is_finished()) {
+            meanwhile();
         }
     });
     println!("4 connections, {count} requests in one packet each, all answers as expected");
@@ -123,6 +134,35 @@ fn waiting_writers_stop_nobody_else<P: ThreadPool + Send + 'static>() {
 }
 
 on_each_pool!(waiting_writers_stop_nobody_else);
+
+/// Of an engine whose gets wait.
+fn waiting_readers_stop_nobody_else<P: ThreadPool + Send + 'static>() {
+    let engine = Distant::default();
+    let limits = Limits { jobs: 2, ..Limits::default() };
+    let server = Local::start_on(P::new(2).unwrap(), engine.clone(), limits);
+    let mut readers = ["0", "1"].map(|number| (server.connect(), number));
+    for (reader, key) in &mut readers {
+        let requests = [&get(key), &set(key, "1"), &get(key), &get("other"), "nonsense"];
+        reader.send_line(&requests.join("\n"));
+    }
+    until("all before the nonsense are under way", || engine.waiting() == 2 * 4);
+    let mut others: Vec<Raw> = (0..4).map(|_| server.connect()).collect();
+    for _ in 0..50 {
+        others.iter_mut().for_each(|other| assert!(stat(other, "connections") > 2));
+    }
+    (0..2).for_each(|_| engine.finish("other"));
+    for (reader, key) in &mut readers {
+        assert!(!reader.has_answer());
+        (0..3).for_each(|_| engine.finish(key));
+        let found = found("1");
+        for answer in [NOTHING, NOTHING, &found, NOTHING] {
+            assert_eq!(reader.line(), answer);
+        }
+        assert!(reader.line().contains("not a message"));
+    }
+}
+
+on_each_pool!(waiting_readers_stop_nobody_else);
 
 /// More writes than the server lets one connection have under way, done by two threads in any order
 /// while more arrive.

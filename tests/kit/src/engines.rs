@@ -118,72 +118,92 @@ pub fn gated() -> (impl KvsEngine, Gate) {
     (reads(get), gate)
 }
 
-type Done = Box<dyn FnOnce(Result<()>) + Send>;
-
 /// An engine whose writes are done when the test says so. The value is there from then on.
+pub type Deferred = Late<false>;
+
+/// An engine whose gets wait, too, as for another machine. What is for one key is done in its order.
+pub type Distant = Late<true>;
+
+/// One of these.
 #[derive(Clone, Default)]
-pub struct Deferred {
+pub struct Late<const GETS: bool> {
     memory: Memory,
-    /// With whom to tell.
-    begun: Arc<Mutex<Vec<(Write, Done)>>>,
+    /// Each with its key.
+    begun: Arc<Mutex<Vec<(String, Job)>>>,
 }
 
-impl Deferred {
-    /// How many writes wait.
+type Job = Box<dyn FnOnce() + Send>;
+
+impl<const GETS: bool> Late<GETS> {
+    /// How many requests wait.
     pub fn waiting(&self) -> usize {
         self.begun.lock().unwrap().len()
     }
 
-    /// Does the write of this key. It fails if its value says so.
+    /// Does the first request of this key. A write fails if its value says so.
     pub fn finish(&self, key: &str) {
         let mut begun = self.begun.lock().unwrap();
-        let at = begun
-            .iter()
-            .position(|(write, _)| write.changes().any(|change| change.0 == key))
-            .unwrap();
-        let write = begun.remove(at);
+        let at = begun.iter().position(|(other, _)| other == key).unwrap();
+        let (_, job) = begun.remove(at);
         drop(begun);
-        self.end(write);
+        job();
     }
 
-    /// Does one of the writes that wait, if there is one.
+    /// Does one of the requests that wait, if there is one.
     pub fn finish_any(&self, random: &mut impl RngExt) {
         let mut begun = self.begun.lock().unwrap();
         if !begun.is_empty() {
             let at = random.random_range(0..begun.len());
-            let write = begun.swap_remove(at);
+            let (_, job) = if GETS {
+                let first = begun.iter().position(|(other, _)| *other == begun[at].0);
+                begun.remove(first.unwrap_or(at))
+            } else {
+                begun.swap_remove(at)
+            };
             drop(begun);
-            self.end(write);
+            job();
         }
     }
 
-    fn end(&self, (write, done): (Write, Done)) {
-        let fails = write.changes().find_map(|(_, value)| value?.strip_prefix("fails: "));
-        done(match fails {
-            Some(message) => Err(KvsError::Server(message.to_owned())),
-            None => write.apply_to(&self.memory),
-        });
+    fn begin(&self, key: String, job: impl FnOnce(&Memory) + Send + 'static) {
+        let memory = self.memory.clone();
+        self.begun.lock().unwrap().push((key, Box::new(move || job(&memory))));
     }
 }
 
-impl KvsEngine for Deferred {
+impl<const GETS: bool> KvsEngine for Late<GETS> {
+    const GETS_WAIT: bool = GETS;
+
     fn set(&self, _key: String, _value: String) -> Result<()> {
         unreachable!("the server does not wait")
     }
 
     fn get(&self, key: String) -> Result<Option<String>> {
+        assert!(!GETS, "the server does not wait");
         self.memory.get(key)
     }
 
     fn remove(&self, _key: String) -> Result<()> {
-        unreachable!("the test does not ask for it")
+        unreachable!("the server does not wait")
+    }
+
+    fn get_then(&self, key: String, done: impl FnOnce(Result<Option<String>>) + Send + 'static) {
+        self.begin(key.clone(), |memory| done(memory.get(key)));
     }
 
     fn round<D: FnOnce(Result<()>) + Send + 'static>(
         &self,
         writes: impl IntoIterator<Item = (Write, D)>,
     ) {
-        let boxed = writes.into_iter().map(|(write, done)| (write, Box::new(done) as Done));
-        self.begun.lock().unwrap().extend(boxed);
+        for (write, done) in writes {
+            let (key, value) = write.changes().next().unwrap();
+            let fails = value.and_then(|value| value.strip_prefix("fails: ")).map(str::to_owned);
+            self.begin(key.to_owned(), |memory| {
+                done(match fails {
+                    Some(message) => Err(KvsError::Server(message)),
+                    None => write.apply_to(memory),
+                });
+            });
+        }
     }
 }

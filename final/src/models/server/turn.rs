@@ -6,10 +6,10 @@ use super::notes::{ABORTED, Notes, READY};
 use super::poller::Event;
 use super::stats::Counters;
 use super::timeouts::NEVER;
-use super::writes::{Waiter, Writer, Writes};
+use super::writes::{Outcome, Waiter, Writer, Writes};
 use crate::models::model::WANTED;
 use crate::sync::{Condvar, Instant, Mutex, MutexGuard};
-use crate::{KvsEngine, Result, Write};
+use crate::{KvsEngine, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::vec;
@@ -94,7 +94,7 @@ impl Served for Connection {
 }
 
 impl Writer for Connection {
-    fn finish_write(self: &Arc<Self>, number: u64, result: Result<()>) {
+    fn finish_write(self: &Arc<Self>, number: u64, result: Outcome) {
         let wanted = lock(&self.writes).finish(number, result);
         if wanted {
             self.wake(false);
