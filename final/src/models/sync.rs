@@ -41,6 +41,15 @@ impl Condvar {
     }
 
     #[track_caller]
+    pub(crate) fn wait_timeout<'a, T>(
+        &self,
+        guard: MutexGuard<'a, T>,
+        _: Duration,
+    ) -> LockResult<MutexGuard<'a, T>> {
+        self.0.wait(guard)
+    }
+
+    #[track_caller]
     pub(crate) fn notify_one(&self) {
         self.0.notify_one();
     }
