@@ -2,7 +2,7 @@
 //! that do not wait.
 
 use super::compactor::Compactor;
-use super::group_commit::GroupCommit;
+use super::group_commit::{GroupCommit, MAX_BATCH};
 use super::log::Log;
 use super::manifest;
 use super::options::Durability;
@@ -24,9 +24,6 @@ const MAX_RETRY_DELAY: Duration = Duration::from_secs(3600);
 /// How often it is seen, where nothing is synced, that the files are still there.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// What a batch of writers that do not wait counts for when the compactor falls behind, in bytes.
-const ROUND: usize = 64 << 10;
-
 /// The threads, and how to talk to them.
 pub(super) struct Background {
     wake: Sender<()>,
@@ -40,7 +37,7 @@ pub(super) struct Background {
 impl Background {
     pub(super) fn start(
         log: &Arc<Log>,
-        group_commit: Option<&Arc<GroupCommit>>,
+        group_commit: &Arc<GroupCommit>,
         compactor: &Arc<Compactor>,
     ) -> Result<Background> {
         let (wake, wakes) = bounded(1);
@@ -67,18 +64,18 @@ impl Background {
                 Some(Periodic::start("kvs-sync", LOOK, move || same.see_tail().is_ok())?)
             }
         };
-        let Some(group_commit) = group_commit else { return Ok(threads) };
         let (group_commit, leader) = (Arc::clone(group_commit), Arc::clone(group_commit));
         let wake = threads.wake.clone();
         // A writer that does not wait cannot tell the compactor how much garbage its write has made, and
         // this thread waits in its place.
-        let compact_if_due = move || {
-            if due.has_work() {
-                let _ = wake.try_send(());
-            }
-            due.admit(ROUND);
+        let lead = move || {
+            let compact_if_due = || {
+                if due.has_work() {
+                    let _ = wake.try_send(());
+                }
+            };
+            leader.serve(|| due.admit_batch(), compact_if_due);
         };
-        let lead = move || leader.serve(compact_if_due);
         let thread = thread::Builder::new().name("kvs-log".into()).spawn(lead)?;
         threads.group_commit = Some((group_commit, thread));
         Ok(threads)
@@ -102,7 +99,7 @@ impl Background {
             if thread.thread().id() == thread::current().id() {
                 // The last handle of the store went with a callback. This thread cannot wait for
                 // itself, but it can do what is left.
-                group_commit.serve(|| ());
+                group_commit.serve(|| MAX_BATCH, || ());
             } else {
                 let _ = thread.join();
             }

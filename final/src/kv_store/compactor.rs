@@ -21,7 +21,7 @@ pub(super) struct Compactor {
     pub(super) committer: Arc<Committer>,
     /// One step at a time; holds the error of the last one, if it failed. Poisoned if it
     /// panicked, perhaps with half of its entries moved, and then there is no other.
-    running: Mutex<Option<String>>,
+    pub(super) running: Mutex<Option<String>>,
     /// Steps that were completed. Written under `running`; `Release` and `Acquire`, so that
     /// who sees it sees the directory without the old segments.
     count: AtomicU64,

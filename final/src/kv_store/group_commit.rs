@@ -1,4 +1,5 @@
-//! Group commit, for level `always`: writers that come at the same time share one write, and one sync.
+//! Group commit, for level `always`: writers that come at the same time share one write, and one sync. At the other
+//! levels, rounds queue here while the compactor is behind.
 //!
 //! A writer that finds nobody at work is the leader: it commits its own write. The writers that come
 //! meanwhile queue up. When the leader is done, it hands the lead to the first in the queue, which
@@ -12,14 +13,14 @@
 
 use super::committer::{Committer, Op};
 use crate::panic::catch_panic;
-use crate::sync::atomic::{AtomicU8, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use crate::sync::thread::{self, Thread};
 use crate::sync::{Condvar, Mutex, MutexGuard, fault};
 use crate::{KvsError, Result};
 use std::sync::{Arc, PoisonError};
 
 /// How long a batch becomes, in bytes, unless a single write is longer.
-const MAX_BATCH: usize = 16 << 20;
+pub(super) const MAX_BATCH: usize = 16 << 20;
 
 /// Where writers meet.
 pub(super) struct GroupCommit {
@@ -28,6 +29,9 @@ pub(super) struct GroupCommit {
     queue: Mutex<Queue>,
     /// Told when the store's own thread shall lead, or end. Only that thread waits.
     called: Condvar,
+    /// Whether writes were queued by callers that don't wait, and aren't all done. Changed under the lock of the
+    /// queue; read without. `Release` and `Acquire`: a caller that finds none also finds what those have written.
+    is_busy: AtomicBool,
 }
 
 #[derive(Default)]
@@ -86,7 +90,8 @@ impl WaitingThread {
 
 impl GroupCommit {
     pub(super) fn new(committer: Arc<Committer>) -> GroupCommit {
-        GroupCommit { committer, queue: Mutex::default(), called: Condvar::new() }
+        let (queue, called) = (Mutex::default(), Condvar::new());
+        GroupCommit { committer, queue, called, is_busy: AtomicBool::new(false) }
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -107,7 +112,7 @@ impl GroupCommit {
             queue.waiters.push(Waiter::Thread(Arc::clone(&waiting)));
             drop(queue);
             if waiting.wait() == LEADING {
-                self.lead();
+                self.lead(MAX_BATCH);
             }
             return std::mem::replace(&mut *waiting.result(), Ok(()));
         }
@@ -129,14 +134,20 @@ impl GroupCommit {
         writes: impl IntoIterator<Item = (Op, D)>,
     ) {
         let mut queue = self.queue();
+        self.is_busy.store(true, Ordering::Release);
         for (op, done) in writes {
             queue.ops.push(op);
             queue.waiters.push(Waiter::Callback(Box::new(done)));
         }
-        if !queue.has_leader && !queue.ops.is_empty() {
+        if !queue.has_leader {
             queue.has_leader = true;
             self.call(&mut queue);
         }
+    }
+
+    /// Whether a write of a caller that didn't wait may not be done yet.
+    pub(super) fn is_busy(&self) -> bool {
+        self.is_busy.load(Ordering::Acquire)
     }
 
     fn call(&self, queue: &mut Queue) {
@@ -145,8 +156,9 @@ impl GroupCommit {
     }
 
     /// The life of the store's own thread: it leads whenever it is called, until it is told to end
-    /// and nothing is left to do. Calls `after` after each batch.
-    pub(super) fn serve(&self, after: impl Fn()) {
+    /// and nothing is left to do. Before each batch it calls `admit`, which waits and returns how many bytes may be
+    /// written, and afterwards `after`.
+    pub(super) fn serve(&self, admit: impl Fn() -> usize, after: impl Fn()) {
         loop {
             let idle = |queue: &mut Queue| !queue.call && !queue.end;
             let wait = self.called.wait_while(self.queue(), idle);
@@ -159,7 +171,7 @@ impl GroupCommit {
             }
             drop(queue);
             // A panic costs the batch, whose writers are told, and not the thread.
-            catch_panic(|| self.lead());
+            catch_panic(|| self.lead(admit()));
             after();
         }
     }
@@ -170,13 +182,16 @@ impl GroupCommit {
         self.called.notify_one();
     }
 
-    /// Commits the whole queue.
-    fn lead(&self) {
+    /// Commits the whole queue, or so many bytes of it.
+    fn lead(&self, most: usize) {
         let mut lead = {
             let mut queue = self.queue();
-            let count = batch_len(&queue.ops);
+            let count = batch_len(&queue.ops, most);
             let ops = queue.ops.drain(..count).collect();
             let waiters = queue.waiters.drain(..count).collect();
+            fault!("what a leader has taken passes for done", {
+                self.is_busy.store(false, Ordering::Release)
+            });
             LeaderGuard::of(self, waiters, ops)
         };
         self.committer.commit(&mut lead.ops);
@@ -184,12 +199,12 @@ impl GroupCommit {
     }
 }
 
-/// How many of the ops make a batch: all, unless they are long.
-fn batch_len(ops: &[Op]) -> usize {
+/// How many of the ops make a batch: all, unless they are longer than `most`.
+fn batch_len(ops: &[Op], most: usize) -> usize {
     let mut bytes = 0;
     let fits = |op: &&Op| {
         bytes += op.len();
-        bytes <= MAX_BATCH
+        bytes <= most
     };
     ops.iter().take_while(fits).count().max(1)
 }
@@ -221,7 +236,10 @@ impl Drop for LeaderGuard<'_> {
                 None if fault!("the lead is never given up") => {}
                 Some(Waiter::Thread(next)) => next.tell(LEADING),
                 Some(Waiter::Callback(_)) => self.group.call(&mut queue),
-                None => queue.has_leader = false,
+                None => {
+                    queue.has_leader = false;
+                    self.group.is_busy.store(false, Ordering::Release);
+                }
             }
         }
         for (op, waiter) in self.ops.drain(..).zip(self.waiters.drain(..)) {

@@ -15,7 +15,7 @@
 //! |---|---|---|
 //! | reader | any number, without a lock | `reader.rs`, `index.rs`, `segment_table.rs` |
 //! | writer | any number; one at a time has the log's write call | `committer.rs`, `log.rs` |
-//! | leader at level `always` | one at a time, for all writers that wait | `group_commit.rs` |
+//! | leader at level `always`, and where the compactor is behind | one at a time, for all writers in a queue | `group_commit.rs` |
 //! | reader of all keys | any number | `keys.rs` |
 //! | compactor | one of its own | `compactor.rs`, `plan.rs`, `step.rs`, `throttle.rs` |
 //! | recovery | the one that opens the store | `recovery.rs`, `torn_tail.rs`, `orphans.rs` |
@@ -119,8 +119,7 @@ struct Shared {
     reader: Reader,
     log: Arc<Log>,
     committer: Arc<Committer>,
-    /// At level `always`.
-    group_commit: Option<Arc<GroupCommit>>,
+    group_commit: Arc<GroupCommit>,
     compactor: Arc<Compactor>,
     background: Background,
     opener: Opener,
@@ -211,13 +210,12 @@ impl KvStoreOptions {
         let files = recovery::open(&*dir, &index, self.hint_eighths)?;
         let open = Arc::clone(&index.segments);
         let (catalog, (newest, end)) = Catalog::new(dir, files, self.map_sealed, open)?;
-        let is_always = self.durability == Durability::Always;
         let log = Arc::new(Log::new(self, catalog, Tail::new(newest, end)));
         let committer = Arc::new(Committer::new(Arc::clone(&log), Arc::clone(&index)));
-        let group_commit = is_always.then(|| Arc::new(GroupCommit::new(Arc::clone(&committer))));
+        let group_commit = Arc::new(GroupCommit::new(Arc::clone(&committer)));
         let (same, keys) = (Arc::clone(&log), Arc::clone(&index));
         let compactor = Arc::new(Compactor::new(same, keys, Arc::clone(&committer)));
-        let background = Background::start(&log, group_commit.as_ref(), &compactor)?;
+        let background = Background::start(&log, &group_commit, &compactor)?;
         if compactor.has_work() {
             background.wake_compactor();
         }
@@ -300,29 +298,32 @@ impl Shared {
     fn commit(&self, mut op: Op) -> Result<()> {
         // Before any lock: what takes the log lines of a store that stops may write to it.
         self.log.catalog.stopped.check()?;
-        match &self.group_commit {
-            Some(group_commit) => group_commit.commit(op),
-            None => {
-                self.committer.commit(slice::from_mut(&mut op));
-                op.result
-            }
+        if self.is_always() {
+            return self.group_commit.commit(op);
         }
+        self.committer.commit(slice::from_mut(&mut op));
+        op.result
     }
 
-    /// Commits a round, together if that pays.
+    fn is_always(&self) -> bool {
+        self.log.options.durability == Durability::Always
+    }
+
+    /// Commits a round, together if that pays. Where it would have to wait, the log's thread does.
     fn commit_then<D: FnOnce(Result<()>) + Send + 'static>(&self, mut ops: Vec<Op>, told: Vec<D>) {
-        match &self.group_commit {
-            Some(group_commit) if self.background.commits() => {
-                group_commit.commit_then(ops.into_iter().zip(told));
+        // Behind those that wait already, because it may depend on them.
+        let waits = || self.is_always() || self.compactor.holds_up() || self.group_commit.is_busy();
+        if ops.is_empty() {
+        } else if self.background.commits() && waits() {
+            self.group_commit.commit_then(ops.into_iter().zip(told));
+        } else if self.is_always() {
+            ops.into_iter().zip(told).for_each(|(op, done)| done(self.commit(op)));
+        } else {
+            match self.log.catalog.stopped.check() {
+                Ok(()) => self.committer.commit(&mut ops),
+                Err(stopped) => ops.iter_mut().for_each(|op| op.result = Err(stopped.clone())),
             }
-            Some(_) => ops.into_iter().zip(told).for_each(|(op, done)| done(self.commit(op))),
-            None => {
-                match self.log.catalog.stopped.check() {
-                    Ok(()) => self.committer.commit(&mut ops),
-                    Err(stopped) => ops.iter_mut().for_each(|op| op.result = Err(stopped.clone())),
-                }
-                ops.into_iter().zip(told).for_each(|(op, done)| done(op.result));
-            }
+            ops.into_iter().zip(told).for_each(|(op, done)| done(op.result));
         }
     }
 

@@ -7,6 +7,7 @@
 //! ```
 
 use super::compactor::Compactor;
+use super::group_commit::MAX_BATCH;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Condvar, Mutex, fault};
 use std::sync::PoisonError;
@@ -18,6 +19,10 @@ const NANOS_PER_BYTE: u64 = 10;
 
 /// The longest wait before another look.
 const MAX_WAIT: Duration = Duration::from_millis(100);
+
+/// What a batch of writers that do not wait counts for, and how long it may be at most while the compactor is behind,
+/// in bytes.
+const ROUND: usize = 64 << 10;
 
 #[derive(Default)]
 pub(super) struct Throttle {
@@ -49,9 +54,13 @@ impl Throttle {
         Off(self)
     }
 
+    pub(super) fn is_on(&self) -> bool {
+        self.is_on.load(Ordering::Relaxed)
+    }
+
     fn wait(&self, time: Duration) {
         let steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.is_on.load(Ordering::Relaxed) {
+        if self.is_on() {
             // However it ends, the writer looks again.
             drop(self.stepped.wait_timeout(steps, time));
         }
@@ -73,17 +82,29 @@ impl Compactor {
         self.excess().0 > 0
     }
 
+    /// Whether a write would wait. Where a compaction begins later than that, there is none to wait for.
+    pub(super) fn holds_up(&self) -> bool {
+        self.throttle.is_on()
+            && self.is_behind()
+            && self.is_due()
+            && !fault!("writers are not slowed down")
+    }
+
+    /// Waits until a batch may be done; returns how long it may be, in bytes.
+    pub(super) fn admit_batch(&self) -> usize {
+        self.admit(ROUND);
+        let (excess, most) = self.excess();
+        // More would get behind the limit, with no wait in between.
+        match self.holds_up() {
+            true => ROUND.min(most.saturating_sub(excess) as usize),
+            false => MAX_BATCH.min(most as usize),
+        }
+    }
+
     /// Waits until a write of `len` bytes may be done. The caller holds no lock.
     pub(super) fn admit(&self, len: usize) {
-        if fault!("writers are not slowed down") {
-            return;
-        }
-        while self.throttle.is_on.load(Ordering::Relaxed) {
+        while self.holds_up() {
             let (excess, most) = self.excess();
-            // Where a compaction begins later than that, there is none to wait for.
-            if excess == 0 || !self.is_due() {
-                return;
-            }
             // At the limit as long as it takes.
             let left = most.saturating_sub(excess);
             let nanos = (len as u64 * NANOS_PER_BYTE).saturating_mul(excess) / left.max(1);

@@ -78,6 +78,7 @@ pub(crate) fn models() -> Vec<Model> {
             .finds("two lead at a time", "Causality violation")
             .finds("a writer is told before its result is there", "not its own result"),
         Model::new("writers that do not wait", callbacks)
+            .finds("what a leader has taken passes for done", "Causality violation")
             .finds("the log's thread is not called", "a callback is called once")
             .finds(
                 "the log's thread ends when it is told to, whatever is left",
@@ -115,7 +116,7 @@ impl Log {
 
     /// Starts the log's own thread.
     fn serve(&self) -> JoinHandle<()> {
-        self.with(|log| log.commit.serve(|| ()))
+        self.with(|log| log.commit.serve(|| usize::MAX, || ()))
     }
 
     fn set(&self, key: &str) -> Result<()> {
@@ -207,6 +208,9 @@ fn callbacks() {
     let leader = log.serve();
     let remover = log.with(|log| log.begin("none", false));
     let set = log.begin("one", true);
+    if !log.commit.is_busy() {
+        assert_eq!(log.written(), 1, "what was begun before is passed by");
+    }
     let removed = remover.join().unwrap();
     log.commit.end();
     leader.join().unwrap();
@@ -240,7 +244,7 @@ impl Drop for Handle {
         let leader = self.leader.lock().unwrap().take().unwrap();
         self.commit.end();
         if leader.thread().id() == thread::current().id() {
-            self.commit.serve(|| ());
+            self.commit.serve(|| usize::MAX, || ());
         } else {
             leader.join().unwrap();
         }
