@@ -110,8 +110,8 @@ EXAMPLES:
     /// Prints a store that is not in use, of either engine, or that of a server: a line of JSON for each key
     #[structopt(after_help = "\
 Each line is a request to set the key, as the protocol has it: `kvs restore` reads it, and so does a
-server. How many keys there are goes to stderr. Our own store is only read, in the order in which it was
-written; sled opens its files for writing. Of a server that is written to meanwhile, a key may be printed
+server. How many keys there are goes to stderr. Our own store is only read, in the order of its
+log; sled opens its files for writing. Of a server that is written to meanwhile, a key may be printed
 twice, its newer value last, and is not there as it was at one moment with the others.
 
 EXAMPLES:
