@@ -3,6 +3,7 @@
 
 use super::limits::Limits;
 use crate::{KvsError, Result};
+use rustix::io::Errno;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -34,12 +35,14 @@ fn cannot_listen(addr: SocketAddr) -> impl FnOnce(io::Error) -> KvsError {
     move |source| KvsError::Listen { addr, source: Arc::new(source) }
 }
 
-pub(super) use os::is_out_of_descriptors;
+/// Whether there is no descriptor left, for the process or for all of them.
+pub(super) fn is_out_of_descriptors(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
+}
 
 #[cfg(all(target_os = "linux", not(kvs_portable)))]
 mod os {
     use super::Limits;
-    use rustix::io::Errno;
     use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
     use std::io;
     use std::net::{SocketAddr, TcpListener};
@@ -88,11 +91,6 @@ mod os {
         let time = limits.keepalive_time.max(limits.answer_time).as_millis();
         sockopt::set_tcp_user_timeout(socket, time.min(i32::MAX as u128) as u32)
     }
-
-    /// Whether there is no descriptor left, for the process or for all of them.
-    pub(in super::super) fn is_out_of_descriptors(error: &io::Error) -> bool {
-        matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
-    }
 }
 
 #[cfg(not(all(target_os = "linux", not(kvs_portable))))]
@@ -109,9 +107,5 @@ mod os {
 
     pub(super) fn listen(socket: Socket, _: &Limits) -> io::Result<TcpListener> {
         Ok(socket)
-    }
-
-    pub(in super::super) fn is_out_of_descriptors(_: &io::Error) -> bool {
-        false
     }
 }
