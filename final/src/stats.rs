@@ -8,11 +8,11 @@ pub struct Stats {
     pub keys: u64,
     /// Bytes of the records that those keys have.
     pub live_bytes: u64,
-    /// Bytes of the log that the next compaction will drop.
+    /// Bytes of all other records; compactions drop them by and by.
     pub garbage_bytes: u64,
     /// Files of the log.
     pub segments: u64,
-    /// Compactions since the store was opened.
+    /// Compactions since the store was opened, each of a few segments.
     pub compactions: u64,
     /// Why no more is written, or why the last compaction failed, if that is so.
     pub last_error: Option<String>,

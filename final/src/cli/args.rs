@@ -284,7 +284,7 @@ struct LimitArgs {
     /// The longest value in bytes; 16M by default
     #[structopt(long, value_name = "BYTES", parse(try_from_str = numbers::bytes))]
     max_value: Option<usize>,
-    /// Bytes of requests that have arrived in part and of answers that nobody took yet, of all
+    /// Bytes of requests that have arrived in part and of answers that were not taken yet, of all
     /// connections together; 256M by default
     #[structopt(long, value_name = "BYTES", parse(try_from_str = numbers::bytes))]
     max_buffered: Option<usize>,

@@ -21,7 +21,8 @@
 //! | recovery | the one that opens the store | `recovery.rs`, `torn_tail.rs`, `orphans.rs` |
 //! | loader | as many as there are cores, while the store is opened | `loader.rs` |
 //!
-//! Simpler than the real thing: all keys are in memory; there are no ranges and no transactions.
+//! Simpler than the real thing: all keys are in memory; there are no ranges, and no transactions beyond
+//! compare-and-set on one key, and batches of which a crash leaves all or nothing.
 
 mod background;
 mod catalog;
@@ -90,7 +91,7 @@ const MAX_ROUND: usize = 1 << 20;
 /// A store is the directory that was opened, whatever becomes of its name. One that was moved goes on
 /// where it is. One that was deleted, or whose newest segment was, writes no more and answers reads: at
 /// level `always` no write is acknowledged after that, at `interval` none after the next sync, at `os`
-/// none after about a second. Writing ends too if somebody else's marker or manifest is found where a
+/// none after about a second. Writing ends too if another owner's marker or manifest is found where a
 /// new manifest is about to be written: when a segment is full, after a compaction, and at the close.
 /// A marker that is missing is written again then. What has the directory's name by that time is left
 /// alone in all of these cases.
@@ -156,7 +157,7 @@ impl KvStore {
         std::mem::forget(Arc::clone(&self.0.index));
     }
 
-    /// What the store says about itself. Waits for nobody.
+    /// What the store says about itself. Waits for no other thread's work.
     pub fn stats(&self) -> Stats {
         let Shared { index, log, compactor, .. } = &*self.0;
         let bytes = log.catalog.bytes();

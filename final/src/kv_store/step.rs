@@ -1,7 +1,7 @@
 //! A step of the compactor: the live records of a few segments are copied, and the segments deleted.
 //!
-//! It runs beside readers and writers, and no writer waits for it. The order of what it does makes a crash
-//! at any moment harmless:
+//! It runs beside readers and writers, and no writer waits for it unless it falls behind (`throttle.rs`). The
+//! order of what it does makes a crash at any moment harmless:
 //!
 //! 1. the live records are copied, and the copies synced;
 //! 2. the log is synced: what made a record garbage must not vanish once that record is gone;
