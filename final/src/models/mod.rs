@@ -9,7 +9,7 @@
 //! | papaya's map, `ArcSwap` | a map and an `Arc` behind locks, each operation one step | `map.rs` |
 //! | crossbeam's channel | a queue behind a lock | `channel.rs` |
 //! | files | the simulated disk | `kv_store/models.rs` |
-//! | the writer, for group commit alone | a log in memory that fails when told | `group_commit.rs` |
+//! | the committer, for group commit alone | a log in memory that fails when told | `group_commit.rs` |
 //! | sockets and epoll, and what a turn of a connection does | counters behind locks | `server/` |
 //!
 //! `tests/models.rs` is the program. It plays each model, and then each once more for every fault that

@@ -1,5 +1,5 @@
 //! Whether a connection is looked after, and what has happened to it meanwhile: one byte that the
-//! poller, the jobs, and whoever finishes a write share without a lock.
+//! poller, the event loops, and the thread that finishes a write share without a lock.
 
 use crate::sync::atomic::{AtomicU8, Ordering};
 use crate::sync::fault;
