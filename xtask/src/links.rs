@@ -110,7 +110,8 @@ impl Names<'_> {
             functions.extend(found.flatten().map(str::to_owned));
         }
         let read = |file: &str| fs::read_to_string(root.join(file)).unwrap_or_default();
-        let manifests = read("Cargo.toml") + &read("benches/Cargo.toml");
+        let manifests =
+            read("Cargo.toml") + &read("benches/Cargo.toml") + &read("final/Cargo.toml");
         let dirs = ["tests", "benches", "final/tests"].map(|dir| fs::read_dir(root.join(dir)));
         let files = dirs.into_iter().flatten().flatten().flatten();
         let stem = |path: &Path| Some(path.file_stem()?.to_string_lossy().into_owned());
