@@ -174,8 +174,8 @@ fn server(stage: &str, dir: &Path, clock: &Arc<Clock>) -> Server {
 
 /// As in a pool; a set's answer may come from another thread, as it may in the server.
 fn server_of_final(dir: &Path, clock: Arc<Clock>) -> Server {
-    let options =
-        KvStoreOptions::new().durability(Durability::Os).compact_at(FINAL_COMPACT_AT as u64);
+    let options = KvStoreOptions::new().durability(Durability::Os).hint_eighths(0);
+    let options = options.compact_at(FINAL_COMPACT_AT as u64);
     let store = open!(options.open(dir), FINAL_COMPACT_AT);
     let pool = SharedQueueThreadPool::new(WORKERS).unwrap();
     Box::new(move |number| {

@@ -115,8 +115,8 @@ impl Compactor {
     /// Writes the hints of sealed segments that have none. A failure costs the next open time and nothing else, so it
     /// isn't tried again.
     pub(super) fn write_hints(&self) {
-        let catalog = &self.log.catalog;
-        if !catalog.lacks_hints.swap(false, Ordering::Relaxed) {
+        let Log { catalog, options, .. } = &*self.log;
+        if !catalog.lacks_hints.swap(false, Ordering::Relaxed) || options.hint_eighths == 0 {
             return;
         }
         // While it has the lock, no segment is deleted.

@@ -20,7 +20,6 @@ use crate::panic::discard;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Condvar, Mutex, MutexGuard, fault};
 use crate::{KvsError, Result};
-use std::cmp::Reverse;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 
@@ -116,16 +115,14 @@ impl Log {
 
     /// Of the segments with this number or a higher one the first, where it ends now, and whether it's the last.
     pub(super) fn first_from(&self, number: u64) -> Option<(Arc<Segment>, u32, bool)> {
-        let newest = {
-            let tail = self.tail();
-            (Arc::clone(&tail.segment), tail.written)
-        };
-        // It may be among the sealed ones by now, and longer.
+        // Both at one moment: what is overwritten between two looks would be behind the first and gone at the second.
+        let tail = self.tail();
+        let newest = (Arc::clone(&tail.segment), tail.written);
         let segments = self.catalog.lock();
+        drop(tail);
         let all = segments.sealed.iter().chain([&newest]);
         let mut rest = all.filter(|(segment, _)| segment.number >= number);
-        let order = |(segment, end): &&(Arc<Segment>, u32)| (segment.number, Reverse(*end));
-        let (segment, end) = rest.clone().min_by_key(order)?;
+        let (segment, end) = rest.clone().min_by_key(|(segment, _)| segment.number)?;
         Some((Arc::clone(segment), *end, rest.all(|(other, _)| other.number <= segment.number)))
     }
 

@@ -150,7 +150,7 @@ impl KvStoreOptions {
         self
     }
 
-    /// How long a hint may be, in eighths of its segment: one by default. Tests have hints of tiny segments.
+    /// How long a hint may be, in eighths of its segment: one by default; with none no hint is written. Tests have hints of tiny segments.
     #[cfg(feature = "testing")]
     #[doc(hidden)]
     pub fn hint_eighths(mut self, eighths: u32) -> Self {

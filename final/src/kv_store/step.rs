@@ -54,7 +54,7 @@ impl Compactor {
             self.committer.stripes.pass();
         }
         let candidates: Vec<_> = sealed.iter().map(candidate).collect();
-        let room = u64::from(log.options.segment_bytes.saturating_sub(segment::HEADER));
+        let room = u64::from(log.options.segment_bytes.saturating_sub(segment::HEADER).max(1));
         let victims = plan::choose(&candidates, goal, room);
         if victims.is_empty() {
             return Ok(false);
