@@ -119,6 +119,7 @@ impl<T> ArcSwap<T> {
         ArcSwap(Mutex::new(Arc::new(value)))
     }
 
+    #[allow(clippy::redundant_allocation)] // the crate's guard leads to an `Arc`, too
     pub(crate) fn load(&self) -> Box<Arc<T>> {
         Box::new(Arc::clone(&self.lock()))
     }
