@@ -12,18 +12,25 @@ use std::process::Command;
 use std::{fs, result};
 use tempfile::TempDir;
 
-/// A file system in memory of three megabytes.
-struct SmallDisk(TempDir);
+/// A file system in memory, of a few megabytes.
+pub(crate) struct SmallDisk(TempDir);
 
 impl SmallDisk {
-    fn new() -> result::Result<SmallDisk, String> {
+    /// One of so many bytes.
+    pub(crate) fn new(bytes: u64) -> result::Result<SmallDisk, String> {
         let disk = SmallDisk(TempDir::new().unwrap());
-        let mount = ["-t", "tmpfs", "-o", "size=3m", "tmpfs"];
-        let output = Command::new("mount").args(mount).arg(disk.0.path()).output();
+        let size = format!("size={bytes}");
+        let mount = ["-t", "tmpfs", "-o", &size, "tmpfs"];
+        let output = Command::new("mount").args(mount).arg(disk.path()).output();
         match output.map_err(|error| error.to_string())? {
             output if output.status.success() => Ok(disk),
             output => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
         }
+    }
+
+    /// Where it is mounted.
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
     }
 }
 
@@ -35,7 +42,7 @@ impl Drop for SmallDisk {
 
 /// Whether such a file system can be had here.
 pub(crate) fn needs_mount() -> result::Result<(), String> {
-    SmallDisk::new().map(drop)
+    SmallDisk::new(1 << 20).map(drop)
 }
 
 /// How a server met a full disk.
@@ -87,8 +94,8 @@ impl Met {
 fn fill_a_disk(round: u64, take_for_done: bool) -> result::Result<Met, String> {
     let level = ["always", "interval", "os"][round as usize % 3];
     let segment_bytes = if round.is_multiple_of(2) { 4 << 10 } else { 64 << 20 };
-    let disk = SmallDisk::new()?;
-    let (dir, ballast) = (disk.0.path().join("store"), disk.0.path().join("ballast"));
+    let disk = SmallDisk::new(3 << 20)?;
+    let (dir, ballast) = (disk.path().join("store"), disk.path().join("ballast"));
     fs::write(&ballast, vec![0; 1 << 20]).unwrap();
     let options = KvStoreOptions::new().durability(level.parse()?).segment_bytes(segment_bytes);
     let store = options.open(&dir).map_err(|error| error.to_string())?;

@@ -17,6 +17,7 @@
 //! `-- --include-ignored` that is a failure.
 #![allow(clippy::unwrap_used)] // helpers of tests are tests
 
+mod bound;
 mod buggy_engine;
 mod checks;
 mod directories;

@@ -4,8 +4,8 @@
 use super::promise::Promise;
 use super::server::needs_strace;
 use super::{
-    buggy_engine, directories, failing_disk, kills, linearizable, mapped, panics, power_loss,
-    simulated, soak, suites, two_power_losses, vanished,
+    bound, buggy_engine, directories, failing_disk, kills, linearizable, mapped, panics,
+    power_loss, simulated, soak, suites, two_power_losses, vanished,
 };
 use kvs_test_kit::simulated::damage::HINTS;
 
@@ -280,8 +280,16 @@ pub(crate) const PROMISES: &[Promise] = &[
         faults: &[("a pool whose threads die", "threads are left")],
     },
     Promise {
+        name: "bound",
+        promise: "However fast values are overwritten, embedded or through a server, the disk has at most as \
+                  much garbage as live data, four segments of it, and what a step of the compactor copies",
+        needs: &[failing_disk::needs_mount],
+        shown_by: bound::holds,
+        faults: &[("writers that aren't slowed down", "No space left")],
+    },
+    Promise {
         name: "soak",
-        promise: "Under load without rest neither memory nor descriptors, threads or disk grow",
+        promise: "Under load without rest neither memory nor descriptors or threads grow",
         needs: &[],
         shown_by: soak::without_growth,
         faults: &[
