@@ -114,7 +114,7 @@ const SHORT: [(&str, &str); 12] = [
     ("one-owner", "A directory has one owner: a second server is refused"),
     ("clients", "A client that sends nonsense, too much or too slowly hurts no other"),
     ("crowd", "An idle client costs no thread, and little memory"),
-    ("soak", "Under load without rest, memory, descriptors and disk don't grow"),
+    ("soak", "Under load without rest, memory, descriptors and threads don't grow"),
 ];
 
 /// The first counts of each.

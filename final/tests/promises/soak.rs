@@ -10,10 +10,8 @@ use kvs_test_kit::{Raw, Server, until};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rustix::net::sockopt::set_socket_linger;
-use std::fs;
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
@@ -38,17 +36,12 @@ struct Usage {
     memory: u64,
     files: u64,
     threads: u64,
-    disk: u64,
-    /// Of the bytes on disk, those that are needed.
-    live: u64,
-    /// What the clients have sent so far, in bytes, and how many requests that were.
-    sent: u64,
+    /// How many requests the clients have sent so far.
     requests: u64,
 }
 
 impl Usage {
-    fn of(server: &Server, dir: &Path, client: &mut KvsClient) -> Result<Usage, String> {
-        let sizes = fs::read_dir(dir).unwrap().filter_map(|file| file.unwrap().metadata().ok());
+    fn of(server: &Server, client: &mut KvsClient) -> Result<Usage, String> {
         let stats = client.stats().map_err(|error| error.to_string())?;
         let stat = |name: &str| {
             let value = stats.lines().find_map(|line| line.strip_prefix(name)?.parse().ok());
@@ -58,9 +51,6 @@ impl Usage {
             memory: resident(server.pid()),
             files: open_files(server.pid()) as u64,
             threads: threads(server.pid()) as u64,
-            disk: sizes.map(|file| file.len()).sum(),
-            live: stat("live_bytes ")?,
-            sent: stat("bytes_in ")?,
             requests: stat("requests ")?,
         })
     }
@@ -79,16 +69,10 @@ fn grown(before: &[Usage], later: &[Usage]) -> Option<&'static str> {
     let (memory, threads) = (|usage: &Usage| usage.memory, |usage: &Usage| usage.threads);
     // Because clients come and go.
     let files = |samples| least(samples, |usage| usage.files);
-    // What a compaction leaves: how far the clients get ahead of one is a matter of how fast the disk
-    // syncs.
-    let disk = least(later, |usage| usage.disk);
-    // Most of what the clients send is values, and is garbage soon.
-    let needed = 2 * most(later, |usage| usage.live) + most(later, |usage| usage.sent) / 10;
     let grown = [
         ("memory", most(later, memory) > most(before, memory) / 5 * 6 + (4 << 20)),
         ("files", files(later) > files(before) + 4),
         ("threads", most(later, threads) > most(before, threads)),
-        ("disk", disk > needed),
     ];
     grown.iter().find_map(|(what, more)| more.then_some(*what))
 }
@@ -239,7 +223,7 @@ pub(crate) fn without_growth(run: Run) -> Outcome {
             if leaks_connections {
                 leaked.push(TcpStream::connect(addr).unwrap());
             }
-            Usage::of(&server, dir.path(), &mut watch)
+            Usage::of(&server, &mut watch)
         };
         let samples = (1..=SAMPLES).map(sample).collect::<Result<Vec<Usage>, String>>();
         done.store(true, Ordering::Relaxed);
@@ -270,8 +254,5 @@ pub(crate) fn without_growth(run: Run) -> Outcome {
         count(broken_off, "that are gone in the middle", 16 * seconds),
         count(mebibytes(before, |usage| usage.memory), "MiB of memory in the second quarter", 1),
         count(mebibytes(later, |usage| usage.memory), "MiB in the last", 1),
-        count(mebibytes(later, |usage| usage.sent), "MiB sent by the clients", 1),
-        count(mebibytes(later, |usage| usage.live), "MiB live", 1),
-        count(least(later, |usage| usage.disk) >> 20, "MiB on disk after a compaction", 1),
     ])
 }
