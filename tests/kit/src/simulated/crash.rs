@@ -36,7 +36,7 @@ impl History {
 }
 
 /// Runs a script on a disk. At level `always` each step is synced, at the others some are. What is expected
-/// of a batch does not change if its writes are done as a round.
+/// of a batch does not change if its writes are done one after the other.
 fn history(
     disk: &SimulatedDisk,
     options: &KvStoreOptions,
@@ -51,16 +51,17 @@ fn history(
     history.push(0, &model, true);
     for step in script(seed, 120) {
         let began = disk.changes();
-        let done = match &step {
+        let steps = match &step {
             Step::Write(write @ Write::Batch(_)) if splits_batches => {
                 let batch = |(key, value): (&str, Option<&str>)| {
-                    Write::Batch(vec![(key.to_owned(), value.map(str::to_owned))])
+                    let change = (key.to_owned(), value.map(str::to_owned));
+                    Step::Write(Write::Batch(vec![change]))
                 };
-                Step::Round(write.changes().map(batch).collect())
+                write.changes().map(batch).collect()
             }
-            step => step.clone(),
+            step => vec![step.clone()],
         };
-        run_with(&done, &mut store, open).unwrap();
+        steps.iter().try_for_each(|step| run_with(step, &mut store, open)).unwrap();
         if let Step::Round(writes) = &step {
             for write in writes {
                 Step::Write(write.clone()).apply_to(&mut model);
@@ -227,7 +228,7 @@ pub fn with_a_promise_that_is_not_kept(seed: u64) -> Result<(usize, usize), Stri
     history.crash_everywhere(1, &mut StdRng::seed_from_u64(seed))
 }
 
-/// Has the writes of a batch done as a round, and expects that half of it is never there.
+/// Has the writes of a batch done one after the other, and expects that half of it is never there.
 pub fn with_batches_that_are_split(seed: u64) -> Result<(usize, usize), String> {
     always(&SimulatedDisk::new(), seed, true).crash_everywhere(1, &mut StdRng::seed_from_u64(seed))
 }
