@@ -181,7 +181,9 @@ pub(crate) const PROMISES: &[Promise] = &[
         promise: "So they do for the clients of a server, through each of the three pools",
         needs: &[],
         shown_by: linearizable::over_tcp,
-        faults: &[(buggy_engine::STALE_READ, IMPOSSIBLE)],
+        // The history checker's faults are those of the row before. A stale read isn't noticed here in each
+        // run: the server's loops seldom have two clients in the engine at once.
+        faults: &[],
     },
     Promise {
         name: "models",
