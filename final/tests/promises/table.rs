@@ -181,9 +181,7 @@ pub(crate) const PROMISES: &[Promise] = &[
         promise: "So they do for the clients of a server, through each of the three pools",
         needs: &[],
         shown_by: linearizable::over_tcp,
-        // The history checker's faults are those of the row before. A stale read isn't noticed here in each
-        // run: the server's loops seldom have two clients in the engine at once.
-        faults: &[],
+        faults: &[(buggy_engine::STALE_READ, IMPOSSIBLE)],
     },
     Promise {
         name: "models",
