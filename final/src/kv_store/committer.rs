@@ -54,10 +54,7 @@ impl Committer {
         // Until the end: see there.
         let keys = ops.iter().flat_map(|op| op.write.changes()).map(|(key, _)| key);
         let _stripes = self.stripes.lock(keys);
-        // First of all: a write that failed and could not be undone is perhaps in the log all the same.
-        if let Err(stopped) = self.log.catalog.stopped.check() {
-            ops.iter_mut().for_each(|op| op.result = Err(stopped.clone()));
-        } else if !self.commit_at_once(ops) && ops.len() > 1 {
+        if !self.commit_at_once(ops) && ops.len() > 1 {
             for op in ops {
                 (op.result, op.is_refused) = (Ok(()), false);
                 self.commit_at_once(slice::from_mut(op));
@@ -68,6 +65,12 @@ impl Committer {
     /// Returns whether each op has its own result. If not, none was done: they found no room together, or
     /// what was concluded for one of them from another isn't true because that one failed.
     fn commit_at_once(&self, ops: &mut [Op]) -> bool {
+        // First of all: what failed and could not be undone is perhaps in the log all the same, an earlier attempt
+        // at these ops, too. To refuse one of them by what is in the index would say that it isn't.
+        if let Err(stopped) = self.log.catalog.stopped.check() {
+            ops.iter_mut().for_each(|op| op.result = Err(stopped.clone()));
+            return true;
+        }
         let together = self.refuse(ops);
         if ops.iter().all(|op| op.result.is_err()) {
             return true;

@@ -156,6 +156,26 @@ fn a_group_that_cannot_be_written_is_done_one_by_one_and_concludes_nothing() {
     assert_eq!(store.get("b".into()).unwrap().unwrap(), "2");
 }
 
+/// Its record may be in the log, too: the next open or power loss would do what was refused.
+#[test]
+fn what_depends_on_a_write_that_may_be_in_the_log_is_not_refused_as_if_it_were_not() {
+    for (forever, is_there) in [(true, "2"), (false, "1")] {
+        let disk = SimulatedDisk::new();
+        let store = open(&disk).unwrap();
+        store.set("a".into(), "1".into()).unwrap();
+        let (at, error) = (disk.operations() + 1, ErrorKind::Other);
+        disk.set_fault(Some(Fault { at, forever, error, short_write: false }));
+        let mut ops = [remove("a"), cas("a", None, Some("2"))];
+        store.0.committer.commit(&mut ops);
+        for Op { result, .. } in ops {
+            assert!(matches!(result, Err(KvsError::Stopped { .. })), "{result:?}");
+        }
+        assert_eq!(store.get("a".into()).unwrap().unwrap(), "1");
+        let later = open(&disk.after_kill(disk.changes())).unwrap();
+        assert_eq!(later.get("a".into()).unwrap().unwrap(), is_there);
+    }
+}
+
 #[test]
 fn a_panic_while_a_failed_write_is_undone_stops_the_store_and_holds_up_nobody() {
     let disk = SimulatedDisk::new();
