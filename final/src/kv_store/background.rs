@@ -1,16 +1,16 @@
 //! The store's own threads: one compacts, one syncs at level `interval`, and one leads for the writers
 //! that do not wait.
 
-use super::compactor::Compactor;
-use super::group_commit::{GroupCommit, MAX_BATCH};
+use super::commit::group_commit::{GroupCommit, MAX_BATCH};
+use super::compaction::Compactor;
+use super::format::manifest;
 use super::log::Log;
-use super::manifest;
 use super::options::Durability;
-use super::periodic::Periodic;
 use crate::sync::thread::{self, JoinHandle};
 use crate::{KvsError, Result};
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, select};
 use std::convert::Infallible;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -150,6 +150,39 @@ pub(super) fn compact(
                 KvsError::File { source, .. } if manifest::is_full(source) => first_delay,
                 _ => MAX_RETRY_DELAY.min(delay * 2),
             };
+        }
+    }
+}
+
+/// A thread that does something every so often, until this is dropped.
+pub(super) struct Periodic {
+    /// Nothing is ever sent; it is dropped to end the thread.
+    stop: Option<Sender<Infallible>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Periodic {
+    /// Calls `work` whenever `time` has passed, for as long as it returns true.
+    pub(super) fn start(
+        name: &str,
+        time: Duration,
+        mut work: impl FnMut() -> bool + Send + 'static,
+    ) -> io::Result<Periodic> {
+        let (stop, stopped) = bounded(0);
+        let run = move || {
+            while stopped.recv_timeout(time) == Err(RecvTimeoutError::Timeout) && work() {}
+        };
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(run)?;
+        Ok(Periodic { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Periodic {
+    fn drop(&mut self) {
+        self.stop = None;
+        if let Some(thread) = self.thread.take() {
+            // An error is a panic of the thread, which its hook has reported.
+            let _ = thread.join();
         }
     }
 }

@@ -4,84 +4,79 @@
 //! says for each key where its newest record is (the shape of Bitcask: Sheehy and Smith, 2010).
 //! The log is a row of segments. Compaction copies what is live out of those with the most garbage.
 //!
-//! | file | what |
+//! | on disk | what |
 //! |---|---|
-//! | `MANIFEST` | which segments are the store, and in which order (`manifest.rs`) |
-//! | `NNNNNNNNNN.seg` | a segment: a header and records (`segment.rs`, `record.rs`) |
-//! | `NNNNNNNNNN.hint` | what the index needs of a sealed segment, for a quick open (`hint.rs`) |
+//! | `MANIFEST` | which segments are the store, and in which order (`format/manifest.rs`) |
+//! | `NNNNNNNNNN.seg` | a segment: a header and records (`format/segment.rs`, `format/record.rs`) |
+//! | `NNNNNNNNNN.hint` | what the index needs of a sealed segment, for a quick open (`format/hint.rs`) |
 //! | `engine` | the name of the engine; its lock says who owns the directory |
 //!
-//! | role | threads | file |
+//! | folder | what | threads |
 //! |---|---|---|
-//! | reader | any number, without a lock | `reader.rs`, `index.rs`, `segment_table.rs` |
-//! | writer | any number; one at a time has the log's write call | `committer.rs`, `log.rs` |
-//! | leader at level `always`, and where the compactor is behind | one at a time, for all writers in a queue | `group_commit.rs` |
-//! | reader of all keys | any number | `keys.rs` |
-//! | compactor | one of its own | `compactor.rs`, `plan.rs`, `step.rs`, `throttle.rs` |
-//! | recovery | the one that opens the store | `recovery.rs`, `torn_tail.rs`, `orphans.rs` |
-//! | loader | as many as there are cores, while the store is opened | `loader.rs` |
+//! | `format/` | what is in the files, and nothing else | |
+//! | `commit/` | what becomes of a write; group commit, where a leader does it for all in a queue | any number; of leaders one at a time |
+//! | `log/` | the tail, where records are appended; the catalog of segments; how a segment is sealed | any number; one at a time has the write call |
+//! | `index/` | the index; the readers of a key, and of all keys page by page | any number, without a lock |
+//! | `compaction/` | which segments a step takes, what it does, and which writers wait for it | one of its own |
+//! | `recovery/` | open, check, and salvage; what a *torn tail* is, and what damage: `recovery/torn_tail.rs` | the one that opens the store; it fills the index on as many as there are cores |
+//!
+//! # Locks
+//! A thread takes them in this order, and may leave any out:
+//!
+//! 1. `Compactor::running`: the compactor, for a step, or for a hint.
+//! 2. `Stripes`: a writer those of its keys, in the order of their numbers, from before its records have their places
+//!    until they're in the index. The compactor takes one at a time, before it reads.
+//! 3. `Log::tail`: a writer for a push; a leader before and after its write; who seals, for all of it. Who sleeps in
+//!    it for a leader keeps its stripes: the leader has its own already.
+//! 4. `Log::syncing`: whoever syncs the log.
+//! 5. `Catalog::segments`: who replaces the manifest, or looks at it.
+//!
+//! `GroupCommit::queue` and `Throttle::steps` come alone: who has one takes no other. A caller's function is called
+//! without any.
 //!
 //! Simpler than the real thing: all keys are in memory; there are no ranges, and no transactions beyond
 //! compare-and-set on one key, and batches of which a crash leaves all or nothing.
 
 mod background;
-mod catalog;
-mod check;
-mod committer;
-mod compactor;
-mod group_commit;
-mod hint;
+mod commit;
+mod compaction;
+mod engine;
+mod format {
+    pub(crate) mod hint;
+    pub(crate) mod manifest;
+    pub(crate) mod record;
+    pub(crate) mod scan;
+    pub(crate) mod segment;
+}
 mod index;
-mod keys;
-mod loader;
 mod log;
-mod manifest;
 #[cfg(loom)]
 pub(crate) mod models;
 mod options;
-mod orphans;
-mod periodic;
-mod plan;
-mod reader;
-mod record;
 mod recovery;
-mod salvage;
-mod seal;
-mod segment;
-mod segment_table;
-mod step;
-mod stopped;
-mod stripes;
-mod tail;
 #[cfg(feature = "testing")]
 pub mod testing;
 #[cfg(test)]
 mod tests;
-mod throttle;
-mod torn_tail;
 
-pub use check::{CheckReport, check, dump};
 pub use options::{Durability, KvStoreOptions};
-pub use salvage::salvage;
+pub use recovery::check::{CheckReport, check, dump};
+pub use recovery::salvage::salvage;
 
 use crate::disk::Access;
 use crate::process::Opener;
-use crate::{KvsEngine, Page, Result, Stats, Write};
+use crate::{Result, Stats, Write};
 use background::Background;
-use catalog::Catalog;
-use committer::{Committer, Op};
-use compactor::Compactor;
-use group_commit::GroupCommit;
+use commit::group_commit::GroupCommit;
+use commit::{Committer, Op};
+use compaction::Compactor;
 use index::Index;
+use index::reader::Reader;
 use log::Log;
-use reader::Reader;
+use log::catalog::Catalog;
+use log::tail::Tail;
 use std::path::PathBuf;
-use std::slice;
 use std::sync::Arc;
-use tail::Tail;
-
-/// How many bytes of records of a round are written at a time.
-const MAX_ROUND: usize = 1 << 20;
 
 /// A store whose values are in a log on disk and whose keys are in memory. Its clones are the same
 /// store; the last one closes it.
@@ -147,7 +142,7 @@ impl KvStore {
     /// A write that may be committed.
     fn op(&self, write: Write) -> Result<Op> {
         self.0.opener.check()?;
-        record::check_limits(&write)?;
+        commit::check_limits(&write)?;
         Ok(Op::new(write))
     }
 
@@ -230,108 +225,6 @@ impl KvStoreOptions {
             background,
             opener: Opener::this_process(),
         })))
-    }
-}
-
-impl KvsEngine for KvStore {
-    fn set(&self, key: String, value: String) -> Result<()> {
-        self.write(Write::Set { key, value })
-    }
-
-    fn get(&self, key: String) -> Result<Option<String>> {
-        self.0.reader.get(&key)
-    }
-
-    fn remove(&self, key: String) -> Result<()> {
-        self.write(Write::Remove { key })
-    }
-
-    fn compare_and_set(
-        &self,
-        key: String,
-        expected: Option<String>,
-        new: Option<String>,
-    ) -> Result<()> {
-        self.write(Write::CompareAndSet { key, expected, new })
-    }
-
-    fn write_batch(&self, writes: Vec<(String, Option<String>)>) -> Result<()> {
-        self.write(Write::Batch(writes))
-    }
-
-    fn len(&self) -> Result<u64> {
-        Ok(self.0.index.entries.len() as u64)
-    }
-
-    fn keys(&self, cursor: Option<String>, limit: usize) -> Result<Page> {
-        keys::page(&self.0.log, &self.0.index, cursor, limit)
-    }
-
-    fn round<D: FnOnce(Result<()>) + Send + 'static>(
-        &self,
-        writes: impl IntoIterator<Item = (Write, D)>,
-    ) {
-        let (mut ops, mut told, mut bytes) = (Vec::new(), Vec::new(), 0);
-        for (write, done) in writes {
-            match self.op(write) {
-                Ok(op) => {
-                    bytes += op.len();
-                    ops.push(op);
-                    told.push(done);
-                }
-                Err(error) => done(Err(error)),
-            }
-            if bytes > MAX_ROUND {
-                self.0.commit_then(std::mem::take(&mut ops), std::mem::take(&mut told));
-                bytes = 0;
-            }
-        }
-        self.0.commit_then(ops, told);
-        self.0.compact_if_due();
-    }
-
-    fn stats_text(&self) -> String {
-        self.stats().to_string()
-    }
-}
-
-impl Shared {
-    fn commit(&self, mut op: Op) -> Result<()> {
-        // Before any lock: what takes the log lines of a store that stops may write to it.
-        self.log.catalog.stopped.check()?;
-        if self.is_always() {
-            return self.group_commit.commit(op);
-        }
-        self.committer.commit(slice::from_mut(&mut op));
-        op.result
-    }
-
-    fn is_always(&self) -> bool {
-        self.log.options.durability == Durability::Always
-    }
-
-    /// Commits a round, together if that pays. Where it would have to wait, the log's thread does.
-    fn commit_then<D: FnOnce(Result<()>) + Send + 'static>(&self, mut ops: Vec<Op>, told: Vec<D>) {
-        // Behind those that wait already, because it may depend on them.
-        let waits = || self.is_always() || self.compactor.holds_up() || self.group_commit.is_busy();
-        if ops.is_empty() {
-        } else if self.background.commits() && waits() {
-            self.group_commit.commit_then(ops.into_iter().zip(told));
-        } else if self.is_always() {
-            ops.into_iter().zip(told).for_each(|(op, done)| done(self.commit(op)));
-        } else {
-            match self.log.catalog.stopped.check() {
-                Ok(()) => self.committer.commit(&mut ops),
-                Err(stopped) => ops.iter_mut().for_each(|op| op.result = Err(stopped.clone())),
-            }
-            ops.into_iter().zip(told).for_each(|(op, done)| done(op.result));
-        }
-    }
-
-    fn compact_if_due(&self) {
-        if self.compactor.has_work() {
-            self.background.wake_compactor();
-        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The form of a record, for tests of the form itself.
 
-use super::record::{self, Location, Record};
+use super::format::record::{self, Location, Record};
 
 /// What is in a record.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,10 +1,10 @@
 //! Group commit alone: `group_commit.rs` is the store's, compiled once more around a stand-in for the committer.
 #![allow(clippy::duplicate_mod)]
 
-#[path = "../kv_store/group_commit.rs"]
+#[path = "../kv_store/commit/group_commit.rs"]
 mod commit;
 
-/// Stands for `final/src/kv_store/committer.rs`: a log in memory. A removal answers that there is no such
+/// Stands for `final/src/kv_store/commit/mod.rs`: a log in memory. A removal answers that there is no such
 /// key, and a write of the key `panic` panics.
 mod committer {
     use crate::models::model::WANTED;

@@ -8,7 +8,7 @@
 //! | `std::sync`, `std::thread`, the clock | loom's types; the clock stands still | `sync.rs` |
 //! | papaya's map, `ArcSwap` | a map and an `Arc` behind locks, each operation one step | `map.rs` |
 //! | crossbeam's channel | a queue behind a lock | `channel.rs` |
-//! | files | the simulated disk | `kv_store/models.rs` |
+//! | files | the simulated disk | `kv_store/models/` |
 //! | the committer, for group commit alone | a log in memory that fails when told | `group_commit.rs` |
 //! | sockets and epoll, and what a turn of a connection does | counters behind locks | `server/` |
 //!

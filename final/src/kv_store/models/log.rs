@@ -1,6 +1,6 @@
 //! Writers that share the log, at level `os`: each has its place in it, and one writes for all.
 
-use super::super::committer::Op;
+use super::super::commit::Op;
 use super::{FIRST, SECOND, store_on, with};
 use crate::disk::{Fault, SimulatedDisk};
 use crate::models::model::{Model, WANTED};

@@ -3,8 +3,8 @@
 
 use super::{DIR, open, open_os, options};
 use crate::disk::{Fault, SimulatedDisk};
-use crate::kv_store::committer::Op;
-use crate::kv_store::record;
+use crate::kv_store::commit::Op;
+use crate::kv_store::format::record;
 use crate::{KvsEngine, KvsError, Write};
 use std::io::ErrorKind;
 use std::path::Path;

@@ -2,8 +2,8 @@
 
 use super::{DIR, key, open, open_os, options};
 use crate::disk::SimulatedDisk;
-use crate::kv_store::committer::Op;
-use crate::kv_store::plan::Goal;
+use crate::kv_store::commit::Op;
+use crate::kv_store::compaction::plan::Goal;
 use crate::{Durability, KvStore, KvsEngine, Write};
 use kvs_test_kit::simulated::workload::AS_LONG;
 use kvs_test_kit::until;

@@ -2,9 +2,9 @@
 
 use super::{DIR, key, open_os, options};
 use crate::disk::{Fault, SimulatedDisk};
+use crate::kv_store::compaction::plan::Goal;
+use crate::kv_store::format::segment::HEADER;
 use crate::kv_store::log::Log;
-use crate::kv_store::plan::Goal;
-use crate::kv_store::segment::HEADER;
 use crate::sync::INJECTED;
 use crate::{Durability, KvStore, KvsEngine, KvsError, Stats, salvage};
 use rand::rngs::StdRng;

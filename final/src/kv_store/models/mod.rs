@@ -1,0 +1,215 @@
+//! The store on its simulated disk, without threads of its own: a scene brings them.
+#![allow(clippy::unwrap_used)] // as in all tests
+
+mod log;
+mod moving;
+
+use super::commit::Op;
+use crate::disk::{Fault, SimulatedDisk};
+use crate::models::model::Model;
+use crate::{Durability, KvStore, KvStoreOptions, KvsEngine, KvsError, Result, Write};
+use loom::thread::{self, JoinHandle};
+use std::io::ErrorKind;
+
+pub(crate) fn models() -> Vec<Model> {
+    let mut models = vec![
+        Model::new("publish after append", publish_after_append)
+            .max_preemptions(3)
+            .finds("found before it is written", "called `Result::unwrap()` on an `Err` value"),
+        Model::new("overwrite beside a reader", overwrite)
+            .finds("an overwrite unlinks first", "a key that has a value has none"),
+        Model::new("pin against delete", pin_against_delete)
+            .max_preemptions(3)
+            .finds("a deleted segment is emptied", "called `Result::unwrap()` on an `Err` value")
+            .finds("a reader looks only once", "assertion `left == right` failed"),
+        Model::new("a sync fails", sync_fails).finds(
+            "a sync begins before the failure of another is known",
+            "a sync succeeds on what another has lost",
+        ),
+        Model::new("two compare and set", two_compare_and_set)
+            .finds("it compares with the index alone", "one of them wins"),
+        Model::new("keys beside a compaction", keys_beside_compaction).max_preemptions(3).finds(
+            "a walk passes over a record that is being moved",
+            "a key that is there is not found",
+        ),
+        Model::new("compaction against set", compaction_against_set)
+            .max_preemptions(3)
+            .finds("compaction looks, then moves", "the newer write has lost")
+            .finds("compaction moves what is there", "the newer write has lost"),
+        Model::new("compaction against remove", compaction_against_remove)
+            .max_preemptions(3)
+            .finds("compaction looks, then moves", "a removed key is back")
+            .finds("compaction moves what is not there", "a removed key is back"),
+    ];
+    models.extend(log::models().into_iter().chain(moving::models()));
+    models
+}
+
+// Too long to be kept in the index: a read goes to the segment.
+const FIRST: &str = "the first value, which is long";
+const SECOND: &str = "the second value, which is long";
+
+fn with<T: Clone + 'static>(shared: &T, run: impl FnOnce(T) + 'static) -> JoinHandle<()> {
+    let shared = shared.clone();
+    thread::spawn(move || run(shared))
+}
+
+/// An empty store. At level `always` writers share what one of them commits; at the others each commits
+/// its own, and they share write calls (`models/log.rs`).
+fn store_on(disk: SimulatedDisk, durability: Durability) -> KvStore {
+    let options = KvStoreOptions::new().background(false).durability(durability);
+    options.segment_bytes(1 << 10).disk(disk).open("/").unwrap()
+}
+
+fn empty_store() -> KvStore {
+    store_on(SimulatedDisk::new(), Durability::Always)
+}
+
+fn store_with_first() -> KvStore {
+    let store = empty_store();
+    store.put(Some(FIRST)).unwrap();
+    store
+}
+
+impl KvStore {
+    /// A write without the look whether a compaction is due, which nobody here waits for.
+    fn put(&self, value: Option<&str>) -> Result<()> {
+        let key = "key".to_owned();
+        self.0.commit(Op::new(match value {
+            Some(value) => Write::Set { key, value: value.to_owned() },
+            None => Write::Remove { key },
+        }))
+    }
+
+    /// Puts the second value in the place of the first. Returns whether that was there.
+    fn compare_and_put(&self) -> bool {
+        let [expected, new] = [FIRST, SECOND].map(|value| Some(value.to_owned()));
+        let write = Write::CompareAndSet { key: "key".to_owned(), expected, new };
+        match self.0.commit(Op::new(write)) {
+            Ok(()) => true,
+            Err(KvsError::Mismatch) => false,
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    fn value(&self) -> Option<String> {
+        self.get("key".to_owned()).unwrap()
+    }
+
+    /// Reads twice: what is seen must be there in full, and not be older the second time.
+    fn watch(&self) {
+        let seen = [self.value(), self.value()];
+        assert!(seen.is_sorted(), "a value is seen, and then the one before it");
+    }
+}
+
+/// A value that readers find is there in full, and it stays.
+fn publish_after_append() {
+    let store = empty_store();
+    let writer = with(&store, |store| {
+        store.put(Some(FIRST)).unwrap();
+        assert_eq!(store.value().as_deref(), Some(FIRST));
+    });
+    let reader = with(&store, |store| store.watch());
+    store.watch();
+    writer.join().unwrap();
+    reader.join().unwrap();
+}
+
+/// A key that has a value has one at any moment while it gets another.
+fn overwrite() {
+    let store = store_with_first();
+    let reader = with(&store, |store| {
+        assert!(store.value().is_some(), "a key that has a value has none");
+        store.watch();
+    });
+    store.put(Some(SECOND)).unwrap();
+    assert_eq!(store.value().as_deref(), Some(SECOND));
+    reader.join().unwrap();
+}
+
+/// Who reads from a segment that compaction deletes reads on.
+fn pin_against_delete() {
+    let store = store_with_first();
+    let reader = with(&store, |store| assert_eq!(store.value().as_deref(), Some(FIRST)));
+    store.compact().unwrap();
+    reader.join().unwrap();
+    assert_eq!(store.value().as_deref(), Some(FIRST));
+}
+
+/// A sync that fails is the last one: another would succeed, and acknowledge what is lost. Then
+/// nothing is written any more, and reads go on.
+fn sync_fails() {
+    let disk = SimulatedDisk::new();
+    let store = store_on(disk.clone(), Durability::Os);
+    store.put(Some(FIRST)).unwrap();
+    let (at, error) = (disk.operations(), ErrorKind::Other);
+    disk.set_fault(Some(Fault { at, forever: false, error, short_write: false }));
+    let fails = |store: KvStore| {
+        assert!(store.sync().is_err(), "a sync succeeds on what another has lost");
+    };
+    let other = with(&store, fails);
+    fails(store.clone());
+    other.join().unwrap();
+    assert!(store.put(Some(SECOND)).is_err());
+    assert_eq!(store.value().as_deref(), Some(FIRST));
+}
+
+/// At level `always`, where a batch is decided before readers can see any of it: of two that expect the same
+/// value and give another, one wins, also if they are in one batch behind a third write.
+fn two_compare_and_set() {
+    let store = store_with_first();
+    let same = store.clone();
+    let one = thread::spawn(move || same.compare_and_put());
+    let same = store.clone();
+    let other = thread::spawn(move || same.compare_and_put());
+    let key = "other".to_owned();
+    store.0.commit(Op::new(Write::Set { key, value: String::new() })).unwrap();
+    let won = [one.join().unwrap(), other.join().unwrap()];
+    assert!(won[0] != won[1], "one of them wins");
+    assert_eq!(store.value().as_deref(), Some(SECOND));
+}
+
+/// Who walks through the keys finds each, whatever a compaction moves meanwhile.
+fn keys_beside_compaction() {
+    let store = store_with_first();
+    let compactor = with(&store, |store| store.compact().unwrap());
+    let (mut cursor, mut found) = (None, Vec::new());
+    loop {
+        let page = store.keys(cursor, 1).unwrap();
+        found.extend(page.keys);
+        cursor = page.cursor;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert!(found.contains(&"key".to_owned()), "a key that is there is not found");
+    compactor.join().unwrap();
+}
+
+/// A write that comes during a compaction wins over the copy of the value before it.
+fn compaction_against_set() {
+    let store = store_with_first();
+    let compactor = with(&store, |store| store.compact().unwrap());
+    let reader = with(&store, |store| store.watch());
+    store.put(Some(SECOND)).unwrap();
+    assert_eq!(store.value().as_deref(), Some(SECOND), "the newer write has lost");
+    compactor.join().unwrap();
+    reader.join().unwrap();
+    assert_eq!(store.value().as_deref(), Some(SECOND), "the newer write has lost");
+}
+
+/// A key that is removed during a compaction does not come back with its copy.
+fn compaction_against_remove() {
+    let store = store_with_first();
+    let compactor = with(&store, |store| store.compact().unwrap());
+    let reader = with(&store, |store| {
+        let seen = [store.value(), store.value()];
+        assert!(seen[0].is_some() || seen[1].is_none(), "a removed key is back");
+    });
+    store.put(None).unwrap();
+    assert_eq!(store.value(), None, "a removed key is back");
+    compactor.join().unwrap();
+    reader.join().unwrap();
+    assert_eq!(store.value(), None, "a removed key is back");
+}

@@ -1,0 +1,239 @@
+//! Fills the index when a store is opened, on all cores.
+//!
+//! One thread reads the log and checks its records. What takes the time is to put them in the index:
+//! each key is somewhere else in a table that no cache holds. So the keys are dealt out by the region of
+//! the table that they belong to, and many keys of a region are put there at once: after the first few
+//! of them the region is in the cache. Each region has a thread that does this. All records of a key are
+//! of one region and stay in the log's order, so that the last one wins.
+
+use super::Files;
+use crate::Result;
+use crate::disk::Dir;
+use crate::kv_store::format::hint::{self, Note, Value};
+use crate::kv_store::format::record::Location;
+use crate::kv_store::format::segment;
+use crate::kv_store::index::{Entry, Index};
+use crate::sync::atomic::Ordering;
+use crossbeam::channel::{Sender, bounded};
+use std::io;
+use std::sync::Arc;
+use std::thread::{self, Scope};
+
+/// How many records are read before there is a first look at how many will come. A store with less needs no
+/// threads.
+const FIRST_LOOK: u64 = 1 << 14;
+
+/// See [`room`].
+const AHEAD: u64 = 64;
+
+/// Into how many regions the table is divided.
+const REGIONS: usize = 64;
+
+/// How much goes to a thread at a time, in bytes of memory.
+const BATCH: usize = 256 << 10;
+
+/// How many batches may wait for each thread, so that the memory they take has a bound.
+const QUEUED: usize = 8;
+
+/// Records, in the log's order, as the index needs them.
+#[derive(Default)]
+struct Batch {
+    places: Vec<Place>,
+    /// Keys, each with its value if the index keeps that, one behind the other.
+    text: String,
+}
+
+/// A record, but for its text.
+struct Place {
+    location: Location,
+    len: u32,
+    key_len: u16,
+    value: Value<u8>,
+}
+
+/// Puts all records into the index, which is empty.
+pub(crate) fn fill(
+    index: &Index,
+    dir: &dyn Dir,
+    files: &mut Files,
+    hint_eighths: u32,
+) -> Result<()> {
+    let segments: Vec<_> = files.segments.iter().map(|(segment, _)| Arc::clone(segment)).collect();
+    index.segments.add(&segments);
+    thread::scope(|scope| {
+        let mut loader = Loader::new(index, files.bytes(), scope);
+        for (place, segment) in segments.iter().enumerate() {
+            let before = loader.read;
+            let is_hinted = if let Some(hint) = files.hint(dir, place) {
+                hint.notes().for_each(|note| loader.push(segment.number, &note));
+                true
+            } else {
+                let mut size = 0;
+                let mut records = files.records(place);
+                while let Some((record, location, len)) = records.next()? {
+                    let note = Note::of(&record, location.offset, len);
+                    size += note.size();
+                    loader.push(segment.number, &note);
+                }
+                // The last one goes on.
+                let is_last = place + 1 == segments.len();
+                !is_last && !hint::pays(size, files.segments[place].1, hint_eighths)
+            };
+            segment.is_hinted.store(is_hinted, Ordering::Relaxed);
+            // What isn't records is the headers of batches.
+            let records = (loader.read - before) as u32;
+            let end = files.segments[place].1;
+            index.add_garbage(segment.number, end - segment::HEADER - records);
+        }
+        loader.finish();
+        Ok(())
+    })
+}
+
+struct Loader<'scope, 'env> {
+    index: &'env Index,
+    scope: &'scope Scope<'scope, 'env>,
+    /// How many bytes of records there are, and how many were read.
+    bytes: u64,
+    read: u64,
+    records: u64,
+    next_look: u64,
+    /// One for each region of the table; at first only one.
+    batches: Vec<Batch>,
+    /// As a power of two, how long a region is, in slots.
+    region_bits: u32,
+    /// None at first, and if the system refuses threads; a region's is found by the remainder of its number.
+    workers: Vec<Sender<Batch>>,
+}
+
+impl<'scope, 'env> Loader<'scope, 'env> {
+    fn new(index: &'env Index, bytes: u64, scope: &'scope Scope<'scope, 'env>) -> Self {
+        Loader {
+            index,
+            scope,
+            bytes,
+            read: 0,
+            records: 0,
+            next_look: FIRST_LOOK,
+            batches: vec![Batch::default()],
+            region_bits: 0,
+            workers: Vec::new(),
+        }
+    }
+
+    fn push(&mut self, segment: u64, note: &Note<'_>) {
+        let Note { offset, len, key, value } = *note;
+        (self.records, self.read) = (self.records + 1, self.read + u64::from(len));
+        let region = (self.index.slot(key) >> self.region_bits) % self.batches.len();
+        let batch = &mut self.batches[region];
+        batch.text.push_str(key);
+        let value = match value {
+            Value::Removed => Value::Removed,
+            Value::Kept(value) => {
+                batch.text.push_str(value);
+                Value::Kept(value.len() as u8)
+            }
+            Value::Long => Value::Long,
+        };
+        let (location, key_len) = (Location { segment, offset }, key.len() as u16);
+        batch.places.push(Place { location, len, key_len, value });
+        if batch.text.len() + batch.places.len() * size_of::<Place>() >= BATCH {
+            self.hand_over(region);
+        }
+        if self.records == self.next_look {
+            self.look();
+        }
+    }
+
+    fn hand_over(&mut self, region: usize) {
+        let batch = &mut self.batches[region];
+        match self.workers.len() {
+            0 => {
+                put(self.index, batch);
+                batch.places.clear();
+                batch.text.clear();
+            }
+            workers => {
+                let places = Vec::with_capacity(batch.places.capacity());
+                let text = String::with_capacity(batch.text.capacity());
+                let batch = std::mem::replace(batch, Batch { places, text });
+                // It fails if the worker has panicked, and then the scope panics at its end.
+                let _ = self.workers[region % workers].send(batch);
+            }
+        }
+    }
+
+    /// Makes room for the records to come, if those are as long as the ones so far: a map that grows as it is
+    /// filled is filled twice. The first time, divides it into regions.
+    fn look(&mut self) {
+        let index = self.index;
+        self.next_look *= AHEAD;
+        let to_come = self.bytes.saturating_sub(self.read) / (self.read / self.records);
+        index.entries.pin().reserve(room(to_come, index.entries.len()));
+        if self.batches.len() == 1 {
+            self.hand_over(0);
+            let slots = ((self.records + to_come) * 4 / 3).next_power_of_two();
+            self.region_bits = slots.ilog2().saturating_sub(REGIONS.ilog2());
+            self.batches.resize_with(REGIONS, Batch::default);
+            self.start();
+        }
+    }
+
+    /// Starts the threads. If the system refuses one, all of the work is this thread's.
+    fn start(&mut self) {
+        let index = self.index;
+        let workers = (0..num_cpus::get()).map(|_| {
+            let (worker, batches) = bounded::<Batch>(QUEUED);
+            let work = move || batches.iter().for_each(|batch| put(index, &batch));
+            thread::Builder::new().name("kvs-loader".into()).spawn_scoped(self.scope, work)?;
+            Ok(worker)
+        });
+        self.workers = workers.collect::<io::Result<_>>().unwrap_or_default();
+    }
+
+    fn finish(&mut self) {
+        (0..self.batches.len()).for_each(|region| self.hand_over(region));
+    }
+}
+
+/// For how many keys there should be room: for the records to come, but only for a multiple of the keys that were
+/// found, of which the first ones may still be on their way to the index.
+fn room(records: u64, found: usize) -> usize {
+    records.min(AHEAD * FIRST_LOOK.max(found as u64)) as usize
+}
+
+fn put(index: &Index, batch: &Batch) {
+    // Held for the batch, which makes the pins within it cheap.
+    let _pin = index.entries.pin();
+    let mut rest = &*batch.text;
+    let mut take = |len: usize| {
+        let (text, behind) = rest.split_at(len);
+        rest = behind;
+        text
+    };
+    for &Place { location: Location { segment, offset }, len, key_len, value } in &batch.places {
+        let key = take(key_len.into());
+        let entry = match value {
+            Value::Removed => {
+                index.remove(key, segment, len);
+                continue;
+            }
+            Value::Kept(value_len) => Entry::new(segment, offset, len, take(value_len.into())),
+            Value::Long => Entry::with_long_value(segment, offset, len),
+        };
+        index.insert(key.into(), entry);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_room_for_all_records_to_come_but_only_for_a_multiple_of_the_keys_found() {
+        assert_eq!(room(1_000_000, 0), 1_000_000);
+        let multiple = (AHEAD * FIRST_LOOK) as usize;
+        assert_eq!(room(u64::MAX, 0), multiple);
+        assert_eq!(room(u64::MAX, multiple), AHEAD as usize * multiple);
+    }
+}
