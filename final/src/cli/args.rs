@@ -223,6 +223,10 @@ pub(super) struct ServerArgs {
     /// with sled, which has no other, os, and with a cluster whatever its nodes give
     #[structopt(long, value_name = "LEVEL")]
     pub(super) durability: Option<Durability>,
+    /// How much garbage there may be beside as much as there is live data, in segments of 64M, from 1 to
+    /// 1000000; by default 4. From half of it on, writes wait for the compactor (engine kvs)
+    #[structopt(long, value_name = "SEGMENTS", parse(try_from_str = numbers::count_to::<1_000_000>))]
+    pub(super) spare_garbage: Option<usize>,
     /// The data directory, by default the current one
     #[structopt(long, value_name = "DIR", parse(from_os_str))]
     dir: Option<PathBuf>,

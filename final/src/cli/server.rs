@@ -33,6 +33,11 @@ fn with_pool<P: ThreadPool>(args: &ServerArgs) -> Outcome {
     if owned.is_some() != args.nodes.is_empty() {
         return Err(err_msg("`--engine redis-cluster` and `--nodes HOST:PORT,...` go together"));
     }
+    if owned != Some(EngineKind::Kvs) && args.spare_garbage.is_some() {
+        return Err(err_msg(
+            "`--spare-garbage` is for the engine kvs: no other lets writes wait for a compactor",
+        ));
+    }
     let level = owned.map(|engine| durability(engine, args.durability)).transpose()?;
     let socket = bind(args)?;
     let pool = P::new(args.threads())?;
@@ -47,7 +52,11 @@ fn with_pool<P: ThreadPool>(args: &ServerArgs) -> Outcome {
     let said = said(&engine, &format_args!("{level}: {}", level.promise()));
     match engine {
         EngineKind::Kvs => {
-            let store = KvStoreOptions::new().durability(level).map_sealed(true).open(dir)?;
+            let mut options = KvStoreOptions::new().durability(level).map_sealed(true);
+            if let Some(segments) = args.spare_garbage {
+                options = options.spare_garbage(segments as u32);
+            }
+            let store = options.open(dir)?;
             store.leak_index();
             run(KvsServer::listen(socket, store, pool, limits.clone())?, &said, &limits)
         }

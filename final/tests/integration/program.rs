@@ -155,23 +155,32 @@ fn an_old_manifest_does_not_cut_off_what_was_written_since() {
 }
 
 #[test]
-fn the_level_of_durability_is_said_at_start_and_a_wrong_one_refused() {
+fn the_level_of_durability_is_said_at_start_and_what_an_engine_cannot_do_is_refused() {
     for (args, message) in [
         (&[][..], "durability: interval=100: "),
         (&["--durability", "always"], "always: acknowledged writes survive power losses"),
-        (&["--durability", "interval=5"], "durability: interval=5: "),
+        (&["--durability", "interval=5", "--spare-garbage", "1"], "durability: interval=5: "),
         (&["--engine", "sled"], "durability: os: "),
     ] {
         let (server, _dir) = new_kvs_server(args);
         assert!(server.log().contains(message), "{}", server.log());
     }
     let dir = TempDir::new().unwrap();
-    let sled = ["server", "--engine", "sled", "--durability", "always", "--dir"];
-    let refused = kvs(&sled).arg(dir.path()).assert().failure();
-    refused.stderr(contains("its durability is `os` and not `always`"));
-    for level in ["sometimes", "interval=0", "interval=", "always=1"] {
-        kvs(&["server", "--durability", level]).assert().failure().stderr(contains("durability"));
+    for (options, message) in [
+        ("--engine sled --durability always", "its durability is `os` and not `always`"),
+        ("--durability sometimes", "durability"),
+        ("--durability interval=0", "durability"),
+        ("--durability interval=", "durability"),
+        ("--durability always=1", "durability"),
+        ("--spare-garbage 0", "`0` is no number from 1 to 1000000"),
+        ("--spare-garbage 64M", "`64M` is no number from 1"),
+        ("--engine sled --spare-garbage 4", "`--spare-garbage` is for the engine kvs"),
+    ] {
+        let mut server = kvs(&["server", "--dir"]);
+        let refused = server.arg(dir.path()).args(options.split(' ')).assert().failure();
+        refused.stderr(contains(message));
     }
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
 }
 
 #[test]
