@@ -11,8 +11,8 @@ use std::path::Path;
 /// What begins with one of these between backticks is a file.
 const DIRS: [&str; 5] = ["tests/", "final/", "stages/", "benches/", "xtask/"];
 /// What a comment of a text begins with: a directive. A misspelt one would do nothing, and be silent.
-const DIRECTIVES: [&str; 9] =
-    ["compiles", "excerpt", "model", "move", "numbers", "rename", "step", "table", "try"];
+const DIRECTIVES: [&str; 8] =
+    ["compiles", "excerpt", "move", "numbers", "rename", "step", "table", "try"];
 /// A name with so many underscores is a function's.
 const LONG: usize = 4;
 

@@ -129,10 +129,8 @@ fn derive(tree: &mut Tree) -> Vec<Problem> {
         problems.extend(excerpts::sync(tree, text));
         problems.extend(tables::sync(tree, text, &tables));
         problems.extend(numbers::sync(tree, text));
-        let [in_chapters, elsewhere] = numbers::bounds(text, &tree.read(text).unwrap_or_default());
-        problems.extend(in_chapters);
-        elsewhere.iter().for_each(|sentence| println!("{sentence}"));
     }
+    problems.extend(numbers::bounds(WALKTHROUGH, &tree.read(WALKTHROUGH).unwrap_or_default()));
     problems
 }
 
@@ -161,32 +159,9 @@ fn check() -> Vec<Problem> {
         .flat_map(check)
         .collect();
     problems.extend(stage_wording::check(root()));
-    problems.extend(spelling());
     problems.extend(run(&tree).unwrap_or_else(|problem| vec![problem]));
     problems.extend(replay(&tree));
-    problems.extend(beside().err());
     problems
-}
-
-/// Runs the shared tests of the package that no other is built with.
-fn beside() -> Result<(), Problem> {
-    let manifest = "stages/async/Cargo.toml";
-    let mut cargo = compiled::cargo();
-    let test = cargo.current_dir(root()).args(["test", "--quiet", "--manifest-path", manifest]);
-    let passes = test.status().is_ok_and(|status| status.success());
-    passes.then_some(()).ok_or_else(|| Problem::new(manifest, 1, "its tests fail"))
-}
-
-/// What `typos` says of all texts and sources, if it is there.
-fn spelling() -> Option<Problem> {
-    match Command::new("typos").current_dir(root()).args(["--format", "brief"]).status() {
-        Ok(status) if status.success() => None,
-        Ok(_) => Some(Problem::new("_typos.toml", 1, "`typos` found what it printed above")),
-        Err(_) => {
-            println!("skipped: there is no `typos` (`pip install typos`)");
-            None
-        }
-    }
 }
 
 /// Runs the sessions and the programs of the texts.

@@ -14,8 +14,7 @@
 //! the rounds: in the same unit, and with the least and the most of them if it has them now. Whoever
 //! writes a new sentence writes `?`, `? ms`, `? %` or `? (?)`.
 //!
-//! A sentence that states such a number as a bound ("more than") is named: in chapters 0 to 7 as a
-//! problem, elsewhere as a hint.
+//! A sentence of chapters 0 to 7 that states such a number as a bound ("more than") is named.
 
 use crate::problem::Problem;
 use crate::text::prose;
@@ -62,22 +61,19 @@ pub(crate) fn sync(tree: &mut Tree, file: &str) -> Vec<Problem> {
     })
 }
 
-/// The sentences that state a measured number as a bound, where its range would say more: those of
-/// chapters 0 to 7, and those elsewhere. Measured is what a directive names, and what has a unit.
-pub(crate) fn bounds(file: &str, text: &str) -> [Vec<Problem>; 2] {
-    let (mut found, mut part) = ([Vec::new(), Vec::new()], 1);
-    let lines: Vec<_> = prose(text).collect();
+/// The sentences of chapters 0 to 7 that state a measured number as a bound, where its range would say more.
+/// Measured is what a directive names, and what has a unit.
+pub(crate) fn bounds(file: &str, text: &str) -> Vec<Problem> {
+    let mut found = Vec::new();
+    let lines: Vec<_> = prose(text)
+        .skip_while(|(.., line)| !line.starts_with("## 0."))
+        .take_while(|(.., line)| !line.starts_with("## 8."))
+        .collect();
     for lines in lines.split(|(.., line)| line.is_empty() || line.starts_with('|')) {
-        let Some(&(at, _, first)) = lines.first() else { continue };
-        part = match first.get(..5) {
-            Some("## 0.") => 0,
-            Some("## 8.") => 1,
-            _ => part,
-        };
+        let Some(&(at, ..)) = lines.first() else { continue };
         let mut lines = lines.iter().map(|(.., line)| *line);
         let paragraph: Vec<&str> = lines.by_ref().take_while(|line| *line != BEGIN).collect();
         let marked: Vec<&str> = lines.filter_map(|line| Some(line.split_once(" = ")?.0)).collect();
-        let sentences = paragraph.join(" ").replace(". ", ".\n").replace(": ", ":\n");
         let is_bound = |sentence: &&str| {
             let words: Vec<&str> = sentence.split(' ').collect();
             let has_unit = |pair: &[&str]| {
@@ -91,7 +87,8 @@ pub(crate) fn bounds(file: &str, text: &str) -> [Vec<Problem>; 2] {
         };
         let problem =
             |said| Problem::new(file, at, format!("a measured number as a bound: {said}"));
-        found[part].extend(sentences.lines().filter(is_bound).map(problem));
+        let sentences = paragraph.join(" ").replace(". ", ".\n").replace(": ", ":\n");
+        found.extend(sentences.lines().filter(is_bound).map(problem));
     }
     found
 }
@@ -283,21 +280,22 @@ mod tests {
 
     #[test]
     fn a_directive_without_its_number_or_its_path_is_noticed() {
-        let message =
+        let missing =
             "`12 ms (9–20)` doesn't stand in the paragraph above, after the number before it";
-        let (_, problems) = renew(&TEXT.replacen("12 ms\n", "13 ms\n", 1));
-        assert_eq!(problems, [Problem::new("t.md", 6, message)]);
-        let (_, problems) = renew(&TEXT.replace("= a/b/part", "= a/b/parts"));
-        assert_eq!(problems, [Problem::new("t.md", 13, "nothing has the figure `parts` of `a/b`")]);
-        let (_, problems) = renew(&TEXT.replace("12 ms", "12 KB"));
-        assert_eq!(problems, [Problem::new("t.md", 6, "`KB` is no unit of it")]);
-    }
-
-    #[test]
-    fn a_ratio_of_what_is_not_alike_is_noticed() {
-        let (_, problems) = renew("7\n<!-- numbers\n7 = a/b/time / a/b/part\n-->\n");
-        let message = "the two have different units or numbers of rounds";
-        assert_eq!(problems, [Problem::new("t.md", 3, message)]);
+        for (from, to, line, message) in [
+            ("12 ms\n", "13 ms\n", 6, missing),
+            ("= a/b/part", "= a/b/parts", 13, "nothing has the figure `parts` of `a/b`"),
+            ("\n12 ms", "\n12 KB", 6, "`KB` is no unit of it"),
+            (
+                "a/b/half\n-->\n\n",
+                "a/b/part\n-->\n\n",
+                7,
+                "the two have different units or numbers of rounds",
+            ),
+        ] {
+            let (_, problems) = renew(&TEXT.replacen(from, to, 1));
+            assert_eq!(problems, [Problem::new("t.md", line, message)]);
+        }
     }
 
     #[test]
@@ -312,11 +310,12 @@ mod tests {
     #[test]
     fn a_measured_number_that_is_a_bound_is_noticed_and_where() {
         let text = "## 0. A\n\nIt has at least 3 keys. In all\nless than 7. It does:\nmore than 2 ms.\n\
-            <!-- numbers\n7 = a\n-->\n\n## 8. B\n\nMore\nthan 3.5 (3–4) times, at most.\n\n3 ms, more\n";
-        let [book, rest] = bounds("t.md", text).map(said);
+            <!-- numbers\n7 = a\n-->\n\n## 8. B\n\nMore\nthan 3.5 (3–4) times, at most.\n";
         let is = |line, said| format!("t.md:{line}: a measured number as a bound: {said}");
-        assert_eq!(book, [is(3, "In all less than 7."), is(3, "more than 2 ms.")]);
-        assert_eq!(rest, [is(12, "More than 3.5 (3–4) times, at most.")]);
+        assert_eq!(
+            said(bounds("t.md", text)),
+            [is(3, "In all less than 7."), is(3, "more than 2 ms.")]
+        );
     }
 
     #[test]

@@ -35,6 +35,20 @@ pub(crate) fn line_matches(pattern: &str, line: &str) -> bool {
     rest.ends_with(last)
 }
 
+/// Whether the lines that a text shows are in an output, in their order and with any others between them.
+///
+/// # Errors
+/// Says which isn't.
+pub(crate) fn in_order(shown: &str, output: &str) -> Result<(), String> {
+    let mut rest = output.lines();
+    for line in shown.lines().filter(|line| !["", "...", "…"].contains(&line.trim())) {
+        if !rest.any(|said| line_matches(line, said)) {
+            return Err(format!("no `{line}` in its place in\n{output}"));
+        }
+    }
+    Ok(())
+}
+
 /// With one blank for each white space in the line, and none around it.
 fn blanks(line: &str) -> String {
     line.split_whitespace().collect::<Vec<_>>().join(" ")

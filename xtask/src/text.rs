@@ -148,7 +148,7 @@ pub(crate) fn fences(text: &str) -> Vec<Fence<'_>> {
 }
 
 /// The marks between which code is generated, or else checked with what is.
-const GENERATED: [&str; 4] = ["excerpt", "model", "move", "try"];
+const GENERATED: [&str; 3] = ["excerpt", "move", "try"];
 
 /// The words of a text. What stands in double quotes is one, without the quotes.
 pub(crate) fn words(text: &str) -> Vec<&str> {

@@ -186,8 +186,8 @@ impl Text {
             page += &match within {
                 // The marks around code that belongs to a file.
                 Within::Comment => match line.split(' ').nth(1) {
-                    Some("move" | "excerpt" | "try") => "<div class=\"move\">\n".to_owned(),
-                    Some("/move" | "/excerpt" | "/try") => "</div>\n".to_owned(),
+                    Some("move" | "excerpt") => "<div class=\"move\">\n".to_owned(),
+                    Some("/move" | "/excerpt") => "</div>\n".to_owned(),
                     _ => continue,
                 },
                 Within::Code if line.starts_with("```") => {

@@ -1,4 +1,4 @@
-//! Compiles what a reader has typed so far, and runs the detours.
+//! Compiles what a reader has typed so far, and makes the detours.
 //!
 //! The package is written to `target/moves`, with the dependencies that the stages have. It is always
 //! the same one, so only itself is compiled anew.
@@ -6,7 +6,7 @@
 use super::replay::{Expected, State};
 use super::typist;
 use crate::compiled::{Compiled, cargo};
-use crate::output_pattern::line_matches;
+use crate::output_pattern::in_order;
 use crate::problem::Problem;
 use crate::programs;
 use crate::stages::Stage;
@@ -20,13 +20,13 @@ use std::process::Command;
 pub(super) fn check(root: &Path, file: &str, states: &[State]) -> Vec<Problem> {
     let dir = root.join("target/moves");
     let mut problems = Vec::new();
-    // What a model has added to Cargo.toml, which the reader keeps.
+    // What a detour has added to Cargo.toml, which the reader keeps.
     let mut added = String::new();
     for state in states {
         let written = state.package.write(root, &dir, "kvs").map_err(|error| error.to_string());
         let wrong = written.and_then(|()| match &state.expected {
-            Expected::Model(body) => model(&dir, body, &mut added),
-            _ => compile(&dir, state),
+            Expected::Try(body) => detour(&dir, body, &mut added),
+            _ => cargo_says(&dir, "check")?.succeeds(),
         });
         match (wrong, &state.expected) {
             (Ok(()), _) => {}
@@ -40,28 +40,13 @@ pub(super) fn check(root: &Path, file: &str, states: &[State]) -> Vec<Problem> {
     problems
 }
 
-/// Compiles a state that is written to `dir`, and runs it if it is a detour.
-fn compile(dir: &Path, state: &State) -> Result<(), String> {
-    let run = |command| {
-        let options = ["--lib", "--offline", "--message-format", "json"];
-        Compiled::by(cargo().current_dir(dir).arg(command).args(options))
-    };
-    let Expected::Ends(result, rest) = &state.expected else {
-        return run("check")?.succeeds();
-    };
-    let fences = fences(rest);
-    let text = |language| fences.iter().find(|f| f.language == language).map(|f| f.text);
-    let built = run("build")?;
-    built.succeeds()?;
-    let library = built.library.ok_or("cargo names no library")?;
-    let stage = Stage { programs: dir.to_owned(), library };
-    let needed =
-        || format!("a detour that {result} needs a program: a `rust` fence after the `diff`");
-    programs::ends((result, ""), text("rust").ok_or_else(needed)?, text("text"), &stage)
+fn cargo_says(dir: &Path, command: &str) -> Result<Compiled, String> {
+    let options = ["--lib", "--offline", "--message-format", "json"];
+    Compiled::by(cargo().current_dir(dir).arg(command).args(options))
 }
 
-/// Does in `dir` what a model's fences say, in their order.
-fn model(dir: &Path, body: &str, added: &mut String) -> Result<(), String> {
+/// Does in `dir` what the fences of a detour say, in their order.
+fn detour(dir: &Path, body: &str, added: &mut String) -> Result<(), String> {
     let read = |file: &str| fs::read_to_string(dir.join(file)).map_err(|e| format!("{file}: {e}"));
     let write = |file: &str, text: &str| {
         let path = dir.join(file);
@@ -73,14 +58,21 @@ fn model(dir: &Path, body: &str, added: &mut String) -> Result<(), String> {
     let mut output = String::new();
     for fence in fences(body) {
         let file = fence.get("file").unwrap_or_default();
-        match fence.language {
-            "rust" => write(file, fence.text)?,
-            "toml" => write(file, &(read(file)? + "\n" + fence.text))?,
-            "diff" => {
+        match (fence.language, programs::outcome(&fence)) {
+            (_, Some(outcome)) => {
+                let built = cargo_says(dir, "build")?;
+                built.succeeds()?;
+                let library = built.library.ok_or("cargo names no library")?;
+                let stage = Stage { programs: dir.to_owned(), library };
+                programs::ends(outcome, fence.text, None, &stage)?;
+            }
+            ("rust", None) => write(file, fence.text)?,
+            ("toml", None) => write(file, &(read(file)? + "\n" + fence.text))?,
+            ("diff", None) => {
                 let lines: Vec<&str> = fence.text.lines().collect();
                 write(file, &typist::patch(&read(file)?, &lines)?)?;
             }
-            "console" => {
+            ("console", None) => {
                 output.clear();
                 for command in fence.text.lines().filter_map(|line| line.strip_prefix("$ ")) {
                     let mut shell = Command::new("sh");
@@ -89,37 +81,10 @@ fn model(dir: &Path, body: &str, added: &mut String) -> Result<(), String> {
                     output += &String::from_utf8_lossy(&ran.stdout);
                 }
             }
-            _ => {
-                let mut said = output.lines();
-                for line in fence.text.lines().filter(|line| !["", "…"].contains(line)) {
-                    if !said.any(|said| line_matches(line, said)) {
-                        return Err(format!("no `{line}` in its place in\n{output}"));
-                    }
-                }
-            }
+            _ => in_order(fence.text, &output)?,
         }
     }
     let after = read("Cargo.toml")?;
-    *added = after.strip_prefix(&manifest).ok_or("a model only adds to Cargo.toml")?.to_owned();
+    *added = after.strip_prefix(&manifest).ok_or("a detour only adds to Cargo.toml")?.to_owned();
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_model_whose_output_differs_is_noticed() {
-        let home = tempfile::tempdir().unwrap();
-        fs::write(home.path().join("Cargo.toml"), "[package]\n").unwrap();
-        let body = "```rust file=a/b.rs\nold\n```\n```diff file=a/b.rs\n-old\n+new\n```\n\
-            ```toml file=Cargo.toml\n[lints]\n```\n```console\n$ cat a/b.rs Cargo.toml\n```\n\
-            ```text\nnew\n…\n[lints]\n```\n";
-        let mut added = String::new();
-        assert_eq!(model(home.path(), body, &mut added), Ok(()));
-        assert_eq!(added, "\n[lints]\n");
-        let other = body.replace("text\nnew", "text\nold");
-        let said = model(home.path(), &other, &mut added).unwrap_err();
-        assert!(said.starts_with("no `old` in its place in\nnew\n"), "{said}");
-    }
 }

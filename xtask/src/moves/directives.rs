@@ -30,13 +30,8 @@ pub(super) enum What {
         file: String,
         names: Vec<String>,
     },
-    /// A detour: what it ends with: `runs`, `hangs`, `aborts`.
-    Try {
-        file: String,
-        result: String,
-    },
-    /// A detour on loom.
-    Model,
+    /// A detour.
+    Try,
     /// The program compiles here.
     Compiles,
     /// Here the program is as in this sub-stage.
@@ -62,7 +57,7 @@ pub(super) fn chapters(file: &str, text: &str) -> Result<Vec<Chapter>, Vec<Probl
         chapters.push(Chapter { stage, line, body, directives: Vec::new() });
     }
     let alone = ["compiles", "step", "rename"];
-    let (blocks, mut problems) = blocks(file, text, &["model", "move", "try"], &alone);
+    let (blocks, mut problems) = blocks(file, text, &["move", "try"], &alone);
     for Block { line, name, arguments, body } in blocks {
         let chapter = chapters.iter_mut().rfind(|chapter| chapter.line < line);
         match (directive(name, arguments), chapter.filter(|chapter| chapter.stage > 0)) {
@@ -88,17 +83,13 @@ fn directive(name: &str, arguments: &str) -> Result<What, &'static str> {
             let parts = arguments.split_once(':').ok_or("a move is `FILE: ITEM, ITEM, …`")?;
             What::Move { file: owned(parts.0), names: parts.1.split(',').map(owned).collect() }
         }
-        "try" => {
-            let (file, result) = arguments.split_once(' ').ok_or("a try is `FILE RESULT`")?;
-            What::Try { file: owned(file), result: owned(result) }
-        }
         "rename" => {
             let parts = arguments.split_once(':');
             let parts = parts.and_then(|(file, names)| Some((file, names.split_once('=')?)));
             let (file, (old, new)) = parts.ok_or("a rename is `FILE: OLD = NEW`")?;
             What::Rename { file: owned(file), old: owned(old), new: owned(new) }
         }
-        "model" => What::Model,
+        "try" => What::Try,
         "step" => What::Step(owned(arguments)),
         _ => What::Compiles,
     })

@@ -32,14 +32,11 @@
 //!
 //! - `<!-- compiles -->`: here the program compiles, as it does at the end of the chapter. Of all other
 //!   states `cargo xtask replay` says whether they do, without asking for it.
-//! - `<!-- try src/kv_store/mod.rs hangs -->`, up to `<!-- /try -->`: a detour. Between the marks
-//!   somebody has written a `diff` fence, which must apply to the file as it is here, and after it a
-//!   `rust` fence with a program that uses the library `kvs`. It `runs`, `hangs` or `aborts`, as it
-//!   says, and then the `diff` is taken back. A `text` fence may show what the program prints.
-//! - `<!-- model -->`, up to `<!-- /model -->`: a detour on loom. What its fences say is done in their
-//!   order: a `rust` fence is the file that its `file=` names, a `diff` fence changes one, a `toml` fence
-//!   is added to one, the commands of a `console` fence are run, and the lines of a `text` fence must be
-//!   in their output. What that changes in `src/` is taken back, the rest stays.
+//! - `<!-- try -->`, up to `<!-- /try -->`: a detour. What its fences say is done in their order: a `diff`
+//!   fence changes the file that its `file=` names, a `rust` fence is one, a `toml` fence is added to one.
+//!   A `rust` fence that `runs`, `hangs` or `aborts` is a program that uses the library `kvs`, and does so.
+//!   The commands of a `console` fence are run, and the lines of a `text` fence must be in their output.
+//!   What that changes in `src/` is taken back, the rest stays.
 //! - `<!-- rename src/kv_store/mod.rs: KvStore = SharedKvStore -->`, anywhere in the chapter: what is
 //!   `KvStore` in stage N − 1, with its members, is the item `SharedKvStore` of stage N. Members that
 //!   don't change otherwise need no move then, and nobody types them again. What implements a trait for

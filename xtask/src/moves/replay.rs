@@ -18,10 +18,8 @@ pub(super) enum Expected {
     /// Nobody has said whether it compiles.
     Anything,
     Compiles,
-    /// It is a detour: how it ends, and what the text has after the `diff`.
-    Ends(String, String),
-    /// It is a detour on loom, as this text says.
-    Model(String),
+    /// It is a detour, as this text says.
+    Try(String),
 }
 
 /// What a reader has at the end of a chapter, or at a sub-stage in it.
@@ -59,23 +57,14 @@ fn type_leg(leg: &Leg, text: &str, states: &mut Vec<State>) -> Result<Package, (
     let mut package = leg.old.clone();
     for directive in leg.directives {
         let line = directive.line;
-        let at = |error| (line, error);
         let body = &text[directive.body.clone()];
         match &directive.what {
             What::Move { .. } => {
-                typist::type_in(&mut package, body).map_err(at)?;
+                typist::type_in(&mut package, body).map_err(|error| (line, error))?;
                 states.push(State { line, package: package.clone(), expected: Expected::Anything });
             }
-            What::Try { file, result } => {
-                let (package, rest) = detour(&package, file, body).map_err(at)?;
-                states.push(State {
-                    line,
-                    package,
-                    expected: Expected::Ends(result.clone(), rest),
-                });
-            }
-            What::Model => {
-                let expected = Expected::Model(body.to_owned());
+            What::Try => {
+                let expected = Expected::Try(body.to_owned());
                 states.push(State { line, package: package.clone(), expected });
             }
             What::Compiles => compiles(states, line, &package),
@@ -105,15 +94,4 @@ fn compiles(states: &mut Vec<State>, line: usize, package: &Package) {
         }
         _ => states.push(State { line, package: package.clone(), expected: Expected::Compiles }),
     }
-}
-
-/// A package with the `diff` of a detour, and the text after it.
-fn detour(package: &Package, file: &str, body: &str) -> Result<(Package, String), String> {
-    let fence = body.split_once("```diff\n").and_then(|(_, rest)| rest.split_once("```\n"));
-    let (diff, rest) = fence.ok_or("a detour has a `diff` fence")?;
-    let mut package = package.clone();
-    let text = package.files.get(file).ok_or(format!("there is no `{file}`"))?;
-    let patched = typist::patch(text, &diff.lines().collect::<Vec<_>>())?;
-    package.files.insert(file.to_owned(), patched);
-    Ok((package, rest.to_owned()))
 }
