@@ -113,7 +113,7 @@ impl FileChange {
                 _ => self.lines(slot, done),
             };
             shown.push(lines.map(|lines| {
-                let blanks = before.map_or(0, |before| self.gap(before, slot, done));
+                let blanks = before.map_or(0, |before| self.gap(before, slot));
                 before = Some(slot);
                 Shown { blanks, lines }
             }));
@@ -150,20 +150,14 @@ impl FileChange {
         done.contains(&slot.key) || is_enclosing && self.members(slot).any(changed)
     }
 
-    /// How many blank lines are between two slots that follow each other in this state: as in the
-    /// new stage if they do so there, or as in the old one.
-    fn gap(&self, before: &Slot, slot: &Slot, done: &Done) -> usize {
+    /// How many blank lines are between two slots that follow each other: as in the new stage if they
+    /// do so there, or as in the old one.
+    fn gap(&self, before: &Slot, slot: &Slot) -> usize {
         let pair = (end(before.item(), before.kind), end(slot.item(), slot.kind));
         if pair.0 == pair.1 {
             return 0;
         }
-        let is_old = |slot: &Slot| slot.is_changed() && !done.contains(&slot.key);
-        let [first, second] = if is_old(before) || is_old(slot) {
-            [&self.old_gaps, &self.new_gaps]
-        } else {
-            [&self.new_gaps, &self.old_gaps]
-        };
-        let known = first.get(&pair).or_else(|| second.get(&pair));
+        let known = self.new_gaps.get(&pair).or_else(|| self.old_gaps.get(&pair));
         known.copied().unwrap_or_else(|| {
             let is_list = before.kind == slot.kind && !is_body(slot.kind);
             usize::from(!is_list && before.kind != Kind::Open && slot.kind != Kind::Close)

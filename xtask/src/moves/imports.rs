@@ -5,7 +5,6 @@
 //!   only the old stage imports goes with the last old item that does.
 //! - What no code names (a trait that is used through its methods) comes with the first item of the
 //!   file that is done, and goes with the last.
-//! - Of two imports of the same name the new one waits until the old one has gone.
 //! - A directive may ask for one earlier: `use std::thread`, or `use` for all of a file. What no code
 //!   names goes earlier, too, if it asks.
 
@@ -70,28 +69,17 @@ impl Imports {
         let new_says = |name: &str| changed().any(|s| is_done(s) && says(&s.new, name));
         let old_says = |name: &str| changed().any(|s| !is_done(s) && says(&s.old, name));
         // Whether the code of a stage says the name of an import at all.
-        let is_said = |import: &Import, side: fn(&Slot) -> &Option<Piece>| {
-            let name = import.name.as_deref();
-            name.is_some_and(|name| {
-                slots.iter().any(|s| s.kind != Kind::Import && says(side(s), name))
-            })
+        let is_said = |name: &str, side: fn(&Slot) -> &Option<Piece>| {
+            slots.iter().any(|s| s.kind != Kind::Import && says(side(s), name))
         };
         let comes = |import: &&Import| match &import.name {
             _ if is_all_done || asked(done, import) => true,
-            Some(name) if is_said(import, |slot| &slot.new) => {
-                let has_rival = self.old.iter().any(|old| old.name == import.name);
-                new_says(name) && !(has_rival && old_says(name))
-            }
+            Some(name) if is_said(name, |slot| &slot.new) => new_says(name),
             _ => changed().any(is_done),
         };
         let stays = |import: &&Import| match &import.name {
             _ if is_all_done => false,
-            Some(name) if is_said(import, |slot| &slot.old) => {
-                let is_replaced = self.new.iter().any(|new| new.name == import.name && comes(&new));
-                let unchanged = |s: &&Slot| s.kind != Kind::Import && !s.is_changed();
-                old_says(name)
-                    || !is_replaced && slots.iter().filter(unchanged).any(|s| says(&s.old, name))
-            }
+            Some(name) if is_said(name, |slot| &slot.old) => old_says(name),
             _ => !asked(done, import),
         };
         let both = self.old.intersection(&self.new);

@@ -56,7 +56,7 @@
 //! | `directives.rs` | finds the directives |
 //! | `leg.rs` | finds the items that change, and the move that each is in |
 //! | `render.rs` | writes the difference of two states as captions and fences |
-//! | `typist.rs` | types what they say, and knows nothing of the files above |
+//! | `typist.rs` | types what they say, and nothing else |
 //! | `replay.rs` | has a whole text typed, and compares the end with the stage |
 //! | `compile.rs` | compiles each state, and runs the detours |
 //! | `package.rs` | reads a stage |

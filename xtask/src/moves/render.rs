@@ -142,26 +142,6 @@ impl Step<'_> {
         last
     }
 
-    /// Whether new slots are set off by blank lines as one would expect, so that the caption says all.
-    fn is_plain(&self, first: usize, last: usize) -> bool {
-        if self.is_new_file() {
-            return true;
-        }
-        let Some(previous) = (0..first).rev().find(|at| self.after[*at].is_some()) else {
-            return false;
-        };
-        let is_first = self.slots()[previous].kind == Kind::Open;
-        let blanks =
-            |side: &[Option<Shown>], at: usize| side[at].as_ref().map(|shown| shown.blanks);
-        let next = (last + 1..self.slots().len()).find(|at| self.seen(*at));
-        let is_next_plain = next.is_none_or(|next| match blanks(&self.after, next) {
-            _ if self.slots()[next].kind == Kind::Close => true,
-            after if is_first => after == Some(1),
-            after => self.before[next].is_none() || after == blanks(&self.before, next),
-        });
-        blanks(&self.after, first) == Some(usize::from(!is_first)) && is_next_plain
-    }
-
     fn parts(&self) -> Vec<Part> {
         let mut parts = Vec::new();
         let mut at = 0;
@@ -170,12 +150,9 @@ impl Step<'_> {
             let last = if self.comes(at) { self.run(at) } else { at };
             // What comes in the place of something is a change, and shown as one.
             let is_change = (0..at).rev().find(|at| self.seen(*at)).is_some_and(|at| self.goes(at));
-            let is_whole = self.comes(at) && self.is_plain(at, last) && !is_change;
-            let mut end = op + self.ops[op..].iter().take_while(|op| op.slot <= last).count();
+            let is_whole = self.comes(at) && !is_change;
+            let end = op + self.ops[op..].iter().take_while(|op| op.slot <= last).count();
             if is_whole {
-                // The blank lines below change with it.
-                let blank = |op: &&Op| op.text.is_empty() && op.tag != ChangeTag::Equal;
-                end += self.ops[end..].iter().take_while(blank).count();
                 parts.push(Part::Whole(at, last));
             } else {
                 let changed = (op..end).filter(|op| self.ops[*op].tag != ChangeTag::Equal);

@@ -1,9 +1,9 @@
-//! Types a move as a reader would: from the captions and the fences alone, without a parser and
-//! without anything that the generator knows. What the text does not say is missing here too.
+//! Types a move as a reader would: from the captions and the fences alone, with nothing that the
+//! generator knows of the stages. What the text does not say is missing here too.
 
+use super::items::{Kind, Piece, split};
 use super::package::Package;
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 /// Types what the generated text of one move says.
 ///
@@ -98,84 +98,34 @@ fn insert(
         return old.map_or(Ok(()), |_| Err(format!("`{file}` is not new")));
     }
     let text = files.get_mut(file).ok_or(format!("there is no `{file}`"))?;
+    let at = line_after(text, place)?;
     let mut lines: Vec<&str> = text.lines().collect();
-    let (block, place) = match place.split_once(", ") {
-        Some((block, place)) => (Some(quoted(block)?), place),
-        None => (None, place),
-    };
-    let outer = block.map_or(Ok(0..lines.len()), |block| find(&lines, 0..lines.len(), block))?;
-    if block.is_some() && place == "at the start" {
-        lines.splice(outer.start + 1..outer.start + 1, code.iter().copied().chain([""]));
-    } else {
-        let at = match place {
-            "at the end" => lines.len(),
-            "after the imports" => {
-                let last = lines.iter().rposition(|line| line.starts_with("use "));
-                let end = |at: usize| lines[at..].iter().position(|line| line.ends_with(';'));
-                last.and_then(|at| Some(at + end(at)? + 1)).ok_or("there are no imports")?
-            }
-            place => find(&lines, outer, quoted(place)?)?.end,
-        };
-        lines.splice(at..at, [""].into_iter().chain(code.iter().copied()));
-    }
+    let (above, below) =
+        if place.ends_with("at the start") { (None, Some("")) } else { (Some(""), None) };
+    lines.splice(at..at, above.into_iter().chain(code.iter().copied()).chain(below));
     *text = joined(&lines);
     Ok(())
 }
 
-/// What stands between backticks.
-fn quoted(words: &str) -> Result<&str, String> {
-    words.split('`').nth(1).ok_or(format!("`{words}` names no item"))
-}
-
-/// The lines of an item, from the one that names it. Members are one step deeper than what encloses
-/// them.
-fn find(lines: &[&str], within: Range<usize>, name: &str) -> Result<Range<usize>, String> {
-    const KINDS: [&str; 8] = ["fn", "struct", "enum", "trait", "type", "const", "static", "union"];
-    let depth = if within.len() == lines.len() { 0 } else { 4 };
-    let is_it = |at: &usize| {
-        let line = without_generics(lines[*at]);
-        let mut words = line.split(|c: char| !c.is_alphanumeric() && c != '_');
-        let kind =
-            words.find(|word| !["", "pub", "crate", "super", "async", "unsafe"].contains(word));
-        let is_named = match kind {
-            Some("impl") => line.strip_suffix(" {") == Some(name),
-            kind => kind.is_some_and(|kind| KINDS.contains(&kind)) && words.next() == Some(name),
-        };
-        is_named && indentation(lines[*at]) == depth
+/// The number of the line that new code follows.
+fn line_after(text: &str, place: &str) -> Result<usize, String> {
+    let pieces = split(text)?;
+    let last_of = |item: &str| pieces.iter().rposition(|piece| piece.item() == item);
+    let named: Vec<&str> = place.split('`').skip(1).step_by(2).collect();
+    let at = match named[..] {
+        [] if place == "at the end" => Some(pieces.len() - 1),
+        [] => pieces.iter().rposition(|piece| piece.kind == Kind::Import),
+        [block] if place.ends_with("at the start") => {
+            pieces.iter().position(|piece| piece.item() == block)
+        }
+        [block, member] => last_of(block).and_then(|end| {
+            let is_it = |piece: &Piece| piece.item().rsplit("::").next() == Some(member);
+            pieces[..end].iter().rposition(is_it)
+        }),
+        [item, ..] => last_of(item),
     };
-    let found: Vec<usize> = within.filter(is_it).collect();
-    match found[..] {
-        [at] => Ok(at..end(lines, at).ok_or(format!("`{name}` has no end"))?),
-        _ => Err(format!("there are {} of `{name}`", found.len())),
-    }
-}
-
-/// Where an item ends that begins in this line: where something closes that is indented as it is.
-fn end(lines: &[&str], first: usize) -> Option<usize> {
-    if lines[first].ends_with([';', '}']) {
-        return Some(first + 1);
-    }
-    let is_end = |line: &&str| {
-        indentation(line) == indentation(lines[first])
-            && (line.ends_with(';') || line.trim() == "}")
-    };
-    Some(first + 2 + lines[first + 1..].iter().position(is_end)?)
-}
-
-fn indentation(line: &str) -> usize {
-    line.len() - line.trim_start().len()
-}
-
-/// A line without what is in angle brackets, and without the white space around it.
-fn without_generics(line: &str) -> String {
-    let mut depth = 0;
-    let is_plain = |c: &char| {
-        depth += i32::from(*c == '<');
-        let is_plain = depth == 0;
-        depth -= i32::from(*c == '>');
-        is_plain
-    };
-    line.trim().replace("->", "").chars().filter(is_plain).collect()
+    let at = at.ok_or_else(|| format!("`{place}`: where is this?"))?;
+    Ok(pieces[..=at].iter().map(|piece| piece.blanks + piece.lines.len()).sum())
 }
 
 /// Runs `cargo add` or `cargo remove`.
