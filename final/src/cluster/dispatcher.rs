@@ -1,5 +1,5 @@
-use super::nodes::{Failure, Line, Node, Nodes};
-use super::request::{Refusal, Reply, Request};
+use super::nodes::{Failure, Node, Nodes};
+use super::request::{Refusal, Request};
 use super::{Counters, RedisClusterOptions, error, survey};
 use crate::Result;
 use redis::Value;
@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::runtime;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::{LocalSet, spawn_local};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 /// How many requests are taken from the inbox at a time, and wait in a slot's lane for one reply.
 const AT_ONCE: usize = 1024;
@@ -45,12 +45,14 @@ pub(super) fn run(
     };
     let tasks = LocalSet::new();
     tasks.block_on(&runtime, async {
-        let (dispatcher, promise) = match Dispatcher::open(seeds, options, counters).await {
-            Ok(open) => open,
+        let dispatcher = match Dispatcher::open(seeds, options, counters).await {
+            Ok((dispatcher, promise)) => {
+                // The one who opens it waits.
+                let _ = opened.send(Ok(promise));
+                dispatcher
+            }
             Err(error) => return drop(opened.send(Err(error))),
         };
-        // It waits.
-        let _ = opened.send(Ok(promise));
         let mut messages = Vec::new();
         while inbox.recv_many(&mut messages, AT_ONCE).await > 0 {
             dispatcher.begin(messages.drain(..));
@@ -68,7 +70,7 @@ struct Dispatcher {
     nodes: Rc<Nodes>,
     lanes: RefCell<HashMap<Slot, Lane>>,
     /// Whether a write waits for a replica.
-    confirmed: bool,
+    is_confirmed: bool,
     timeout: Duration,
     counters: Arc<Counters>,
 }
@@ -77,20 +79,7 @@ struct Dispatcher {
 struct Lane {
     /// How many were let through and have no answer.
     under_way: usize,
-    waiting: VecDeque<Sent>,
-}
-
-/// A request on its way.
-pub(super) struct Sent {
-    request: Request,
-    slot: Slot,
-    /// When it fails, if no node does it.
-    deadline: Instant,
-    /// How often a node has refused it, and why it did the last time.
-    refused: u32,
-    why: String,
-    /// The node to ask, in place of the slot's.
-    ask: Option<Rc<Node>>,
+    waiting: VecDeque<Request>,
 }
 
 impl Dispatcher {
@@ -101,85 +90,89 @@ impl Dispatcher {
     ) -> Result<(Rc<Dispatcher>, String)> {
         let timeout = options.timeout;
         let nodes = Rc::new(Nodes::find(seeds, timeout / 5, Arc::clone(&counters)).await?);
-        let survey::Survey { confirmed, promise } = survey::ask(&nodes, options.durability).await?;
+        let (is_confirmed, promise) = survey::promise(&nodes, options.durability).await?;
         let lanes = RefCell::default();
-        Ok((Rc::new(Dispatcher { nodes, lanes, confirmed, timeout, counters }), promise))
+        Ok((Rc::new(Dispatcher { nodes, lanes, is_confirmed, timeout, counters }), promise))
     }
 
     fn begin(self: &Rc<Self>, messages: impl Iterator<Item = Message>) {
-        let deadline = Instant::now() + self.timeout;
         let mut free = Vec::new();
         for message in messages {
-            let request = match message {
-                Message::Request(request) => request,
-                Message::Ask(ask) => {
-                    spawn_local(ask(Rc::clone(&self.nodes)));
-                    continue;
+            match message {
+                Message::Request(request) => {
+                    let slot = request.slot;
+                    self.lanes.borrow_mut().entry(slot).or_default().waiting.push_back(request);
+                    self.let_through(slot, &mut free);
                 }
-            };
-            match request.slot() {
-                Ok(slot) => {
-                    let why = "it waited for those before it".to_owned();
-                    let sent = Sent { request, slot, deadline, refused: 0, why, ask: None };
-                    self.lanes.borrow_mut().entry(slot).or_default().waiting.push_back(sent);
-                    free.extend(self.let_through(slot));
-                }
-                Err(error) => request.fail(error),
+                Message::Ask(ask) => drop(spawn_local(ask(Rc::clone(&self.nodes)))),
             }
         }
         self.send(free);
     }
 
-    /// The next ones of a lane, if none is under way. A lane that is empty goes.
-    fn let_through(&self, slot: Slot) -> Vec<Sent> {
+    /// Adds the next ones of a lane, if none of it is under way. A lane that is empty goes.
+    fn let_through(&self, slot: Slot, free: &mut Vec<Request>) {
         let mut lanes = self.lanes.borrow_mut();
-        let Some(lane) = lanes.get_mut(&slot).filter(|lane| lane.under_way == 0) else {
-            return Vec::new();
-        };
-        let mut through: Vec<Sent> = Vec::new();
-        while let Some(next) = lane.waiting.pop_front() {
-            let conflicts = |before: &Sent| before.request.conflicts_with(&next.request);
-            if through.len() == AT_ONCE || through.iter().any(conflicts) {
-                lane.waiting.push_front(next);
-                break;
-            }
-            through.push(next);
+        let Some(lane) = lanes.get_mut(&slot).filter(|lane| lane.under_way == 0) else { return };
+        let first = free.len();
+        while let Some(next) = lane.waiting.front()
+            && free.len() < first + AT_ONCE
+            && !free[first..].iter().any(|before| before.conflicts_with(next))
+        {
+            free.extend(lane.waiting.pop_front());
         }
-        lane.under_way = through.len();
-        if through.is_empty() {
+        lane.under_way = free.len() - first;
+        if lane.under_way == 0 {
             lanes.remove(&slot);
         }
-        through
+    }
+
+    /// This request of a lane has its answer. Adds those that may follow.
+    fn answer(&self, request: Request, reply: Result<Value>, free: &mut Vec<Request>) {
+        let slot = request.slot;
+        request.answer(reply);
+        if let Some(lane) = self.lanes.borrow_mut().get_mut(&slot) {
+            lane.under_way -= 1;
+        }
+        self.let_through(slot, free);
     }
 
     /// Sends each to its node: all that go to one node as one pipeline.
-    fn send(self: &Rc<Self>, all: Vec<Sent>) {
-        let mut pipelines: Vec<(Rc<Node>, Line, Vec<Sent>)> = Vec::new();
-        let mut failed = Vec::new();
-        for sent in all {
-            if sent.deadline < Instant::now() {
-                let Sent { request, slot, why, .. } = sent;
-                request.fail(error(format!("not done within {:?}: {why}", self.timeout)));
-                failed.push(slot);
-                continue;
-            }
-            let Some(node) = sent.ask.clone().or_else(|| self.nodes.of(sent.slot)) else {
-                self.nodes.refresh();
-                self.again(sent, "no node has the slot of the key".to_owned());
-                continue;
-            };
-            let is_confirmed = self.confirmed && sent.request.is_write();
-            let line = if is_confirmed { Line::Confirmed } else { Line::Prompt };
-            let is_same =
-                |(of, on, _): &&mut (Rc<Node>, Line, _)| Rc::ptr_eq(of, &node) && *on == line;
-            match pipelines.iter_mut().find(is_same) {
-                Some((_, _, pipeline)) => pipeline.push(sent),
-                None => pipelines.push((node, line, vec![sent])),
+    fn send(self: &Rc<Self>, mut all: Vec<Request>) {
+        let mut pipelines: Vec<(Rc<Node>, bool, Vec<Request>)> = Vec::new();
+        while !all.is_empty() {
+            for request in std::mem::take(&mut all) {
+                if request.begun.elapsed() > self.timeout {
+                    let why = match &*request.why {
+                        "" => "it waited for those before it",
+                        why => why,
+                    };
+                    let why = error(format!("not done within {:?}: {why}", self.timeout));
+                    self.answer(request, Err(why), &mut all);
+                    continue;
+                }
+                let node = match &request.ask {
+                    Some(addr) => self.nodes.node(addr).ok(),
+                    None => self.nodes.of(request.slot),
+                };
+                let Some(node) = node else {
+                    self.nodes.refresh();
+                    self.again(request, "no node has the slot of the key".to_owned());
+                    continue;
+                };
+                let waits = self.is_confirmed && request.is_write;
+                let found = pipelines
+                    .iter_mut()
+                    .find(|(to, of_waiting, _)| Rc::ptr_eq(to, &node) && *of_waiting == waits);
+                match found {
+                    Some((.., pipeline)) => pipeline.push(request),
+                    None => pipelines.push((node, waits, vec![request])),
+                }
             }
         }
-        for (node, line, pipeline) in pipelines {
-            if line == Line::Prompt {
-                spawn_local(Rc::clone(self).flight(node, line, pipeline));
+        for (node, waits, pipeline) in pipelines {
+            if !waits {
+                spawn_local(Rc::clone(self).flight(node, waits, pipeline));
                 continue;
             }
             node.waiting.borrow_mut().extend(pipeline);
@@ -187,7 +180,6 @@ impl Dispatcher {
                 spawn_local(Rc::clone(self).confirm(node));
             }
         }
-        self.answered(failed);
     }
 
     /// Sends the writes that wait, as one pipeline with one `WAIT`, until there are none: the writes that come
@@ -196,129 +188,106 @@ impl Dispatcher {
         while let all = node.waiting.take()
             && !all.is_empty()
         {
-            Rc::clone(&self).flight(Rc::clone(&node), Line::Confirmed, all).await;
+            Rc::clone(&self).flight(Rc::clone(&node), true, all).await;
         }
         node.is_confirming.set(false);
     }
 
-    /// A pipeline's way to a node and back.
-    async fn flight(self: Rc<Self>, node: Rc<Node>, line: Line, all: Vec<Sent>) {
+    /// A pipeline's way to a node and back. Its writes are to wait for a replica, or it has none that are.
+    async fn flight(self: Rc<Self>, node: Rc<Node>, waits: bool, all: Vec<Request>) {
         let mut commands = redis::pipe();
-        for sent in &all {
-            if sent.ask.is_some() {
+        for request in &all {
+            if request.ask.is_some() {
                 commands.cmd("ASKING");
             }
-            sent.request.add_to(&mut commands);
+            commands.add_command(request.command.clone());
         }
-        if line == Line::Confirmed {
+        if waits {
             // Less than the node has to answer, so that it does.
             let time = self.timeout / 10;
             commands.cmd("WAIT").arg(1).arg(time.as_millis().max(1) as u64);
         }
-        let replies = self.nodes.ask(&node, line, &commands).await;
-        let mut replies = match replies {
+        let link = if waits { &node.confirmed } else { &node.prompt };
+        let mut replies = match self.nodes.ask(&node, link, &commands).await {
             Ok(replies) => replies.into_iter(),
             Err(failure) => return self.failed(all, &failure),
         };
-        let kept = match line {
-            Line::Prompt => Ok(()),
-            Line::Confirmed => match replies.next_back() {
-                Some(Value::Int(1..)) => Ok(()),
-                other => Err(error(format!(
-                    "{node} has the write, and no replica has confirmed it ({other:?}): it is not \
-                     known whether it survives the node"
-                ))),
-            },
+        let unconfirmed = match waits.then(|| replies.next_back()).flatten() {
+            None | Some(Value::Int(1..)) => None,
+            other => Some(error(format!(
+                "{node} has the write, and no replica has confirmed it ({other:?}): it is not \
+                 known whether it survives the node"
+            ))),
         };
-        let mut answered = Vec::new();
-        for mut sent in all {
-            if sent.ask.take().is_some() {
+        let mut free = Vec::new();
+        for mut request in all {
+            if request.ask.take().is_some() {
                 replies.next();
             }
             let reply = replies.next().unwrap_or(Value::Nil);
-            match sent.request.take(reply, &kept) {
-                Reply::Answered => {
-                    self.counters.unknown.fetch_add(kept.is_err().into(), Ordering::Relaxed);
-                    answered.push(sent.slot);
+            match (Refusal::of(&reply), &unconfirmed) {
+                (Some(refusal), _) => self.refused(request, refusal),
+                (None, Some(unconfirmed)) if matches!(reply, Value::Okay | Value::Int(1)) => {
+                    self.counters.unknown.fetch_add(1, Ordering::Relaxed);
+                    self.answer(request, Err(unconfirmed.clone()), &mut free);
                 }
-                Reply::Refused { request, why } => {
-                    sent.request = request;
-                    self.refused(sent, why);
-                }
+                (None, _) => self.answer(request, Ok(reply), &mut free),
             }
         }
-        self.answered(answered);
+        self.send(free);
     }
 
     /// There was no reply. What may have been done is not done again, unless it changes nothing.
-    fn failed(self: &Rc<Self>, all: Vec<Sent>, failure: &Failure) {
+    fn failed(self: &Rc<Self>, all: Vec<Request>, Failure { was_sent, why }: &Failure) {
         self.nodes.refresh();
-        let mut answered = Vec::new();
-        for mut sent in all {
-            sent.ask = None;
-            match failure {
-                Failure::Unanswered(why) if sent.request.is_write() => {
-                    self.counters.unknown.fetch_add(1, Ordering::Relaxed);
-                    let message = format!("no answer ({why}): the write may have been done or not");
-                    sent.request.fail(error(message));
-                    answered.push(sent.slot);
-                }
-                Failure::NotSent(why) | Failure::Unanswered(why) => self.again(sent, why.clone()),
+        let mut free = Vec::new();
+        for mut request in all {
+            request.ask = None;
+            if *was_sent && request.is_write {
+                self.counters.unknown.fetch_add(1, Ordering::Relaxed);
+                let message = format!("no answer ({why}): the write may have been done or not");
+                self.answer(request, Err(error(message)), &mut free);
+            } else {
+                self.again(request, why.clone());
             }
         }
-        self.answered(answered);
+        self.send(free);
     }
 
     /// A node has not done it, and says why.
-    fn refused(self: &Rc<Self>, mut sent: Sent, why: Refusal) {
-        let why = match why {
-            Refusal::Moved(host, port) => {
+    fn refused(self: &Rc<Self>, mut request: Request, refusal: Refusal) {
+        let why = match refusal {
+            Refusal::Moved(addr) => {
                 self.nodes.refresh();
-                if let Ok(node) = self.nodes.node(&host, port) {
-                    self.nodes.moved(sent.slot, node);
-                }
-                format!("its slot has moved to {host}:{port}")
+                self.nodes.moved(request.slot, &addr);
+                format!("its slot has moved to {}:{}", addr.0, addr.1)
             }
-            Refusal::Ask(host, port) => {
-                sent.ask = self.nodes.node(&host, port).ok();
-                format!("its slot is moving to {host}:{port}")
+            Refusal::Ask(addr) => {
+                let why = format!("its slot is moving to {}:{}", addr.0, addr.1);
+                request.ask = Some(addr);
+                why
             }
             Refusal::NotNow(why) => {
                 self.nodes.refresh();
                 why
             }
         };
-        self.again(sent, why);
+        self.again(request, why);
     }
 
     /// Sends it again, after a rest unless this is the first time.
-    fn again(self: &Rc<Self>, mut sent: Sent, why: String) {
+    fn again(self: &Rc<Self>, mut request: Request, why: String) {
         self.counters.again.fetch_add(1, Ordering::Relaxed);
-        let rest = match sent.refused {
+        let rest = match request.refused {
             0 => Duration::ZERO,
             many => (REST[0] * 2u32.pow(many.min(8))).min(REST[1]),
         };
-        sent.refused += 1;
-        sent.why = why;
+        request.refused += 1;
+        request.why = why;
         let dispatcher = Rc::clone(self);
         spawn_local(async move {
             sleep(rest).await;
-            dispatcher.send(vec![sent]);
+            dispatcher.send(vec![request]);
         });
-    }
-
-    /// So many of these slots' requests have their answers.
-    fn answered(self: &Rc<Self>, slots: Vec<Slot>) {
-        if slots.is_empty() {
-            return;
-        }
-        let mut free = Vec::new();
-        for slot in slots {
-            if let Some(lane) = self.lanes.borrow_mut().get_mut(&slot) {
-                lane.under_way -= 1;
-            }
-            free.extend(self.let_through(slot));
-        }
-        self.send(free);
     }
 }

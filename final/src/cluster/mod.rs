@@ -105,10 +105,13 @@ impl RedisClusterEngine {
     }
 
     fn begin(&self, request: Request) {
-        if let Err(refused) = self.messages.send(Message::Request(request))
+        if !request.is_in_one_slot() {
+            let what = "batch over several hash slots (a common `{tag}` in the keys makes it one)";
+            request.answer(Err(KvsError::Unsupported { what }));
+        } else if let Err(refused) = self.messages.send(Message::Request(request))
             && let Message::Request(request) = refused.0
         {
-            request.fail(gone());
+            request.answer(Err(gone()));
         }
     }
 
@@ -126,7 +129,7 @@ impl RedisClusterEngine {
     }
 
     fn write(&self, write: Write) -> Result<()> {
-        wait(|done| self.begin(Request::Write { write, done }))
+        wait(|done| self.begin(Request::write(write, done)))
     }
 }
 
@@ -138,7 +141,7 @@ impl KvsEngine for RedisClusterEngine {
     }
 
     fn get(&self, key: String) -> Result<Option<String>> {
-        wait(|done| self.begin(Request::Get { key, done }))
+        wait(|done| self.begin(Request::get(key, done)))
     }
 
     fn remove(&self, key: String) -> Result<()> {
@@ -172,7 +175,7 @@ impl KvsEngine for RedisClusterEngine {
     }
 
     fn get_then(&self, key: String, done: impl FnOnce(Result<Option<String>>) + Send + 'static) {
-        self.begin(Request::Get { key, done: Box::new(done) });
+        self.begin(Request::get(key, Box::new(done)));
     }
 
     fn round<D: FnOnce(Result<()>) + Send + 'static>(
@@ -180,7 +183,7 @@ impl KvsEngine for RedisClusterEngine {
         writes: impl IntoIterator<Item = (Write, D)>,
     ) {
         for (write, done) in writes {
-            self.begin(Request::Write { write, done: Box::new(done) });
+            self.begin(Request::write(write, Box::new(done)));
         }
     }
 

@@ -2,36 +2,42 @@ use super::error;
 use crate::panic::catch_panic;
 use crate::{KvsError, Result, Write};
 use redis::cluster_routing::Slot;
-use redis::{Pipeline, ServerError, ServerErrorKind, Value};
+use redis::{Cmd, RedisError, ServerError, ServerErrorKind, Value};
+use std::time::Instant;
 
 /// What is called with what became of something.
 pub(super) type Then<T> = Box<dyn FnOnce(Result<T>) + Send>;
 
-/// What a client asks for, and who is told.
-pub(super) enum Request {
-    Get { key: String, done: Then<Option<String>> },
-    Write { write: Write, done: Then<()> },
-}
+/// The address of a node.
+pub(super) type Addr = (String, u16);
 
-/// How a reply to a request is to be taken.
-pub(super) enum Reply {
-    /// It was the answer, and the client has it.
-    Answered,
-    /// The node has not done it; `why` it says.
-    Refused { request: Request, why: Refusal },
+/// One command, which a node does as a whole or not at all, and who is told.
+pub(super) struct Request {
+    pub(super) command: Cmd,
+    pub(super) is_write: bool,
+    keys: Vec<String>,
+    /// The hash slot of its keys; of an empty batch, any.
+    pub(super) slot: Slot,
+    done: Then<Value>,
+    pub(super) begun: Instant,
+    /// How often a node has refused it, and why it did the last time.
+    pub(super) refused: u32,
+    pub(super) why: String,
+    /// The node to ask once, in place of the slot's.
+    pub(super) ask: Option<Addr>,
 }
 
 /// Why a node has not done what it was asked.
 pub(super) enum Refusal {
     /// Another node has the slot.
-    Moved(String, u16),
+    Moved(Addr),
     /// The slot is on its way to another node, which may have the key already.
-    Ask(String, u16),
+    Ask(Addr),
     /// It may later, or another node may.
     NotNow(String),
 }
 
-// Each of them is one command, which a node does as a whole or not at all, and does nothing else meanwhile.
+// A node does nothing else while it runs one of these.
 const COMPARE_AND_SET: &str = "\
     if redis.call('GET', KEYS[1]) ~= (ARGV[1] == '=' and ARGV[2]) then return 0 end \
     if ARGV[3] == '=' then redis.call('SET', KEYS[1], ARGV[4]) else redis.call('DEL', KEYS[1]) end \
@@ -43,91 +49,62 @@ const BATCH: &str = "\
     return 1";
 
 impl Request {
-    /// The hash slot that its keys are in; of an empty batch, any.
-    pub(super) fn slot(&self) -> Result<Slot> {
-        let mut slots = self.keys().map(|(key, _)| Slot::for_key(key));
-        let first = slots.next().unwrap_or_else(|| Slot::for_key(""));
-        let what = "batch over several hash slots (a common `{tag}` in the keys makes it one)";
-        slots.all(|slot| slot == first).then_some(first).ok_or(KvsError::Unsupported { what })
+    pub(super) fn get(key: String, done: Then<Option<String>>) -> Request {
+        let mut command = redis::cmd("GET");
+        command.arg(&key);
+        Request::new(command, false, vec![key], Box::new(|reply| done(reply.and_then(value))))
     }
 
-    pub(super) fn is_write(&self) -> bool {
-        matches!(self, Request::Write { .. })
+    pub(super) fn write(write: Write, done: Then<()>) -> Request {
+        let mut command = Cmd::new();
+        // With what the reply 0 means.
+        let (keys, none) = match write {
+            Write::Set { key, value } => {
+                command.arg("SET").arg(&key).arg(value);
+                (vec![key], None)
+            }
+            Write::Remove { key } => {
+                command.arg("DEL").arg(&key);
+                (vec![key], Some(KvsError::KeyNotFound))
+            }
+            Write::CompareAndSet { key, expected, new } => {
+                command.arg("EVAL").arg(COMPARE_AND_SET).arg(1).arg(&key);
+                command.arg(change(&expected)).arg(change(&new));
+                (vec![key], Some(KvsError::Mismatch))
+            }
+            Write::Batch(writes) => {
+                let (keys, values): (Vec<_>, Vec<_>) = writes.into_iter().unzip();
+                let changes: Vec<_> = values.iter().map(change).collect();
+                command.arg("EVAL").arg(BATCH).arg(keys.len()).arg(&keys).arg(changes);
+                (keys, None)
+            }
+        };
+        let take = |reply| match (reply, none) {
+            (Value::Okay | Value::Int(1), _) => Ok(()),
+            (Value::Int(0), Some(none)) => Err(none),
+            (other, _) => Err(unexpected(&other)),
+        };
+        Request::new(command, true, keys, Box::new(|reply| done(reply.and_then(take))))
+    }
+
+    fn new(command: Cmd, is_write: bool, keys: Vec<String>, done: Then<Value>) -> Request {
+        let slot = Slot::for_key(keys.first().map_or("", |key| key));
+        let (begun, refused, why, ask) = (Instant::now(), 0, String::new(), None);
+        Request { command, is_write, keys, slot, done, begun, refused, why, ask }
+    }
+
+    pub(super) fn is_in_one_slot(&self) -> bool {
+        self.keys.iter().skip(1).all(|key| Slot::for_key(key) == self.slot)
     }
 
     /// Whether one of them has to be done before the other is begun.
     pub(super) fn conflicts_with(&self, other: &Request) -> bool {
-        let is_in_other = |key| other.keys().any(|(of_other, _)| of_other == key);
-        (self.is_write() || other.is_write()) && self.keys().any(|(key, _)| is_in_other(key))
+        (self.is_write || other.is_write) && self.keys.iter().any(|key| other.keys.contains(key))
     }
 
-    fn keys(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
-        let (one, changes) = match self {
-            Request::Get { key, .. } => (Some((&**key, None)), None),
-            Request::Write { write, .. } => (None, Some(write.changes())),
-        };
-        one.into_iter().chain(changes.into_iter().flatten())
-    }
-
-    /// Adds its command, which has one reply.
-    pub(super) fn add_to(&self, pipeline: &mut Pipeline) {
-        let write = match self {
-            Request::Get { key, .. } => {
-                pipeline.cmd("GET").arg(key);
-                return;
-            }
-            Request::Write { write, .. } => write,
-        };
-        match write {
-            Write::Set { key, value } => pipeline.cmd("SET").arg(key).arg(value),
-            Write::Remove { key } => pipeline.cmd("DEL").arg(key),
-            Write::CompareAndSet { key, expected, new } => {
-                let command = pipeline.cmd("EVAL").arg(COMPARE_AND_SET).arg(1).arg(key);
-                command.arg(change(expected)).arg(change(new))
-            }
-            Write::Batch(writes) => {
-                let keys: Vec<&str> = writes.iter().map(|(key, _)| &**key).collect();
-                let changes: Vec<_> = writes.iter().map(|(_, value)| change(value)).collect();
-                pipeline.cmd("EVAL").arg(BATCH).arg(keys.len()).arg(keys).arg(changes)
-            }
-        };
-    }
-
-    /// Tells the client, unless the node has not done it. `kept` says whether a write is where it
-    /// has to be.
-    pub(super) fn take(self, reply: Value, kept: &Result<()>) -> Reply {
-        let reply = match reply {
-            Value::ServerError(refused) => match Refusal::of(&refused) {
-                Some(why) => return Reply::Refused { request: self, why },
-                None => {
-                    self.fail(error(told(&refused)));
-                    return Reply::Answered;
-                }
-            },
-            reply => reply,
-        };
-        match self {
-            Request::Get { done, .. } => catch_panic(|| done(value(reply))),
-            Request::Write { write, done } => {
-                let result = match (&write, reply) {
-                    (Write::Set { .. }, Value::Okay) => kept.clone(),
-                    (_, Value::Int(1)) => kept.clone(),
-                    (Write::Remove { .. }, Value::Int(0)) => Err(KvsError::KeyNotFound),
-                    (Write::CompareAndSet { .. }, Value::Int(0)) => Err(KvsError::Mismatch),
-                    (_, other) => Err(unexpected(&other)),
-                };
-                catch_panic(|| done(result));
-            }
-        }
-        Reply::Answered
-    }
-
-    /// Tells the client that it failed.
-    pub(super) fn fail(self, error: KvsError) {
-        match self {
-            Request::Get { done, .. } => catch_panic(|| done(Err(error))),
-            Request::Write { done, .. } => catch_panic(|| done(Err(error))),
-        }
+    /// Tells the client.
+    pub(super) fn answer(self, reply: Result<Value>) {
+        catch_panic(|| (self.done)(reply));
     }
 }
 
@@ -160,28 +137,24 @@ fn told(refused: &ServerError) -> String {
 }
 
 impl Refusal {
-    fn of(refused: &ServerError) -> Option<Refusal> {
+    /// None if the reply is an answer, if only that something is wrong.
+    pub(super) fn of(reply: &Value) -> Option<Refusal> {
         use ServerErrorKind::{
             Ask, BusyLoading, ClusterDown, MasterDown, Moved, ReadOnly, TryAgain,
         };
-        let not_now = || Refusal::NotNow(told(refused));
-        match refused.kind()? {
-            kind @ (Moved | Ask) => {
-                let target = refused.details().and_then(|details| {
-                    let (host, port) = details.split_once(' ')?.1.rsplit_once(':')?;
-                    Some((host.to_owned(), port.parse().ok()?))
-                });
-                Some(match target {
-                    // Without a host it is the one that answers: rare, and the slots tell it too.
-                    Some((host, port)) if !host.is_empty() && kind == Moved => {
-                        Refusal::Moved(host, port)
-                    }
-                    Some((host, port)) if !host.is_empty() => Refusal::Ask(host, port),
-                    _ => not_now(),
-                })
-            }
-            TryAgain | ClusterDown | MasterDown | BusyLoading | ReadOnly => Some(not_now()),
-            _ => None,
-        }
+        let Value::ServerError(refused) = reply else { return None };
+        let addr = || {
+            let error = RedisError::from(refused.clone());
+            let (host, port) = error.redirect_node()?.0.rsplit_once(':')?;
+            // Without a host it is the one that answers: rare, and the slots tell it too.
+            Some((host.to_owned(), port.parse().ok()?)).filter(|_| !host.is_empty())
+        };
+        let found = match refused.kind()? {
+            Moved => addr().map(Refusal::Moved),
+            Ask => addr().map(Refusal::Ask),
+            TryAgain | ClusterDown | MasterDown | BusyLoading | ReadOnly => None,
+            _ => return None,
+        };
+        Some(found.unwrap_or_else(|| Refusal::NotNow(told(refused))))
     }
 }

@@ -1,7 +1,7 @@
 //! What is asked of all nodes.
 
 use super::error;
-use super::nodes::{Line, Node, Nodes};
+use super::nodes::{Node, Nodes};
 use super::request::unexpected;
 use crate::{Durability, KvsError, Page, Result};
 use redis::{FromRedisValue, Value, from_redis_value};
@@ -11,14 +11,6 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Keys in one reply to `SCAN`.
 const SCANNED: usize = 1000;
-
-/// What the nodes do with a write.
-pub(super) struct Survey {
-    /// Whether a write is to be confirmed by a replica.
-    pub(super) confirmed: bool,
-    /// What it survives, in words.
-    pub(super) promise: String,
-}
 
 /// What a node does before it answers. The weakest first.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,8 +26,9 @@ enum Logging {
     Synced,
 }
 
-/// Asks all nodes what they do, and compares that with what a write has to survive.
-pub(super) async fn ask(nodes: &Nodes, asked: Option<Durability>) -> Result<Survey> {
+/// Asks all nodes what they do, and compares that with what a write has to survive. Returns whether a replica
+/// is to confirm each write, and in words what it survives.
+pub(super) async fn promise(nodes: &Nodes, asked: Option<Durability>) -> Result<(bool, String)> {
     let shards = nodes.shards();
     let mut all = BTreeSet::new();
     for (primary, replicas) in &shards {
@@ -44,14 +37,6 @@ pub(super) async fn ask(nodes: &Nodes, asked: Option<Durability>) -> Result<Surv
         }
     }
     let weakest = all.pop_first().unwrap_or(Logging::None);
-    let has_replicas = !shards.iter().any(|(_, replicas)| replicas.is_empty());
-    let is_given = match asked {
-        None => true,
-        // At every level of ours an acknowledged write is there after the end of the process: `everysec` is none.
-        Some(Durability::Os) => weakest >= Logging::Written,
-        Some(Durability::Always | Durability::Interval(_)) => weakest == Logging::Synced,
-    };
-    let confirmed = asked == Some(Durability::Always) && has_replicas;
     let node = match &weakest {
         Logging::Unknown(why) => &format!("it isn't known what the end of a node takes ({why})"),
         Logging::None => "the end of a node takes what no replica has (appendonly no)",
@@ -61,36 +46,42 @@ pub(super) async fn ask(nodes: &Nodes, asked: Option<Durability>) -> Result<Surv
         Logging::Written => "the end of a node's process, but no power loss (appendfsync no)",
         Logging::Synced => "the end and the power loss of a node (appendfsync always)",
     };
+    let is_given = match asked {
+        None => true,
+        // At every level of ours an acknowledged write is there after the end of the process: `everysec` is none.
+        Some(Durability::Os) => weakest >= Logging::Written,
+        Some(Durability::Always | Durability::Interval(_)) => weakest == Logging::Synced,
+    };
     if !is_given {
         let asked = asked.unwrap_or_default();
-        let message = format!("the cluster doesn't give the durability `{asked}`: {node}");
-        return Err(error(message));
+        return Err(error(format!("the cluster doesn't give the durability `{asked}`: {node}")));
     }
-    let failover = match (has_replicas, confirmed) {
+    let has_replicas = !shards.iter().any(|(_, replicas)| replicas.is_empty());
+    let is_confirmed = asked == Some(Durability::Always) && has_replicas;
+    let failover = match (has_replicas, is_confirmed) {
         (true, true) => "a failover to the replica that has confirmed it, not to another one",
         (true, false) => "a failover takes what the replica doesn't have yet",
         (false, _) => {
             "some primaries have no replica, so there what they have is gone as long as they are"
         }
     };
-    let promise = format!("a write survives the end of this server; {node}; {failover}");
-    Ok(Survey { confirmed, promise })
+    Ok((is_confirmed, format!("a write survives the end of this server; {node}; {failover}")))
 }
 
 async fn logging(nodes: &Nodes, node: &Node) -> Logging {
-    let mut found = Vec::new();
+    let mut found = [const { String::new() }; 2];
     // Together only from Redis 7 on.
-    for name in ["appendonly", "appendfsync"] {
+    for (found, name) in found.iter_mut().zip(["appendonly", "appendfsync"]) {
         match ask_for::<Vec<String>>(nodes, node, &["CONFIG", "GET", name]).await {
-            Ok(pair) => found.extend(pair.into_iter().nth(1)),
+            Ok(pair) => *found = pair.into_iter().nth(1).unwrap_or_default(),
             Err(why) => return Logging::Unknown(why.to_string()),
         }
     }
-    match found.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+    match found.each_ref().map(String::as_str) {
         ["no", _] => Logging::None,
-        [_, "everysec"] => Logging::EverySecond,
-        [_, "no"] => Logging::Written,
-        [_, "always"] => Logging::Synced,
+        ["yes", "everysec"] => Logging::EverySecond,
+        ["yes", "no"] => Logging::Written,
+        ["yes", "always"] => Logging::Synced,
         _ => Logging::Unknown(format!("{node} doesn't say whether it has a log")),
     }
 }
@@ -161,20 +152,17 @@ async fn fingerprint(nodes: &Nodes) -> Result<u64> {
         let all = ask_for::<String>(nodes, &node, &["CLUSTER", "NODES"]).await?;
         let process = info.lines().find(|line| line.starts_with("run_id:"));
         let own = all.lines().find(|line| line.contains("myself,master"));
-        let (Some(process), Some(own)) = (process, own) else { return Err(changing()) };
+        let (process, own) = process.zip(own).ok_or_else(changing)?;
         process.hash(&mut hasher);
-        // Its name, address, flags and so on; the sixth is the epoch of its slots, which follow from the eighth on.
-        for (number, field) in own.split(' ').enumerate() {
-            if number >= 8 {
+        // Its name, address, flags and so on; then the epoch of its slots, the state of the link, and the slots.
+        for (number, field) in own.split(' ').enumerate().skip(6).filter(|(number, _)| *number != 7)
+        {
+            field.hash(&mut hasher);
+            if number > 7 {
                 let (start, end) = field.split_once('-').unwrap_or((field, field));
-                match (start.parse::<u32>(), end.parse::<u32>()) {
-                    (Ok(start), Ok(end)) => slots += end + 1 - start,
-                    // On its way: `[slot->-node]`.
-                    _ => return Err(changing()),
-                }
-            }
-            if number == 6 || number >= 8 {
-                field.hash(&mut hasher);
+                // One that is on its way is `[slot->-node]`.
+                let [start, end] = [start, end].map(|slot| slot.parse::<u32>());
+                slots += end.map_err(|_| changing())? + 1 - start.map_err(|_| changing())?;
             }
         }
     }
@@ -185,13 +173,9 @@ async fn fingerprint(nodes: &Nodes) -> Result<u64> {
 async fn ask_for<T: FromRedisValue>(nodes: &Nodes, node: &Node, command: &[&str]) -> Result<T> {
     let mut commands = redis::pipe();
     commands.cmd(command[0]).arg(&command[1..]);
-    let replies = nodes.ask(node, Line::Prompt, &commands).await;
-    match replies.map_err(|failure| error(failure.why()))?.pop() {
-        Some(refused @ Value::ServerError(_)) => {
-            Err(error(format!("{node}: {}", unexpected(&refused))))
-        }
-        reply => {
-            from_redis_value(reply.unwrap_or(Value::Nil)).map_err(|why| error(why.to_string()))
-        }
+    let replies = nodes.ask(node, &node.prompt, &commands).await;
+    match replies.map_err(|failure| error(failure.why))?.pop().unwrap_or(Value::Nil) {
+        refused @ Value::ServerError(_) => Err(error(format!("{node}: {}", unexpected(&refused)))),
+        reply => from_redis_value(reply).map_err(|why| error(why.to_string())),
     }
 }
