@@ -7,12 +7,12 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
-use std::thread::{self, yield_now};
+use std::thread::{self, ThreadId, yield_now};
 
 /// An overwrite takes the old entry out of the index before it puts the new one in, as the skip list
 /// of crossbeam 0.1.3 does.
 pub(crate) const UNLINKS_FIRST: &str = "an index that unlinks first";
-/// A cache is told of a write before the index is.
+/// Each thread has a cache, and a write clears that of its own thread alone.
 pub(crate) const STALE_READ: &str = "a stale read";
 /// A removal during a compaction relies on the compaction to drop the record.
 pub(crate) const LOST_REMOVAL: &str = "a lost removal";
@@ -41,7 +41,7 @@ struct Shared {
     index: RwLock<HashMap<String, Entry>>,
     /// The files that there are.
     files: RwLock<HashSet<u32>>,
-    cache: RwLock<HashMap<String, String>>,
+    cache: RwLock<HashMap<(ThreadId, String), String>>,
     /// The number of the file that is written to. Held by the one that writes.
     tail: Mutex<u32>,
     compacting: AtomicBool,
@@ -83,11 +83,13 @@ impl BuggyEngine {
         }
     }
 
+    /// Clears the cache of a key.
+    fn forget(&self, key: &str) {
+        self.shared.cache.write().unwrap().remove(&(thread::current().id(), key.to_owned()));
+    }
+
     fn set_at(&self, file: u32, key: &str, value: &str) {
-        if self.bug == STALE_READ {
-            self.shared.cache.write().unwrap().remove(key);
-            self.window(STALE_READ);
-        }
+        self.forget(key);
         self.append(file, key, value);
     }
 
@@ -151,7 +153,8 @@ impl KvsEngine for BuggyEngine {
     }
 
     fn get(&self, key: String) -> Result<Option<String>> {
-        if let Some(value) = self.shared.cache.read().unwrap().get(&key) {
+        let cached = (thread::current().id(), key.clone());
+        if let Some(value) = self.shared.cache.read().unwrap().get(&cached) {
             return Ok(Some(value.clone()));
         }
         let entry = self.shared.index.read().unwrap().get(&key).cloned();
@@ -161,7 +164,7 @@ impl KvsEngine for BuggyEngine {
         }
         let value = value.read().unwrap().clone();
         if self.bug == STALE_READ {
-            self.shared.cache.write().unwrap().insert(key, value.clone());
+            self.shared.cache.write().unwrap().insert(cached, value.clone());
         }
         Ok(Some(value))
     }
@@ -174,7 +177,7 @@ impl KvsEngine for BuggyEngine {
         if !early.unwrap_or_else(exists) {
             return Err(KvsError::KeyNotFound);
         }
-        self.shared.cache.write().unwrap().remove(&key);
+        self.forget(&key);
         let is_lost = self.bug == LOST_REMOVAL && self.shared.compacting.load(Ordering::SeqCst);
         if !is_lost {
             self.shared.index.write().unwrap().remove(&key);

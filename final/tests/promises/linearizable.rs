@@ -8,12 +8,13 @@ use super::promise::{Count, Outcome, Run, count};
 use super::table::PROMISES;
 use kvs_final::thread_pool::{NaiveThreadPool, RayonThreadPool, SharedQueueThreadPool, ThreadPool};
 use kvs_final::{Durability, KvStore, KvStoreOptions, KvsClient, KvsEngine, Limits};
-use kvs_test_kit::local::Local;
+use kvs_test_kit::local::{Local, stat};
+use kvs_test_kit::until;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 /// How many operations are checked at a time.
-const STRETCH: u64 = 100_000;
+const STRETCH: u64 = 20_000;
 const MILLION: u64 = 1_000_000;
 /// Within so many operations a bug is noticed.
 const SOON: u64 = 4 * MILLION;
@@ -66,7 +67,10 @@ fn through<P: ThreadPool + Send + 'static>(
     operations: u64,
     seed: u64,
 ) -> Result<u64, String> {
-    let server = Local::start_on(P::new(2).unwrap(), engine, Limits::default());
+    let limits = Limits { jobs: 2, ..Limits::default() };
+    let server = Local::start_on(P::new(2).unwrap(), engine, limits);
+    // A loop that begins late would be left without clients.
+    until("both loops have begun", || stat(&mut server.connect(), "jobs") == 2);
     let mut clients: Vec<_> = (0..8).map(|_| KvsClient::connect(server.addr).unwrap()).collect();
     check(&mut clients, operations, seed)
 }
