@@ -73,7 +73,7 @@ impl Model {
             });
         });
         if played.is_err() {
-            eprintln!("in execution {}: a panic that nobody caught", EXECUTIONS.get());
+            eprintln!("in execution {}: a panic that no thread caught", EXECUTIONS.get());
             return ExitCode::FAILURE;
         }
         println!("{}", EXECUTIONS.get());

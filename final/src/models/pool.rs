@@ -21,7 +21,7 @@ pub(crate) fn models() -> Vec<Model> {
             .max_preemptions(3)
             .finds("a worker joins itself", "deadlock"),
         Model::new("a job panics", job_panics)
-            .finds("a panic ends the worker", "a panic that nobody caught"),
+            .finds("a panic ends the worker", "a panic that no thread caught"),
     ]
 }
 

@@ -1,9 +1,11 @@
-use super::common::Peer;
+//! Takes connections in, gives each to an event loop, and refuses those that there is no place for.
+
+use super::connection::Connection;
 use super::event_loop::Thread;
+use super::loop_group::LoopGroup;
 use super::poller::Event;
-use super::shared::Shared;
+use super::shared::Peer;
 use super::system;
-use super::turn::Connection;
 use mio::net::{TcpListener, TcpStream};
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
@@ -33,10 +35,10 @@ pub(super) struct Acceptor {
 }
 
 impl Acceptor {
-    pub(super) fn new(listener: net::TcpListener, shared: &Shared) -> io::Result<Acceptor> {
+    pub(super) fn new(listener: net::TcpListener, group: &LoopGroup) -> io::Result<Acceptor> {
         listener.set_nonblocking(true)?;
         let mut listener = TcpListener::from_std(listener);
-        shared.poller.watch(&mut listener, LISTENER)?;
+        group.poller.watch(&mut listener, LISTENER)?;
         Ok(Acceptor { listener, reserve: open_reserve(), is_ready: true, is_starting: true })
     }
 
@@ -45,9 +47,9 @@ impl Acceptor {
     }
 
     /// Takes some in. Returns how long to wait before the next, if they are not to be waited for.
-    pub(super) fn accept(&mut self, shared: &Shared) -> Option<Duration> {
+    pub(super) fn accept(&mut self, group: &LoopGroup) -> Option<Duration> {
         if self.is_starting {
-            let states = || shared.loops.iter().map(|each| each.state().0);
+            let states = || group.loops.iter().map(|each| each.state().0);
             self.is_starting =
                 states().any(|thread| thread == Thread::Queued) && !states().any(Thread::runs);
         }
@@ -56,7 +58,7 @@ impl Acceptor {
         }
         for _ in 0..BURST {
             match self.listener.accept() {
-                Ok((stream, peer)) => admit(shared, stream, peer),
+                Ok((stream, peer)) => admit(group, stream, peer),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.is_ready = false;
                     return None;
@@ -64,10 +66,10 @@ impl Acceptor {
                 // The client has given up already.
                 Err(error) if is_passing(&error) => {}
                 Err(error) if system::is_out_of_descriptors(&error) && self.reserve.is_some() => {
-                    self.refuse_one(shared);
+                    self.refuse_one(group);
                 }
                 Err(error) => {
-                    shared.common.warnings.trouble.warn(format_args!("cannot accept one: {error}"));
+                    group.shared.warnings.trouble.warn(format_args!("cannot accept one: {error}"));
                     self.reserve = self.reserve.take().or_else(open_reserve);
                     return Some(RETRY_DELAY);
                 }
@@ -77,16 +79,16 @@ impl Acceptor {
     }
 
     /// There is one descriptor after all, to say that there is none.
-    fn refuse_one(&mut self, shared: &Shared) {
+    fn refuse_one(&mut self, group: &LoopGroup) {
         drop(self.reserve.take());
         let accepted = self.listener.accept();
         self.reserve = open_reserve();
         match (accepted, &self.reserve) {
             // Meanwhile others have left.
-            (Ok((stream, peer)), Some(_)) => admit(shared, stream, peer),
+            (Ok((stream, peer)), Some(_)) => admit(group, stream, peer),
             (Ok((stream, peer)), None) => {
                 let why = "the server is out of file descriptors; try again later";
-                refuse(shared, &stream, peer, why);
+                refuse(group, &stream, peer, why);
                 drop(stream);
                 self.reserve = open_reserve();
             }
@@ -100,30 +102,30 @@ fn is_passing(error: &io::Error) -> bool {
 }
 
 /// Takes a new connection in, unless there are too many.
-fn admit(shared: &Shared, mut stream: TcpStream, peer: SocketAddr) {
-    let open: Vec<usize> = shared.loops.iter().map(|each| each.len()).collect();
-    if open.iter().sum::<usize>() >= shared.common.limits.connections {
-        return refuse(shared, &stream, peer, "too many connections; try again later");
+fn admit(group: &LoopGroup, mut stream: TcpStream, peer: SocketAddr) {
+    let open: Vec<usize> = group.loops.iter().map(|each| each.len()).collect();
+    if open.iter().sum::<usize>() >= group.shared.limits.connections {
+        return refuse(group, &stream, peer, "too many connections; try again later");
     }
-    let loops = shared.loops.iter().enumerate().filter(|(_, each)| each.state().0.runs());
+    let loops = group.loops.iter().enumerate().filter(|(_, each)| each.state().0.runs());
     let Some((number, home)) = loops.min_by_key(|(number, _)| open[*number]) else {
         let why = "the server has no thread for the request; try again later";
-        return refuse(shared, &stream, peer, why);
+        return refuse(group, &stream, peer, why);
     };
-    shared.accepted.add(1);
+    group.accepted.add(1);
     let admitted = home.admit(|poller, token| {
         poller.watch(&mut stream, token)?;
-        Ok(Connection::new(&shared.common, (home, number), stream, token))
+        Ok(Connection::new(&group.shared, (home, number), stream, token))
     });
     if let Err(error) = admitted {
-        shared.common.warnings.trouble.warn(format_args!("cannot watch one: {error}"));
+        group.shared.warnings.trouble.warn(format_args!("cannot watch one: {error}"));
     }
 }
 
 /// Says why a connection is closed that was never served. It is dropped by the caller.
-fn refuse(shared: &Shared, mut stream: &TcpStream, peer: SocketAddr, why: &str) {
-    shared.refused.add(1);
-    shared.common.warnings.refused.warn(format_args!("{why}; from {}", Peer(Some(peer))));
+fn refuse(group: &LoopGroup, mut stream: &TcpStream, peer: SocketAddr, why: &str) {
+    group.refused.add(1);
+    group.shared.warnings.refused.warn(format_args!("{why}; from {}", Peer(Some(peer))));
     // A new socket has room for a line. If not, it was nothing but a courtesy.
     let _ = stream.write(format!("{{\"Err\":\"{why}\"}}\n").as_bytes());
 }

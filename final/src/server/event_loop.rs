@@ -9,8 +9,8 @@
 //!   (asleep)                                                them ends its turn
 //! ```
 //!
-//! Everything here is the thread's own, under a lock that no other takes on the way of a request. Others come
-//! seldom: who hands a connection over, who ends a write that the engine did not end at once, and
+//! Everything here is the thread's own, under a lock that no other takes on the way of a request. Other threads come
+//! seldom: the acceptor with a new connection, a thread that ends a write which the engine did not end at once, and
 //! the watchdog. That looks at a loop every other millisecond while the loop is awake: if the loop has not moved
 //! meanwhile it is *stalled*, held up by a slow disk or an engine that blocks, and the watchdog gives what it
 //! has not begun to another loop ([`EventLoop::hand_over`]). What it has begun is safe: a connection
@@ -162,7 +162,7 @@ impl<C: Served> EventLoop<C> {
 
     /// The writes that wait, for the engine.
     pub(super) fn round(&self) -> Round<'_, C> {
-        Round { home: self, current: None, done: Vec::new(), began: Instant::now() }
+        Round { event_loop: self, current: None, done: Vec::new(), began: Instant::now() }
     }
 
     /// The thread begins, or ends.
@@ -178,10 +178,10 @@ impl<C: Served> EventLoop<C> {
         let wake = {
             let mut work = self.work();
             work.ready.push_back(connection);
-            // If there were others, who queued the first has woken it.
+            // If there were others, it was woken for the first of them.
             work.ready.len() == 1 && (work.thread == Thread::Asleep || work.is_stalled)
         };
-        if wake && !fault!("who queues a connection wakes no thread") {
+        if wake && !fault!("a connection is queued and its thread is not woken") {
             self.poller.wake();
         }
     }
@@ -268,7 +268,7 @@ impl<C: Served> EventLoop<C> {
             }
             let (ready, round) = (std::mem::take(&mut work.ready), std::mem::take(&mut work.round));
             drop(work);
-            fault!("what a stalled loop had is given to nobody", return Ok(()));
+            fault!("what a stalled loop had is given to no other", return Ok(()));
             if !ready.is_empty() || !round.is_empty() {
                 let mut work = other.work();
                 work.ready.extend(ready);
@@ -286,10 +286,13 @@ impl<C: Served> EventLoop<C> {
         &self.poller
     }
 
-    /// Has the thread end when there is nothing left to do.
+    /// Has the thread end when there is nothing left to do. It is woken once: if it is stalled, the watchdog, which
+    /// says this again and again, would wake itself.
     pub(super) fn end(&self) {
-        self.work().ends = true;
-        self.poller.wake();
+        let is_told = std::mem::replace(&mut self.work().ends, true);
+        if !is_told || fault!("a loop is told of its end again and again") {
+            self.poller.wake();
+        }
     }
 }
 
@@ -307,7 +310,7 @@ impl<C: Served> Work<C> {
 /// Writes on their way to the engine, which takes as many as it does at once. A turn is taken out only when
 /// its first write is: if the engine blocks, the others can be given to another loop.
 pub(super) struct Round<'a, C: Served> {
-    home: &'a EventLoop<C>,
+    event_loop: &'a EventLoop<C>,
     current: Option<C::Paused>,
     done: Vec<C::Paused>,
     began: Instant,
@@ -327,7 +330,7 @@ impl<C: Served> Iterator for Round<'_, C> {
                 }
                 self.done.extend(self.current.take());
             }
-            self.current = Some(self.home.work().round.pop_front()?);
+            self.current = Some(self.event_loop.work().round.pop_front()?);
         }
     }
 }
@@ -335,14 +338,14 @@ impl<C: Served> Iterator for Round<'_, C> {
 impl<C: Served> Round<'_, C> {
     /// Whether no writes wait.
     pub(super) fn is_empty(&self) -> bool {
-        self.home.work().round.is_empty()
+        self.event_loop.work().round.is_empty()
     }
 
     /// The turns whose writes the engine has; that of a write in which it panicked is one of them. What
     /// there was no time for stays with the loop.
     pub(super) fn end(mut self, panicked: bool) -> Vec<C::Paused> {
         match self.current.take() {
-            Some(current) if !panicked => self.home.work().round.push_front(current),
+            Some(current) if !panicked => self.event_loop.work().round.push_front(current),
             current => self.done.extend(current),
         }
         self.done

@@ -1,6 +1,6 @@
 //! The bytes of a connection: in, out, and kept.
 
-use super::connection::Received;
+use super::state::Received;
 use std::io::{self, ErrorKind, Read, Write};
 
 /// Reads once.

@@ -1,19 +1,24 @@
+//! The thread of an event loop: gives each ready connection its turn, their writes to the engine, and waits.
+
+use super::connection::Connection;
 use super::event_loop::Thread;
-use super::shared::Shared;
-use super::turn::{Connection, Context};
+use super::loop_group::LoopGroup;
+use super::turn::Context;
 use super::writes::Waiter;
 use crate::KvsEngine;
 use crate::panic::catch_panic;
-use crate::sync::Instant;
+use crate::sync::{Instant, thread};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// After this time a loop looks for ready connections although others still wait.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
+/// How long a thread leaves it when the system can't tell it what is ready.
+pub(super) const PAUSE: Duration = Duration::from_millis(20);
 
 /// What the pool is given: it runs an event loop until the server ends.
 pub(super) struct Job<E: KvsEngine> {
-    shared: Arc<Shared>,
+    group: Arc<LoopGroup>,
     /// Which loop.
     number: usize,
     /// None once it runs. The engine is let go before the job counts as ended: when no job is left,
@@ -22,28 +27,28 @@ pub(super) struct Job<E: KvsEngine> {
 }
 
 impl<E: KvsEngine> Job<E> {
-    pub(super) fn new(shared: &Arc<Shared>, number: usize, engine: E) -> Job<E> {
-        shared.loops[number].set_thread(Thread::Queued);
-        Job { shared: Arc::clone(shared), number, engine: Some(engine) }
+    pub(super) fn new(group: &Arc<LoopGroup>, number: usize, engine: E) -> Job<E> {
+        group.loops[number].set_thread(Thread::Queued);
+        Job { group: Arc::clone(group), number, engine: Some(engine) }
     }
 
     pub(super) fn run(mut self) {
         let Some(engine) = self.engine.take() else {
             return;
         };
-        let shared = &*self.shared;
-        let home = &*shared.loops[self.number];
-        home.set_thread(Thread::Awake);
-        let stats = || shared.stats_text();
-        let counters = &shared.common.counters[self.number];
-        let mut context = Context::new(&engine, home, counters, &stats);
+        let group = &*self.group;
+        let event_loop = &*group.loops[self.number];
+        event_loop.set_thread(Thread::Awake);
+        let stats = || group.stats_text();
+        let counters = &group.shared.counters[self.number];
+        let mut context = Context::new(&engine, event_loop, counters, &stats);
         let mut looked = Instant::now();
         loop {
-            while let Some(connection) = home.next() {
+            while let Some(connection) = event_loop.next() {
                 let now = Instant::now();
                 catch_panic(|| {
                     if let Some(paused) = connection.turn(&mut context, now) {
-                        home.pause(paused);
+                        event_loop.pause(paused);
                     }
                 });
                 if now.duration_since(looked) > LOOK_EVERY {
@@ -51,10 +56,13 @@ impl<E: KvsEngine> Job<E> {
                 }
             }
             do_round(&mut context);
-            match home.wait() {
+            match event_loop.wait() {
                 Ok(true) => looked = Instant::now(),
                 Ok(false) => break,
-                trouble => shared.common.note_trouble(trouble),
+                Err(error) => {
+                    group.shared.warn_of_poller(&error);
+                    thread::sleep(PAUSE);
+                }
             }
         }
     }
@@ -62,7 +70,7 @@ impl<E: KvsEngine> Job<E> {
 
 /// Gives the writes that wait to the engine, together, and ends the turns that they are of.
 fn do_round<E: KvsEngine>(context: &mut Context<'_, E>) {
-    let (mut round, mut panicked) = (context.home.round(), true);
+    let (mut round, mut panicked) = (context.event_loop.round(), true);
     if round.is_empty() {
         return;
     }
@@ -71,7 +79,7 @@ fn do_round<E: KvsEngine>(context: &mut Context<'_, E>) {
         panicked = false;
     });
     for paused in round.end(panicked) {
-        Connection::finish(paused, context);
+        catch_panic(|| Connection::finish(paused, context));
     }
 }
 
@@ -79,6 +87,6 @@ impl<E: KvsEngine> Drop for Job<E> {
     fn drop(&mut self) {
         // Before the end is told.
         drop(self.engine.take());
-        self.shared.loops[self.number].set_thread(Thread::None);
+        self.group.loops[self.number].set_thread(Thread::None);
     }
 }

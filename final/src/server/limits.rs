@@ -1,3 +1,5 @@
+//! What a server takes from its clients.
+
 use crate::protocol::MAX_LINE;
 use std::fmt;
 use std::time::Duration;

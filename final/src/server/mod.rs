@@ -16,48 +16,52 @@
 //! no lock and no counter that another loop writes (the engine's apart), so what one loop does costs the
 //! others nothing. Numbers that clients ask for are added up when they ask.
 //!
-//! What a request meets, in this order:
+//! **A request, from the socket and back:**
 //!
-//! | file | what |
-//! |---|---|
-//! | `system.rs` | takes an address, listens on it, and sets options of sockets |
-//! | `acceptor.rs` | takes a connection in, and picks its loop |
-//! | `poller.rs` | says that it has sent something |
-//! | `event_loop.rs`, `job.rs` | a loop: what it has to do; its thread, which does it |
-//! | `turn.rs`, `io.rs` | a turn of a connection: reads, executes, answers |
-//! | `connection.rs`, `timeouts.rs` | what state that leaves it in, without a socket |
-//! | `requests.rs`, `writes.rs` | executes requests; keeps answers in their order |
+//! 1. The acceptor takes the connection in, gives it to the loop that has the fewest, and has the loop's poller
+//!    watch it (`acceptor.rs`).
+//! 2. Bytes come: the poller ends the wait of the loop's thread, which notes that the connection is readable and
+//!    queues it, unless a thread has it already (`poller.rs`, `event_loop.rs`, `notes.rs`).
+//! 3. The thread takes it from the queue and gives it a *turn* (`job.rs`, `turn.rs`).
+//! 4. The turn first sends what is left of earlier answers; while the client does not take them, it goes no
+//!    further (`io.rs`).
+//! 5. It reads once, at most 64 KiB, if its [state](state::State) says so (`state.rs`).
+//! 6. It executes the requests that have arrived in full: a get at once; a set is kept for the *round* (`requests.rs`).
+//! 7. With sets the turn pauses here. When the other ready connections have had their turns, the loop gives all
+//!    their sets to the engine together, and goes on with each turn (`job.rs`).
+//! 8. The engine calls back when a set is done, at once or later and from any thread; a set that is done later
+//!    queues its connection for another turn (`writes.rs`).
+//! 9. The turn collects the answers as far as all before them are there, and sends them with one call (`turn.rs`).
+//! 10. The state says what comes next: wait for the poller or a deadline, have another turn, or close (`state.rs`,
+//!     `timeouts.rs`).
 //!
-//! And beside it:
+//! Beside it, `connection.rs` is what threads may do to a connection at any time; `watchdog.rs` helps a loop
+//! that is held up, wakes connections whose deadline has passed, and sees to the end; `limits.rs`, `stats.rs`,
+//! `shared.rs` and `loop_group.rs` are what clients may ask for, what is counted, what connections share and what
+//! threads share; `system.rs` is the address to listen on.
 //!
-//! | file | what |
-//! |---|---|
-//! | `notes.rs` | whether a thread looks after a connection, and what has happened to it |
-//! | `watchdog.rs` | helps a loop that is held up; deadlines; the end |
-//! | `limits.rs`, `stats.rs` | what clients may ask for; what is counted |
-//! | `common.rs`, `shared.rs` | what connections share; what threads share |
-//!
-//! A loop that is held up (a slow disk, an engine that blocks, a huge request) holds up nobody else: within four
+//! A loop that is held up (a slow disk, an engine that blocks, a huge request) holds up no other client: within four
 //! milliseconds the watchdog gives its other connections to another loop, until it goes on.
 //! When all are held up, what clients send waits in their sockets: that is the back-pressure.
 //! A write that waits for a sync holds up no loop, nor does a get that waits for another machine: the engine is told
 //! whom to call when it is done ([`KvsEngine::round`], [`KvsEngine::get_then`]). A panic costs the connection whose
 //! request it was in, or those whose writes the engine had in its hands.
 //!
-//! A file uses only files above it in this list: `limits`, `stats`, `timeouts`, `common`; `poller`, `notes`, `writes`;
-//! `event_loop`, `connection`, `io`, `requests`; `turn`; `shared`; `job`, `acceptor`, `watchdog`.
+//! A file uses only files above it in this list: `limits`, `stats`, `timeouts`, `shared`; `poller`, `notes`, `writes`;
+//! `event_loop`, `state`, `io`, `requests`; `connection`; `turn`; `loop_group`; `job`, `acceptor`, `watchdog`.
 
 mod acceptor;
-mod common;
 mod connection;
 mod event_loop;
 mod io;
 mod job;
 mod limits;
+mod loop_group;
 mod notes;
 mod poller;
 mod requests;
 mod shared;
+mod state;
 mod stats;
 mod system;
 mod timeouts;
@@ -72,9 +76,10 @@ use crate::thread_pool::ThreadPool;
 use crate::{KvsEngine, Result};
 use acceptor::Acceptor;
 use job::Job;
-use shared::Shared;
+use loop_group::LoopGroup;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::thread;
 use watchdog::Watchdog;
 
 /// A server for any engine, run by any pool.
@@ -82,7 +87,7 @@ pub struct KvsServer<E, P> {
     listener: TcpListener,
     engine: E,
     pool: P,
-    shared: Arc<Shared>,
+    group: Arc<LoopGroup>,
 }
 
 impl<E: KvsEngine, P: ThreadPool> KvsServer<E, P> {
@@ -105,7 +110,7 @@ impl<E: KvsEngine, P: ThreadPool> KvsServer<E, P> {
     /// Listens on an address that is taken.
     pub(crate) fn listen(socket: Socket, engine: E, pool: P, limits: Limits) -> Result<Self> {
         let listener = socket.listen(&limits)?;
-        Ok(KvsServer { listener, engine, pool, shared: Arc::new(Shared::new(limits)?) })
+        Ok(KvsServer { listener, engine, pool, group: Arc::new(LoopGroup::new(limits)?) })
     }
 
     /// Where it listens.
@@ -115,7 +120,7 @@ impl<E: KvsEngine, P: ThreadPool> KvsServer<E, P> {
 
     /// Something to stop the server with, from any thread.
     pub fn handle(&self) -> ServerHandle {
-        ServerHandle(Arc::clone(&self.shared))
+        ServerHandle(Arc::clone(&self.group))
     }
 
     /// Serves until [`ServerHandle::shutdown`]. Then it takes no more connections, answers the
@@ -125,38 +130,65 @@ impl<E: KvsEngine, P: ThreadPool> KvsServer<E, P> {
     /// waited for: a store that syncs has to come to its end.
     ///
     /// # Errors
-    /// If the system refuses to watch for new connections, or to wait.
+    /// If the system refuses to watch for new connections; or to wait for them, which stops the server in this order, too.
     pub fn run(self) -> Result<()> {
-        let KvsServer { listener, engine, pool, shared } = self;
-        let mut acceptor = Some(Acceptor::new(listener, &shared)?);
-        let mut watchdog = Watchdog::new(&shared);
+        let KvsServer { listener, engine, pool, group } = self;
+        let mut acceptor = Some(Acceptor::new(listener, &group)?);
+        let mut watchdog = Watchdog::new(&group);
         let start = |number| {
-            let job = Job::new(&shared, number, engine.clone());
-            shared.started_jobs.add(1);
+            let job = Job::new(&group, number, engine.clone());
+            group.started_jobs.add(1);
             pool.spawn(move || job.run());
         };
+        let mut failed = None;
         while let Some(mut timeout) = watchdog.tick(start) {
-            if shared.common.is_stopping() {
-                // Nobody can connect any more.
+            if group.shared.is_stopping() {
+                // From now on clients are refused by the system.
                 acceptor = None;
-            } else if let Some(soon) = acceptor.as_mut().and_then(|some| some.accept(&shared)) {
+            } else if let Some(soon) = acceptor.as_mut().and_then(|some| some.accept(&group)) {
                 timeout = timeout.min(soon);
             }
-            shared.poller.wait(Some(timeout), |event| {
+            let waited = group.poller.wait(Some(timeout), |event| {
                 acceptor.iter_mut().for_each(|acceptor| acceptor.notice(event));
-            })?;
+            });
+            if let Err(error) = waited {
+                // The loops have to end before the pool can.
+                failed.get_or_insert(error);
+                group.begin_stop();
+                thread::sleep(timeout.min(job::PAUSE));
+            }
         }
-        Ok(())
+        failed.map_or(Ok(()), |error| Err(error.into()))
     }
 }
 
 /// Stops a server. Clones stop the same server.
 #[derive(Clone)]
-pub struct ServerHandle(Arc<Shared>);
+pub struct ServerHandle(Arc<LoopGroup>);
 
 impl ServerHandle {
     /// Tells the server to stop; its `run` returns when it has. Does not wait for that.
     pub fn shutdown(&self) {
         self.0.begin_stop();
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::KvStore;
+    use crate::sync::INJECTED;
+    use crate::thread_pool::SharedQueueThreadPool;
+
+    #[test]
+    fn a_server_whose_own_thread_cannot_wait_ends_its_loops_and_says_why() {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, pool) =
+            (KvStore::open(dir.path()).unwrap(), SharedQueueThreadPool::new(2).unwrap());
+        let server = KvsServer::bind(([127, 0, 0, 1], 0).into(), store, pool).unwrap();
+        // For this thread alone.
+        INJECTED.set("the system refuses to wait");
+        assert_eq!(server.run().unwrap_err().to_string(), "I/O error: unsupported");
+        KvStore::open(dir.path()).unwrap();
     }
 }

@@ -17,8 +17,8 @@ pub(super) const ABORTED: u8 = 16;
 
 /// The notes that were left for a connection's next turn.
 ///
-/// Who finds that it is not busy queues it; everybody else only leaves a note, which whoever has the
-/// turn finds when it tries to leave. `AcqRel`, so that what was written before the note is seen in
+/// A thread that finds that it is not busy queues it; the others only leave a note, which the thread that gives
+/// the turn finds when it ends it. `AcqRel`, so that what was written before the note is seen in
 /// the turn after it.
 #[derive(Default)]
 pub(super) struct Notes(AtomicU8);
@@ -30,7 +30,7 @@ impl Notes {
             return self.0.fetch_or(BUSY | NOTICED | note, Ordering::Relaxed) & BUSY == 0;
         });
         let was = self.0.fetch_or(BUSY | NOTICED | note, Ordering::AcqRel);
-        was & BUSY == 0 || fault!("whoever leaves a note queues the connection")
+        was & BUSY == 0 || fault!("each note queues the connection")
     }
 
     /// Begins a turn, for which the connection was queued. Returns the notes.

@@ -5,7 +5,7 @@
 //! a system call each. The price is that a connection remembers that it is readable until it has read
 //! everything (`connection.rs`).
 
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{Mutex, MutexGuard, fault};
 use mio::event::Source;
 use mio::net::TcpStream;
 use mio::{Poll, Registry, Token, Waker};
@@ -107,6 +107,9 @@ fn wait(
     timeout: Option<Duration>,
     mut happened: impl FnMut(Event),
 ) -> io::Result<bool> {
+    if fault!("the system refuses to wait") {
+        return Err(ErrorKind::Unsupported.into());
+    }
     let (poll, events) = &mut *poll;
     match poll.poll(events, timeout) {
         // Interrupted by a signal: nothing has happened.

@@ -1,5 +1,7 @@
-use super::common::Common;
+//! Requests: decoded, executed one by one, and answered in their order.
+
 use super::limits::Limits;
+use super::shared::Shared;
 use super::writes::{Waiter, Writer, Writes};
 use crate::protocol::{self, KEPT_BUFFER, Line, LineDecoder, Request, Response, is_object};
 use crate::sync::{Instant, Mutex, MutexGuard};
@@ -48,7 +50,7 @@ impl Answers<'_> {
 /// round, unless a read comes behind them that has to see them. A get that would wait is begun, as a write is.
 pub(super) struct Requests<'a, E, W: Writer> {
     pub(super) engine: &'a E,
-    pub(super) common: &'a Common,
+    pub(super) shared: &'a Shared,
     pub(super) stats: &'a dyn Fn() -> String,
     pub(super) writer: &'a Arc<W>,
     pub(super) writes: &'a Mutex<Writes>,
@@ -93,8 +95,8 @@ impl<E: KvsEngine, W: Writer> Requests<'_, E, W> {
         let (waiting, bytes) = self.waiting;
         let has_time = || self.began.elapsed() < MAX_TURN;
         // What other connections hold is only looked at by those that hold much.
-        let limit = self.common.limits.buffered_bytes;
-        let has_memory = || bytes < KEPT_BUFFER || self.common.buffered() < limit;
+        let limit = self.shared.limits.buffered_bytes;
+        let has_memory = || bytes < KEPT_BUFFER || self.shared.buffered() < limit;
         self.answers.bytes.len() < MAX_ANSWERS
             && waiting < MAX_WAITING
             && has_memory()
@@ -179,7 +181,7 @@ impl<E: KvsEngine, W: Writer> Requests<'_, E, W> {
     }
 
     fn decode(&self, line: &Line<'_>) -> Result<Request> {
-        let limits = &self.common.limits;
+        let limits = &self.shared.limits;
         let Line::Whole(line) = line else {
             let message = format!("the line is longer than {} bytes", limits.request_bytes);
             return Err(KvsError::Protocol(message));

@@ -1,83 +1,94 @@
-use super::common::Common;
-use super::event_loop::EventLoop;
-use super::limits::Limits;
-use super::poller::Poller;
-use super::stats::{Counter, Counters};
-use super::turn::Connection;
-use crate::Result;
-use crate::sync::Instant;
-use std::fmt::{Display, Write as _};
-use std::sync::Arc;
+//! What all connections of a server look at: its limits, its clock, whether it stops, and what is counted.
 
-/// What the threads of a server share: its own one, and the event loops.
+use super::limits::Limits;
+use super::stats::Counters;
+use super::timeouts::Clock;
+use crate::limited_log::LimitedLog;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// What clients can cause to be logged, as often as they like.
+pub(super) struct Warnings {
+    pub(super) refused: LimitedLog,
+    pub(super) foreign: LimitedLog,
+    pub(super) trouble: LimitedLog,
+}
+
+/// The other end of a connection, if it is known: that of a client that is gone may not be.
+pub(super) struct Peer(pub(super) Option<SocketAddr>);
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(addr) => addr.fmt(f),
+            None => f.write_str("an address that is gone"),
+        }
+    }
+}
+
+/// What every connection may look at. Only the server's own thread writes here, and seldom, so that each core
+/// keeps a copy; the counters are the exception, of which each loop has its own.
 pub(super) struct Shared {
-    pub(super) common: Arc<Common>,
-    pub(super) loops: Box<[Arc<EventLoop<Connection>>]>,
-    /// The server's own thread waits here, for new connections and as the watchdog.
-    pub(super) poller: Arc<Poller>,
-    /// Connections that were taken in, and those that were not; and the loops that were begun.
-    pub(super) accepted: Counter,
-    pub(super) refused: Counter,
-    pub(super) started_jobs: Counter,
-    started: Instant,
+    pub(super) limits: Limits,
+    /// One for each event loop.
+    pub(super) counters: Box<[Counters]>,
+    pub(super) warnings: Warnings,
+    /// Set once, never cleared. `Release` and `Acquire`: a connection that was woken because of it
+    /// sees it.
+    stopping: AtomicBool,
+    /// How long the server has been there and not stopped by others, in milliseconds, as of the last
+    /// sweep. Seeing it a sweep late does no harm: `Relaxed`.
+    clock: AtomicU64,
 }
 
 impl Shared {
-    pub(super) fn new(limits: Limits) -> Result<Shared> {
-        let (common, poller) = (Arc::new(Common::new(limits)), Arc::new(Poller::new()?));
-        let loops = common.counters.iter().map(|_| Ok(Arc::new(EventLoop::new(&poller)?)));
-        Ok(Shared {
-            loops: loops.collect::<Result<_>>()?,
-            common,
-            poller,
-            accepted: Counter::default(),
-            refused: Counter::default(),
-            started_jobs: Counter::default(),
-            started: Instant::now(),
-        })
+    pub(super) fn new(limits: Limits) -> Shared {
+        Shared {
+            counters: (0..limits.jobs.max(1)).map(|_| Counters::default()).collect(),
+            warnings: Warnings {
+                refused: LimitedLog::new("a connection is refused"),
+                foreign: LimitedLog::new("a connection is closed that speaks another protocol"),
+                trouble: LimitedLog::new("trouble with connections"),
+            },
+            stopping: AtomicBool::new(false),
+            clock: AtomicU64::new(0),
+            limits,
+        }
+    }
+
+    /// What deadlines are compared with.
+    pub(super) fn time(&self) -> Clock<'_> {
+        Clock { now: self.clock.load(Ordering::Relaxed), limits: &self.limits }
+    }
+
+    pub(super) fn set_clock(&self, time: Duration) {
+        self.clock.store(time.as_millis() as u64, Ordering::Relaxed);
     }
 
     pub(super) fn begin_stop(&self) {
-        self.common.begin_stop();
-        self.poller.wake();
+        self.stopping.store(true, Ordering::Release);
     }
 
-    /// How many connections are open.
-    pub(super) fn connections(&self) -> usize {
-        self.loops.iter().map(|each| each.len()).sum()
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
     }
 
-    /// What the server counts, one number a line.
-    pub(super) fn stats_text(&self) -> String {
-        let sum = |counter: fn(&Counters) -> &Counter| -> u64 {
-            self.common.counters.iter().map(|counters| counter(counters).get()).sum()
-        };
-        let states = self.loops.iter().map(|each| each.state());
-        let (jobs, queue) = states.fold((0, 0), |(jobs, queue), (thread, ready)| {
-            (jobs + usize::from(thread.runs()), queue + ready)
-        });
-        let numbers: [(&str, &dyn Display); 15] = [
-            ("uptime_ms", &self.started.elapsed().as_millis()),
-            ("requests", &sum(|counters| &counters.requests)),
-            ("errors", &sum(|counters| &counters.errors)),
-            ("bytes_in", &sum(|counters| &counters.bytes_in)),
-            ("bytes_out", &sum(|counters| &counters.bytes_out)),
-            ("bytes_buffered", &self.common.buffered()),
-            ("connections", &self.connections()),
-            ("connections_accepted", &self.accepted),
-            ("connections_refused", &self.refused),
-            ("connections_timed_out", &sum(|counters| &counters.timed_out)),
-            ("jobs", &jobs),
-            ("jobs_started", &self.started_jobs),
-            ("queue", &queue),
-            ("turns", &sum(|counters| &counters.turns)),
-            ("max_request_bytes", &self.common.limits.request_bytes),
-        ];
-        let mut text = String::new();
-        for (name, number) in numbers {
-            // Writing to a string does not fail.
-            let _ = writeln!(text, "{name} {number}");
-        }
-        text
+    /// Bytes in the buffers of all connections.
+    pub(super) fn buffered(&self) -> usize {
+        self.counters.iter().fold(0, |sum, counters| sum.wrapping_add(counters.buffered()))
+    }
+
+    /// Logs that the system could not tell which connections are ready.
+    pub(super) fn warn_of_poller(&self, error: &io::Error) {
+        self.warnings.trouble.warn(format_args!("cannot wait for them: {error}"));
+    }
+
+    /// Logs what was left out, if it is time.
+    pub(super) fn flush_warnings(&self) {
+        let Warnings { refused, foreign, trouble } = &self.warnings;
+        [refused, foreign, trouble].into_iter().for_each(LimitedLog::flush);
     }
 }

@@ -1,3 +1,5 @@
+//! What the server counts.
+
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::fmt;
 

@@ -8,7 +8,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
-/// An address that is taken, and that nobody can connect to yet: so an address that cannot be had is
+/// An address that is taken, and that no client can connect to yet: so an address that cannot be had is
 /// noticed before a store is opened or made, and no client waits while one is. (Elsewhere they wait.)
 pub(crate) struct Socket {
     addr: SocketAddr,

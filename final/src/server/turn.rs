@@ -4,65 +4,33 @@
 //! its other connections. At most one turn is under way at a time, whichever thread gives it, so answers are in
 //! the order of the requests.
 
-use super::common::{Common, Peer};
-use super::connection::{Close, Left, Next, State, Turn, Verdict};
+use super::connection::{Connection, Inner};
 use super::event_loop::{EventLoop, Served};
 use super::io::{self, Output};
-use super::notes::{ABORTED, HUNG_UP, Notes, READY};
+use super::notes::{ABORTED, HUNG_UP, READY};
 use super::poller::Event;
-use super::requests::{Answers, Input, Requests};
+use super::requests::{Answers, Requests};
+use super::shared::Peer;
+use super::state::{Close, Left, Next, Turn, Verdict};
 use super::stats::Counters;
-use super::writes::{Outcome, Waiter, Writer, Writes};
+use super::writes::Waiter;
 use crate::protocol::KEPT_BUFFER;
-use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::{Instant, Mutex, MutexGuard};
+use crate::sync::{Instant, MutexGuard};
 use crate::{KvsEngine, KvsError, Write};
-use mio::net::TcpStream;
-use std::io::Result as IoResult;
 use std::net;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 /// How much a turn reads at most, in bytes.
 const MAX_READ: usize = KEPT_BUFFER;
 
-pub(super) struct Connection {
-    stream: TcpStream,
-    token: usize,
-    /// The loop that it belongs to, and the number of that.
-    home: Arc<EventLoop<Connection>>,
-    number: usize,
-    common: Arc<Common>,
-    notes: Notes,
-    /// From when on a sweep wakes it, in [`Common::clock`]'s milliseconds. Seeing it a round late does no
-    /// harm: `Relaxed`.
-    look_at: AtomicU64,
-    /// Held for a turn, of which only one is under way.
-    inner: Mutex<Inner>,
-    /// Locked for a look. What comes first in here is written by those who finish writes.
-    writes: Mutex<Writes>,
-}
-
-/// What the turns of a connection hand on to the next.
-struct Inner {
-    state: State,
-    input: Input,
-    output: Output,
-    /// The last answer, an error, to be sent after those to the writes under way.
-    farewell: Option<String>,
-    /// Whether there are writes under way.
-    has_writes: bool,
-    /// Bytes that are counted among the buffers of its loop.
-    counted: usize,
-}
-
 /// What a thread that serves connections has for them.
 pub(super) struct Context<'a, E> {
     pub(super) engine: &'a E,
-    /// The loop of the thread.
-    pub(super) home: &'a EventLoop<Connection>,
-    pub(super) counters: &'a Counters,
+    /// The thread's own loop, which a connection that it serves need not belong to.
+    pub(super) event_loop: &'a EventLoop<Connection>,
+    counters: &'a Counters,
     /// What the server says about itself.
-    pub(super) stats: &'a dyn Fn() -> String,
+    stats: &'a dyn Fn() -> String,
     /// Buffers that are used in a turn and empty between turns, so that an idle connection has none.
     read: Vec<u8>,
     answers: Vec<u8>,
@@ -71,19 +39,38 @@ pub(super) struct Context<'a, E> {
 impl<'a, E> Context<'a, E> {
     pub(super) fn new(
         engine: &'a E,
-        home: &'a EventLoop<Connection>,
+        event_loop: &'a EventLoop<Connection>,
         counters: &'a Counters,
         stats: &'a dyn Fn() -> String,
     ) -> Context<'a, E> {
-        let (read, answers) = (vec![0; MAX_READ], Vec::new());
-        Context { engine, home, counters, stats, read, answers }
+        Context {
+            engine,
+            event_loop,
+            counters,
+            stats,
+            read: vec![0; MAX_READ],
+            answers: Vec::new(),
+        }
+    }
+
+    /// The next turn, with answers of its own.
+    fn begin(&mut self, answers: Vec<u8>) {
+        if answers.is_empty() {
+            self.answers.clear();
+            self.answers.shrink_to(KEPT_BUFFER);
+        } else {
+            self.answers = answers;
+        }
     }
 }
+
+/// A write, and what tells the connection of its end.
+type Begun = (Write, Waiter<Connection>);
 
 /// A turn that waits for its writes.
 pub(super) struct Paused {
     connection: Arc<Connection>,
-    writes: std::vec::IntoIter<(Write, Waiter<Connection>)>,
+    writes: std::vec::IntoIter<Begun>,
     turn: Turn,
     /// What came before the writes.
     answers: Vec<u8>,
@@ -91,11 +78,17 @@ pub(super) struct Paused {
 }
 
 impl Iterator for Paused {
-    type Item = (Write, Waiter<Connection>);
+    type Item = Begun;
 
     fn next(&mut self) -> Option<Self::Item> {
         self.writes.next()
     }
+}
+
+/// How far a turn has come.
+enum Step {
+    Pause(Paused),
+    End(Next),
 }
 
 impl Served for Connection {
@@ -107,84 +100,7 @@ impl Served for Connection {
     }
 }
 
-impl Writer for Connection {
-    fn finish_write(self: &Arc<Self>, number: u64, result: Outcome) {
-        let wanted = self.writes().finish(number, result);
-        if wanted {
-            self.wake(false);
-        }
-    }
-
-    fn give_up(self: &Arc<Self>) {
-        self.abort();
-    }
-}
-
 impl Connection {
-    pub(super) fn new(
-        common: &Arc<Common>,
-        (home, number): (&Arc<EventLoop<Connection>>, usize),
-        stream: TcpStream,
-        token: usize,
-    ) -> Connection {
-        let state = State::new(common.time());
-        Connection {
-            stream,
-            token,
-            home: Arc::clone(home),
-            number,
-            common: Arc::clone(common),
-            notes: Notes::default(),
-            look_at: AtomicU64::new(state.look_at(common.time())),
-            inner: Mutex::new(Inner {
-                state,
-                input: Input::new(&common.limits),
-                output: Output::default(),
-                farewell: None,
-                has_writes: false,
-                counted: 0,
-            }),
-            writes: Mutex::default(),
-        }
-    }
-
-    /// Sees to it that it gets a turn, now or when the one that is under way ends; and that what has arrived
-    /// and was not reported yet is read, if so.
-    pub(super) fn wake(self: &Arc<Self>, to_read: bool) {
-        if self.notes.leave(if to_read { READY } else { 0 }) {
-            self.home.push(Arc::clone(self));
-        }
-    }
-
-    /// Ends it, whatever it waits for. The client sees it at once, even if a write that is under way
-    /// still holds the socket.
-    pub(super) fn abort(self: &Arc<Self>) {
-        let _ = self.stream.shutdown(net::Shutdown::Both);
-        if self.notes.leave(ABORTED) {
-            self.home.push(Arc::clone(self));
-        }
-    }
-
-    /// Whether a sweep has to wake it.
-    pub(super) fn wants_look(&self, clock: u64) -> bool {
-        self.look_at.load(Ordering::Relaxed) <= clock
-    }
-
-    fn close(&self, why: Close) {
-        self.home.forget(self.token);
-        log::debug!("connection {}.{} is closed: {why}", self.number, self.token);
-    }
-
-    fn inner(&self) -> MutexGuard<'_, Inner> {
-        // After a panic it is closed, and looked at only to count its buffers.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn writes(&self) -> MutexGuard<'_, Writes> {
-        // Nothing that can panic runs under this lock but an allocation.
-        self.writes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Gives it a turn, for which it was queued. Returns the turn if it waits for writes.
     pub(super) fn turn<E: KvsEngine>(
         self: &Arc<Self>,
@@ -198,15 +114,11 @@ impl Connection {
             return None;
         }
         let mut inner = self.inner();
-        let (readable, hung_up) = (notes & READY != 0, notes & HUNG_UP != 0);
-        inner.state.begin(readable, hung_up, self.common.time());
-        let close_on_panic = CloseOnPanic(self);
-        let served = self.serve(&mut inner, context, began);
-        std::mem::forget(close_on_panic);
-        match served {
-            Ok(Ok(next)) => self.leave(inner, context.home, Ok(next)),
-            Ok(Err(paused)) => return Some(paused),
-            Err(error) => self.leave(inner, context.home, Err(error)),
+        inner.state.begin(notes & READY != 0, notes & HUNG_UP != 0, self.shared.time());
+        match self.close_on_panic(|| self.serve(&mut inner, context, began)) {
+            Ok(Step::Pause(paused)) => return Some(paused),
+            Ok(Step::End(next)) => self.leave(inner, context.event_loop, Ok(next)),
+            Err(error) => self.leave(inner, context.event_loop, Err(error)),
         }
         None
     }
@@ -217,23 +129,25 @@ impl Connection {
         drop(writes);
         context.begin(answers);
         let mut inner = connection.inner();
-        let next = connection.answer(&mut inner, context, turn, errors);
-        connection.leave(inner, context.home, next);
+        let next =
+            connection.close_on_panic(|| connection.answer(&mut inner, context, turn, errors));
+        connection.leave(inner, context.event_loop, next);
     }
 
+    /// After a turn: closes it, or has it wait for what comes, or queues it with the thread's loop.
     fn leave(
         self: &Arc<Self>,
         inner: MutexGuard<'_, Inner>,
-        home: &EventLoop<Connection>,
-        next: IoResult<Next>,
+        event_loop: &EventLoop<Connection>,
+        next: std::io::Result<Next>,
     ) {
-        self.look_at.store(inner.state.look_at(self.common.time()), Ordering::Relaxed);
+        self.set_look(&inner);
         drop(inner);
         match next {
             Err(_) => self.close(Close::Lost),
             Ok(Next::Close(why)) => self.close(why),
             Ok(Next::Wait) if self.notes.end_turn() => {}
-            Ok(Next::Wait | Next::Again | Next::EndStream) => home.push(Arc::clone(self)),
+            Ok(Next::Wait | Next::Again | Next::EndStream) => event_loop.push(Arc::clone(self)),
         }
     }
 
@@ -243,22 +157,62 @@ impl Connection {
         inner: &mut Inner,
         context: &mut Context<'_, E>,
         began: Instant,
-    ) -> IoResult<std::result::Result<Next, Paused>> {
-        let (common, counters, clock) = (&*self.common, context.counters, self.common.time());
+    ) -> std::io::Result<Step> {
         context.begin(Vec::new());
-        let mut turn = Turn::default();
         if inner.state.is_draining() {
             let received = io::receive(&self.stream, &mut context.read)?;
             inner.state.received(received);
-            return Ok(Ok(inner.state.drained(received, clock)));
+            return Ok(Step::End(inner.state.drained(received, self.shared.time())));
         }
+        let mut turn = Turn::default();
         if inner.output.len() > 0 {
-            let all_sent = self.send_rest(inner, counters)?;
-            self.count_buffers(inner);
-            if !all_sent {
-                return Ok(Ok(self.count_timeout(inner.state.is_stuck(clock), counters)));
+            if !self.send_rest(inner, context.counters)? {
+                let next = inner.state.is_stuck(self.shared.time());
+                return Ok(Step::End(count_timeout(next, context.counters)));
             }
             turn.answered = true;
+        }
+        let (writes, errors) = self.execute(inner, context, &mut turn, began)?;
+        if let Some(why) = self.judge(inner, turn, context.counters) {
+            return Ok(Step::End(count_timeout(Next::Close(why), context.counters)));
+        }
+        if writes.is_empty() {
+            return self.answer(inner, context, turn, errors).map(Step::End);
+        }
+        self.count_buffers(inner);
+        let answers = std::mem::take(&mut context.answers);
+        let (connection, writes) = (Arc::clone(self), writes.into_iter());
+        Ok(Step::Pause(Paused { connection, writes, turn, answers, errors }))
+    }
+
+    /// Sends what was kept. Returns whether nothing is left.
+    fn send_rest(&self, inner: &mut Inner, counters: &Counters) -> std::io::Result<bool> {
+        let sent = inner.output.send(&self.stream)?;
+        counters.bytes_out.add(sent as u64);
+        inner.state.progress(sent, self.shared.time());
+        self.count_buffers(inner);
+        let all_sent = inner.output.len() == 0;
+        if all_sent {
+            self.home.poller().watch_output(&self.stream, self.token, false)?;
+        }
+        Ok(all_sent)
+    }
+
+    /// Reads once, if it is time to, and executes what has arrived. Returns the writes that the round takes, and
+    /// how many of the answers are errors.
+    fn execute<E: KvsEngine>(
+        self: &Arc<Self>,
+        inner: &mut Inner,
+        context: &mut Context<'_, E>,
+        turn: &mut Turn,
+        began: Instant,
+    ) -> std::io::Result<(Vec<Begun>, u64)> {
+        let (shared, counters) = (&*self.shared, context.counters);
+        let stopping = shared.is_stopping();
+        if inner.state.wants_read(stopping) {
+            let received = io::receive(&self.stream, &mut context.read)?;
+            inner.state.received(received);
+            (turn.received, turn.is_last) = (received.bytes(), stopping);
         }
         let mut answers = Answers { bytes: &mut context.answers, errors: 0 };
         let waiting = match inner.has_writes {
@@ -267,7 +221,7 @@ impl Connection {
         };
         let mut requests = Requests {
             engine: context.engine,
-            common,
+            shared,
             stats: context.stats,
             writer: self,
             writes: &self.writes,
@@ -278,50 +232,41 @@ impl Connection {
             round: Vec::new(),
             foreign: None,
         };
-        let stopping = common.is_stopping();
-        let reads = inner.state.wants_read(stopping);
-        if reads {
-            let received = io::receive(&self.stream, &mut context.read)?;
-            inner.state.received(received);
-            turn.received = received.bytes();
-        }
         let held_back = inner.input.execute(&context.read[..turn.received], &mut requests);
-        inner.state.set_held_back(held_back);
         let Requests { answers, waiting, count, round, foreign, .. } = requests;
-        let errors = answers.errors;
+        inner.state.set_held_back(held_back);
+        inner.has_writes = waiting.0 > 0;
         turn.executed = count > 0;
         counters.requests.add(count);
         counters.bytes_in.add(turn.received as u64);
         counters.turns.add(1);
         if let Some(error) = foreign {
             let peer = Peer(self.stream.peer_addr().ok());
-            common.warnings.foreign.warn(format_args!("from {peer}"));
+            shared.warnings.foreign.warn(format_args!("from {peer}"));
             inner.give_up(Close::Foreign, format!("{error}; the connection is closed"));
         }
         if !inner.input.is_discarding() {
-            inner.state.progress(turn.received, clock);
+            inner.state.progress(turn.received, shared.time());
         }
+        Ok((round, answers.errors))
+    }
+
+    /// Whether it goes on. Returns why it is closed at once, if so.
+    fn judge(&self, inner: &mut Inner, turn: Turn, counters: &Counters) -> Option<Close> {
         let no_memory = self.has_too_much(inner);
-        match inner.state.verdict(turn, no_memory, reads && stopping, clock) {
-            Verdict::GoOn => {}
-            Verdict::Close(why) => return Ok(Ok(self.count_timeout(Next::Close(why), counters))),
+        match inner.state.verdict(turn, no_memory, self.shared.time()) {
+            Verdict::GoOn => return None,
+            Verdict::Close(why) => return Some(why),
             Verdict::GiveUp(why @ Close::TimedOut(_)) => {
                 counters.timed_out.add(1);
-                let time = common.limits.request_time.as_secs_f32();
+                let time = self.shared.limits.request_time.as_secs_f32();
                 inner.give_up(why, format!("the request took longer than {time} s to arrive"));
             }
             Verdict::GiveUp(why) => {
                 inner.give_up(why, "the server has no memory for the request now".to_owned());
             }
         }
-        inner.has_writes = waiting.0 > 0;
-        if round.is_empty() {
-            return self.answer(inner, context, turn, errors).map(Ok);
-        }
-        self.count_buffers(inner);
-        let answers = std::mem::take(&mut context.answers);
-        let (connection, writes) = (Arc::clone(self), round.into_iter());
-        Ok(Err(Paused { connection, writes, turn, answers, errors }))
+        None
     }
 
     /// Sends the answers, with those to the writes that are done, and says what comes next.
@@ -331,8 +276,8 @@ impl Connection {
         context: &mut Context<'_, E>,
         mut turn: Turn,
         errors: u64,
-    ) -> IoResult<Next> {
-        let (counters, clock) = (context.counters, self.common.time());
+    ) -> std::io::Result<Next> {
+        let (counters, clock) = (context.counters, self.shared.time());
         let mut answers = Answers { bytes: &mut context.answers, errors };
         if inner.has_writes {
             inner.has_writes = answers.collect(&mut self.writes()).0 > 0;
@@ -344,7 +289,7 @@ impl Connection {
         }
         counters.errors.add(answers.errors);
         turn.answered |= !context.answers.is_empty();
-        // Before the answer is sent: who has it finds room for the next one.
+        // Before the answer is sent: the client that has it finds room for its next request.
         self.count_buffers(inner);
         let sent = io::send(&self.stream, &context.answers)?;
         counters.bytes_out.add(sent as u64);
@@ -370,71 +315,9 @@ impl Connection {
         }
         Ok(next)
     }
-
-    /// Sends what was kept. Returns whether nothing is left.
-    fn send_rest(&self, inner: &mut Inner, counters: &Counters) -> IoResult<bool> {
-        let sent = inner.output.send(&self.stream)?;
-        counters.bytes_out.add(sent as u64);
-        inner.state.progress(sent, self.common.time());
-        if inner.output.len() > 0 {
-            return Ok(false);
-        }
-        self.home.poller().watch_output(&self.stream, self.token, false)?;
-        Ok(true)
-    }
-
-    fn count_timeout(&self, next: Next, counters: &Counters) -> Next {
-        counters.timed_out.add(u64::from(matches!(next, Next::Close(Close::TimedOut(_)))));
-        next
-    }
-
-    fn has_too_much(&self, inner: &Inner) -> bool {
-        let own = inner.input.len() + inner.output.len();
-        let others = || self.common.buffered().saturating_sub(inner.counted);
-        own > KEPT_BUFFER && others() + own > self.common.limits.buffered_bytes
-    }
-
-    fn count_buffers(&self, inner: &mut Inner) {
-        let writes = if inner.has_writes { self.writes().size().1 } else { 0 };
-        let count = inner.input.len() + inner.output.len() + writes;
-        self.common.counters[self.number].rebuffer(inner.counted, count);
-        inner.counted = count;
-    }
 }
 
-impl<E> Context<'_, E> {
-    /// The next turn, with answers of its own.
-    fn begin(&mut self, answers: Vec<u8>) {
-        if answers.is_empty() {
-            self.answers.clear();
-            self.answers.shrink_to(KEPT_BUFFER);
-        } else {
-            self.answers = answers;
-        }
-    }
-}
-
-impl Inner {
-    /// Ends it with an error in place of what is left of the input.
-    fn give_up(&mut self, why: Close, message: String) {
-        self.state.give_up(why);
-        self.farewell = Some(message);
-        self.input.clear();
-    }
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        let inner = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner);
-        self.common.counters[self.number].rebuffer(inner.counted, 0);
-    }
-}
-
-/// Closes a connection whose request panics.
-struct CloseOnPanic<'a>(&'a Connection);
-
-impl Drop for CloseOnPanic<'_> {
-    fn drop(&mut self) {
-        self.0.close(Close::Panic);
-    }
+fn count_timeout(next: Next, counters: &Counters) -> Next {
+    counters.timed_out.add(u64::from(matches!(next, Next::Close(Close::TimedOut(_)))));
+    next
 }

@@ -2,7 +2,7 @@
 //! are stalled, sweeps the connections for deadlines, and sees to the end.
 
 use super::event_loop::{Pulse, Thread};
-use super::shared::Shared;
+use super::loop_group::LoopGroup;
 use crate::sync::Instant;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ const LAST_SWEEP_INTERVAL: Duration = Duration::from_millis(10);
 const TOLERANCE: Duration = Duration::from_millis(50);
 
 pub(super) struct Watchdog<'a> {
-    shared: &'a Shared,
+    group: &'a LoopGroup,
     seen: Vec<Seen>,
     next_look: Instant,
     last_sweep: Instant,
@@ -38,32 +38,32 @@ struct Seen {
 }
 
 impl Watchdog<'_> {
-    pub(super) fn new(shared: &Shared) -> Watchdog<'_> {
-        let (now, seen) = (Instant::now(), vec![Seen::default(); shared.loops.len()]);
+    pub(super) fn new(group: &LoopGroup) -> Watchdog<'_> {
+        let (now, seen) = (Instant::now(), vec![Seen::default(); group.loops.len()]);
         let (awake, end) = (Duration::ZERO, None);
-        Watchdog { shared, seen, next_look: now, last_sweep: now, next_sweep: now, awake, end }
+        Watchdog { group, seen, next_look: now, last_sweep: now, next_sweep: now, awake, end }
     }
 
     /// Does what is due. Returns how long it can wait for the next call, or none when the server
     /// has stopped.
     pub(super) fn tick(&mut self, start: impl Fn(usize)) -> Option<Duration> {
-        let shared = self.shared;
+        let group = self.group;
         let now = Instant::now();
-        if shared.common.is_stopping() && self.end.is_none() {
-            shared.loops.iter().flat_map(|each| each.all()).for_each(|open| open.wake(true));
+        if group.shared.is_stopping() && self.end.is_none() {
+            group.loops.iter().flat_map(|each| each.all()).for_each(|open| open.wake(true));
             (self.end, self.next_sweep) = (Some(self.awake + GRACE), now);
         }
         if now >= self.next_sweep {
             self.sweep(now);
             if self.end.is_none() {
                 // At first all; later those that the pool had no thread for.
-                let absent = |number: &usize| shared.loops[*number].state().0 == Thread::None;
-                (0..shared.loops.len()).filter(absent).for_each(start);
+                let absent = |number: &usize| group.loops[*number].state().0 == Thread::None;
+                (0..group.loops.len()).filter(absent).for_each(start);
             }
         }
-        if self.end.is_some() && shared.connections() == 0 {
-            shared.loops.iter().for_each(|each| each.end());
-            if shared.loops.iter().all(|each| each.state().0 == Thread::None) {
+        if self.end.is_some() && group.connections() == 0 {
+            group.loops.iter().for_each(|each| each.end());
+            if group.loops.iter().all(|each| each.state().0 == Thread::None) {
                 return None;
             }
         }
@@ -74,7 +74,7 @@ impl Watchdog<'_> {
     /// Gives what stalled loops have to do to one that is not. Returns how long to wait until the next look, if
     /// there has to be one.
     fn help(&mut self, now: Instant) -> Option<Duration> {
-        let Shared { loops, poller, common, .. } = self.shared;
+        let LoopGroup { loops, poller, shared, .. } = self.group;
         // In a model no time passes.
         let is_due = now >= self.next_look || cfg!(loom);
         if is_due {
@@ -96,7 +96,9 @@ impl Watchdog<'_> {
                 Some(helper) if seen.pulse == Pulse::Stalled => {
                     seen.is_followed = seen.is_followed || poller.follow(stalled.poller());
                     again |= !seen.is_followed;
-                    common.note_trouble(stalled.hand_over(&loops[helper]));
+                    if let Err(error) = stalled.hand_over(&loops[helper]) {
+                        shared.warn_of_poller(&error);
+                    }
                 }
                 _ if seen.is_followed => {
                     poller.unfollow(stalled.poller());
@@ -109,19 +111,19 @@ impl Watchdog<'_> {
     }
 
     fn sweep(&mut self, now: Instant) {
-        let common = &self.shared.common;
+        let shared = &self.group.shared;
         let interval = match self.end {
             Some(_) => LAST_SWEEP_INTERVAL,
-            None => common.limits.sweep_interval(),
+            None => shared.limits.sweep_interval(),
         };
         // One that is much too late does not count for more than two: the process was stopped.
         let longest = (2 * interval).max(TOLERANCE);
         self.awake += now.duration_since(self.last_sweep).min(longest);
-        common.set_clock(self.awake);
-        common.flush_warnings();
+        shared.set_clock(self.awake);
+        shared.flush_warnings();
         let abort_all = self.end.is_some_and(|end| self.awake >= end);
-        let clock = common.time().now;
-        for connection in self.shared.loops.iter().flat_map(|each| each.all()) {
+        let clock = shared.time().now;
+        for connection in self.group.loops.iter().flat_map(|each| each.all()) {
             if abort_all {
                 connection.abort();
             } else if connection.wants_look(clock) {
@@ -139,12 +141,12 @@ mod tests {
 
     #[test]
     fn a_loop_that_wakes_up_before_a_look_is_due_is_looked_at_when_it_is() {
-        let shared = Shared::new(Limits { jobs: 2, ..Limits::default() }).unwrap();
-        let (mut watchdog, now) = (Watchdog::new(&shared), Instant::now());
-        shared.loops.iter().for_each(|each| each.set_thread(Thread::Asleep));
+        let group = LoopGroup::new(Limits { jobs: 2, ..Limits::default() }).unwrap();
+        let (mut watchdog, now) = (Watchdog::new(&group), Instant::now());
+        group.loops.iter().for_each(|each| each.set_thread(Thread::Asleep));
         watchdog.help(now);
         assert_eq!(watchdog.help(now + TICK), None, "all sleep");
-        shared.loops[0].set_thread(Thread::Awake);
+        group.loops[0].set_thread(Thread::Awake);
         assert_eq!(watchdog.help(now + TICK * 3 / 2), Some(TICK / 2));
     }
 }

@@ -1,3 +1,6 @@
+//! What the engine has of a connection: the requests under way, whose answers may come in any order and from any
+//! thread, and are taken in the order of the requests.
+
 use crate::sync::fault;
 use crate::{KvsError, Result, Write};
 use std::collections::VecDeque;
@@ -37,7 +40,7 @@ impl Writes {
             self.bytes += found;
             *slot = Some(result);
         }
-        fault!("a write that is done wakes nobody", return false);
+        fault!("a write that is done wakes no connection", return false);
         self.wanted && self.oldest_is_done() && std::mem::take(&mut self.wanted)
     }
 
@@ -76,7 +79,7 @@ impl Writes {
 /// What came of a write, or the value that a get has found.
 pub(super) type Outcome = Result<Option<String>>;
 
-/// Who wants to know what came of its writes.
+/// A connection, as the engine's threads see it: it is told what came of its writes.
 pub(super) trait Writer: Send + Sync + 'static {
     /// Its write of this number has come to this.
     fn finish_write(self: &Arc<Self>, number: u64, result: Outcome);

@@ -12,8 +12,8 @@ use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 use std::time::Duration;
+use std::{error, fmt, io, thread};
 use tempfile::TempDir;
 
 fn is_refused(client: &mut Raw, message: &str) {
@@ -171,8 +171,8 @@ fn without_a_second_thread_requests_wait_for_the_first() {
     }
 }
 
-/// Panics in a read or a write of the key `panic`, and on a thread of its own that is to tell what came of the
-/// key `callback`.
+/// Panics in a read or a write of the key `panic`, on a thread of its own that is to tell what came of the
+/// key `callback`, and when the error is put into words that came of the key `error`.
 #[derive(Clone, Default)]
 struct Panics {
     gate: Gate,
@@ -181,8 +181,22 @@ struct Panics {
 
 const PANIC: &str = "the panic that the test asked for";
 
+#[derive(Debug)]
+struct WordlessError;
+
+impl fmt::Display for WordlessError {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        panic!("{PANIC}");
+    }
+}
+
+impl error::Error for WordlessError {}
+
 impl KvsEngine for Panics {
     fn set(&self, key: String, _value: String) -> Result<()> {
+        if key == "error" {
+            return Err(io::Error::other(WordlessError).into());
+        }
         self.get(key).map(drop)
     }
 
@@ -221,7 +235,7 @@ fn a_panic_closes_its_connection_and_no_other<P: ThreadPool + Send + 'static>() 
     let limits = Limits { jobs: 1, ..Limits::default() };
     let server = Local::start_on(P::new(1).unwrap(), engine, limits);
     // What a client asked before the panic is lost with it: the answers would have gone together.
-    let [good, callback] = [set("k", "v"), set("callback", "v")];
+    let [good, callback, error] = ["k", "callback", "error"].map(|key| set(key, "v"));
     let [in_get, in_set] = [get("panic"), set("panic", "v")];
     let packets = [
         [GET, &good, ""],
@@ -231,6 +245,7 @@ fn a_panic_closes_its_connection_and_no_other<P: ThreadPool + Send + 'static>() 
         [&good, &good, ""],
         [GET, &good, &in_set],
         [&callback, "", ""],
+        [GET, &error, ""],
     ];
     let kinds = packets.len();
     let mut clients: Vec<Raw> = (0..5 * kinds).map(|_| server.connect()).collect();
@@ -240,13 +255,13 @@ fn a_panic_closes_its_connection_and_no_other<P: ThreadPool + Send + 'static>() 
     }
     gate.wait_for(1);
     gate.open();
-    let panics = |number: usize| number % kinds % 2 == 1 || number % kinds == kinds - 1;
+    let panics = |number: usize| number % kinds % 2 == 1 || number % kinds == kinds - 2;
     for (number, client) in clients.iter_mut().enumerate() {
         let expected = if panics(number) { ["", ""] } else { [NOTHING, NOTHING] };
         assert_eq!([client.line(), client.line()], expected, "client {number}");
     }
     // Two of each that is served, and what came before the panics.
-    assert_eq!(served.load(Ordering::SeqCst), 5 * (3 * 2 + 1 + 1 + 2));
+    assert_eq!(served.load(Ordering::SeqCst), 5 * (3 * 2 + 1 + 1 + 2 + 1));
     until("they are closed", || stat(&mut clients[0], "connections") == 5 * 3);
     assert_eq!(stat(&mut clients[0], "jobs"), 1, "it goes on");
 }

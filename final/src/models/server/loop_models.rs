@@ -1,9 +1,9 @@
 //! Event loops, their connections and the watchdog. There is no clock: all that is served is served because
 //! some thread was woken for it, or because the watchdog looked while a loop was awake.
 
+use super::connection::{Connection, Kind};
 use super::job::Job;
-use super::shared::Shared;
-use super::turn::{Connection, Kind};
+use super::loop_group::LoopGroup;
 use super::watchdog::Watchdog;
 use crate::models::model::Model;
 use crate::panic::catch_panic;
@@ -19,17 +19,24 @@ pub(crate) fn models() -> Vec<Model> {
             .max_preemptions(2)
             .finds("a turn ends without a look at the notes", "deadlock")
             .finds("a loop sleeps without a look at its queue", "deadlock")
-            .finds("who queues a connection wakes no thread", "deadlock")
-            .finds("a write that is done wakes nobody", "deadlock")
+            .finds("a connection is queued and its thread is not woken", "deadlock")
+            .finds("a write that is done wakes no connection", "deadlock")
             .finds("a turn leaves without a look at its writes", "deadlock"),
         Model::new("a turn panics", turn_panics)
             .max_preemptions(2)
-            .finds("a panic ends the worker", "a panic that nobody caught"),
+            .finds("a panic ends the worker", "a panic that no thread caught"),
+        Model::new("the end of a turn panics", turn_panics_at_its_end)
+            .max_preemptions(2)
+            .finds("a panic ends the worker", "a panic that no thread caught"),
         Model::new("a loop is held up, and another one helps", held_up)
             .max_preemptions(1)
             .finds("a loop that wakes up calls no watchdog", "deadlock")
-            .finds("what a stalled loop had is given to nobody", "deadlock"),
+            .finds("what a stalled loop had is given to no other", "deadlock"),
         Model::new("a loop goes on while another one helps", goes_on).max_preemptions(1),
+        Model::new("a server ends while a loop is late", ends).max_preemptions(1).finds(
+            "a loop is told of its end again and again",
+            "Model exceeded maximum number of branches",
+        ),
     ]
 }
 
@@ -96,38 +103,38 @@ fn play<const N: usize>(
     defers: bool,
     client: impl FnOnce(&Engine, [&Arc<Connection>; N]) + Send + 'static,
 ) {
-    let shared = Arc::new(Shared::new(Limits { jobs, ..Limits::default() }).unwrap());
+    let group = Arc::new(LoopGroup::new(Limits { jobs, ..Limits::default() }).unwrap());
     let engine = Engine::new(defers);
-    let home = &shared.loops[0];
+    let home = &group.loops[0];
     let connections = kinds.map(|kind| {
         home.admit(|_, token| Ok(Connection::new(kind, token, home))).unwrap();
         home.all().pop().unwrap()
     });
     let client = thread::spawn({
-        let (shared, engine) = (Arc::clone(&shared), engine.clone());
+        let (group, engine) = (Arc::clone(&group), engine.clone());
         move || {
             client(&engine, connections.each_ref());
             connections.iter().for_each(|connection| connection.hang_up());
-            shared.begin_stop();
+            group.begin_stop();
         }
     });
     let jobs = std::cell::RefCell::new(Vec::new());
     let start = |number| {
-        let job = Job::new(&shared, number, engine.clone());
+        let job = Job::new(&group, number, engine.clone());
         jobs.borrow_mut().push(thread::spawn(|| catch_panic(|| job.run())));
     };
-    let mut watchdog = Watchdog::new(&shared);
+    let mut watchdog = Watchdog::new(&group);
     while let Some(timeout) = watchdog.tick(start) {
         // A tick of the watchdog is a matter of milliseconds, a sweep is not.
         let is_tick = timeout < Duration::from_millis(10);
         if is_tick {
             thread::yield_now();
         }
-        shared.poller.wait(is_tick.then_some(Duration::ZERO), |_| {}).unwrap();
+        group.poller.wait(is_tick.then_some(Duration::ZERO), |_| {}).unwrap();
     }
     client.join().unwrap();
     jobs.into_inner().into_iter().for_each(|job| job.join().unwrap());
-    assert_eq!(shared.connections(), 0, "connections that are left");
+    assert_eq!(group.connections(), 0, "connections that are left");
 }
 
 /// A client sends a request. Its write ends on another thread than the one that began it, and then
@@ -143,6 +150,15 @@ fn one_client() {
 /// A panic closes the connection whose request it was. The others are served.
 fn turn_panics() {
     play(1, [Kind::Panics, Kind::Writes], false, |_, [panics, serves]| {
+        panics.send();
+        serves.send();
+        serves.answers.wait_for(1);
+    });
+}
+
+/// So does one that comes after the writes, of which the loop has two turns.
+fn turn_panics_at_its_end() {
+    play(1, [Kind::PanicsLater, Kind::Writes], false, |_, [panics, serves]| {
         panics.send();
         serves.send();
         serves.answers.wait_for(1);
@@ -166,4 +182,9 @@ fn goes_on() {
         connection.send();
         connection.answers.wait_for(1);
     });
+}
+
+/// Then the watchdog has nothing to do but to wait for that loop.
+fn ends() {
+    play(2, [], false, |_, []| {});
 }

@@ -4,17 +4,17 @@
 #![allow(clippy::duplicate_mod)]
 #![allow(dead_code)] // the scenes use a part of each file
 
+mod connection;
 pub(super) mod loop_models;
 pub(super) mod note_models;
 mod poller;
-mod turn;
 
-#[path = "../../server/common.rs"]
-mod common;
 #[path = "../../server/event_loop.rs"]
 mod event_loop;
 #[path = "../../server/job.rs"]
 mod job;
+#[path = "../../server/loop_group.rs"]
+mod loop_group;
 #[path = "../../server/notes.rs"]
 mod notes;
 #[path = "../../server/shared.rs"]
@@ -30,4 +30,8 @@ mod writes;
 
 mod limits {
     pub(super) use crate::Limits;
+}
+
+mod turn {
+    pub(super) use super::connection::Context;
 }

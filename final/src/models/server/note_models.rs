@@ -1,4 +1,4 @@
-//! The notes of a connection alone. Whoever has to queue it gives it its turns at once.
+//! The notes of a connection alone. A thread that has to queue it gives it its turns at once.
 
 use super::notes::{ABORTED, HUNG_UP, Notes, READY};
 use crate::models::model::Model;
@@ -11,7 +11,7 @@ pub(crate) fn models() -> Vec<Model> {
     vec![
         Model::new("notes of a connection", no_note_is_lost)
             .finds("a turn ends without a look at the notes", "no turn has seen what happened")
-            .finds("whoever leaves a note queues the connection", "two turns at a time")
+            .finds("each note queues the connection", "two turns at a time")
             .finds("a note is left without an order", "no turn has seen what happened"),
         Model::new("a connection is aborted", aborted_once)
             .finds("a turn ends without a look at the notes", "how often it is closed"),

@@ -19,6 +19,8 @@ use std::vec;
 pub(super) enum Kind {
     Writes,
     Panics,
+    /// When its write is done.
+    PanicsLater,
     /// It waits until a client has its answer.
     Blocks,
 }
@@ -58,17 +60,17 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 pub(super) struct Context<'a, E> {
     pub(super) engine: &'a E,
-    pub(super) home: &'a EventLoop<Connection>,
+    pub(super) event_loop: &'a EventLoop<Connection>,
 }
 
 impl<'a, E> Context<'a, E> {
     pub(super) fn new(
         engine: &'a E,
-        home: &'a EventLoop<Connection>,
+        event_loop: &'a EventLoop<Connection>,
         _: &Counters,
         _: &dyn Fn() -> String,
     ) -> Context<'a, E> {
-        Context { engine, home }
+        Context { engine, event_loop }
     }
 }
 
@@ -170,6 +172,10 @@ impl Connection {
     }
 
     pub(super) fn finish<E>(paused: Paused, context: &mut Context<'_, E>) {
+        if paused.connection.kind == Kind::PanicsLater {
+            paused.connection.hang_up();
+            std::panic::panic_any(WANTED);
+        }
         paused.connection.end(context);
     }
 
@@ -183,7 +189,7 @@ impl Connection {
         let again = lock(&self.writes).want();
         self.has_turn.store(false, Ordering::Relaxed);
         if again || !self.notes.end_turn() {
-            context.home.push(Arc::clone(self));
+            context.event_loop.push(Arc::clone(self));
         }
     }
 
