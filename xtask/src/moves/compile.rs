@@ -25,7 +25,7 @@ pub(super) fn check(root: &Path, file: &str, states: &[State]) -> Vec<Problem> {
     for state in states {
         let written = state.package.write(root, &dir, "kvs").map_err(|error| error.to_string());
         let wrong = written.and_then(|()| match &state.expected {
-            Expected::Try(body) => detour(&dir, body, &mut added),
+            Expected::Try(body) => detour(root, &dir, body, &mut added),
             _ => cargo_says(&dir, "check")?.succeeds(),
         });
         match (wrong, &state.expected) {
@@ -45,8 +45,13 @@ fn cargo_says(dir: &Path, command: &str) -> Result<Compiled, String> {
     Compiled::by(cargo().current_dir(dir).arg(command).args(options))
 }
 
-/// Does in `dir` what the fences of a detour say, in their order.
-fn detour(dir: &Path, body: &str, added: &mut String) -> Result<(), String> {
+/// Does in `dir` what the fences of a detour say, in their order. Dependencies are compiled once, in `target/moves`.
+pub(crate) fn detour(
+    root: &Path,
+    dir: &Path,
+    body: &str,
+    added: &mut String,
+) -> Result<(), String> {
     let read = |file: &str| fs::read_to_string(dir.join(file)).map_err(|e| format!("{file}: {e}"));
     let write = |file: &str, text: &str| {
         let path = dir.join(file);
@@ -77,6 +82,7 @@ fn detour(dir: &Path, body: &str, added: &mut String) -> Result<(), String> {
                 for command in fence.text.lines().filter_map(|line| line.strip_prefix("$ ")) {
                     let mut shell = Command::new("sh");
                     shell.args(["-c", &format!("{command} 2>&1")]).env("RUST_BACKTRACE", "0");
+                    shell.env("CARGO_TARGET_DIR", root.join("target/moves/target"));
                     let ran = shell.current_dir(dir).output().map_err(|error| error.to_string())?;
                     output += &String::from_utf8_lossy(&ran.stdout);
                 }

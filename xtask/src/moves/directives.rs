@@ -11,8 +11,8 @@ pub(super) struct Chapter {
     pub(super) stage: usize,
     /// The line of its heading.
     pub(super) line: usize,
-    /// Where it is in the text.
-    pub(super) body: Range<usize>,
+    /// The line of the first heading after it that has no number: the directives of an interlude count as its own.
+    pub(super) interlude: usize,
     pub(super) directives: Vec<Directive>,
 }
 
@@ -47,14 +47,14 @@ pub(super) enum What {
 /// The numbered chapters of a text.
 pub(super) fn chapters(file: &str, text: &str) -> Result<Vec<Chapter>, Vec<Problem>> {
     let mut chapters: Vec<Chapter> = Vec::new();
-    for (line, start, content) in prose(text) {
+    for (line, _, content) in prose(text) {
         let Some(title) = content.strip_prefix("## ") else { continue };
-        if let Some(last) = chapters.last_mut() {
-            last.body.end = start;
-        }
         let number = title.split_once('.').and_then(|(number, _)| number.parse().ok());
-        let (stage, body) = (number.unwrap_or_default(), start..text.len());
-        chapters.push(Chapter { stage, line, body, directives: Vec::new() });
+        if let Some(stage) = number {
+            chapters.push(Chapter { stage, line, interlude: usize::MAX, directives: Vec::new() });
+        } else if let Some(last) = chapters.last_mut() {
+            last.interlude = last.interlude.min(line);
+        }
     }
     let alone = ["compiles", "step", "rename"];
     let (blocks, mut problems) = blocks(file, text, &["move", "try"], &alone);

@@ -36,7 +36,8 @@
 //!   fence changes the file that its `file=` names, a `rust` fence is one, a `toml` fence is added to one.
 //!   A `rust` fence that `runs`, `hangs` or `aborts` is a program that uses the library `kvs`, and does so.
 //!   The commands of a `console` fence are run, and the lines of a `text` fence must be in their output.
-//!   What that changes in `src/` is taken back, the rest stays.
+//!   What that changes in `src/` is taken back, the rest stays. `cargo xtask follow` makes those of an
+//!   interlude, a chapter without a number, which belongs to the one before it.
 //! - `<!-- rename src/kv_store/mod.rs: KvStore = SharedKvStore -->`, anywhere in the chapter: what is
 //!   `KvStore` in stage N − 1, with its members, is the item `SharedKvStore` of stage N. Members that
 //!   don't change otherwise need no move then, and nobody types them again. What implements a trait for
@@ -77,6 +78,7 @@ mod typist;
 
 use crate::problem::Problem;
 use crate::tree::Tree;
+pub(crate) use compile::detour;
 use directives::{Chapter, Directive, chapters};
 use leg::{Leg, legs};
 pub(crate) use replay::typed;

@@ -1,6 +1,6 @@
 //! Has a whole text typed, and compares what there is at the end of a chapter with the stage.
 
-use super::directives::What;
+use super::directives::{Directive, What};
 use super::leg::Leg;
 use super::package::{self, Package};
 use super::{each_leg, typist};
@@ -27,6 +27,8 @@ pub(crate) struct End {
     pub(crate) chapter: usize,
     pub(crate) is_stage: bool,
     pub(crate) package: Package,
+    /// The detours of the interlude after it.
+    pub(crate) detours: Vec<String>,
 }
 
 /// All that a reader of a text has at some time, in the order of the text.
@@ -46,7 +48,10 @@ pub(crate) fn typed(root: &Path, file: &str, text: &str) -> Result<Typed, Vec<Pr
         let package = type_leg(leg, text, &mut typed.states)
             .map_err(|(line, error)| vec![Problem::new(file, line, error)])?;
         let is_stage = !leg.dirs[1].contains("/steps/");
-        typed.ends.push(End { chapter: chapter.stage, is_stage, package });
+        let is_after = |directive: &&Directive| directive.line > chapter.interlude;
+        let detours = leg.directives.iter().filter(is_after);
+        let detours = detours.map(|detour| text[detour.body.clone()].to_owned()).collect();
+        typed.ends.push(End { chapter: chapter.stage, is_stage, package, detours });
         Ok(())
     })?;
     Ok(typed)

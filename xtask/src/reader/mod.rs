@@ -91,6 +91,9 @@ pub(crate) fn follow(root: &Path, dir: &str, file: &str, text: &str) -> Outcome 
         if !checked.contains("byte for byte") {
             return Err(checked);
         }
+        for detour in &end.detours {
+            moves::detour(root, Path::new(dir), detour, &mut String::new())?;
+        }
         said += &format!("\n\n{checked}");
     }
     Ok(said)
