@@ -41,5 +41,6 @@ pub fn tables(root: &Path) -> Outcome<Vec<(&'static str, String)>> {
 /// # Errors
 /// If a record can't be read.
 pub fn figures(root: &Path) -> Outcome<Vec<(String, String)>> {
-    figures::charts(&Record::read(&path(root, "scaling"))?)
+    let scaling = Record::read(&path(root, "scaling"))?;
+    Ok([figures::charts(&scaling)?, figures::measured(&scaling)?].concat())
 }

@@ -15,6 +15,42 @@ const VIEWS: [(&str, &str, f64, bool); 4] = [
     ("sets", "the writer: thousands of sets a second", 1e-3, false),
 ];
 
+/// The figure to which the text adds a line at a time: its names, and the last stage that has a line in each.
+const MEASURED: [(&str, &str); 4] = [
+    ("measure-5", "stage-5"),
+    ("measure-6", "stage-6"),
+    ("measure-7", "stage-7"),
+    ("measure", "final"),
+];
+
+/// Its panels: the workload, the title, and which of [`VIEWS`] it shows.
+const PANELS: [(&str, &str, usize); 6] = [
+    ("read", "Engine, gets: thousands a second", 0),
+    ("read", "Engine, gets: 99th percentile, µs", 1),
+    ("mixed", "Engine, 95 % gets, 5 % sets: thousands a second", 0),
+    ("mixed", "Engine, 95 % gets, 5 % sets: 99th percentile, µs", 1),
+    ("server-get", "Server, 16 gets at once: thousands a second", 0),
+    ("server-connect", "Server, a connection each: thousands a second", 0),
+];
+
+/// The figure that grows, as often as it does.
+pub(crate) fn measured(record: &Record) -> Outcome<Vec<(String, String)>> {
+    let number = |stage: &str| STAGES.iter().position(|(name, _)| *name == stage);
+    let figure = |(name, last): &(&str, &str)| {
+        let panel = |(work, title, view): &(&str, &str, usize)| {
+            let threads = SCALING.iter().find(|(name, ..)| name == work)?.2;
+            let mut chart = chart(record, work, title, threads, &VIEWS[*view])?;
+            let shown = number("stage-5")..=number(last);
+            chart.lines.retain(|line| shown.contains(&Some(line.stage)));
+            Some(chart)
+        };
+        let panels: Vec<Chart> = PANELS.iter().filter_map(panel).collect();
+        let svg = svg("Engines and servers", &conditions(record, "summary"), &panels)?;
+        Ok((format!("{name}.svg"), svg))
+    };
+    MEASURED.iter().map(figure).collect()
+}
+
 /// The figures of `scaling`: one for each workload of the engine, with what is done in a second and how
 /// long the slow ones take; and for the servers one of each.
 pub(crate) fn charts(record: &Record) -> Outcome<Vec<(String, String)>> {
