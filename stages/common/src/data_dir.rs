@@ -69,7 +69,7 @@ impl DataDir {
     /// is letting go.
     ///
     /// # Errors
-    /// [`KvsError::InUse`] if somebody else keeps it, [`KvsError::WrongEngine`] if the other engine
+    /// [`KvsError::InUse`] if another owner keeps it, [`KvsError::WrongEngine`] if the other engine
     /// wrote the data in it.
     pub fn open(path: impl Into<PathBuf>, engine: EngineKind) -> Result<DataDir> {
         let path = path.into();
@@ -120,7 +120,7 @@ impl DataDir {
     }
 }
 
-/// An empty marker is one whose writer died before it wrote: nobody's yet.
+/// An empty marker is one whose writer died before it wrote: it has no owner yet.
 fn parse_marker(path: &Path, name: &str) -> Result<Option<EngineKind>> {
     match name.trim() {
         "" => Ok(None),

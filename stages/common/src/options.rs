@@ -11,7 +11,7 @@ use structopt::clap::AppSettings;
 // The defaults stand here and not in the attributes: with a `default_value`, `--addr` without an
 // address would be taken for the default instead of being refused.
 
-/// Where the server listens and the client connects when nobody says.
+/// Where the server listens and the client connects by default.
 pub const DEFAULT_ADDR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4000);
 
 /// The command line of a server.

@@ -13,8 +13,8 @@ impl ThreadPool for NaiveThreadPool {
         Ok(NaiveThreadPool)
     }
 
-    /// If the operating system refuses a thread, the job is dropped and the log says so; whoever
-    /// waits for the job sees what it owned being dropped, a connection closed for instance. A panic
+    /// If the operating system refuses a thread, the job is dropped and the log says so. A thread
+    /// that waits for it sees what it owned being dropped, a connection closed for instance. A panic
     /// is the end of the job's thread; one whose payload panics again when it is dropped is the end of
     /// the process.
     fn spawn<F>(&self, job: F)

@@ -30,7 +30,7 @@ pub trait ThreadPool: Sized {
 
 /// Runs a job on the calling thread; if it panics, that is the end of the job and of nothing else.
 ///
-/// Nobody looks at what a job may have left half-done: it owns what it captured, and what it shares
+/// No code looks at what a job may have left half-done: it owns what it captured, and what it shares
 /// is behind locks that answer for themselves. Hence `AssertUnwindSafe`.
 fn run_catching_panics(job: impl FnOnce()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(job)) {

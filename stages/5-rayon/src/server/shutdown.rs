@@ -119,7 +119,7 @@ impl ServerHandle {
         for _ in 0..100 {
             match TcpStream::connect_timeout(&self.0.addr, Duration::from_secs(1)) {
                 Ok(_) => return,
-                // Nobody listens any more.
+                // The listener is closed.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => return,
                 Err(_) => thread::sleep(Duration::from_millis(10)),
             }

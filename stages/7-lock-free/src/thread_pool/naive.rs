@@ -13,8 +13,8 @@ impl ThreadPool for NaiveThreadPool {
         Ok(NaiveThreadPool)
     }
 
-    /// If the operating system refuses a thread, the job is dropped and the log says so; whoever
-    /// waits for the job sees what it owned being dropped, a connection closed for instance.
+    /// If the operating system refuses a thread, the job is dropped and the log says so. A thread
+    /// that waits for it sees what it owned being dropped, a connection closed for instance.
     fn spawn<F>(&self, job: F)
     where
         F: FnOnce() + Send + 'static,

@@ -15,7 +15,7 @@ type Job = Box<dyn FnOnce() + Send>;
 /// panic, and leaves the pool one short whenever the operating system refuses the new thread.
 ///
 /// **Dropping the pool** closes the queue. The jobs in it are still run, then the workers return,
-/// and the drop waits for them. Dropped from inside one of its own jobs it waits for nobody: the
+/// and the drop waits for them. Dropped from inside one of its own jobs it doesn't wait: the
 /// worker that drops it cannot wait for itself, and another one might wait for this job.
 pub struct SharedQueueThreadPool {
     /// `None` only while the pool is being dropped.
@@ -49,7 +49,7 @@ impl ThreadPool for SharedQueueThreadPool {
         if let Some(queue) = &self.queue
             && queue.send(Box::new(job)).is_err()
         {
-            // Workers end only when the queue is closed, so somebody receives.
+            // Workers end only when the queue is closed, so a worker receives.
             log::error!("a job is dropped, the pool has no worker");
         }
     }
