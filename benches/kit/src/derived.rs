@@ -46,5 +46,7 @@ pub fn figures(root: &Path) -> Outcome<Vec<(String, String)>> {
     // The figure that grows has them.
     figures.retain(|(name, _)| !["scaling-read.svg", "scaling-mixed.svg"].contains(&name.as_str()));
     figures.extend(figures::measured(&scaling)?);
+    let queued = figures::queued(&Record::read(&path(root, "queued"))?)?;
+    figures.push(("queued.svg".to_owned(), queued));
     Ok(figures)
 }

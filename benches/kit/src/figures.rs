@@ -51,6 +51,35 @@ pub(crate) fn measured(record: &Record) -> Outcome<Vec<(String, String)>> {
     MEASURED.iter().map(figure).collect()
 }
 
+/// The six benches of the challenge, each request over a connection of its own: how long an iteration takes.
+pub(crate) fn queued(record: &Record) -> Outcome<String> {
+    // Their looks are those of stages that aren't in the figure.
+    const LINES: [(&str, &str, usize); 3] =
+        [("kvstore", "queue", 7), ("rayon", "rayon", 4), ("sled", "rayon, sled", 2)];
+    let panel = |(work, title): (&str, &str)| {
+        let line = |&(what, name, stage)| {
+            let of = |n| format!("{work}_queued_{what}/connects/{n}");
+            let point = |n| {
+                let rounds = record.rounds_of(&of(n), "seconds")?.scaled(1e3);
+                Some((f64::from(n), rounds.median()))
+            };
+            let points = numbers_at(record, 2).into_iter().filter_map(point).collect();
+            Line { stage, name, points }
+        };
+        let (title, threads) = (title.to_owned(), "threads of the server's pool".to_owned());
+        Chart { title, threads, is_logarithmic: false, lines: LINES.iter().map(line).collect() }
+    };
+    let panels = [("write", "1,000 writes: ms"), ("read", "1,000 reads: ms")].map(panel);
+    let machine = &record.conditions.machine;
+    let conditions = format!(
+        "A connection for each request, server and clients; {} cores, {}; median of {} rounds",
+        machine.cores,
+        machine.file_system,
+        record.rounds(),
+    );
+    svg("The six of the challenge, on final", &conditions, &panels)
+}
+
 /// The figures of `scaling`: one for each workload of the engine, with what is done in a second and how
 /// long the slow ones take; and for the servers one of each.
 pub(crate) fn charts(record: &Record) -> Outcome<Vec<(String, String)>> {
