@@ -8,9 +8,11 @@ use kvs::thread_pool::SharedQueueThreadPool;
 use kvs::thread_pool::{NaiveThreadPool, ThreadPool};
 use kvs_test_kit::pools::{self, Pool, THREADS};
 #[cfg(target_os = "linux")]
-use kvs_test_kit::{process::threads, until};
-use std::env;
-use std::process::Command;
+use kvs_test_kit::{
+    child::{Child, FEW_THREADS},
+    process::threads,
+    until,
+};
 use std::sync::RwLock;
 use std::sync::mpsc::channel;
 
@@ -23,27 +25,12 @@ fn pool<P: ThreadPool + Send + Sync + 'static>() -> Pool {
 /// A thread that catches nothing, as in the first stages, ends the process by some payloads.
 const CATCHES: bool = cfg!(from_stage = "4");
 
+/// Does what a closure of the test says in a process whose address space has room for a handful of threads.
 #[cfg(target_os = "linux")]
-/// Runs `test` again in a process whose address space has room for a handful of threads.
-/// Returns true in that process.
-fn in_a_process_with_few_threads(test: &str) -> bool {
-    if env::var_os("KVS_FEW_THREADS").is_some() {
-        return true;
+fn with_few_threads<F: FnOnce()>(work: F) {
+    if let Some(child) = Child::runs_after(FEW_THREADS, work) {
+        assert!(child.end().success());
     }
-    let output = Command::new("sh")
-        .args(["-c", "ulimit -v 1000000; exec \"$0\" --exact \"$1\" --nocapture"])
-        .arg(env::current_exe().unwrap())
-        .arg(test)
-        .env("KVS_FEW_THREADS", "1")
-        // Stacks of 100 MiB: few threads fit, and what they need besides always does.
-        .env("RUST_MIN_STACK", "104857600")
-        .env("MALLOC_ARENA_MAX", "1")
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{text}");
-    assert!(text.contains("1 passed"), "no such test: {text}");
-    false
 }
 
 #[cfg(target_os = "linux")]
@@ -95,12 +82,7 @@ mod bounded {
     #[cfg(target_os = "linux")]
     pub fn new_that_fails_half_way_ends_what_it_had_started<
         P: ThreadPool + Send + Sync + 'static,
-    >(
-        test: &str,
-    ) {
-        if !in_a_process_with_few_threads(test) {
-            return;
-        }
+    >() {
         let before = own_threads();
         let Err(error) = P::new(60_000) else { panic!("60,000 threads in a gigabyte") };
         let words = error.to_string();
@@ -120,7 +102,7 @@ macro_rules! tests {
 tests! {
     fn naive_thread_pool_spawn_counter { pools::every_job_runs_once(pool::<NaiveThreadPool>()) }
     fn naive_thread_pool_panicking_jobs_cost_no_thread {
-        pools::panicking_jobs_cost_no_thread(pool::<NaiveThreadPool>(), CATCHES)
+        pools::panicking_jobs_cost_no_thread(pool::<NaiveThreadPool>(), 50, CATCHES)
     }
     fn naive_thread_pool_threads_are_gone_after_drop {
         pools::threads_are_gone_after_drop(pool::<NaiveThreadPool>())
@@ -130,35 +112,34 @@ tests! {
 #[cfg(target_os = "linux")]
 #[test]
 fn naive_thread_pool_a_refused_thread_costs_only_its_job() {
-    if !in_a_process_with_few_threads("naive_thread_pool_a_refused_thread_costs_only_its_job") {
-        return;
-    }
     /// Jobs wait here until all were spawned.
     static GATE: RwLock<()> = RwLock::new(());
-    let before = own_threads();
-    let pool = NaiveThreadPool::new(THREADS).unwrap();
-    let (started, jobs) = channel();
-    let closed = GATE.write().unwrap();
-    for _ in 0..5000 {
-        let started = started.clone();
-        pool.spawn(move || {
-            started.send(()).unwrap();
-            drop(GATE.read());
-        });
-    }
-    drop(started);
-    drop(closed);
-    let ran = jobs.iter().count();
-    assert!(0 < ran && ran < 5000, "{ran} of 5000 jobs ran: the process had no limit");
-    wait_for_threads(before);
-    Pool::new(move |job| pool.spawn(job)).has_all_threads();
+    with_few_threads(|| {
+        let before = own_threads();
+        let pool = NaiveThreadPool::new(THREADS).unwrap();
+        let (started, jobs) = channel();
+        let closed = GATE.write().unwrap();
+        for _ in 0..5000 {
+            let started = started.clone();
+            pool.spawn(move || {
+                started.send(()).unwrap();
+                drop(GATE.read());
+            });
+        }
+        drop(started);
+        drop(closed);
+        let ran = jobs.iter().count();
+        assert!(0 < ran && ran < 5000, "{ran} of 5000 jobs ran: the process had no limit");
+        wait_for_threads(before);
+        Pool::new(move |job| pool.spawn(job)).has_all_threads();
+    });
 }
 
 #[cfg(from_stage = "4")]
 tests! {
     fn shared_queue_thread_pool_spawn_counter { pools::every_job_runs_once(pool::<SharedQueueThreadPool>()) }
     fn shared_queue_thread_pool_panic_task {
-        pools::panicking_jobs_cost_no_thread(pool::<SharedQueueThreadPool>(), CATCHES)
+        pools::panicking_jobs_cost_no_thread(pool::<SharedQueueThreadPool>(), 50, CATCHES)
     }
     fn shared_queue_thread_pool_threads_are_gone_after_drop {
         pools::threads_are_gone_after_drop(pool::<SharedQueueThreadPool>())
@@ -177,15 +158,16 @@ tests! {
     }
     #[cfg(target_os = "linux")]
     fn shared_queue_thread_pool_new_that_fails_half_way_ends_what_it_had_started {
-        let test = "shared_queue_thread_pool_new_that_fails_half_way_ends_what_it_had_started";
-        bounded::new_that_fails_half_way_ends_what_it_had_started::<SharedQueueThreadPool>(test)
+        with_few_threads(|| {
+            bounded::new_that_fails_half_way_ends_what_it_had_started::<SharedQueueThreadPool>();
+        })
     }
 }
 
 #[cfg(from_stage = "5")]
 tests! {
     fn rayon_thread_pool_spawn_counter { pools::every_job_runs_once(pool::<RayonThreadPool>()) }
-    fn rayon_thread_pool_panic_task { pools::panicking_jobs_cost_no_thread(pool::<RayonThreadPool>(), CATCHES) }
+    fn rayon_thread_pool_panic_task { pools::panicking_jobs_cost_no_thread(pool::<RayonThreadPool>(), 50, CATCHES) }
     fn rayon_thread_pool_threads_are_gone_after_drop {
         pools::threads_are_gone_after_drop(pool::<RayonThreadPool>())
     }
@@ -203,17 +185,17 @@ tests! {
     }
     #[cfg(target_os = "linux")]
     fn rayon_thread_pool_new_that_fails_half_way_ends_what_it_had_started {
-        let test = "rayon_thread_pool_new_that_fails_half_way_ends_what_it_had_started";
-        bounded::new_that_fails_half_way_ends_what_it_had_started::<RayonThreadPool>(test)
+        with_few_threads(|| {
+            bounded::new_that_fails_half_way_ends_what_it_had_started::<RayonThreadPool>();
+        })
     }
 }
 
 #[cfg(all(from_stage = "5", target_os = "linux"))]
 #[test]
 fn rayon_thread_pool_more_threads_than_rayon_can_have_are_refused() {
-    let test = "rayon_thread_pool_more_threads_than_rayon_can_have_are_refused";
-    if in_a_process_with_few_threads(test) {
+    with_few_threads(|| {
         let Err(error) = RayonThreadPool::new(65_536) else { panic!("65,536 threads") };
         assert!(error.to_string().contains("at most 65535 threads"), "{error}");
-    }
+    });
 }

@@ -4,7 +4,7 @@
 //! `set` succeeds, and its flush writes what is in the buffer: also the record of the `set` that has
 //! failed. After a restart a value is there that no client was promised, or half a record is.
 
-use crate::child::{Child, is_told_here};
+use kvs_test_kit::child::Child;
 use lock_free::{KvStore, KvsEngine, KvsError};
 use std::io::{self, BufWriter, ErrorKind, Write};
 
@@ -47,20 +47,19 @@ fn a_write_that_has_failed_is_written_with_the_next_one() {
 /// be 8 blocks long in the process of this story, so that a longer record is written in part.
 #[test]
 fn a_write_of_stage_7_that_has_failed_leaves_nothing_behind() {
-    let story = "buffered_failure::a_write_of_stage_7_that_has_failed_leaves_nothing_behind";
-    if !is_told_here(story) {
-        let child = Child::start_after("trap '' XFSZ; ulimit -f 8", story);
+    let child = Child::runs_after("trap '' XFSZ; ulimit -f 8", || {
+        let store = KvStore::open(".").unwrap();
+        let error = store.set("a".to_owned(), "long".repeat(100_000)).unwrap_err();
+        assert!(matches!(error, KvsError::File { .. }), "{error}");
+        eprintln!("the client is told: {error}");
+        store.set("b".to_owned(), "short".to_owned()).unwrap();
+        drop(store);
+        let store = KvStore::open(".").unwrap();
+        assert_eq!(store.get("a".to_owned()).unwrap(), None);
+        assert_eq!(store.get("b".to_owned()).unwrap(), Some("short".to_owned()));
+    });
+    if let Some(child) = child {
         child.says("the client is told: ");
         assert!(child.end().success());
-        return;
     }
-    let store = KvStore::open(".").unwrap();
-    let error = store.set("a".to_owned(), "long".repeat(100_000)).unwrap_err();
-    assert!(matches!(error, KvsError::File { .. }), "{error}");
-    eprintln!("the client is told: {error}");
-    store.set("b".to_owned(), "short".to_owned()).unwrap();
-    drop(store);
-    let store = KvStore::open(".").unwrap();
-    assert_eq!(store.get("a".to_owned()).unwrap(), None);
-    assert_eq!(store.get("b".to_owned()).unwrap(), Some("short".to_owned()));
 }

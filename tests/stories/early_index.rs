@@ -5,14 +5,12 @@
 //! As long as everybody waited for the same lock nobody could see it. So the order is: append, hand
 //! over to the operating system, publish.
 
-use lock_free::{KvStore, KvsEngine};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::{Mutex, RwLock};
-use std::thread;
 use tempfile::TempDir;
 
 /// Where the value of each key is: from which byte on, and how many.
@@ -62,30 +60,4 @@ fn a_reader_finds_an_entry_whose_bytes_are_not_there_yet() {
         assert_eq!(store.get("first").unwrap(), "one");
     });
     assert_eq!(store.get("second").unwrap(), "two", "after the flush it is there");
-}
-
-/// The reader waits for each key to appear, so it comes as early as one can.
-#[test]
-fn a_key_that_a_reader_of_stage_7_finds_can_be_read() {
-    const KEYS: u32 = 2_000;
-    let dir = TempDir::new().unwrap();
-    let store = KvStore::open(dir.path()).unwrap();
-    let reader = store.clone();
-    let reader = thread::spawn(move || {
-        let mut looks = 0_u64;
-        for number in 0..KEYS {
-            let value = loop {
-                looks += 1;
-                if let Some(value) = reader.get(number.to_string()).unwrap() {
-                    break value;
-                }
-            };
-            assert_eq!(value, format!("value {number}"));
-        }
-        looks
-    });
-    for number in 0..KEYS {
-        store.set(number.to_string(), format!("value {number}")).unwrap();
-    }
-    println!("{KEYS} keys, {} looks, no error", reader.join().unwrap());
 }

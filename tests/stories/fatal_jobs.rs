@@ -1,8 +1,8 @@
 //! What no pool survives, because no thread does: a drop that panics during a panic, a thread-local whose
 //! drop panics, a stack that overflows.
 
-use crate::child::{Child, is_told_here};
 use kvs::thread_pool::{SharedQueueThreadPool, ThreadPool};
+use kvs_test_kit::child::Child;
 use std::hint::black_box;
 use std::os::unix::process::ExitStatusExt;
 
@@ -19,28 +19,28 @@ impl Drop for Bomb {
 
 thread_local!(static AT_THREAD_END: Bomb = const { Bomb });
 
-fn ends_the_process(story: &str, job: fn()) {
-    if is_told_here(story) {
-        let pool = SharedQueueThreadPool::new(1).unwrap();
-        pool.spawn(job);
-        return; // The drop waits for the job and for the thread.
-    }
-    assert_eq!(Child::start(story).end().signal(), Some(SIGABRT));
+/// The pool's drop waits for the job and for the thread.
+fn spawn(job: fn()) {
+    SharedQueueThreadPool::new(1).unwrap().spawn(job);
+}
+
+fn is_aborted(child: Option<Child>) {
+    child.into_iter().for_each(|child| assert_eq!(child.end().signal(), Some(SIGABRT)));
 }
 
 #[test]
 fn a_drop_that_panics_during_a_panic_ends_the_process() {
-    ends_the_process("fatal_jobs::a_drop_that_panics_during_a_panic_ends_the_process", || {
-        let _bomb = Bomb;
-        panic!("the job");
-    });
+    is_aborted(Child::runs(|| {
+        spawn(|| {
+            let _bomb = Bomb;
+            panic!("the job");
+        });
+    }));
 }
 
 #[test]
 fn a_thread_local_whose_drop_panics_ends_the_process() {
-    ends_the_process("fatal_jobs::a_thread_local_whose_drop_panics_ends_the_process", || {
-        AT_THREAD_END.with(|_bomb| ());
-    });
+    is_aborted(Child::runs(|| spawn(|| AT_THREAD_END.with(|_bomb| ()))));
 }
 
 #[test]
@@ -48,7 +48,5 @@ fn a_stack_that_overflows_ends_the_process() {
     fn deep(level: usize) -> usize {
         if level == usize::MAX { 0 } else { black_box(deep(black_box(level + 1))) + 1 }
     }
-    ends_the_process("fatal_jobs::a_stack_that_overflows_ends_the_process", || {
-        black_box(deep(0));
-    });
+    is_aborted(Child::runs(|| spawn(|| assert_eq!(black_box(deep(0)), 0))));
 }

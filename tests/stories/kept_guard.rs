@@ -6,7 +6,7 @@
 //! works. `let job = jobs.lock().unwrap().recv()` lets it go at the semicolon. crossbeam's channel has
 //! many consumers and needs no lock.
 
-use crate::child::{Child, is_told_here};
+use kvs_test_kit::child::Child;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
@@ -36,18 +36,17 @@ fn let_two_jobs_meet(work: fn(&Mutex<Receiver<Job>>)) {
 
 #[test]
 fn a_guard_in_the_condition_of_while_let_makes_the_workers_take_turns() {
-    let story = "kept_guard::a_guard_in_the_condition_of_while_let_makes_the_workers_take_turns";
-    if !is_told_here(story) {
-        let mut child = Child::start(story);
+    let child = Child::runs(|| {
+        let_two_jobs_meet(|jobs| {
+            while let Ok(job) = jobs.lock().unwrap().recv() {
+                job();
+            }
+        });
+    });
+    if let Some(mut child) = child {
         child.says("two jobs for two workers");
         assert!(child.sleeps_for_ever(), "the first job waits for the second, which nobody runs");
-        return;
     }
-    let_two_jobs_meet(|jobs| {
-        while let Ok(job) = jobs.lock().unwrap().recv() {
-            job();
-        }
-    });
 }
 
 #[test]

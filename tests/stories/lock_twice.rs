@@ -6,60 +6,48 @@
 //! for ever, so std lets no new reader pass it; the second read waits for the writer, the writer for
 //! the first read, and the thread that holds that one is the thread that waits.
 
-use crate::child::{Child, is_told_here};
+use kvs_test_kit::child::Child;
 use std::sync::{Arc, RwLock};
 use std::thread;
 
-/// Tells the story in a process of its own and says whether that is stuck for ever.
-fn is_stuck(story: &str) -> bool {
-    let mut child = Child::start(story);
-    child.says("asks for the lock again");
-    child.sleeps_for_ever()
+fn is_stuck(child: Option<Child>) {
+    if let Some(mut child) = child {
+        child.says("asks for the lock again");
+        assert!(child.sleeps_for_ever());
+    }
 }
 
 #[test]
 fn reading_and_then_writing_is_a_deadlock() {
-    let story = "lock_twice::reading_and_then_writing_is_a_deadlock";
-    if !is_told_here(story) {
-        assert!(is_stuck(story));
-        return;
-    }
-    let store = RwLock::new(0);
-    let read = store.read().unwrap();
-    eprintln!("asks for the lock again");
-    *store.write().unwrap() = *read + 1;
+    is_stuck(Child::runs(|| {
+        let store = RwLock::new(0);
+        let read = store.read().unwrap();
+        eprintln!("asks for the lock again");
+        *store.write().unwrap() = *read + 1;
+    }));
 }
 
 #[test]
 fn reading_twice_with_a_writer_between_is_a_deadlock() {
-    let story = "lock_twice::reading_twice_with_a_writer_between_is_a_deadlock";
-    if !is_told_here(story) {
-        assert!(is_stuck(story));
-        return;
-    }
-    let store = Arc::new(RwLock::new(0));
-    let first = store.read().unwrap();
-    let shared = Arc::clone(&store);
-    thread::spawn(move || *shared.write().unwrap() += 1);
-    // That no reader gets in any more, though only readers are inside, says that the writer waits.
-    while let Ok(another) = store.try_read() {
-        drop(another);
-        thread::yield_now();
-    }
-    eprintln!("asks for the lock again");
-    assert_eq!(*store.read().unwrap(), *first);
+    is_stuck(Child::runs(|| {
+        let store = Arc::new(RwLock::new(0));
+        let first = store.read().unwrap();
+        let shared = Arc::clone(&store);
+        thread::spawn(move || *shared.write().unwrap() += 1);
+        // That no reader gets in any more, though only readers are inside, says that the writer waits.
+        while let Ok(another) = store.try_read() {
+            drop(another);
+            thread::yield_now();
+        }
+        eprintln!("asks for the lock again");
+        assert_eq!(*store.read().unwrap(), *first);
+    }));
 }
 
 /// The same without a writer: nothing that a test of one thread would notice.
 #[test]
 fn reading_twice_without_a_writer_works() {
-    let story = "lock_twice::reading_twice_without_a_writer_works";
-    if !is_told_here(story) {
-        assert!(!is_stuck(story));
-        return;
-    }
     let store = RwLock::new(0);
     let first = store.read().unwrap();
-    eprintln!("asks for the lock again");
     assert_eq!(*store.read().unwrap(), *first);
 }

@@ -1,7 +1,7 @@
 //! The failures that the walkthrough tells, each one made to happen.
 //!
-//! A story is a module. Its tests show that what is told really happens, and that it does not happen
-//! to our own code. `cargo test --test stories skip_list -- --nocapture` tells one of them, with its
+//! A story is a module. Its tests show that what is told really happens. That it does not happen to our own code,
+//! they show as well where the shared tests don't. `cargo test --test stories skip_list -- --nocapture` tells one of them, with its
 //! counts. No story measures a time: a deadlock is concluded from all threads of a process being
 //! asleep, and a busy loop from its counter going on.
 //!
@@ -9,13 +9,10 @@
 //! run once, when no stage is picked. They look into `/proc`, so they need Linux.
 #![cfg(all(stage = "final", target_os = "linux"))]
 
-mod child;
-
 mod buffered_failure;
 mod deleted_file;
 mod early_index;
 mod fatal_jobs;
-mod idle_clients;
 mod kept_guard;
 mod lock_twice;
 mod own_pool;
@@ -26,4 +23,3 @@ mod shared_cursor;
 mod skip_list;
 mod sled_flush;
 mod spinning_worker;
-mod torn_tail;

@@ -6,8 +6,8 @@
 //! Who can answer it takes the guard out of the error; our stores change their memory last, so theirs
 //! is as it was before.
 
-use crate::child::{Child, is_told_here};
 use kvs_common::sync_points::{self, Point};
+use kvs_test_kit::child::Child;
 use shared_engine::{KvStore, KvsEngine};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,35 +32,32 @@ fn after_one_panic_every_lock_that_is_unwrapped_panics() {
 /// The panic comes from the log's sync point, while the store's lock is held.
 #[test]
 fn the_store_of_stage_2_serves_on_after_a_panic_under_its_lock() {
-    let story = "poisoned_mutex::the_store_of_stage_2_serves_on_after_a_panic_under_its_lock";
     if !cfg!(debug_assertions) {
         println!("skipped: a release build has no sync points");
         return;
     }
-    if !is_told_here(story) {
-        // In a process of its own, because a hook is installed for all.
-        let child = Child::start(story);
+    // In a process of its own, because a hook is installed for all.
+    let child = Child::runs(|| {
+        let bad = AtomicBool::new(true);
+        let hook = move |point| {
+            // `Relaxed`: the requests come one after the other, each on a thread that is joined.
+            if point == Point::Append && bad.swap(false, Ordering::Relaxed) {
+                panic!("one bad request");
+            }
+        };
+        assert!(sync_points::install(hook));
+        let store = KvStore::open(".").unwrap();
+        let set = |value: &str| {
+            let (store, value) = (store.clone(), value.to_owned());
+            thread::spawn(move || store.set("key".to_owned(), value).unwrap()).join()
+        };
+        assert!(set("bad").is_err());
+        assert_eq!(store.get("key".to_owned()).unwrap(), None);
+        assert!(set("good").is_ok());
+        assert_eq!(store.get("key".to_owned()).unwrap(), Some("good".to_owned()));
+    });
+    if let Some(child) = child {
         child.says("one bad request");
-        child.says("and the store serves on");
         assert!(child.end().success());
-        return;
     }
-    let bad = AtomicBool::new(true);
-    let hook = move |point| {
-        // `Relaxed`: the requests come one after the other, each on a thread that is joined.
-        if point == Point::Append && bad.swap(false, Ordering::Relaxed) {
-            panic!("one bad request");
-        }
-    };
-    assert!(sync_points::install(hook));
-    let store = KvStore::open(".").unwrap();
-    let set = |value: &str| {
-        let (store, value) = (store.clone(), value.to_owned());
-        thread::spawn(move || store.set("key".to_owned(), value).unwrap()).join()
-    };
-    assert!(set("bad").is_err());
-    assert_eq!(store.get("key".to_owned()).unwrap(), None);
-    assert!(set("good").is_ok());
-    assert_eq!(store.get("key".to_owned()).unwrap(), Some("good".to_owned()));
-    eprintln!("and the store serves on");
 }

@@ -2,13 +2,11 @@
 //!
 //! A job that was given to `spawn` and panics ends the process, with SIGABRT, unless the pool has a
 //! `panic_handler`: rayon has nobody to hand the panic to, and does not like to lose it. And dropping
-//! the pool tells its threads to end but waits for none of them, so a job may still run after that.
+//! the pool tells its threads to end but waits for none of them, so a job may still run after that. Ours waits
+//! (`jobs_that_wait_are_run_before_drop_returns` in `tests/kit`).
 
-use crate::child::{Child, is_told_here};
-use rayon_pool::thread_pool::{RayonThreadPool, ThreadPool};
+use kvs_test_kit::child::Child;
 use std::os::unix::process::ExitStatusExt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::thread;
 
@@ -21,18 +19,18 @@ fn builder() -> rayon::ThreadPoolBuilder {
 
 #[test]
 fn a_panicking_job_ends_the_process() {
-    let story = "rayon_abort::a_panicking_job_ends_the_process";
-    if is_told_here(story) {
+    let child = Child::runs(|| {
         let pool = builder().build().unwrap();
         pool.spawn(|| panic!("one request of one client"));
         // Nothing more to do: what ends this process is not here.
         loop {
             thread::park();
         }
+    });
+    if let Some(child) = child {
+        child.says("one request of one client");
+        assert_eq!(child.end().signal(), Some(SIGABRT));
     }
-    let child = Child::start(story);
-    child.says("one request of one client");
-    assert_eq!(child.end().signal(), Some(SIGABRT));
 }
 
 #[test]
@@ -58,21 +56,4 @@ fn dropping_a_rayon_pool_does_not_wait_for_its_jobs() {
     // The pool is gone, and its job waits for what only happens now.
     open.send(()).unwrap();
     ended.recv().unwrap();
-}
-
-#[test]
-fn dropping_our_pool_does() {
-    let pool = RayonThreadPool::new(1).unwrap();
-    let (open, gate) = channel();
-    // Seen by the thread that joins the worker, and a join orders the two: `Relaxed`.
-    let ended = Arc::new(AtomicBool::new(false));
-    let end = Arc::clone(&ended);
-    pool.spawn(move || {
-        gate.recv().unwrap();
-        end.store(true, Ordering::Relaxed);
-    });
-    let opener = thread::spawn(move || open.send(()).unwrap());
-    drop(pool);
-    assert!(ended.load(Ordering::Relaxed), "the drop has returned before the job");
-    opener.join().unwrap();
 }

@@ -2,12 +2,13 @@
 //!
 //! `recv` fails at once when nobody can send any more. A worker that only looks at the jobs that it
 //! gets, and not at the error, asks again, for ever: a pool that is gone keeps its threads, and each
-//! of them keeps a core busy. The pool works, so no test of its jobs notices.
+//! of them keeps a core busy. The pool works, so no test of its jobs notices; `threads_are_gone_after_drop` in
+//! `tests/kit` would.
 
-use crate::child::{Child, is_told_here};
 use crossbeam::channel::{self, Receiver, Sender};
-use kvs_test_kit::process;
-use shared_queue::thread_pool::{SharedQueueThreadPool, ThreadPool};
+use kvs_test_kit::child::Child;
+use kvs_test_kit::process::threads_called;
+use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
@@ -38,64 +39,32 @@ fn work(jobs: &Receiver<Job>) {
     }
 }
 
-/// How many threads of this process have a name that begins so.
-fn threads_called(name: &str) -> usize {
-    process::threads_called(std::process::id(), name).0
-}
-
 #[test]
 fn a_worker_that_passes_over_the_closed_queue_never_ends() {
-    let story = "spinning_worker::a_worker_that_passes_over_the_closed_queue_never_ends";
-    if !is_told_here(story) {
-        // In a process of its own, because nothing else would stop the thread.
-        let child = Child::start(story);
+    // In a process of its own, because nothing else would stop the thread.
+    let child = Child::runs(|| {
+        let pool = Pool::new();
+        let (done, jobs) = channel::bounded(0);
+        pool.queue.send(Box::new(move || done.send(()).unwrap())).unwrap();
+        jobs.recv().unwrap();
+        // One round for the job, and another one that waits.
+        while ROUNDS.load(Ordering::Relaxed) < 2 {
+            thread::yield_now();
+        }
+        eprintln!("rounds before the pool was dropped: {}", ROUNDS.load(Ordering::Relaxed));
+        drop(pool);
+        for rounds in [1_000, 1_000_000] {
+            while ROUNDS.load(Ordering::Relaxed) < rounds {
+                thread::yield_now();
+            }
+            eprintln!("rounds afterwards: {rounds}");
+        }
+        assert_eq!(threads_called(process::id(), "old-pool").0, 1);
+        eprintln!("and it goes on");
+    });
+    if let Some(child) = child {
         assert_eq!(child.says("rounds before the pool was dropped: "), "2");
         child.says("and it goes on");
         assert!(child.end().success());
-        return;
-    }
-    let pool = Pool::new();
-    let (done, jobs) = channel::bounded(0);
-    pool.queue.send(Box::new(move || done.send(()).unwrap())).unwrap();
-    jobs.recv().unwrap();
-    // One round for the job, and another one that waits.
-    while ROUNDS.load(Ordering::Relaxed) < 2 {
-        thread::yield_now();
-    }
-    eprintln!("rounds before the pool was dropped: {}", ROUNDS.load(Ordering::Relaxed));
-    drop(pool);
-    for rounds in [1_000, 1_000_000] {
-        while ROUNDS.load(Ordering::Relaxed) < rounds {
-            thread::yield_now();
-        }
-        eprintln!("rounds afterwards: {rounds}");
-    }
-    assert_eq!(threads_called("old-pool"), 1);
-    eprintln!("and it goes on");
-}
-
-#[test]
-fn the_workers_of_our_queue_are_gone_when_the_drop_returns() {
-    let story = "spinning_worker::the_workers_of_our_queue_are_gone_when_the_drop_returns";
-    if !is_told_here(story) {
-        // In a process of its own, in which nobody else has such a pool.
-        let child = Child::start(story);
-        assert_eq!(child.says("workers before the drop: "), "4");
-        assert!(child.end().success());
-        return;
-    }
-    let pool = SharedQueueThreadPool::new(4).unwrap();
-    let (done, jobs) = channel::bounded(0);
-    pool.spawn(move || done.send(()).unwrap());
-    jobs.recv().unwrap();
-    // A thread gives itself its name, so the others may still be about to.
-    while threads_called("kvs-queue") < 4 {
-        thread::yield_now();
-    }
-    eprintln!("workers before the drop: {}", threads_called("kvs-queue"));
-    drop(pool);
-    // A thread that was joined may stand in /proc for a moment longer.
-    while threads_called("kvs-queue") > 0 {
-        thread::yield_now();
     }
 }

@@ -277,7 +277,7 @@ pub(crate) const PROMISES: &[Promise] = &[
         promise: "A job that panics costs that job alone, unless a drop panics meanwhile, and a dropped pool leaves no thread",
         needs: &[],
         shown_by: panics::cost_their_job_alone,
-        faults: &[("a pool whose threads die", "threads are left")],
+        faults: &[("a pool whose threads die", "too few threads")],
     },
     Promise {
         name: "bound",

@@ -16,7 +16,7 @@ fn every_job_runs_once() {
 
 #[test]
 fn a_panic_costs_no_thread_and_keeps_nothing() {
-    pools::panicking_jobs_cost_no_thread(pool(), true);
+    pools::panicking_jobs_cost_no_thread(pool(), 50, true);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! | module | |
 //! |---|---|
 //! | [`server`] | a server in a process of its own |
+//! | [`child`] | a part of a test in a process of its own |
 //! | [`raw`] | a client that sends and reads lines as they are, and such lines |
 //! | [`clients`] | clients that ask and ask, that never rest |
 //! | [`pools`] | what every thread pool must do |
@@ -25,6 +26,7 @@
 //! Everything here panics where a test would fail.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // helpers of tests are tests
 
+pub mod child;
 pub mod clients;
 pub mod engines;
 pub mod environment;

@@ -39,6 +39,7 @@ impl Pool {
                 done.send(()).unwrap();
             });
         }
+        drop(done);
         for _ in 0..THREADS {
             jobs.recv_timeout(WATCHDOG).expect("too few threads for the jobs to meet");
         }
@@ -74,22 +75,26 @@ impl Drop for Bomb {
     }
 }
 
-/// And keep nothing: the sender goes with its job, whether the job owns it or what it panics with. A thread
+/// So many of them. And they keep nothing: the sender goes with its job, whether the job owns it or what it panics with. A thread
 /// that does not catch a panic ends the process by a payload's that panics when it is dropped.
-pub fn panicking_jobs_cost_no_thread(pool: Pool, catches: bool) {
-    let (done, jobs) = channel();
-    for number in 0..50 {
-        let done: Sender<()> = done.clone();
-        pool.spawn(move || match number % 4 {
-            0 => panic!("text"),
-            1 => panic!("text with {number} and {done:?}"),
-            2 if catches => panic_any(Bomb { _owned: done }),
-            _ => panic_any(done),
-        });
+pub fn panicking_jobs_cost_no_thread(pool: Pool, jobs: u64, catches: bool) {
+    /// The naive pool has a thread for each.
+    const AT_ONCE: u64 = 500;
+    for first in (0..jobs).step_by(AT_ONCE as usize) {
+        let (done, ended) = channel();
+        for number in first..jobs.min(first + AT_ONCE) {
+            let done: Sender<()> = done.clone();
+            pool.spawn(move || match number % 4 {
+                0 => panic!("text"),
+                1 => panic!("text with {number} and {done:?}"),
+                2 if catches => panic_any(Bomb { _owned: done }),
+                _ => panic_any(done),
+            });
+        }
+        drop(done);
+        assert_eq!(ended.recv_timeout(WATCHDOG), Err(RecvTimeoutError::Disconnected));
     }
-    drop(done);
-    assert_eq!(jobs.recv_timeout(WATCHDOG), Err(RecvTimeoutError::Disconnected));
-    pool.has_all_threads();
+    threads_are_gone_after_drop(pool);
 }
 
 /// Their ends come with the drop, or soon after it.
