@@ -77,8 +77,6 @@ pub use cluster::{RedisClusterEngine, RedisClusterOptions};
 pub use engine::{KvsEngine, Page, Write};
 pub use engine_kind::EngineKind;
 pub use error::{KvsError, Result};
-#[cfg(feature = "testing")]
-pub use kv_store::testing;
 pub use kv_store::{CheckReport, Durability, KvStore, KvStoreOptions, check, dump, salvage};
 #[cfg(feature = "server")]
 pub use server::{KvsServer, Limits, ServerHandle};

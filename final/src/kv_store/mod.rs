@@ -54,8 +54,6 @@ mod log;
 pub(crate) mod models;
 mod options;
 mod recovery;
-#[cfg(feature = "testing")]
-pub mod testing;
 #[cfg(test)]
 mod tests;
 

@@ -3,7 +3,6 @@
 
 pub(crate) mod directory;
 pub use directory::starts;
-mod records;
 mod requests;
 
 use rand::SeedableRng;
@@ -27,20 +26,13 @@ pub struct Property {
 }
 
 /// All of them.
-pub const PROPERTIES: [Property; 3] = [
+pub const PROPERTIES: [Property; 2] = [
     Property {
         name: "requests",
         inputs: "inputs of a connection",
         fault: "a line that is forgotten when its next piece comes",
         generate: requests::generate,
         hold: requests::hold,
-    },
-    Property {
-        name: "records",
-        inputs: "records",
-        fault: "a record's checksum that always fits",
-        generate: records::generate,
-        hold: records::hold,
     },
     Property {
         name: "directory",
