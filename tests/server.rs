@@ -42,8 +42,11 @@ fn the_protocol_is_as_documented() {
 #[test]
 fn a_malformed_line_is_answered_in_words_and_the_connection_goes_on() {
     let (_server, mut client, _dir) = connected();
-    let deep = "[".repeat(100_000);
-    let lines: [&[u8]; 9] = [
+    let long = |before: &str, text: &str| [before, &text.repeat(1 << 16)].concat().into_bytes();
+    let [deep, deeper] = [long("", "["), long("{\"Get\":{\"key\":", "{\"a\":")];
+    let [digits, requests] =
+        [long("{\"Get\":{\"key\":", "9"), long("", "{\"Get\":{\"key\":\"k\"}},")];
+    let lines: [&[u8]; 17] = [
         b"",
         b"hello",
         b"{\"Get\":{}}",
@@ -52,7 +55,15 @@ fn a_malformed_line_is_answered_in_words_and_the_connection_goes_on() {
         b"{\"Fly\":{\"key\":\"k\"}}",
         b"{\"Get\":{\"key\":\"k\"}} {\"Get\":{\"key\":\"k\"}}",
         b"{\"Get\":{\"key\":\"\xff\xfe\"}}",
-        deep.as_bytes(),
+        b"{\"Get\":{\"key\":\"\xed\xa0\x80\"}}",
+        b"{\"Get\":{\"key\":\"\xc0\xaf\"}}",
+        b"{\"Get\":{\"key\":\"\\ud800\"}}",
+        b"{\"Get\":{\"key\":\"\0\"}}",
+        b"{\"Get\":{\"key\":1e999999999}}",
+        &deep,
+        &deeper,
+        &digits,
+        &requests,
     ];
     // `final` takes a connection that begins with anything else for one of another protocol.
     assert_eq!(client.ask(GET), NOTHING);

@@ -116,26 +116,13 @@ fn requests_are_sent_by_flush_too() {
     set.wait().unwrap();
 }
 
-/// Requests of 20 MB, answers of 100 MB, and none is read before all requests are written; or so
-/// the caller writes it.
-#[test]
-fn a_hundred_thousand_requests_under_way_do_not_stop_client_and_server() {
-    let (_server, mut client) = start();
-    let (key, value) = ("k".repeat(200), "v".repeat(1000));
-    client.set(key.clone(), value.clone()).unwrap();
-    let reads: Vec<_> = (0..100_000).map(|_| client.submit_get(key.clone()).unwrap()).collect();
-    for read in reads {
-        assert_eq!(read.wait().unwrap().unwrap(), value);
-    }
-}
-
 /// Each request and each answer is more than the sockets hold.
 #[test]
 fn requests_under_way_may_be_long() {
     let (_server, mut client) = start();
     let value = |n: usize| n.to_string().repeat(8 << 20);
     let mut reads = Vec::new();
-    for n in 0..6 {
+    for n in 0..4 {
         drop(client.submit_set("key".to_owned(), value(n)).unwrap());
         reads.push(client.submit_get("key".to_owned()).unwrap());
     }
@@ -178,23 +165,21 @@ fn the_longest_and_the_shortest_patience_are_taken_as_they_can_be() {
 }
 
 #[test]
-fn a_server_that_never_answers_is_given_up() {
-    let (mut client, server) = impatient(answers(b""));
-    let pending = client.submit_get("other".to_owned()).unwrap();
-    let late = client.submit_get("late".to_owned()).unwrap();
-    let message = pending.wait().unwrap_err().to_string();
-    assert_eq!(message, "the server gave no answer within 100ms");
-    assert!(matches!(late.wait(), Err(KvsError::GivenUp { .. })));
-    is_given_up(client, server, "no answer");
-}
-
-#[test]
-fn half_an_answer_is_none() {
-    let (mut client, server) = impatient(answers(b"{\"Ok\":\"val"));
-    let message = get(&mut client).unwrap_err().to_string();
-    let nothing_more = "the server gave nothing more, after 10 bytes of an answer, within 100ms";
-    assert_eq!(message, nothing_more);
-    is_given_up(client, server, nothing_more);
+fn a_server_that_gives_no_answer_or_half_of_one_is_given_up() {
+    for (bytes, message) in [
+        (&b""[..], "the server gave no answer within 100ms"),
+        (
+            b"{\"Ok\":\"val",
+            "the server gave nothing more, after 10 bytes of an answer, within 100ms",
+        ),
+    ] {
+        let (mut client, server) = impatient(answers(bytes));
+        let pending = client.submit_get("other".to_owned()).unwrap();
+        let late = client.submit_get("late".to_owned()).unwrap();
+        assert_eq!(pending.wait().unwrap_err().to_string(), message);
+        assert!(matches!(late.wait(), Err(KvsError::GivenUp { .. })));
+        is_given_up(client, server, message);
+    }
 }
 
 /// The timeout is for the next byte, not for an answer.
@@ -290,7 +275,7 @@ fn what_a_server_may_store_can_be_read() {
     let limits = Limits { request_bytes: 100 << 20, value_bytes: 60 << 20, ..Limits::default() };
     let server = Local::start(Memory::default(), limits);
     let mut client = KvsClient::connect(server.addr).unwrap();
-    for value in ["v".repeat(20 << 20), "\u{1}".repeat(4 << 20)] {
+    for value in ["v".repeat(17 << 20), "\u{1}".repeat(3 << 20)] {
         client.set("key".to_owned(), value.clone()).unwrap();
         let (long, other) =
             (client.submit_get("key".to_owned()), client.submit_get("k".to_owned()));

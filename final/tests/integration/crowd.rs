@@ -11,7 +11,6 @@ use kvs_test_kit::{Raw, Server, until};
 use rustix::net::sockopt::set_socket_recv_buffer_size;
 use std::io::Write;
 use std::net::TcpStream;
-use std::sync::{Mutex, PoisonError};
 use tempfile::TempDir;
 
 const THREADS: usize = 2;
@@ -32,22 +31,13 @@ struct Crowd {
 }
 
 impl Crowd {
-    /// As many as this process may have sockets for.
     fn new() -> Crowd {
-        let full =
+        let crowd =
             Crowd { idle: pick(1_000, 10_000), dripping: pick(100, 1_000), unread: pick(20, 100) };
-        let others = 200;
-        let limit = raise_open_files() as usize;
-        let wanted = full.idle + full.dripping + full.unread;
-        if limit >= wanted + others {
-            return full;
-        }
-        println!(
-            "scaled down: this process may open {limit} files, and {} are wanted",
-            wanted + others
-        );
-        let scale = |count| count * (limit - others) / wanted;
-        Crowd { idle: scale(full.idle), dripping: scale(full.dripping), unread: scale(full.unread) }
+        let (limit, others) = (raise_open_files(), 200);
+        let wanted = (crowd.idle + crowd.dripping + crowd.unread + others) as u64;
+        assert!(limit >= wanted, "this process may open {limit} files, and {wanted} are wanted");
+        crowd
     }
 }
 
@@ -72,10 +62,13 @@ fn connect(server: &Server, count: usize) -> Vec<TcpStream> {
     streams
 }
 
+/// One pool after the other: they share the limit of open files.
+#[test]
+fn a_crowd_costs_little_on_each_pool() {
+    ["queue", "naive", "rayon"].into_iter().for_each(a_crowd_costs_little);
+}
+
 fn a_crowd_costs_little(pool: &str) {
-    // One at a time: they share the limit of open files.
-    static ALONE: Mutex<()> = Mutex::new(());
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let crowd = Crowd::new();
     let dir = TempDir::new().unwrap();
     // No clock is to run out on a slow machine.
@@ -164,19 +157,4 @@ fn a_crowd_costs_little(pool: &str) {
     go_on_during(&active, "alone again", || ());
     no_more_threads();
     active.stop();
-}
-
-#[test]
-fn a_crowd_costs_little_on_the_naive_pool() {
-    a_crowd_costs_little("naive");
-}
-
-#[test]
-fn a_crowd_costs_little_on_the_shared_queue() {
-    a_crowd_costs_little("queue");
-}
-
-#[test]
-fn a_crowd_costs_little_on_rayon() {
-    a_crowd_costs_little("rayon");
 }

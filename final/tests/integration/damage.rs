@@ -3,7 +3,7 @@
 
 use crate::{kvs, kvs_server};
 use kvs_final::disk::{Fault, SimulatedDisk};
-use kvs_final::{Durability, KvStore, KvStoreOptions, KvsEngine, KvsError, check, salvage};
+use kvs_final::{Durability, KvStore, KvStoreOptions, KvsEngine, KvsError, check};
 use kvs_test_kit::environment::pick;
 use kvs_test_kit::simulated::damage::{
     Damage, HINTS, hints, is_noticed, overwritten, salvaged, store, without,
@@ -14,7 +14,6 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use std::fs;
 use std::io::ErrorKind;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
@@ -321,9 +320,9 @@ fn a_write_that_panicked_is_behind_no_end_that_the_manifest_names() {
     }
 }
 
-/// A store with its manifest put back as it was before more was written, into a new segment.
+/// A store that was closed, with its manifest put back as it was before more was written.
 #[test]
-fn a_segment_that_was_written_to_after_the_manifest_is_not_taken_for_a_leftover() {
+fn what_was_written_after_the_manifest_is_not_taken_for_a_leftover() {
     let disk = SimulatedDisk::new();
     let store = open(&disk).unwrap();
     set(&store, "a", "1");
@@ -332,21 +331,27 @@ fn a_segment_that_was_written_to_after_the_manifest_is_not_taken_for_a_leftover(
     drop(store);
     let path = Path::new(DIR).join("MANIFEST");
     let old = disk.content(&path).unwrap();
-    let store = open(&disk).unwrap();
-    // More than the segment before has room for.
-    set(&store, "c", &"3".repeat(400));
-    drop(store);
-    disk.set_content(&path, old);
-    let newest = Path::new(DIR).join("0000002000.seg");
-    is_damaged(check(&disk, Path::new(DIR)), &newest, FIRST);
-    is_damaged(open(&disk.snapshot()), &newest, FIRST);
-    let bad = disk.snapshot();
-    bad.set_content(&newest, vec![1; FIRST + 1]);
-    is_damaged(open(&bad), &newest, 0);
-    let mut said = Vec::new();
-    let note = |_: &Path, _: Range<u64>, reason: &str| said.push(reason.to_owned());
-    let new = || open(&SimulatedDisk::new());
-    let (saved, _) = salvage(&disk, Path::new(DIR), new, note).unwrap();
-    assert_eq!(saved.stats().keys, 3);
-    assert_eq!(said, ["the manifest is older than this; all segments are read"]);
+    // Into the same segment; and more than that has room for.
+    let older = "the manifest is older than this; all segments are read";
+    for (length, name, at, said) in [
+        (1, "0000001000.seg", FIRST + HEADER + 2, &[][..]),
+        (400, "0000002000.seg", FIRST, &[older]),
+    ] {
+        let disk = disk.snapshot();
+        set(&open(&disk).unwrap(), "c", &"3".repeat(length));
+        let new = disk.content(&path).unwrap();
+        disk.set_content(&path, old.clone());
+        let newest = Path::new(DIR).join(name);
+        is_damaged(check(&disk, Path::new(DIR)), &newest, at);
+        is_damaged(open(&disk.snapshot()), &newest, at);
+        let back = disk.snapshot();
+        back.set_content(&path, new);
+        assert_eq!(open(&back).unwrap().stats().keys, 3);
+        let (saved, found) = salvaged(&disk).unwrap();
+        assert_eq!(saved.len(), 3);
+        assert_eq!(found.into_iter().map(|(.., reason)| reason).collect::<Vec<_>>(), said);
+        let bad = disk.snapshot();
+        bad.set_content(&newest, vec![1; FIRST + 1]);
+        is_damaged(open(&bad), &newest, 0);
+    }
 }

@@ -12,7 +12,6 @@ use kvs_test_kit::{Raw, Server, until};
 use std::thread;
 use tempfile::TempDir;
 
-const REFUSED: &str = r#"{"Err":"not a message of the protocol: "#;
 /// How often the one that behaves has to be answered while, and after, something bad happens.
 const ANSWERS: usize = 200;
 
@@ -82,43 +81,6 @@ fn lines_without_end_take_no_more_memory_than_the_longest_line() {
     println!("200 MiB of lines without end, {} KiB of memory at most", growth >> 10);
     // A buffer that grows by doubling may hold twice what it needs, and while it moves, once more.
     assert!(growth < 4 * (3 << 20) + (4 << 20), "{growth} bytes");
-    place.recovers();
-}
-
-#[test]
-fn what_is_deep_or_long_or_no_text_is_refused_and_the_connection_goes_on() {
-    let place = Place::new(&[]);
-    let mut client = place.server.connect();
-    assert_eq!(client.ask(GET), FOUND);
-    let many = |text: &str| text.repeat(1 << 20).into_bytes();
-    let key = |text: &[u8]| [b"{\"Get\":{\"key\":", text, b"}}"].concat();
-    let long_key = r#"{"Err":"the key is 1048576 bytes long; the limit is 65535"}"#;
-    let lines: [(Vec<u8>, &str); 15] = [
-        (key(&many("[")), REFUSED),
-        (key(&many("{\"a\":")), REFUSED),
-        (many("{\"Get\":"), REFUSED),
-        (many("]"), REFUSED),
-        (many("{\"Get\":{\"key\":\"k\"}},"), REFUSED),
-        (key(&many("9")), REFUSED),
-        (key(b"1e999999999"), REFUSED),
-        (key(&many("\"")), REFUSED),
-        (key(&[&b"\""[..], &many("k"), b"\""].concat()), long_key),
-        // Each is six bytes, and one in the key.
-        (key(&[&b"\""[..], &many("\\u0001"), b"\""].concat()), long_key),
-        (key(b"\"\\ud800\""), REFUSED),
-        (key(b"\"\xc0\xaf\""), REFUSED),
-        (key(b"\"\xed\xa0\x80\""), REFUSED),
-        (key(b"\"\xf0\x9f\xa6\""), REFUSED),
-        (key(b"\"\0\""), REFUSED),
-    ];
-    for (mut line, expected) in lines {
-        line.push(b'\n');
-        client.send(&line);
-        let answer = client.line();
-        assert!(answer.starts_with(expected), "{answer} and not {expected}");
-        assert_eq!(client.ask(GET), FOUND);
-    }
-    drop(client);
     place.recovers();
 }
 

@@ -169,16 +169,20 @@ fn reported(mut bench: Child) -> (u64, u64, String) {
 #[test]
 fn a_bench_whose_server_hangs_or_goes_away_ends_at_its_timeout() {
     let hangs = "the first error: the server gave no answer within 2s\n";
-    for (signal, message) in [("-STOP", hangs), ("-KILL", "the first error: ")] {
+    let ends = |args: &[&str], signal, message| {
+        let (server, _dir) = new_kvs_server(&[]);
+        let bench = bench(&server, &[args, &["--timeout", TIMEOUT]].concat());
+        server.signal(signal);
+        let (answered, failed, errors) = reported(bench);
+        assert_eq!((answered + failed).to_string(), ENDLESS, "the rest counts as failed");
+        assert!(errors.starts_with(message), "{errors}");
+    };
+    thread::scope(|scope| {
         for args in [&[][..], &["--pipeline", "8"], &["--connect-each"]] {
-            let (server, _dir) = new_kvs_server(&[]);
-            let bench = bench(&server, &[args, &["--timeout", TIMEOUT]].concat());
-            server.signal(signal);
-            let (answered, failed, errors) = reported(bench);
-            assert_eq!((answered + failed).to_string(), ENDLESS, "the rest counts as failed");
-            assert!(errors.starts_with(message), "{errors}");
+            scope.spawn(move || ends(args, "-STOP", hangs));
+            scope.spawn(move || ends(args, "-KILL", "the first error: "));
         }
-    }
+    });
 }
 
 #[test]

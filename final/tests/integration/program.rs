@@ -130,30 +130,6 @@ fn segments_that_the_manifest_does_not_name_are_listed_and_a_start_says_which_it
     check().stdout(contains(unnamed).not());
 }
 
-/// The manifest of a store that was closed, put back after more was written.
-#[test]
-fn an_old_manifest_does_not_cut_off_what_was_written_since() {
-    let dir = TempDir::new().unwrap();
-    let manifest = dir.path().join("MANIFEST");
-    let set = |key: &str| {
-        let server = kvs_server(&[], &dir);
-        KvsClient::connect(server.addr).unwrap().set(key.to_owned(), "value".to_owned()).unwrap();
-        server
-    };
-    assert!(set("a").terminate().0.success());
-    let old = std::fs::read(&manifest).unwrap();
-    set("b").kill();
-    let new = std::fs::read(&manifest).unwrap();
-    std::fs::write(&manifest, old).unwrap();
-    // The length of a header and of a record with a key of 1 byte and a value of 5.
-    let message = format!("0000000001.seg: damaged at byte {}", 20 + 15 + 6);
-    kvs(&["check"]).arg(dir.path()).assert().code(1).stderr(contains(&message));
-    let start = Server::start(Command::new(KVS).arg("server"), dir.path());
-    assert!(start.map(drop).unwrap_err().contains(&message));
-    std::fs::write(&manifest, new).unwrap();
-    kvs(&["check"]).arg(dir.path()).assert().success().stdout(contains("2 keys"));
-}
-
 #[test]
 fn the_level_of_durability_is_said_at_start_and_what_an_engine_cannot_do_is_refused() {
     for (args, message) in [
