@@ -55,26 +55,17 @@ const LINK: usize = 3;
 /// So many steps for each of the directories that there are to begin with.
 const STEPS: usize = 40;
 
-const MOVED: &str = "directories moved";
-const DELETED: &str = "deleted";
-const RESTORED: &str = "restored";
-const TURNED: &str = "links turned";
-const UNMARKED: &str = "markers removed";
-const OPENED: &str = "stores opened meanwhile";
-const REFUSED_OPEN: &str = "refused as second ones";
-const WRITTEN: &str = "acknowledged writes";
-const REFUSED: &str = "writes refused by deleted stores";
-/// With how often at least.
+/// What is done, and how often at least.
 const COUNTED: [(&str, u64); 9] = [
-    (MOVED, 100),
-    (DELETED, 50),
-    (RESTORED, 100),
-    (TURNED, 100),
-    (UNMARKED, 50),
-    (OPENED, 100),
-    (REFUSED_OPEN, 10),
-    (WRITTEN, 100),
-    (REFUSED, 10),
+    ("directories moved", 100),
+    ("deleted", 50),
+    ("restored", 100),
+    ("links turned", 100),
+    ("markers removed", 50),
+    ("stores opened meanwhile", 100),
+    ("refused as second ones", 10),
+    ("acknowledged writes", 100),
+    ("writes refused by deleted stores", 10),
 ];
 
 /// A directory.
@@ -136,10 +127,10 @@ impl World {
             _ => options.disk(CarelessDisk).background(false),
         };
         match (is_taken, options.open(self.path(name))) {
-            (true, Err(KvsError::InUse { .. })) => self.did(REFUSED_OPEN),
+            (true, Err(KvsError::InUse { .. })) => self.did("refused as second ones"),
             (false, Ok(store)) => {
                 self.owners[slot] = Some((dir, store));
-                self.did(OPENED);
+                self.did("stores opened meanwhile");
             }
             (true, Ok(_)) => return Err("a second owner is let in".to_owned()),
             (_, Err(error)) => return Err(format!("refused with another message: {error}")),
@@ -157,12 +148,14 @@ impl World {
         expected.note(&key, Some(value), written.is_ok());
         let is_there = name.is_some();
         match written.map_err(|error| error.to_string()) {
-            Ok(()) if is_there => self.did(WRITTEN),
+            Ok(()) if is_there => self.did("acknowledged writes"),
             Ok(()) => return Err("a store that was deleted acknowledged a write".to_owned()),
             Err(error) if is_there => {
                 return Err(format!("a store that is there refused a write: {error}"));
             }
-            Err(error) if error.contains("no more writes until") => self.did(REFUSED),
+            Err(error) if error.contains("no more writes until") => {
+                self.did("writes refused by deleted stores")
+            }
             Err(error) => return Err(format!("refused with another message: {error}")),
         }
         Ok(())
@@ -177,12 +170,12 @@ impl World {
             (0 | 1, Some(dir), Some(free)) if self.fault != NEVER_LOOKS => {
                 fs::rename(self.path(name), self.path(free)).unwrap();
                 self.known[dir].name = Some(free);
-                self.did(MOVED);
+                self.did("directories moved");
             }
             (2, Some(dir), _) if self.fault != BY_PATH => {
                 fs::remove_dir_all(self.path(name)).unwrap();
                 self.known[dir].name = None;
-                self.did(DELETED);
+                self.did("deleted");
             }
             (3 | 4, None, _) => {
                 copy_dir(&self.place.path().join("backup"), &self.path(name));
@@ -191,18 +184,18 @@ impl World {
                     expected.note(&format!("k{key}"), Some("of the backup".into()), true);
                 });
                 self.known.push(Known { name: Some(name), expected });
-                self.did(RESTORED);
+                self.did("restored");
             }
             (5, ..) => {
                 fs::remove_file(self.path(LINK)).unwrap();
                 symlink(NAMES[name], self.path(LINK)).unwrap();
                 self.link = name;
-                self.did(TURNED);
+                self.did("links turned");
             }
             (6, Some(_), _) => {
                 // It may be gone already.
                 if fs::remove_file(self.path(name).join("engine")).is_ok() {
-                    self.did(UNMARKED);
+                    self.did("markers removed");
                 }
             }
             (7 | 8, ..) if self.owners[slot].is_none() => {
