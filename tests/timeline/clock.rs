@@ -11,15 +11,12 @@
 
 use crate::script::{Action, REQUESTS, Request, TICKS};
 use crate::strips::{Phase, Strip};
-use kvs_test_kit::process::tasks;
+use kvs_test_kit::wait::settle_others;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::fs;
 use std::mem::ManuallyDrop;
-use std::process;
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::thread;
-use std::time::{Duration, Instant};
 
 /// The strip behind those of the requests: a thread of the store's own that compacts.
 pub const COMPACTOR: usize = REQUESTS.len();
@@ -27,8 +24,6 @@ pub const COMPACTOR: usize = REQUESTS.len();
 /// How often in a row all threads have to be found asleep. Who releases a lock or wakes a thread is
 /// awake itself until the other one is, so two looks that find the same would do.
 const LOOKS: usize = 5;
-/// How long anything may take before it is taken to hang.
-const WATCHDOG: Duration = Duration::from_secs(60);
 
 thread_local! {
     /// The strips of what this thread works on: a request, a batch of them, a compaction.
@@ -78,7 +73,7 @@ impl Clock {
         let ask = ManuallyDrop::new(ask);
         let mut clients = REQUESTS.iter().enumerate().peekable();
         loop {
-            sleep_of_all_others();
+            settle_others(LOOKS);
             let mut state = self.state();
             let wake = state.held.first().copied();
             match (wake, clients.peek().copied()) {
@@ -197,22 +192,5 @@ impl Clock {
         let until = (state.now + ticks, strip);
         state.held.insert(until);
         self.released.wait_while(state, |state| state.held.contains(&until)).unwrap()
-    }
-}
-
-/// Waits until all threads of the process but this one sleep, and none has run between two looks.
-fn sleep_of_all_others() {
-    let this = fs::read_link("/proc/thread-self").unwrap();
-    let this: i32 = this.file_name().unwrap().to_str().unwrap().parse().unwrap();
-    let since = Instant::now();
-    let (mut last, mut looks) = (Vec::new(), 0);
-    while looks < LOOKS {
-        thread::sleep(Duration::from_millis(1));
-        let mut others = tasks(process::id());
-        others.retain(|task| task.number != this);
-        let asleep = others.iter().all(|task| task.state == 'S');
-        looks = if asleep && others == last { looks + 1 } else { 0 };
-        last = others;
-        assert!(since.elapsed() < WATCHDOG, "some thread never sleeps: {last:?}");
     }
 }

@@ -1,7 +1,7 @@
 //! The figure: a panel for each stage, in it a strip for each request, all on one scale. The script of the
 //! pages (`xtask/book/src/page.js`) finds its parts by their classes, and shows them tick by tick.
 
-use crate::strips::{Counts, Phase, Strip, Trace};
+use crate::strips::{COUNTED, Phase, Strip, Trace, counts};
 use std::fmt::Write as _;
 
 /// Sizes, in pixels.
@@ -109,14 +109,8 @@ fn panel(svg: &mut String, trace: &Trace) {
         strip(svg, traced);
         add!(svg, "</g>");
     }
-    let counts = Counts::of(&trace.strips);
-    let lines = [
-        ("gets at once", counts.gets_at_once),
-        ("gets beside a set", counts.gets_beside_a_set),
-        ("gets beside compaction", counts.gets_beside_compaction),
-        ("sets beside compaction", counts.sets_beside_compaction),
-    ];
-    for (number, (words, count)) in lines.into_iter().enumerate() {
+    let lines = COUNTED.into_iter().zip(counts(&trace.strips));
+    for (number, (words, count)) in lines.enumerate() {
         let words = format!(r#"{words} <tspan class="number">{count}</tspan>"#);
         text(svg, "soft", (right_of(SCALE), top + number * PITCH + BOX), "end", &words);
     }

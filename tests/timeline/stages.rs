@@ -21,6 +21,7 @@ pub struct Stage {
     pub number: &'static str,
     name: &'static str,
     pub server: &'static str,
+    pub serve: fn(&Path, Arc<Clock>) -> Server,
 }
 
 impl Stage {
@@ -29,21 +30,14 @@ impl Stage {
     }
 }
 
-const fn stage(number: &'static str, name: &'static str, server: &'static str) -> Stage {
-    Stage { number, name, server }
+const fn stage(
+    number: &'static str,
+    name: &'static str,
+    server: &'static str,
+    serve: fn(&Path, Arc<Clock>) -> Server,
+) -> Stage {
+    Stage { number, name, server, serve }
 }
-
-pub const STAGES: [Stage; 9] = [
-    stage("0", "start", "one thread"),
-    stage("1", "naive-pool", "one thread"),
-    stage("2", "shared-engine", "one thread"),
-    stage("3", "threaded-server", "a thread for each request"),
-    stage("4", "shared-queue", "a queue for 3 threads"),
-    stage("5", "rayon", "3 threads of rayon"),
-    stage("6", "rwlock", "a queue for 3 threads"),
-    stage("7", "lock-free", "a queue for 3 threads"),
-    stage("final", "", "a queue for 3 threads"),
-];
 
 /// The run that the sync points report to: they are the process's, so there is one run at a time.
 static RUNNING: Mutex<Option<Arc<Clock>>> = Mutex::new(None);
@@ -53,18 +47,14 @@ fn running() -> Option<Arc<Clock>> {
 }
 
 /// Lets a stage serve what the script asks.
-pub fn run(stage: &str) -> Vec<Strip> {
-    run_on(|dir, clock| server(stage, dir, clock))
-}
-
-fn run_on(server: impl FnOnce(&Path, &Arc<Clock>) -> Server) -> Vec<Strip> {
+pub fn run(serve: fn(&Path, Arc<Clock>) -> Server) -> Vec<Strip> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     install_sync_points();
     let clock = Arc::new(Clock::default());
     *RUNNING.lock().unwrap() = Some(Arc::clone(&clock));
     let dir = TempDir::new().unwrap();
-    let strips = clock.run(server(dir.path(), &clock));
+    let strips = clock.run(serve(dir.path(), Arc::clone(&clock)));
     *RUNNING.lock().unwrap() = None;
     strips
 }
@@ -102,7 +92,7 @@ fn install_sync_points() {
 }
 
 /// Takes the number of a request and sees to it that it is served, on some thread.
-type Server = Box<dyn Fn(usize)>;
+pub type Server = Box<dyn Fn(usize)>;
 
 /// Does what a request asks for.
 macro_rules! answer {
@@ -157,20 +147,27 @@ macro_rules! pool {
     }};
 }
 
-fn server(stage: &str, dir: &Path, clock: &Arc<Clock>) -> Server {
-    let clock = Arc::clone(clock);
-    match stage {
-        "0" => one_thread!(start, dir, clock),
-        "1" => one_thread!(naive_pool, dir, clock),
-        "2" => one_thread!(shared_engine, dir, clock),
-        "3" => pool!(threaded_server, NaiveThreadPool, dir, clock),
-        "4" => pool!(shared_queue, SharedQueueThreadPool, dir, clock),
-        "5" => pool!(rayon_pool, RayonThreadPool, dir, clock),
-        "6" => pool!(rwlock, SharedQueueThreadPool, dir, clock),
-        "7" => pool!(lock_free, SharedQueueThreadPool, dir, clock),
-        _ => server_of_final(dir, clock),
-    }
-}
+pub const STAGES: [Stage; 9] = [
+    stage("0", "start", "one thread", |dir, clock| one_thread!(start, dir, clock)),
+    stage("1", "naive-pool", "one thread", |dir, clock| one_thread!(naive_pool, dir, clock)),
+    stage("2", "shared-engine", "one thread", |dir, clock| one_thread!(shared_engine, dir, clock)),
+    stage("3", "threaded-server", "a thread for each request", |dir, clock| {
+        pool!(threaded_server, NaiveThreadPool, dir, clock)
+    }),
+    stage("4", "shared-queue", "a queue for 3 threads", |dir, clock| {
+        pool!(shared_queue, SharedQueueThreadPool, dir, clock)
+    }),
+    stage("5", "rayon", "3 threads of rayon", |dir, clock| {
+        pool!(rayon_pool, RayonThreadPool, dir, clock)
+    }),
+    stage("6", "rwlock", "a queue for 3 threads", |dir, clock| {
+        pool!(rwlock, SharedQueueThreadPool, dir, clock)
+    }),
+    stage("7", "lock-free", "a queue for 3 threads", |dir, clock| {
+        pool!(lock_free, SharedQueueThreadPool, dir, clock)
+    }),
+    stage("final", "", "a queue for 3 threads", server_of_final),
+];
 
 /// As in a pool; a set's answer may come from another thread, as it may in the server.
 fn server_of_final(dir: &Path, clock: Arc<Clock>) -> Server {
@@ -196,12 +193,11 @@ fn server_of_final(dir: &Path, clock: Arc<Clock>) -> Server {
 
 /// Stage 7 with the lock that it does without, around all of it.
 pub fn run_with_a_lock_around_it() -> Vec<Strip> {
-    run_on(|dir, clock| {
+    run(|dir, clock| {
         use lock_free::KvsEngine as _;
         let store = open!(lock_free::KvStore::open(dir), STAGES_COMPACT_AT);
         let store = Arc::new(Mutex::new(store));
         let pool = SharedQueueThreadPool::new(WORKERS).unwrap();
-        let clock = Arc::clone(clock);
         Box::new(move |number| {
             let (store, clock) = (Arc::clone(&store), Arc::clone(&clock));
             pool.spawn(move || clock.serve(number, || answer!(store.lock().unwrap(), number)));

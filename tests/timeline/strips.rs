@@ -99,47 +99,28 @@ impl Strip {
     }
 }
 
-/// What the strips of a stage show.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Counts {
-    /// The largest number of gets that the engine was busy with at a time.
-    pub gets_at_once: usize,
-    /// Gets that ended while the engine was busy with a set.
-    pub gets_beside_a_set: usize,
-    /// Gets that ended while a compaction was under way.
-    pub gets_beside_compaction: usize,
-    /// Sets that ended while a compaction was under way.
-    pub sets_beside_compaction: usize,
-}
+/// What is counted in the strips of a stage: the largest number of gets that the engine was busy with at a
+/// time; gets that ended while it was busy with a set; and gets, and sets, that ended while a compaction was
+/// under way.
+pub const COUNTED: [&str; 4] =
+    ["gets at once", "gets beside a set", "gets beside compaction", "sets beside compaction"];
 
-impl Counts {
-    /// In the order of the fields.
-    pub const fn new(at_once: usize, a_set: usize, of_gets: usize, of_sets: usize) -> Counts {
-        Counts {
-            gets_at_once: at_once,
-            gets_beside_a_set: a_set,
-            gets_beside_compaction: of_gets,
-            sets_beside_compaction: of_sets,
-        }
-    }
-
-    pub fn of(strips: &[Strip]) -> Counts {
-        // What ends when the other one begins, or ends at the same tick, was not beside it.
-        let ends_beside = |one: &&Strip, is_busy: fn(&Strip, usize) -> bool| {
-            let end = one.ticks.len();
-            let mut others = strips.iter().filter(|other| other != one);
-            others.any(|other| is_busy(other, end - 1) && is_busy(other, end))
-        };
-        let in_a_set = |other: &Strip, tick| other.name == "set" && other.is_inside(tick);
-        let gets: Vec<&Strip> = strips.iter().filter(|strip| strip.is_get()).collect();
-        let sets = strips.iter().filter(|strip| strip.name == "set");
-        let at_once = |tick| gets.iter().filter(|get| get.is_inside(tick)).count();
-        let last = gets.iter().map(|get| get.ticks.len()).max().unwrap_or(0);
-        Counts {
-            gets_at_once: (0..last).map(at_once).max().unwrap_or(0),
-            gets_beside_a_set: gets.iter().filter(|get| ends_beside(get, in_a_set)).count(),
-            gets_beside_compaction: gets.iter().filter(|g| ends_beside(g, Strip::compacts)).count(),
-            sets_beside_compaction: sets.filter(|set| ends_beside(set, Strip::compacts)).count(),
-        }
-    }
+pub fn counts(strips: &[Strip]) -> [usize; 4] {
+    // What ends when the other one begins, or ends at the same tick, was not beside it.
+    let ends_beside = |one: &&Strip, is_busy: fn(&Strip, usize) -> bool| {
+        let end = one.ticks.len();
+        let mut others = strips.iter().filter(|other| other != one);
+        others.any(|other| is_busy(other, end - 1) && is_busy(other, end))
+    };
+    let in_a_set = |other: &Strip, tick| other.name == "set" && other.is_inside(tick);
+    let gets: Vec<&Strip> = strips.iter().filter(|strip| strip.is_get()).collect();
+    let sets = strips.iter().filter(|strip| strip.name == "set");
+    let at_once = |tick| gets.iter().filter(|get| get.is_inside(tick)).count();
+    let last = gets.iter().map(|get| get.ticks.len()).max().unwrap_or(0);
+    [
+        (0..last).map(at_once).max().unwrap_or(0),
+        gets.iter().filter(|get| ends_beside(get, in_a_set)).count(),
+        gets.iter().filter(|get| ends_beside(get, Strip::compacts)).count(),
+        sets.filter(|set| ends_beside(set, Strip::compacts)).count(),
+    ]
 }

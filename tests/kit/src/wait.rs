@@ -5,8 +5,8 @@
 
 use crate::process::{Task, tasks};
 use std::sync::mpsc::channel;
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{fs, process, thread};
 
 /// Long enough for any answer on a busy machine; reached only when something is broken.
 pub const WATCHDOG: Duration = Duration::from_secs(60);
@@ -38,9 +38,9 @@ pub fn until(event: &str, mut happened: impl FnMut() -> bool) {
 /// Waits until `event` has happened, or cannot happen because process `pid` sleeps or is gone.
 /// Returns whether it has happened.
 pub fn happens(pid: u32, mut event: impl FnMut() -> bool) -> bool {
-    let mut sleep = Sleep::watch();
+    let mut sleep = Sleep::watch(pid, ASLEEP, None);
     while !event() {
-        if sleep.is_deep(pid) {
+        if sleep.is_deep() {
             return event();
         }
         thread::sleep(Duration::from_millis(2));
@@ -53,24 +53,39 @@ pub fn settle(pid: u32) {
     happens(pid, || false);
 }
 
-/// Watches whether all threads of a process sleep and none has run between two looks.
+/// Waits until all threads of this process but the calling one sleep, in so many looks in a row.
+pub fn settle_others(looks: usize) {
+    let this = fs::read_link("/proc/thread-self").unwrap();
+    let this = this.file_name().unwrap().to_str().unwrap().parse().unwrap();
+    let mut sleep = Sleep::watch(process::id(), looks, Some(this));
+    while !sleep.is_deep() {
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Watches whether all threads of a process, but perhaps one, sleep and none has run between two looks.
 struct Sleep {
+    pid: u32,
+    /// How many looks are wanted in a row.
+    wanted: usize,
+    awake: Option<i32>,
     since: Instant,
     last: Vec<Task>,
     looks: usize,
 }
 
 impl Sleep {
-    fn watch() -> Sleep {
-        Sleep { since: Instant::now(), last: Vec::new(), looks: 0 }
+    fn watch(pid: u32, wanted: usize, awake: Option<i32>) -> Sleep {
+        Sleep { pid, wanted, awake, since: Instant::now(), last: Vec::new(), looks: 0 }
     }
 
-    fn is_deep(&mut self, pid: u32) -> bool {
-        let tasks = tasks(pid);
+    fn is_deep(&mut self) -> bool {
+        let mut tasks = tasks(self.pid);
+        tasks.retain(|task| Some(task.number) != self.awake);
         let asleep = tasks.iter().all(|task| task.state == 'S');
         self.looks = if asleep && tasks == self.last { self.looks + 1 } else { 0 };
         self.last = tasks;
-        assert!(self.since.elapsed() < WATCHDOG, "it never sleeps");
-        self.looks >= ASLEEP
+        assert!(self.since.elapsed() < WATCHDOG, "it never sleeps: {:?}", self.last);
+        self.looks >= self.wanted
     }
 }
