@@ -67,7 +67,6 @@ fn with_pool<P: ThreadPool>(args: &ServerArgs) -> Outcome {
     }
 }
 
-#[cfg(feature = "cluster")]
 fn in_front_of_cluster<P: ThreadPool>(
     args: &ServerArgs,
     socket: Socket,
@@ -75,24 +74,21 @@ fn in_front_of_cluster<P: ThreadPool>(
     said: &dyn Fn(&dyn fmt::Display, &dyn fmt::Display) -> String,
     limits: &Limits,
 ) -> Outcome {
-    use crate::{RedisClusterEngine, RedisClusterOptions};
-    let options = RedisClusterOptions { durability: args.durability, ..Default::default() };
-    let engine = RedisClusterEngine::open(&args.nodes, options)?;
-    let said = said(&ServerEngine::RedisCluster, &engine.promise());
-    run(KvsServer::listen(socket, engine, pool, limits.clone())?, &said, limits)
-}
-
-#[cfg(not(feature = "cluster"))]
-fn in_front_of_cluster<P: ThreadPool>(
-    _: &ServerArgs,
-    _: Socket,
-    _: P,
-    _: &dyn Fn(&dyn fmt::Display, &dyn fmt::Display) -> String,
-    _: &Limits,
-) -> Outcome {
-    Err(err_msg(
-        "this `kvs` was built without the engine `redis-cluster`: `cargo build -p final --features cluster`",
-    ))
+    #[cfg(feature = "cluster")]
+    {
+        use crate::{RedisClusterEngine, RedisClusterOptions};
+        let options = RedisClusterOptions { durability: args.durability, ..Default::default() };
+        let engine = RedisClusterEngine::open(&args.nodes, options)?;
+        let said = said(&ServerEngine::RedisCluster, &engine.promise());
+        run(KvsServer::listen(socket, engine, pool, limits.clone())?, &said, limits)
+    }
+    #[cfg(not(feature = "cluster"))]
+    {
+        let _ = (args, socket, pool, said, limits);
+        Err(err_msg(
+            "this `kvs` was built without the engine `redis-cluster`: `cargo build -p final --features cluster`",
+        ))
+    }
 }
 
 fn run<E: KvsEngine, P: ThreadPool>(

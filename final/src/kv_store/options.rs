@@ -41,7 +41,7 @@ impl Default for Durability {
     }
 }
 
-/// As on the command line, which `cli/args.rs` reads.
+/// As on the command line, which `cli/args` reads.
 impl fmt::Display for Durability {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

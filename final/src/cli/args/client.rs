@@ -1,0 +1,159 @@
+use super::RemoteArgs;
+use crate::Write;
+use crate::cli::client::Remote;
+use crate::cli::command::{self, Command};
+use crate::cli::output::Output;
+use structopt::StructOpt;
+
+/// The command line of the client that can do without a command.
+#[derive(Debug, StructOpt)]
+#[structopt(after_help = "\
+EXAMPLES:
+    kvs client set animal crab      one request
+    kvs client                      a prompt; `help` there tells the rest
+    kvs client < FILE               a request a line, as at the prompt, but many under way at once")]
+pub(in crate::cli) struct ClientArgs {
+    #[structopt(flatten)]
+    options: ClientOptions,
+    /// Without a command: a prompt on a terminal, else one request a line
+    #[structopt(subcommand)]
+    request: Option<RequestArgs>,
+}
+
+impl ClientArgs {
+    /// Which server, how its answers are printed, and what it is asked if that is on the command line.
+    pub(in crate::cli) fn split(self) -> (Remote, Output, Option<Command>) {
+        let (own, command) = self.request.map(RequestArgs::split).unzip();
+        let (remote, output) = own.unwrap_or_default().or(self.options).split();
+        (remote, output, command)
+    }
+}
+
+// They may be before a request's name and behind it.
+#[derive(Debug, Default, StructOpt)]
+pub(in crate::cli) struct ClientOptions {
+    #[structopt(flatten)]
+    remote: RemoteArgs,
+    /// Prints each answer as a line of JSON: {"Ok":"VALUE"}, {"Ok":null}, {"Err":"MESSAGE"}
+    #[structopt(long)]
+    json: bool,
+}
+
+impl ClientOptions {
+    fn or(self, others: ClientOptions) -> ClientOptions {
+        let json = self.json || others.json;
+        ClientOptions { remote: self.remote.or(others.remote), json }
+    }
+
+    /// Which server, and how its answers are printed.
+    pub(in crate::cli) fn split(&self) -> (Remote, Output) {
+        (self.remote.remote(), Output::of_stdout(self.json))
+    }
+}
+
+/// The command line of a single request.
+#[derive(Debug, StructOpt)]
+#[structopt(name = "kvs-client", about = "Talks to a key/value server")]
+pub(in crate::cli) enum RequestArgs {
+    /// Prints the value of a key
+    #[structopt(after_help = "\
+Where there is no such key it prints `Key not found`, and the exit code is 0. --json tells that from a value.
+What a terminal could obey is printed there as a JSON string.
+
+EXAMPLE:
+    kvs client get animal")]
+    Get(KeyArgs),
+    /// Gives a key a value
+    #[structopt(after_help = "\
+EXAMPLES:
+    kvs client set animal crab
+    kvs client set degrees -- -5")]
+    Set {
+        /// The key
+        key: String,
+        /// The value; put `--` before one that starts with a dash
+        value: String,
+        #[structopt(flatten)]
+        options: ClientOptions,
+    },
+    /// Removes a key and its value
+    #[structopt(after_help = "\
+Where there is no such key the exit code is 1.
+
+EXAMPLE:
+    kvs client rm animal")]
+    Rm(KeyArgs),
+    /// Gives a key a value if it has the one that is expected
+    #[structopt(after_help = "\
+Where the value is another, the exit code is 1.
+
+EXAMPLES:
+    kvs client cas counter 1 2
+    kvs client cas counter null 1    if there is no such key; null for NEW removes it")]
+    Cas {
+        /// The key
+        key: String,
+        /// The value that is expected, or null
+        #[structopt(parse(from_str = value_or_null))]
+        old: OrNull,
+        /// The value from then on, or null
+        #[structopt(parse(from_str = value_or_null))]
+        new: OrNull,
+        #[structopt(flatten)]
+        options: ClientOptions,
+    },
+    /// Sets and removes several keys: all of it is done or nothing, also if the server is killed
+    #[structopt(after_help = "\
+EXAMPLE:
+    kvs client batch '[[\"animal\",\"crab\"],[\"plant\",null]]'    sets one and removes the other")]
+    Batch {
+        /// An array of pairs in JSON: key and value, or null to remove the key
+        #[structopt(parse(try_from_str = command::batch))]
+        writes: Write,
+        #[structopt(flatten)]
+        options: ClientOptions,
+    },
+    /// Prints how many keys there are
+    #[structopt(after_help = "EXAMPLE:\n    kvs client len --addr 127.0.0.1:4000")]
+    Len(ClientOptions),
+    /// Prints all keys in no order, a line each; one that is written meanwhile perhaps twice
+    #[structopt(after_help = "EXAMPLE:\n    kvs client keys | sort -u")]
+    Keys(ClientOptions),
+}
+
+// A key, and the options of every request.
+#[derive(Debug, StructOpt)]
+pub(in crate::cli) struct KeyArgs {
+    /// The key
+    key: String,
+    #[structopt(flatten)]
+    options: ClientOptions,
+}
+
+/// So that `structopt` does not take it for an argument that may be missing.
+type OrNull = Option<String>;
+
+fn value_or_null(text: &str) -> OrNull {
+    Some(text.to_owned()).filter(|text| text != "null")
+}
+
+impl RequestArgs {
+    /// Which server in what way, and what it is asked.
+    pub(in crate::cli) fn split(self) -> (ClientOptions, Command) {
+        match self {
+            RequestArgs::Get(KeyArgs { key, options }) => (options, Command::Get { key }),
+            RequestArgs::Set { key, value, options } => {
+                (options, Command::Write(Write::Set { key, value }))
+            }
+            RequestArgs::Rm(KeyArgs { key, options }) => {
+                (options, Command::Write(Write::Remove { key }))
+            }
+            RequestArgs::Cas { key, old: expected, new, options } => {
+                (options, Command::Write(Write::CompareAndSet { key, expected, new }))
+            }
+            RequestArgs::Batch { writes, options } => (options, Command::Write(writes)),
+            RequestArgs::Len(options) => (options, Command::Len),
+            RequestArgs::Keys(options) => (options, Command::Keys),
+        }
+    }
+}

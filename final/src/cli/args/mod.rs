@@ -1,0 +1,194 @@
+//! What the command lines take. Only the files here know `structopt`.
+
+mod bench;
+mod client;
+mod server;
+
+pub(super) use bench::BenchArgs;
+pub(super) use client::{ClientArgs, RequestArgs};
+pub(super) use server::ServerArgs;
+
+use super::address::Address;
+use super::client::Remote;
+use super::numbers;
+use super::outcome::{Outcome, err_msg};
+use crate::{EngineKind, KvsClientOptions};
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+use std::time::Duration;
+use structopt::StructOpt;
+use structopt::clap::{AppSettings, ArgMatches};
+
+// The defaults are here and not in the attributes: with a `default_value`, `--addr` without an address
+// would be taken for the default instead of being refused.
+
+/// Options and arguments that are paths, and so need not be text.
+const PATHS: [&str; 2] = ["dir", "to"];
+
+/// The arguments that the program was started with. Prints help, version or a complaint and ends the
+/// process where that is the answer.
+///
+/// # Errors
+/// If an argument is not UTF-8 where that is wanted: `structopt` would panic.
+pub(super) fn parse<T: StructOpt>() -> Outcome<T> {
+    let matches = T::clap().get_matches();
+    match not_text(&matches) {
+        None => Ok(T::from_clap(&matches)),
+        Some(what) => Err(err_msg(format!("{what:?} is not UTF-8"))),
+    }
+}
+
+/// An argument that is not UTF-8 and no path.
+fn not_text<'a>(matches: &'a ArgMatches<'_>) -> Option<&'a OsStr> {
+    // The crate hides these fields, and has no other way to look at all arguments. It is not developed
+    // any more, so they stay.
+    let texts = matches.args.iter().filter(|(name, _)| !PATHS.contains(name));
+    let values = texts.flat_map(|(_, found)| &found.vals).map(OsString::as_os_str);
+    let own = values.into_iter().find(|value| value.to_str().is_none());
+    own.or_else(|| not_text(&matches.subcommand.as_ref()?.matches))
+}
+
+/// The command line of the program that is everything.
+#[derive(Debug, StructOpt)]
+#[structopt(
+    name = "kvs",
+    about = "A key/value server, its client, and a check of its data",
+    settings = &[AppSettings::SubcommandRequiredElseHelp],
+    after_help = "\
+QUICK START:
+    kvs server --dir DATA         a server on 127.0.0.1:4000 that keeps its data in DATA
+                                  and then, in another terminal:
+    kvs client set animal crab    gives a key a value
+    kvs client get animal         prints it
+    kvs client rm animal          removes it
+    kvs client                    a prompt for all of that
+    kvs client < FILE             the same lines from a file, fast
+    kvs stats                     what the server counts
+    kvs bench                     how fast it is here
+    kvs check DATA                whether the data of a server that is stopped is whole
+    kvs check --salvage DATA --to NEW  saves what is whole
+    kvs dump DATA > FILE          that data as text, and `kvs restore NEW < FILE` reads it
+
+    `kvs server --help` and so on tell the rest, with examples."
+)]
+pub(super) enum KvsArgs {
+    /// Runs the server
+    Server(ServerArgs),
+    /// Talks to a server: one request, a prompt, or a file of requests
+    Client(ClientArgs),
+    /// Prints what the server counts, a line a number
+    #[structopt(after_help = "EXAMPLE:\n    kvs stats --addr 127.0.0.1:4000")]
+    Stats(RemoteArgs),
+    /// Measures throughput and latency of a server
+    Bench(BenchArgs),
+    /// Reads every record of a store that is not in use, and changes nothing
+    ///
+    /// The exit code is 0 if nothing is damaged. Otherwise it is 1, and a message names file and offset, or
+    /// says why the store can't be read.
+    #[structopt(after_help = "\
+With --salvage, what is whole in a damaged store is written to a new one. Whatever was given up is listed,
+with file and bytes; if anything was, the exit code is 1. A key whose newest record is given up has its
+older value again, and a removed key may be back. So it is with all that a lost segment said. Without
+MANIFEST, segments that a compaction had replaced but not deleted are read as well, which changes nothing
+as long as none of them is missing.
+
+EXAMPLES:
+    kvs check DATA
+    kvs check --salvage DATA --to NEW")]
+    Check {
+        /// The data directory
+        #[structopt(parse(from_os_str))]
+        dir: PathBuf,
+        /// Saves what is whole
+        #[structopt(long, requires = "to")]
+        salvage: bool,
+        /// Where to, a directory that is empty or not there yet
+        #[structopt(long, value_name = "NEW", parse(from_os_str), requires = "salvage")]
+        to: Option<PathBuf>,
+    },
+    /// Prints a store that is not in use, of either engine, or that of a server: a line of JSON for each key
+    #[structopt(after_help = "\
+Each line is a request to set the key, as the protocol has it: `kvs restore` reads it, and so does a
+server. How many keys there are goes to stderr. Our own store is only read, in the order of its
+log; sled opens its files for writing. Of a server that is written to meanwhile, a key may be printed
+twice, its newer value last, and is not there as it was at one moment with the others.
+
+EXAMPLES:
+    kvs dump DATA > FILE
+    kvs dump DATA | kvs restore --engine sled NEW
+    kvs dump DATA | kvs restore --addr 127.0.0.1:4000
+    kvs dump --addr 127.0.0.1:4000 > FILE")]
+    Dump(DumpArgs),
+    /// Reads what `kvs dump` has printed, into a new directory or through a server
+    Restore(RestoreArgs),
+}
+
+/// The command line of `kvs dump`.
+#[derive(Debug, StructOpt)]
+pub(super) struct DumpArgs {
+    /// The data directory
+    #[structopt(parse(from_os_str), required_unless = "addr", conflicts_with = "addr")]
+    pub(super) dir: Option<PathBuf>,
+    #[structopt(flatten)]
+    pub(super) remote: RemoteArgs,
+}
+
+/// The command line of `kvs restore`.
+#[derive(Debug, StructOpt)]
+#[structopt(after_help = "\
+At the first line that is no request to set a key, or that cannot be done, it ends and names the line;
+what the lines before it say stays. If that is the first line, no directory is made.
+A directory is synced before it is said how many keys were restored. Through a server, keys that are not
+in the file stay as they are, and the server's own durability counts.
+
+EXAMPLES:
+    kvs restore NEW < FILE
+    kvs restore --engine sled NEW < FILE
+    kvs restore --addr 127.0.0.1:4000 < FILE")]
+pub(super) struct RestoreArgs {
+    /// A directory that is empty or not there yet
+    #[structopt(parse(from_os_str), required_unless = "addr", conflicts_with = "addr")]
+    pub(super) dir: Option<PathBuf>,
+    /// The storage engine of the new directory, kvs or sled; by default kvs
+    #[structopt(long, value_name = "NAME", conflicts_with = "addr")]
+    pub(super) engine: Option<EngineKind>,
+    #[structopt(flatten)]
+    pub(super) remote: RemoteArgs,
+}
+
+// Which server, and how to talk to it. `structopt` would make a doc comment the help of each command
+// that has this.
+#[derive(Debug, Default, StructOpt)]
+pub(super) struct RemoteArgs {
+    /// The server's address, by default 127.0.0.1:4000
+    #[structopt(long, value_name = "HOST:PORT")]
+    addr: Option<Address>,
+    /// How long the server may do nothing while something is expected of it: 30 by default, and 5 for
+    /// taking the connection
+    #[structopt(long, value_name = "SECONDS", parse(try_from_str = numbers::time))]
+    timeout: Option<Duration>,
+    /// The longest answer in bytes, as JSON; 1G by default
+    #[structopt(long, value_name = "BYTES", parse(try_from_str = numbers::bytes))]
+    max_answer: Option<usize>,
+}
+
+impl RemoteArgs {
+    fn or(self, others: RemoteArgs) -> RemoteArgs {
+        RemoteArgs {
+            addr: self.addr.or(others.addr),
+            timeout: self.timeout.or(others.timeout),
+            max_answer: self.max_answer.or(others.max_answer),
+        }
+    }
+
+    pub(super) fn remote(&self) -> Remote {
+        let mut options = KvsClientOptions::new();
+        if let Some(time) = self.timeout {
+            options = options.connect_timeout(time).read_timeout(time).write_timeout(time);
+        }
+        if let Some(bytes) = self.max_answer {
+            options = options.max_answer(bytes);
+        }
+        Remote { addr: self.addr.clone().unwrap_or_default(), options }
+    }
+}
