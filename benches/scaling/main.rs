@@ -3,15 +3,17 @@
 //!
 //! ```console
 //! $ cargo bench --features all-stages --bench scaling             # a minute, for a look
+//! $ cargo bench --features stage-4 --bench scaling                # of one stage
 //! $ cargo bench --features all-stages --bench scaling -- read/ mixed/stage-6
 //! $ cargo bench --features all-stages --bench scaling -- --full --json benches/results/scaling.json
 //! ```
 //!
-//! A full run is one round, of two minutes or so; repeated with the same file it adds one.
+//! A full run is one round, of three minutes or so; repeated with the same file it adds one. `--out DIR` makes
+//! three rounds, and a page there with all figures, tables and the machine.
 //!
 //! Keys have 16 bytes and values 1 KiB, so that a read goes to the log in every stage (`final` has
 //! short values in memory), and there are 10,000, so that all is in the cache of the operating system.
-//! The stores are in memory altogether (`/dev/shm`): no stage waits for a disk, not even in a
+//! The stores are in memory altogether (`/dev/shm`; but for the workloads that end with `-disk`): no stage waits for a disk, not even in a
 //! compaction, which syncs what it wrote. So a thread that waits, waits for another thread, and the
 //! record says how often. All promise the same: that a write survives the end of the process.
 //!
@@ -33,13 +35,12 @@ mod workloads;
 use engine::Bench;
 use kvs_bench_kit::load::Exchange;
 use kvs_bench_kit::options::{Amount, Options, in_memory};
-use kvs_bench_kit::record::Figures;
-use kvs_bench_kit::{Outcome, Record, Unit, tables};
+use kvs_bench_kit::record::{Figures, Machine};
+use kvs_bench_kit::{Outcome, Record, Unit, derived, tables};
 use kvs_bench_stages::Stage;
+use std::time::Instant;
 use tempfile::TempDir;
 use workloads::{By, Work};
-
-const VALUE_BYTES: usize = 1024;
 
 fn main() -> Outcome<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -55,43 +56,60 @@ fn run(options: &Options) -> Outcome<()> {
         Amount::Quick => (10_000, 0.1),
         Amount::Full => (10_000, 0.25),
     };
-    let bench = Bench::new(keys, VALUE_BYTES, seconds);
-    let settings =
-        [("keys", keys.into()), ("value_bytes", VALUE_BYTES.into()), ("seconds", seconds.into())];
+    let disk = Machine::here(&std::env::temp_dir())?.file_system;
+    let settings = [
+        ("keys", keys.into()),
+        ("value_bytes", 1024.into()),
+        ("seconds", seconds.into()),
+        ("disk", disk.into()),
+    ];
     let record = Record::new(&in_memory(), settings)?
         .units(Unit::PerSecond, &["rate", "sets", "compactions"])
         .units(Unit::Second, &["p50", "p99", "p999", "longest", "cpu"]);
     let mut record = options.continued(record)?;
     let cores = record.conditions.machine.cores as u32;
-    for work in Work::ALL {
-        let exchanges = bench.exchanges(work);
-        for (stage, name) in Stage::ALL {
-            let of = format!("{}/{name}", work.name);
-            if !options.wants(&of) {
-                continue;
-            }
-            eprintln!("{of}");
-            let threads = work.threads(stage, cores);
-            let measured = match work.by {
-                By::Threads => engines(&bench, work, stage, &threads),
-                _ => servers(&bench, work, stage, &threads, &exchanges),
-            };
-            let measured = measured.map_err(|e| format!("{of}: {e}"))?;
-            for (threads, figures) in threads.into_iter().zip(measured) {
-                record.add(format!("{of}/{threads}"), figures);
-            }
+    let stages = || Stage::picked(cfg!(feature = "all-stages"), env!("KVS_STAGE"));
+    let pairs = Work::ALL.into_iter().flat_map(|work| stages().map(move |stage| (work, stage)));
+    let is_wanted = |(work, (stage, name)): &(Work, (Stage, &str))| {
+        !work.threads(*stage, cores).is_empty() && options.wants(&format!("{}/{name}", work.name))
+    };
+    let pairs: Vec<_> = pairs.filter(is_wanted).collect();
+    // A page shows how far the rounds are apart.
+    let rounds = if options.out.is_some() { 3 } else { 1 };
+    let (start, all) = (Instant::now(), rounds * pairs.len());
+    for (done, &(work, (stage, name))) in pairs.iter().cycle().take(all).enumerate() {
+        let of = format!("{}/{name}", work.name);
+        let left = start.elapsed().as_secs_f64() * (all - done) as f64 / done as f64;
+        let left = if done > 3 { format!(", {left:.0} s left") } else { String::new() };
+        eprintln!("{of} ({} of {all}{left})", done + 1);
+        let bench = Bench::new(keys, work.value_bytes, seconds);
+        let threads = work.threads(stage, cores);
+        let measured = match work.by {
+            By::Threads => engines(&bench, work, stage, &threads),
+            _ => servers(&bench, work, stage, &threads, &bench.exchanges(work)),
+        };
+        let measured = measured.map_err(|e| format!("{of}: {e}"))?;
+        for (threads, figures) in threads.into_iter().zip(measured) {
+            record.add(format!("{of}/{threads}"), figures);
         }
         if let Some(path) = &options.json {
             record.write(path)?;
         }
     }
-    println!("{}", tables::scaling_by_threads(&record));
+    match &options.out {
+        _ if all == 0 => {}
+        Some(dir) => {
+            derived::page(dir, &record)?;
+            println!("{}", dir.join("index.html").display());
+        }
+        None => println!("{}", tables::scaling_by_threads(&record)),
+    }
     Ok(())
 }
 
 /// All on one store: to fill it takes as long as to measure it.
 fn engines(bench: &Bench, work: Work, stage: Stage, threads: &[u32]) -> Outcome<Vec<Figures>> {
-    let dir = TempDir::new_in(in_memory())?;
+    let dir = TempDir::new_in(if work.on_disk { std::env::temp_dir() } else { in_memory() })?;
     let mut store = stage.open(dir.path())?;
     bench.fill(&mut *store)?;
     threads.iter().map(|&threads| bench.measure(work, &mut *store, threads as usize)).collect()

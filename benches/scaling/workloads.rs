@@ -12,6 +12,11 @@ pub(crate) struct Work {
     /// What one more thread does, which is not measured.
     pub(crate) beside: Beside,
     pub(crate) by: By,
+    /// How long the values are.
+    pub(crate) value_bytes: usize,
+    /// Where the stores are: in memory, or in the directory for temporary files. What isn't measured as the
+    /// others are is for the goals, and only of stage 7 and `final`.
+    pub(crate) on_disk: bool,
     /// How many times as long as the others it is measured.
     ///
     /// A stage stops for a compaction after every 10,000 sets. Where somebody does nothing but set, the
@@ -43,12 +48,13 @@ pub(crate) enum By {
 }
 
 const fn work(name: &'static str, sets: u64, by: By) -> Work {
-    Work { name, sets, beside: Beside::Nobody, by, longer: if sets == 100 { 4.0 } else { 1.0 } }
+    let (longer, beside) = (if sets == 100 { 4.0 } else { 1.0 }, Beside::Nobody);
+    Work { name, sets, beside, by, value_bytes: 1024, on_disk: false, longer }
 }
 
 impl Work {
     /// All, in the order in which they are measured.
-    pub(crate) const ALL: [Work; 9] = [
+    pub(crate) const ALL: [Work; 12] = [
         work("read", 0, By::Threads),
         work("write", 100, By::Threads),
         work("mixed", 5, By::Threads),
@@ -58,6 +64,9 @@ impl Work {
         work("server-set", 100, By::Clients),
         work("server-mixed", 5, By::Clients),
         work("server-connect", 0, By::Connections),
+        Work { value_bytes: 16, ..work("write16", 100, By::Threads) },
+        Work { on_disk: true, ..work("write-disk", 100, By::Threads) },
+        Work { value_bytes: 16, on_disk: true, ..work("write16-disk", 100, By::Threads) },
     ];
 
     /// How many requests a client sends before it waits for their answers.
@@ -68,7 +77,9 @@ impl Work {
     /// The numbers of threads with which a stage is measured: 1, 2, 4, … to 8 or twice the cores.
     pub(crate) fn threads(self, stage: Stage, cores: u32) -> Vec<u32> {
         let is_served = self.by != By::Threads;
+        let is_for_goals = self.on_disk || self.value_bytes != 1024;
         match stage {
+            stage if is_for_goals && stage < Stage::LockFree => vec![],
             // It is no server for threads, and its engine is in one hand.
             Stage::NaivePool if is_served || self.beside != Beside::Nobody => vec![],
             Stage::NaivePool => vec![1],

@@ -55,7 +55,7 @@ pub(crate) fn sync(tree: &mut Tree, file: &str) -> Vec<Problem> {
         let mut pick = |path: &str| {
             let (name, rest) = path.split_once('/').ok_or("a path begins with a record")?;
             let record = records.entry(name.to_owned()).or_insert_with(|| read(name));
-            measured(record.as_ref().map_err(Clone::clone)?, rest)
+            record.as_ref().map_err(Clone::clone)?.measured(rest)
         };
         rewrite(file, text, &mut pick)
     })
@@ -91,17 +91,6 @@ pub(crate) fn bounds(file: &str, text: &str) -> Vec<Problem> {
         found.extend(sentences.lines().filter(is_bound).map(problem));
     }
     found
-}
-
-/// What a record has of `read/stage-5/2/rate`: what its samples are of, and the figure.
-fn measured(record: &Record, path: &str) -> Result<Measured, String> {
-    let (of, figure) = path.rsplit_once('/').ok_or("a path ends with a figure")?;
-    let samples = record.samples.iter().filter(|sample| sample.of == of);
-    let values: Vec<f64> = samples.filter_map(|s| s.figures.get(figure).copied()).collect();
-    if values.is_empty() {
-        return Err(format!("nothing has the figure `{figure}` of `{of}`"));
-    }
-    Ok((values, record.units.get(figure).copied().unwrap_or_default()))
 }
 
 /// How many times the second figure the first one is, round by round.
@@ -260,7 +249,7 @@ mod tests {
     }
 
     fn renew(text: &str) -> (String, Vec<Problem>) {
-        rewrite("t.md", text, &mut |path| measured(&record(), path))
+        rewrite("t.md", text, &mut |path| record().measured(path))
     }
 
     const TEXT: &str = "It takes 9 ms.\n\nIt takes 12 ms\n(9–20), which is 7 times 1.12 ms: 7.\n\

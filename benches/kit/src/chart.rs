@@ -1,4 +1,4 @@
-//! Charts: what was measured, over the number of threads, with a line for each stage.
+//! Charts: what was measured, over the number of threads, with a line for each stage; and bars.
 //!
 //! Those that belong together are one SVG for light and for dark pages. Plotters draws it in the colours for light ones; a
 //! style sheet in it, which names each colour, says what it is on dark ones. The colours are those of
@@ -7,6 +7,7 @@
 
 use crate::Outcome;
 use crate::markdown::{number, thousands};
+use crate::record::Rounds;
 use plotters::coord::Shift;
 use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
 use plotters::element::ComposedElement;
@@ -50,6 +51,8 @@ pub(crate) struct Line {
     pub(crate) stage: usize,
     pub(crate) name: &'static str,
     pub(crate) points: Vec<(f64, f64)>,
+    /// The least and the most at each.
+    pub(crate) ranges: Vec<(f64, f64)>,
 }
 
 pub(crate) struct Chart {
@@ -57,6 +60,8 @@ pub(crate) struct Chart {
     /// What the horizontal axis counts, from 1 on.
     pub(crate) threads: String,
     pub(crate) is_logarithmic: bool,
+    /// Of the machine: there stands a line.
+    pub(crate) cores: usize,
     pub(crate) lines: Vec<Line>,
 }
 
@@ -64,15 +69,8 @@ type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 /// The charts in rows of two, as SVG. The legend has the lines of the first.
 pub(crate) fn svg(title: &str, conditions: &str, charts: &[Chart]) -> Outcome<String> {
-    let mut svg = String::new();
-    {
-        let rows = charts.len().div_ceil(2);
-        let size = (WIDTH, TITLES + rows as u32 * ROW);
-        let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
-        area.fill(&light(PAPER)).map_err(message)?;
-        let (head, body) = area.split_vertically(TITLES);
-        head.draw(&Text::new(title, (16, 12), text(20, TEXT))).map_err(message)?;
-        head.draw(&Text::new(conditions, (16, 38), text(14, PALE))).map_err(message)?;
+    let rows = charts.len().div_ceil(2);
+    framed(title, conditions, rows as u32 * ROW, |body| {
         let (body, legend) = body.split_horizontally(WIDTH - LEGEND);
         for (chart, area) in charts.iter().zip(body.split_evenly((rows, 2))) {
             chart.draw_scaled(&area)?;
@@ -84,6 +82,56 @@ pub(crate) fn svg(title: &str, conditions: &str, charts: &[Chart]) -> Outcome<St
             let style = text(15, LOOKS[line.stage].0).pos(Pos::new(HPos::Left, VPos::Center));
             legend.draw(&Text::new(line.name, (26, y), style)).map_err(message)?;
         }
+        Ok(())
+    })
+}
+
+/// What is measured, and the rounds of each that was measured so, by name.
+pub(crate) type Bars = (String, Vec<(String, Rounds)>);
+
+/// A bar for each, in panels in rows of two, as SVG: the median, with a line from the least to the most.
+pub(crate) fn bars(title: &str, conditions: &str, panels: &[Bars]) -> Outcome<String> {
+    const LEFT: i32 = 92;
+    let rows = panels.len().div_ceil(2);
+    let longest = panels.iter().map(|(_, bars)| bars.len()).max().unwrap_or(0) as u32;
+    framed(title, conditions, rows as u32 * (40 + 20 * longest), |body| {
+        for ((title, bars), area) in panels.iter().zip(body.split_evenly((rows, 2))) {
+            area.draw(&Text::new(title.as_str(), (16, 4), text(15, TEXT))).map_err(message)?;
+            let most = bars.iter().map(|(_, rounds)| rounds.most()).fold(0.0, f64::max);
+            let x = |value: f64| LEFT + (220.0 * value / most) as i32;
+            for ((name, rounds), y) in bars.iter().zip((34..).step_by(20)) {
+                let ink = if name.starts_with("kvs") { LOOKS[7].0 } else { LOOKS[2].0 };
+                let at = |side| text(13, TEXT).pos(Pos::new(side, VPos::Center));
+                let bar = [(LEFT, y - 6), (x(rounds.median()), y + 6)];
+                let range = vec![(x(rounds.least()), y), (x(rounds.most()), y)];
+                let (end, median) = ((x(rounds.most()) + 6, y), number(rounds.median()));
+                let name = Text::new(name.as_str(), (LEFT - 6, y), at(HPos::Right));
+                area.draw(&name).map_err(message)?;
+                area.draw(&Rectangle::new(bar, light(ink).filled())).map_err(message)?;
+                let range = PathElement::new(range, light(TEXT).stroke_width(2));
+                area.draw(&range).map_err(message)?;
+                area.draw(&Text::new(median, end, at(HPos::Left))).map_err(message)?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// A title, and below it what is drawn with so much height.
+fn framed(
+    title: &str,
+    conditions: &str,
+    height: u32,
+    draw: impl FnOnce(&Area<'_>) -> Outcome<()>,
+) -> Outcome<String> {
+    let mut svg = String::new();
+    {
+        let area = SVGBackend::with_string(&mut svg, (WIDTH, TITLES + height)).into_drawing_area();
+        area.fill(&light(PAPER)).map_err(message)?;
+        let (head, body) = area.split_vertically(TITLES);
+        head.draw(&Text::new(title, (16, 12), text(20, TEXT))).map_err(message)?;
+        head.draw(&Text::new(conditions, (16, 38), text(14, PALE))).map_err(message)?;
+        draw(&body)?;
         area.present().map_err(message)?;
     }
     Ok(svg.replacen(">\n", &format!(">\n{}", dark_style()), 1))
@@ -91,8 +139,9 @@ pub(crate) fn svg(title: &str, conditions: &str, charts: &[Chart]) -> Outcome<St
 
 impl Chart {
     fn draw_scaled(&self, area: &Area<'_>) -> Outcome<()> {
-        let values = || self.lines.iter().flat_map(|line| line.points.iter().map(|p| p.1));
-        let (least, most) = (values().fold(f64::MAX, f64::min), values().fold(0.0, f64::max));
+        let ranges = || self.lines.iter().flat_map(|line| &line.ranges);
+        let least = ranges().map(|range| range.0).fold(f64::MAX, f64::min);
+        let most = ranges().map(|range| range.1).fold(0.0, f64::max);
         if self.is_logarithmic {
             let (least, most) = (0.8 * least, 1.25 * most);
             let y = (least..most).log_scale().with_key_points(one_two_five(least, most));
@@ -131,6 +180,10 @@ impl Chart {
             .y_label_formatter(&|value| tick(*value))
             .draw()
             .map_err(message)?;
+        let cores = self.cores as f64;
+        let height = chart.plotting_area().get_y_range();
+        let edge = vec![(cores, height.start), (cores, height.end)];
+        chart.draw_series([PathElement::new(edge, light(PALE))]).map_err(message)?;
         // Points without a line are drawn over the others: nothing else would show them.
         let (lone, long): (Vec<&Line>, Vec<&Line>) =
             self.lines.iter().partition(|line| line.points.len() == 1);
@@ -138,6 +191,10 @@ impl Chart {
             let (ink, _, _, is_filled) = LOOKS[line.stage];
             let style = light(ink).stroke_width(if is_filled { 3 } else { 2 });
             chart.draw_series(LineSeries::new(line.points.clone(), style)).map_err(message)?;
+            let ranges = line.points.iter().zip(&line.ranges).map(|(&(x, _), &(least, most))| {
+                PathElement::new(vec![(x, least), (x, most)], light(ink))
+            });
+            chart.draw_series(ranges).map_err(message)?;
             let markers = line.points.iter().map(|&point| marker(point, LOOKS[line.stage]));
             chart.draw_series(markers).map_err(message)?;
         }

@@ -61,18 +61,19 @@ pub(crate) fn queued(record: &Record) -> Outcome<String> {
             let of = |n| format!("{work}_queued_{what}/connects/{n}");
             let point = |n| {
                 let rounds = record.rounds_of(&of(n), "seconds")?.scaled(1e3);
-                Some((f64::from(n), rounds.median()))
+                Some(((f64::from(n), rounds.median()), (rounds.least(), rounds.most())))
             };
-            let points = numbers_at(record, 2).into_iter().filter_map(point).collect();
-            Line { stage, name, points }
+            let (points, ranges) = numbers_at(record, 2).into_iter().filter_map(point).unzip();
+            Line { stage, name, points, ranges }
         };
         let (title, threads) = (title.to_owned(), "threads of the server's pool".to_owned());
-        Chart { title, threads, is_logarithmic: false, lines: LINES.iter().map(line).collect() }
+        let (cores, lines) = (record.conditions.machine.cores, LINES.iter().map(line).collect());
+        Chart { title, threads, is_logarithmic: false, cores, lines }
     };
     let panels = [("write", "1,000 writes: ms"), ("read", "1,000 reads: ms")].map(panel);
     let machine = &record.conditions.machine;
     let conditions = format!(
-        "A connection for each request, server and clients; {} cores, {}; median of {} rounds",
+        "A connection for each request, server and clients; {} cores, {}; median, least and most of {} rounds",
         machine.cores,
         machine.file_system,
         record.rounds(),
@@ -108,6 +109,13 @@ pub(crate) fn charts(record: &Record) -> Outcome<Vec<(String, String)>> {
     .collect()
 }
 
+/// What is done in a second, in every workload.
+pub(crate) fn summary(record: &Record) -> Outcome<String> {
+    let chart = |(work, what, threads)| chart(record, work, what, threads, &VIEWS[0]);
+    let charts: Vec<_> = SCALING.into_iter().filter_map(chart).collect();
+    svg("Thousands a second", &conditions(record, "summary"), &charts)
+}
+
 /// One figure of one workload, if there is any: the line of each stage, with the median at each number of
 /// threads with which it was measured.
 fn chart(
@@ -120,15 +128,17 @@ fn chart(
     let numbers = numbers_at(record, 2);
     let line = |(number, (stage, name)): (usize, &(&str, &'static str))| {
         let point = |&n: &u32| {
-            let rounds = record.rounds_of(&format!("{work}/{stage}/{n}"), figure)?;
-            Some((f64::from(n), rounds.median() * scale))
+            let rounds = record.rounds_of(&format!("{work}/{stage}/{n}"), figure)?.scaled(scale);
+            Some(((f64::from(n), rounds.median()), (rounds.least(), rounds.most())))
         };
-        Line { stage: number, name, points: numbers.iter().filter_map(point).collect() }
+        let (points, ranges) = numbers.iter().filter_map(point).unzip();
+        Line { stage: number, name, points, ranges }
     };
     let lines = STAGES.iter().enumerate().map(line).filter(|line| !line.points.is_empty());
     let lines: Vec<Line> = lines.collect();
     let (title, threads) = (title.to_owned(), threads.to_owned());
-    (!lines.is_empty()).then_some(Chart { title, threads, is_logarithmic, lines })
+    let cores = record.conditions.machine.cores;
+    (!lines.is_empty()).then_some(Chart { title, threads, is_logarithmic, cores, lines })
 }
 
 /// Under what conditions, in one line.
@@ -136,9 +146,10 @@ fn conditions(record: &Record, name: &str) -> String {
     let conditions = &record.conditions;
     let whole =
         if name.starts_with("server") { "Server and clients" } else { "The engine by itself" };
+    let whole = if name == "summary" { "Engines, then servers" } else { whole };
     let rounds = match record.rounds() {
         1 => "one round".to_owned(),
-        rounds => format!("median of {rounds} rounds"),
+        rounds => format!("median, least and most of {rounds} rounds"),
     };
     // Where somebody does nothing but set it is measured for longer.
     let seconds = conditions.number("seconds");

@@ -8,8 +8,9 @@
 //! | [`record`] | what was measured, on what machine and revision: a file of JSON |
 //! | [`derived`] | the tables and figures of all records |
 //! | [`tables`], [`peers`], `figures` | which figures of which record they show |
+//! | `goals` | what is wanted of `final`, beside what was measured |
 //! | [`markdown`] | tables, and numbers as they are in tables |
-//! | `chart` | lines over the number of threads, as SVG |
+//! | `chart` | lines over the number of threads, and bars, as SVG |
 //! | [`criterion`] | what Criterion has estimated, for a record |
 //! | [`data`] | keys and values |
 //! | [`repeat`] | threads that repeat something until the time is over |
@@ -22,6 +23,7 @@ pub mod criterion;
 pub mod data;
 pub mod derived;
 mod figures;
+mod goals;
 pub mod load;
 pub mod markdown;
 pub mod options;

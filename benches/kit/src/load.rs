@@ -71,8 +71,15 @@ impl Load<'_> {
     /// # Errors
     /// If an answer is not the one that belongs to its request, or does not come.
     pub fn measure<T>(&self, seconds: f64, look: impl Fn() -> Outcome<T>) -> Outcome<Measured<T>> {
-        let clients = (0..self.clients).map(|number| self.client(number));
-        repeat(seconds, clients.collect::<Outcome<_>>()?, look)
+        repeat(seconds, self.clients()?, look)
+    }
+
+    /// What each client repeats, with its connection.
+    ///
+    /// # Errors
+    /// If the server doesn't accept it.
+    pub fn clients(&self) -> Outcome<Vec<Work<'_>>> {
+        (0..self.clients).map(|number| self.client(number)).collect()
     }
 
     fn client(&self, number: usize) -> Outcome<Work<'_>> {

@@ -23,17 +23,23 @@ pub struct Options {
     pub words: Vec<String>,
     /// Where the samples go, after those that are there.
     pub json: Option<PathBuf>,
+    /// Where a page with all figures goes, if this bench has one.
+    pub out: Option<PathBuf>,
+    /// Whether only names are to be said.
+    pub is_list: bool,
 }
 
 impl Options {
-    /// Reads `[--quick | --full] [--json FILE] [WORD]…`. Cargo passes `--bench` when it runs the
+    /// Reads `[--quick | --full | --list] [--json FILE] [--out DIR] [WORD]…`. What Criterion has beside that, for the other
+    /// benches of the same command, is passed over. Cargo passes `--bench` when it runs the
     /// benches, and nothing when it runs them as tests; then everything is run once.
     ///
     /// # Errors
     /// If there is an option that is none of these.
     pub fn parse(args: impl IntoIterator<Item = String>) -> Outcome<Options> {
         let (mut is_bench, mut is_test) = (false, false);
-        let mut options = Options { amount: Amount::Quick, words: Vec::new(), json: None };
+        let mut options =
+            Options { amount: Amount::Quick, words: vec![], json: None, out: None, is_list: false };
         let mut args = args.into_iter();
         while let Some(arg) = args.next() {
             match arg.as_str() {
@@ -41,9 +47,15 @@ impl Options {
                 "--test" => is_test = true,
                 "--quick" => options.amount = Amount::Quick,
                 "--full" => options.amount = Amount::Full,
+                "--list" => options.is_list = true,
+                "--save-baseline" | "--baseline" => {
+                    let name = args.next().ok_or("which baseline?")?;
+                    eprintln!("no baseline `{name}` of this bench: it has --json FILE");
+                }
+                "--out" => options.out = Some(args.next().ok_or("--out: which directory?")?.into()),
                 "--json" => options.json = Some(args.next().ok_or("--json: which file?")?.into()),
                 other if other.starts_with('-') => {
-                    let known = "there are --quick, --full and --json FILE";
+                    let known = "there are --quick, --full, --list, --json FILE, --out DIR";
                     return Err(format!("{other}: no such option; {known}").into());
                 }
                 _ => options.words.push(arg),
@@ -66,9 +78,14 @@ impl Options {
         }
     }
 
-    /// Whether what has this name is to be measured.
+    /// Whether what has this name is to be measured. If only names are to be said, this says it.
     pub fn wants(&self, name: &str) -> bool {
-        self.words.is_empty() || self.words.iter().any(|word| name.contains(word.as_str()))
+        let is_picked =
+            self.words.is_empty() || self.words.iter().any(|word| name.contains(word.as_str()));
+        if is_picked && self.is_list {
+            println!("{name}: benchmark");
+        }
+        is_picked && !self.is_list
     }
 }
 

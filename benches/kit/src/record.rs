@@ -163,6 +163,21 @@ impl Record {
         fs::write(path, text).map_err(|e| format!("{}: {e}", path.display()).into())
     }
 
+    /// What `read/stage-5/2/rate` names: what samples are of, and the figure. Every round's, in the order in
+    /// which they were taken.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn measured(&self, path: &str) -> Result<(Vec<f64>, Unit), String> {
+        let (of, figure) = path.rsplit_once('/').ok_or("a path ends with a figure")?;
+        let samples = self.samples.iter().filter(|sample| sample.of == of);
+        let values: Vec<f64> = samples.filter_map(|s| s.figures.get(figure).copied()).collect();
+        if values.is_empty() {
+            return Err(format!("nothing has the figure `{figure}` of `{of}`"));
+        }
+        Ok((values, self.units.get(figure).copied().unwrap_or_default()))
+    }
+
     /// A figure in every round, if it was measured.
     pub fn rounds_of(&self, of: &str, figure: &str) -> Option<Rounds> {
         let samples = self.samples.iter().filter(|sample| sample.of == of);
@@ -268,7 +283,10 @@ fn file_system(dir: &Path) -> Outcome<String> {
 /// The revision of the code that is measured.
 fn revision() -> Outcome<String> {
     let git = |args: &[&str]| output("git", &[&["-C", env!("CARGO_MANIFEST_DIR")], args].concat());
-    let changes = git(&["status", "--porcelain", "--untracked-files=no"])?;
+    // The records themselves change nothing.
+    let code = [":/", ":(top,exclude)benches/results"];
+    let changes =
+        git(&[&["status", "--porcelain", "--untracked-files=no", "--"], &code[..]].concat())?;
     Ok(git(&["rev-parse", "--short=12", "HEAD"])? + if changes.is_empty() { "" } else { "+" })
 }
 

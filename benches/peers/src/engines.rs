@@ -7,8 +7,12 @@ use kvs_bench_kit::Outcome;
 use kvs_bench_kit::data::Key;
 use kvs_final::{Durability, KvStore, KvStoreOptions, KvsEngine};
 use redb::{ReadableDatabase, TableDefinition, TableError};
+use rustix::fs::{FallocateFlags, fallocate};
 use std::fs::File;
+use std::io::Write;
+use std::mem;
 use std::path::Path;
+use std::sync::{Condvar, Mutex};
 
 /// What a workload needs of an engine. Keys and values are lent: if an engine's interface wants to
 /// own them, the copy is its own cost.
@@ -31,7 +35,8 @@ pub(crate) fn open(name: &str, synced: bool, dir: &Path) -> Outcome<Box<dyn Engi
     Ok(match name {
         "kvs" => {
             let durability = if synced { Durability::Always } else { Durability::Os };
-            Box::new(KvStoreOptions::new().durability(durability).open(dir)?)
+            // As our server opens it.
+            Box::new(KvStoreOptions::new().durability(durability).map_sealed(true).open(dir)?)
         }
         "sled" => {
             let db = sled::Config::new().path(dir).cache_capacity(CACHE as u64).open()?;
@@ -50,16 +55,22 @@ pub(crate) fn open(name: &str, synced: bool, dir: &Path) -> Outcome<Box<dyn Engi
             Box::new(Fjall { db, keyspace, synced })
         }
         "lmdb" => Box::new(Lmdb::open(dir, synced)?),
+        "raw" => Box::new(Raw::create(dir)?),
         _ => return Err(format!("there is no engine {name}").into()),
     })
 }
 
 impl Engine for KvStore {
     fn set(&self, records: &[(Key, String)]) -> Outcome<()> {
-        for (key, value) in records {
-            KvsEngine::set(self, key.as_str().to_owned(), value.clone())?;
-        }
-        Ok(())
+        Ok(match records {
+            [(key, value)] => KvsEngine::set(self, key.as_str().to_owned(), value.clone())?,
+            _ => self.write_batch(
+                records
+                    .iter()
+                    .map(|(key, value)| (key.as_str().to_owned(), Some(value.clone())))
+                    .collect(),
+            )?,
+        })
     }
 
     fn get(&self, key: &str) -> Outcome<Option<Vec<u8>>> {
@@ -77,8 +88,15 @@ struct Sled {
 
 impl Engine for Sled {
     fn set(&self, records: &[(Key, String)]) -> Outcome<()> {
-        for (key, value) in records {
-            self.db.insert(key.as_str(), value.as_str())?;
+        match records {
+            [(key, value)] => {
+                self.db.insert(key.as_str(), value.as_str())?;
+            }
+            _ => {
+                let mut batch = sled::Batch::default();
+                records.iter().for_each(|(key, value)| batch.insert(key.as_str(), value.as_str()));
+                self.db.apply_batch(batch)?;
+            }
         }
         if let Some(log) = &self.log {
             self.db.flush()?;
@@ -130,8 +148,15 @@ struct Fjall {
 
 impl Engine for Fjall {
     fn set(&self, records: &[(Key, String)]) -> Outcome<()> {
-        for (key, value) in records {
-            self.keyspace.insert(key.as_str(), value.as_str())?;
+        match records {
+            [(key, value)] => self.keyspace.insert(key.as_str(), value.as_str())?,
+            _ => {
+                let mut batch = self.db.batch();
+                records.iter().for_each(|(key, value)| {
+                    batch.insert(&self.keyspace, key.as_str(), value.as_str());
+                });
+                batch.commit()?;
+            }
         }
         if self.synced {
             self.db.persist(PersistMode::SyncData)?;
@@ -184,5 +209,62 @@ impl Engine for Lmdb {
     fn get(&self, key: &str) -> Outcome<Option<Vec<u8>>> {
         let read = self.env.read_txn()?;
         Ok(self.table.get(&read, key)?.map(<[u8]>::to_vec))
+    }
+}
+
+/// No peer, but the limit of the shape: a file with one write and one sync for all that wait, and nothing
+/// that could be read.
+struct Raw {
+    file: File,
+    queue: Mutex<Queue>,
+    synced: Condvar,
+}
+
+/// What waits for the next write, and how many sets came and were synced.
+#[derive(Default)]
+struct Queue {
+    bytes: Vec<u8>,
+    came: u64,
+    synced: u64,
+    is_led: bool,
+}
+
+impl Raw {
+    fn create(dir: &Path) -> Outcome<Raw> {
+        let file = File::create(dir.join("raw"))?;
+        // As our log at that level: a sync of a file that doesn't grow costs less.
+        fallocate(&file, FallocateFlags::empty(), 0, 1 << 30)?;
+        Ok(Raw { file, queue: Mutex::default(), synced: Condvar::new() })
+    }
+}
+
+impl Engine for Raw {
+    fn set(&self, records: &[(Key, String)]) -> Outcome<()> {
+        let mut queue = self.queue.lock().map_err(|e| e.to_string())?;
+        for (key, value) in records {
+            queue.bytes.extend(key.as_str().bytes().chain(value.bytes()));
+        }
+        queue.came += 1;
+        let place = queue.came;
+        while queue.synced < place {
+            if queue.is_led {
+                queue = self.synced.wait(queue).map_err(|e| e.to_string())?;
+                continue;
+            }
+            queue.is_led = true;
+            let (bytes, came) = (mem::take(&mut queue.bytes), queue.came);
+            drop(queue);
+            let done = (&self.file).write_all(&bytes).and_then(|()| self.file.sync_data());
+            queue = self.queue.lock().map_err(|e| e.to_string())?;
+            queue.is_led = false;
+            self.synced.notify_all();
+            done?;
+            queue.synced = came;
+        }
+        Ok(())
+    }
+
+    fn get(&self, _: &str) -> Outcome<Option<Vec<u8>>> {
+        Err("it cannot be read".into())
     }
 }

@@ -15,9 +15,12 @@ mod workloads;
 
 use kvs_bench_kit::options::{Amount, Options};
 use kvs_bench_kit::{Outcome, Record, Unit, peers};
-use std::env;
+use rustix::fs::{Advice, fadvise};
+use std::fs::{File, read_dir};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, ExitCode};
+use std::{env, io};
 
 /// This program is also most of the processes that it measures. Its name tells it which one it is.
 fn main() -> ExitCode {
@@ -43,6 +46,21 @@ fn this_program_as(name: &str) -> Outcome<Command> {
     Ok(command)
 }
 
+/// Takes the files of a directory out of memory, but for what a process has mapped.
+fn evict(dir: &Path) -> io::Result<()> {
+    for entry in read_dir(dir)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            evict(&path)?;
+        } else {
+            let file = File::open(path)?;
+            file.sync_all()?;
+            fadvise(&file, 0, None, Advice::DontNeed)?;
+        }
+    }
+    Ok(())
+}
+
 fn measure(args: Vec<String>) -> Outcome<()> {
     // To the benches' options, what isn't `--bench` is a test; this is a bench unless it is `--test`.
     let options = Options::parse(args.into_iter().skip(1).chain(["--bench".to_owned()]))?;
@@ -54,7 +72,7 @@ fn measure(args: Vec<String>) -> Outcome<()> {
     let (keys, seconds) = match options.amount {
         Amount::Test => (1_000, 0.05),
         Amount::Quick => (100_000, 0.3),
-        Amount::Full => (1_000_000, 2.0),
+        Amount::Full => (1_000_000, 1.0),
     };
     let keys = if is_engines { keys } else { 1_000 };
     let (pairs, programs) = if is_engines { workloads::pairs() } else { servers::pairs() };
@@ -67,7 +85,10 @@ fn measure(args: Vec<String>) -> Outcome<()> {
         .units(Unit::PerSecond, &["1-threads", "4-threads", "8-threads", "64-threads"])
         .units(Unit::PerSecond, &["5-set-4-threads", "50-set-2-threads", "50-set-4-threads"])
         .units(Unit::Second, &["open", "cpu", "p50", "p99", "p999"])
-        .units(Unit::Byte, &["disk", "private-opened", "private-read", "mapped-read"]);
+        .units(
+            Unit::Byte,
+            &["disk", "private-opened", "private-read", "mapped-read", "client-bytes"],
+        );
     if let Some(path) = &options.json {
         record = record.continued(path)?;
     }
@@ -83,7 +104,7 @@ fn measure(args: Vec<String>) -> Outcome<()> {
             record.write(path)?;
         }
     }
-    println!("{}", tables(&record));
+    println!("{}\n{}", peers::rates(&record), tables(&record));
     Ok(())
 }
 

@@ -1,40 +1,58 @@
 //! The servers, each started for each workload, and what the clients in this process ask them.
 
-use crate::{Pairs, this_program_as};
+use crate::{Pairs, evict, this_program_as};
 use kvs_bench_kit::Outcome;
 use kvs_bench_kit::data::{Key, random};
 use kvs_bench_kit::load::{Exchange, Load, allow_open_files, connect};
 use kvs_bench_kit::record::{Figures, output};
-use kvs_bench_kit::repeat::{Done, Measured};
+use kvs_bench_kit::repeat::{Done, Measured, repeat};
 use kvs_bench_kit::usage::Usage;
 use procfs::process::Process;
 use rand::RngExt;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use serde_json::json;
-use std::cell::Cell;
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
 use std::process::{Child, Command};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// The name, whether clients get or set, how many they are, how many requests each sends at once before
-/// it waits for all the answers, and whether it opens a connection for that.
-pub(crate) const WORKLOADS: [(&str, Ask, usize, usize, bool); 10] = [
-    ("get16", GET, 16, 1, false),
-    ("get64", GET, 64, 1, false),
-    ("get256", GET, 256, 1, false),
-    ("get1000", GET, 1000, 1, false),
-    ("pipeline16", GET, 16, 16, false),
-    ("pipeline64", GET, 16, 64, false),
-    ("connect16", GET, 16, 1, true),
-    ("connect64", GET, 64, 1, true),
-    ("set", SET, 16, 1, false),
-    // Slower than `get16`, as its system calls are counted.
-    ("calls", GET, 16, 1, false),
+/// it waits for all the answers, and what else there is about it.
+pub(crate) const WORKLOADS: [(&str, Ask, usize, usize, How); 16] = [
+    ("get16", GET, 16, 1, Kept),
+    ("get64", GET, 64, 1, Kept),
+    ("get256", GET, 256, 1, Kept),
+    ("get1000", GET, 1000, 1, Kept),
+    ("pipeline2", GET, 2, 16, Kept),
+    ("pipeline4", GET, 4, 16, Kept),
+    ("pipeline8", GET, 8, 16, Kept),
+    ("pipeline16", GET, 16, 16, Kept),
+    ("pipeline64", GET, 16, 64, Kept),
+    ("connect16", GET, 16, 1, Reconnect),
+    ("connect64", GET, 64, 1, Reconnect),
+    ("set", SET, 16, 1, Kept),
+    ("set-pipeline16", SET, 16, 16, Kept),
+    ("one-core", GET, 64, 1, OneCore),
+    ("idle", GET, 10_000, 1, Idle),
+    ("cold", GET, 100, 1, BesideCold),
 ];
+
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum How {
+    /// A client keeps its connection.
+    Kept,
+    /// Each exchange has a connection of its own.
+    Reconnect,
+    /// Server and clients are kept on one core, and the server has one thread.
+    OneCore,
+    /// Each client asks once. Then the server's memory is looked at.
+    Idle,
+    /// One more client asks for values of 16 MiB that are not in memory, one after the other.
+    BesideCold,
+}
+use How::{BesideCold, Idle, Kept, OneCore, Reconnect};
 
 /// What is asked, as a place in a [`Protocol`].
 type Ask = usize;
@@ -59,8 +77,8 @@ const MEMCACHED: Protocol = [
 
 /// Each workload on each server, but for what isn't installed.
 pub(crate) fn pairs() -> Pairs {
-    let servers = ["kvs-queue", "kvs-rayon", "kvs-naive", "redis", "memcached"];
-    let needs = [("redis", "redis-server"), ("memcached", "memcached"), ("calls", "strace")];
+    let servers = ["kvs-queue", "kvs-rayon", "kvs-naive", "redis", "redis-aof", "memcached"];
+    let needs = [("redis", "redis-server"), ("memcached", "memcached")];
     let (mut missing, mut programs) = (Vec::new(), json!({}));
     for (what, program) in needs {
         match output(program, &["--version"]) {
@@ -75,31 +93,63 @@ pub(crate) fn pairs() -> Pairs {
             }
         }
     }
-    let pairs = WORKLOADS.iter().flat_map(|(work, ..)| servers.map(|server| (*work, server)));
-    let is_there = |(work, server): &(_, _)| !missing.contains(work) && !missing.contains(server);
-    (pairs.filter(is_there).collect(), programs)
+    let pairs = WORKLOADS.iter().flat_map(|work| servers.map(|server| (work, server)));
+    let has_room = allow_open_files(11_000).inspect_err(|e| eprintln!("idle is left out: {e}"));
+    let has_part = |((_, ask, .., how), server): &(&(&str, Ask, usize, usize, How), &str)| {
+        let is_asked = match how {
+            OneCore | BesideCold => *server == "kvs-queue",
+            Idle if has_room.is_err() => false,
+            _ => *ask == SET || *server != "redis-aof",
+        };
+        is_asked && !missing.iter().any(|missing| server.starts_with(missing))
+    };
+    (pairs.filter(has_part).map(|(work, server)| (work.0, server)).collect(), programs)
 }
 
 /// Runs a workload on a server that is started for it.
 pub(crate) fn run(work: &str, server: &str, keys: u64, seconds: f64) -> Outcome<Figures> {
-    allow_open_files(4096)?;
-    let server = Server::start(server, keys)?;
     let workload = WORKLOADS.iter().find(|(name, ..)| *name == work);
-    let &(_, ask, clients, depth, reconnect) = workload.ok_or("there is no such workload")?;
+    let &(_, ask, clients, depth, how) = workload.ok_or("there is no such workload")?;
+    allow_open_files(clients as u64 + 1000)?;
+    // Processes and threads that are started from here stay where this thread is.
+    let cores = sched_getaffinity(None)?;
+    if how == OneCore {
+        let first = (0..CpuSet::MAX_CPU).find(|core| cores.is_set(*core));
+        let mut one = CpuSet::new();
+        one.set(first.ok_or("there is no core")?);
+        sched_setaffinity(None, &one)?;
+    }
+    let server = Server::start(server, keys, if how == OneCore { 1 } else { 2 })?;
     let mut random = random(0);
     let mut numbers = || (0..depth).map(|_| random.random_range(0..keys)).collect::<Vec<_>>();
     let exchanges: Vec<_> = (0..keys).map(|_| server.exchange(ask, &numbers())).collect();
-    let load = Load { addr: server.addr, exchanges: &exchanges, clients, reconnect };
-    if work == "calls" {
-        return server.calls(&load, seconds);
+    let load =
+        Load { addr: server.addr, exchanges: &exchanges, clients, reconnect: how == Reconnect };
+    if how == Idle {
+        return server.idle(&load);
     }
-    let Measured { done, seconds, before, after } =
-        load.measure(seconds, || Usage::of(server.process.id()))?;
+    let (cold, mut connection) = (server.cold(how, seconds)?, connect(clients, server.addr)?);
+    let mut works = load.clients()?;
+    let mut next = cold.iter();
+    if how == BesideCold {
+        works.push(Box::new(move || {
+            match next.next() {
+                Some(exchange) => exchange.ask(&mut connection, &mut Vec::new())?,
+                // All are in memory now.
+                None => sleep(Duration::from_millis(10)),
+            }
+            Ok(Duration::ZERO)
+        }));
+    }
+    let Measured { mut done, seconds, before, after } =
+        repeat(seconds, works, || Usage::of(server.process.id()))?;
+    done.truncate(clients);
     let mut figures = Done::sum(done).figures(seconds);
     figures.remove("longest");
     let rate = figures["rate"] * depth as f64;
     figures.insert("rate".to_owned(), rate);
     figures.insert("cpu".to_owned(), (after.cpu - before.cpu) / (rate * seconds));
+    sched_setaffinity(None, &cores)?;
     Ok(figures)
 }
 
@@ -113,7 +163,7 @@ struct Server {
 
 impl Server {
     /// One that has all keys.
-    fn start(name: &str, keys: u64) -> Outcome<Server> {
+    fn start(name: &str, keys: u64, threads: u32) -> Outcome<Server> {
         let dir = TempDir::new()?;
         // One that nobody listens at: not every server can choose its port and say so.
         let addr = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
@@ -121,23 +171,28 @@ impl Server {
         let (mut command, options, protocol) = match name {
             // In its protected mode some versions take 127.1.0.1 for another machine. An empty word at
             // the end: snapshots at no time.
-            "redis" => (
+            redis if redis.starts_with("redis") => (
                 Command::new("redis-server"),
                 format!(
-                    "--bind 127.0.0.1 --port {port} --tcp-backlog 4096 --protected-mode no \
-                     --appendonly no --save "
+                    "--bind 127.0.0.1 --port {port} --tcp-backlog 4096 --protected-mode no --maxclients \
+                     11000 --appendfsync everysec --appendonly {} --save ",
+                    if redis == "redis-aof" { "yes" } else { "no" }
                 ),
                 REDIS,
             ),
             // It refuses to be root by accident; who is not root has no use for `-u`.
             "memcached" => (
                 Command::new("memcached"),
-                format!("-l 127.0.0.1 -p {port} -b 4096 -c 2000 -t 2 -u root"),
+                format!("-l 127.0.0.1 -p {port} -b 4096 -c 11000 -t {threads} -u root"),
                 MEMCACHED,
             ),
             kvs => (
                 this_program_as("kvs-server")?,
-                format!("--addr {addr} --durability os --pool {}", kvs.trim_start_matches("kvs-")),
+                format!(
+                    "--addr {addr} --durability interval=1000 --pool {} --threads {threads} \
+                     --max-connections 11000 --max-request 17M",
+                    kvs.trim_start_matches("kvs-")
+                ),
                 KVS,
             ),
         };
@@ -178,26 +233,43 @@ impl Server {
         exchange
     }
 
-    /// The system calls of a request, as `strace` counts them while it is measured.
-    fn calls(&self, load: &Load, seconds: f64) -> Outcome<Figures> {
-        let table = self.dir.path().join("calls");
-        let strace = Cell::new(None);
-        let begin_or_end = || -> Outcome<()> {
-            match strace.take() {
-                None => strace.set(Some(attach(self.process.id(), &table)?)),
-                Some(mut strace) => {
-                    kill_process(Pid::from_child(&strace), Signal::INT)?;
-                    strace.wait()?;
-                }
+    /// How many bytes of its own memory a client takes that has asked once.
+    fn idle(&self, load: &Load) -> Outcome<Figures> {
+        let process = Process::new(self.process.id().try_into()?)?;
+        let status = || process.status();
+        let before = status()?;
+        let mut connections = Vec::new();
+        for number in 0..load.clients {
+            let mut connection = connect(number, self.addr)?;
+            load.exchanges[0].ask(&mut connection, &mut Vec::new())?;
+            connections.push(connection);
+        }
+        let after = status()?;
+        let grown = after.rssanon.unwrap_or(0).saturating_sub(before.rssanon.unwrap_or(0));
+        let bytes = grown as f64 * 1024.0 / load.clients as f64;
+        let threads = after.threads as f64 - before.threads as f64;
+        Ok([("client-bytes".to_owned(), bytes), ("threads".to_owned(), threads)].into())
+    }
+
+    /// Sets some long values if the workload is about them, and takes them out of memory. The requests for
+    /// them.
+    fn cold(&self, how: How, seconds: f64) -> Outcome<Vec<Exchange>> {
+        let mut exchanges = Vec::new();
+        if how == BesideCold {
+            let value = "x".repeat(16 << 20);
+            let mut connection = connect(0, self.addr)?;
+            // More than there is time for.
+            let count = (32.0 * seconds).ceil() as usize;
+            for key in (0..count).map(|number| format!("cold-{number}")) {
+                let (mut set, mut get) = (Exchange::default(), Exchange::default());
+                set.set(&key, &value);
+                set.ask(&mut connection, &mut Vec::new())?;
+                get.get(&key, &value);
+                exchanges.push(get);
             }
-            Ok(())
-        };
-        let done = Done::sum(load.measure(seconds, begin_or_end)?.done);
-        let table = fs::read_to_string(&table)?;
-        let total = table.lines().find(|line| line.ends_with(" total"));
-        let calls = total.and_then(|line| line.split_whitespace().nth(3)?.parse::<f64>().ok());
-        let calls = calls.ok_or("strace counted nothing")? / done.latencies.len() as f64;
-        Ok([("calls".to_owned(), calls)].into())
+            evict(self.dir.path())?;
+        }
+        Ok(exchanges)
     }
 }
 
@@ -207,19 +279,4 @@ impl Drop for Server {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
-}
-
-/// An `strace` that counts what all threads of a process do from now on.
-fn attach(process: u32, table: &Path) -> Outcome<Child> {
-    let mut strace = Command::new("strace");
-    strace.args(["-qq", "-f", "-c", "-p", &process.to_string(), "-o"]).arg(table);
-    let mut strace = strace.spawn()?;
-    let process = Process::new(process.try_into()?)?;
-    while process.status()?.tracerpid == 0 {
-        if let Some(status) = strace.try_wait()? {
-            return Err(format!("strace ended with {status}").into());
-        }
-        sleep(Duration::from_millis(1));
-    }
-    Ok(strace)
 }

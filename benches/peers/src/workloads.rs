@@ -2,7 +2,7 @@
 //! caches of another.
 
 use crate::engines::{self, Engine};
-use crate::{Pairs, this_program_as};
+use crate::{Pairs, evict, this_program_as};
 use kvs_bench_kit::Outcome;
 use kvs_bench_kit::data::{Key, Values, random};
 use kvs_bench_kit::record::{Figures, output};
@@ -10,8 +10,9 @@ use kvs_bench_kit::repeat::{Work, repeat};
 use procfs::process::Process;
 use rand::{Rng, RngExt};
 use serde_json::json;
-use std::io::{self, BufRead, BufReader};
-use std::path::Path;
+use std::fs;
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -21,53 +22,90 @@ use tempfile::TempDir;
 type Threads = &'static [(&'static str, usize, u32)];
 
 const GETS: &[Threads] = &[&[("1-threads", 1, 0)], &[("4-threads", 4, 0)]];
+const GETS_AND_MIXED: &[Threads] = &[GETS[0], GETS[1], &[("50-set-4-threads", 4, 50)]];
 const MIXED: &[Threads] =
     &[&[("5-set-4-threads", 4, 5)], &[("50-set-2-threads", 2, 50)], &[("50-set-4-threads", 4, 50)]];
 const SETS: &[Threads] =
     &[&[("1-threads", 1, 100)], &[("8-threads", 8, 100)], &[("64-threads", 64, 100)]];
 
-/// The name, and what is measured in turn on the same store.
-pub(crate) const WORKLOADS: [(&str, &[Threads]); 6] = [
-    // One thread sets all keys, and is killed: see `reopen` for the rest.
-    ("load", &[]),
-    ("get16", GETS),
-    ("get1k", GETS),
-    ("mixed", MIXED),
-    ("readers", &[&[("gets", 4, 0), ("sets", 1, 100)]]),
+/// What one process does with a store, before it is killed.
+pub(crate) enum Step {
+    /// It sets all keys, so many at once.
+    Load(u64),
+    /// It opens the store, and looks for all keys.
+    Reopen,
+    /// It sets all keys, and then measures these groups in turn.
+    Filled(&'static [Threads]),
+    /// It measures these groups in turn, on what the steps before it left.
+    AsItIs(&'static [Threads]),
+    /// The same, without a file in memory before it, and with half as much memory as there is data.
+    Cold(&'static [Threads]),
+}
+use Step::{AsItIs, Cold, Filled, Load, Reopen};
+
+/// The name, the length of the values, and the steps.
+pub(crate) const WORKLOADS: [(&str, usize, &[Step]); 8] = [
+    ("load", 16, &[Load(1), Reopen]),
+    ("load100", 16, &[Load(100)]),
+    ("get16", 16, &[Filled(GETS)]),
+    ("get1k", 1024, &[Filled(GETS_AND_MIXED)]),
+    ("mixed", 16, &[Filled(MIXED)]),
+    ("readers", 16, &[Filled(&[&[("gets", 4, 0), ("sets", 1, 100)]])]),
     // Every set waits for the disk, in a store that was empty.
-    ("synced", SETS),
+    ("synced", 16, &[AsItIs(SETS)]),
+    ("cold1k", 1024, &[Load(1000), Reopen, Cold(GETS)]),
 ];
 
-/// Each workload on each engine.
+/// Each workload on each engine that has a part in it.
 pub(crate) fn pairs() -> Pairs {
-    let engines = ["kvs", "sled", "redb", "fjall", "lmdb"];
-    let pairs = WORKLOADS.iter().flat_map(|(work, _)| engines.map(|engine| (*work, engine)));
-    (pairs.collect(), json!({}))
+    let has_cgroup = Cgroup::new(1 << 30).inspect_err(|e| eprintln!("cold1k is left out: {e}"));
+    let engines = ["kvs", "sled", "redb", "fjall", "lmdb", "raw"];
+    let pairs = WORKLOADS.iter().flat_map(|(work, ..)| engines.map(|engine| (*work, engine)));
+    let has_part = |(work, engine): &(&str, &str)| match *work {
+        "cold1k" => has_cgroup.is_ok() && ["kvs", "lmdb"].contains(engine),
+        work => work == "synced" || *engine != "raw",
+    };
+    (pairs.filter(has_part).collect(), json!({}))
 }
 
-/// Runs a workload on an engine. The load ends with `kill -9`; then another process opens what is left.
+fn steps(work: &str) -> Outcome<(usize, &'static [Step])> {
+    let workload = WORKLOADS.iter().find(|(name, ..)| *name == work);
+    workload.map(|&(_, len, steps)| (len, steps)).ok_or("there is no such workload".into())
+}
+
+/// Runs a workload on an engine. Each step's process ends with `kill -9`.
 pub(crate) fn run(work: &str, engine: &str, keys: u64, seconds: f64) -> Outcome<Figures> {
     let dir = TempDir::new()?;
     let path = dir.path().to_str().ok_or("the temporary directory's name is no text")?;
-    let in_a_process = |work: &str| -> Outcome<Figures> {
-        let mut process = this_program_as("engine")?
-            .args([work, engine, &keys.to_string(), &seconds.to_string(), path])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
+    let (value_bytes, steps) = steps(work)?;
+    let mut figures = Figures::new();
+    for (number, step) in steps.iter().enumerate() {
+        let mut command = this_program_as("engine")?;
+        command.args([work, &number.to_string(), engine, &keys.to_string(), &seconds.to_string()]);
+        let mut process = command.arg(path).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let _cgroup = if let Cold(_) = step {
+            evict(dir.path())?;
+            // Less than the second is too little for a process.
+            let cgroup = Cgroup::new((keys * (16 + value_bytes as u64) / 2).max(64 << 20))?;
+            cgroup.add(process.id())?;
+            Some(cgroup)
+        } else {
+            None
+        };
+        // It waits for that.
+        process.stdin.as_mut().ok_or("no input")?.write_all(b"\n")?;
         let mut line = String::new();
         BufReader::new(process.stdout.take().ok_or("no output")?).read_line(&mut line)?;
         process.kill()?;
         let status = process.wait()?;
-        serde_json::from_str(&line).map_err(|_| format!("its process ended with {status}").into())
-    };
-    let mut figures = in_a_process(work)?;
-    if work == "load" {
-        // What the file system has given to the files, not their length: they may have holes.
-        let disk = output("du", &["-s", "--block-size=1", path])?;
-        let disk: f64 = disk.split_whitespace().next().ok_or("du says nothing")?.parse()?;
-        figures.insert("disk".to_owned(), disk / keys as f64);
-        figures.extend(in_a_process("reopen")?);
+        let found = serde_json::from_str::<Figures>(&line);
+        figures.extend(found.map_err(|_| format!("its process ended with {status}"))?);
+        if let Load(_) = step {
+            // What the file system has given to the files, not their length: they may have holes.
+            let disk = output("du", &["-s", "--block-size=1", path])?;
+            let disk: f64 = disk.split_whitespace().next().ok_or("du says nothing")?.parse()?;
+            figures.insert("disk".to_owned(), disk / keys as f64);
+        }
     }
     Ok(figures)
 }
@@ -75,22 +113,53 @@ pub(crate) fn run(work: &str, engine: &str, keys: u64, seconds: f64) -> Outcome<
 /// What [`run`] wants of the process that it starts: the figures in one line. Then it waits to be killed,
 /// with the store still open.
 pub(crate) fn run_here(args: &[String]) -> Outcome<()> {
-    let [work, engine, keys, seconds, dir] = args else { return Err("five arguments".into()) };
-    let (keys, seconds) = (keys.parse()?, seconds.parse()?);
+    let [work, step, engine, keys, seconds, dir] = args else { return Err("six arguments".into()) };
+    let (keys, seconds): (u64, _) = (keys.parse()?, seconds.parse()?);
+    io::stdin().read_line(&mut String::new())?;
+    let (value_bytes, steps) = steps(work)?;
+    let values = Values::new(value_bytes);
     let open = || engines::open(engine, work == "synced", Path::new(dir));
-    let values = Values::new(if work == "get1k" { 1024 } else { 16 });
-    let figures = if work == "reopen" {
-        reopen(open, keys)?
+    let figures = if let Reopen = steps[step.parse::<usize>()?] {
+        reopen(open, &values, keys)?
     } else {
         // Never dropped: what is killed has its store open.
         let engine = Box::leak(open()?);
         // Few of them, so that most sets that are synced are not a key's first.
         let keys = if work == "synced" { keys / 10 } else { keys };
-        Bench { engine, values, keys, seconds }.run(work)?
+        Bench { engine, values, keys, seconds }.run(&steps[step.parse::<usize>()?])?
     };
     println!("{}", serde_json::to_string(&figures)?);
     io::stdin().read_line(&mut String::new())?;
     Ok(())
+}
+
+/// A cgroup, of version 1 or 2, whose processes have so much memory together, and files in memory are
+/// counted. It goes with this value, when they have ended.
+struct Cgroup(PathBuf);
+
+impl Cgroup {
+    fn new(bytes: u64) -> Outcome<Cgroup> {
+        let v1 = Path::new("/sys/fs/cgroup/memory");
+        let (root, limit) = match v1.is_dir() {
+            true => (v1, "memory.limit_in_bytes"),
+            false => (Path::new("/sys/fs/cgroup"), "memory.max"),
+        };
+        let cgroup = Cgroup(root.join(format!("kvs-peers-{}", std::process::id())));
+        fs::create_dir_all(&cgroup.0).map_err(|e| format!("{}: {e}", cgroup.0.display()))?;
+        fs::write(cgroup.0.join(limit), bytes.to_string())?;
+        Ok(cgroup)
+    }
+
+    fn add(&self, process: u32) -> Outcome<()> {
+        Ok(fs::write(self.0.join("cgroup.procs"), process.to_string())?)
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        // One that stays is used again, or in nobody's way.
+        let _ = fs::remove_dir(&self.0);
+    }
 }
 
 /// An engine, and what is in it.
@@ -102,30 +171,33 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    fn run(&self, work: &str) -> Outcome<Figures> {
+    fn run(&self, step: &Step) -> Outcome<Figures> {
         let mut figures = Figures::new();
-        match work {
-            "synced" => {}
-            "load" => {
+        let all = match step {
+            Load(at_once) => {
                 let start = Instant::now();
-                (0..self.keys).try_for_each(|number| self.set(number, 0))?;
+                self.fill(*at_once)?;
                 let rate = self.keys as f64 / start.elapsed().as_secs_f64();
                 figures.insert("load".to_owned(), rate);
+                &[]
             }
-            _ => self.fill()?,
-        }
-        let workload = WORKLOADS.iter().find(|(name, _)| *name == work);
-        for groups in workload.ok_or("there is no such workload")?.1 {
+            Reopen => &[],
+            Filled(all) => {
+                self.fill(1000)?;
+                *all
+            }
+            AsItIs(all) | Cold(all) => *all,
+        };
+        for groups in all {
             figures.extend(self.rates(groups)?);
         }
         Ok(figures)
     }
 
-    /// Sets all keys, many at once. Measured by nobody.
-    fn fill(&self) -> Outcome<()> {
-        const BATCH: u64 = 10_000;
-        for first in (0..self.keys).step_by(BATCH as usize) {
-            let numbers = first..self.keys.min(first + BATCH);
+    /// Sets all keys, so many at once.
+    fn fill(&self, at_once: u64) -> Outcome<()> {
+        for first in (0..self.keys).step_by(at_once as usize) {
+            let numbers = first..self.keys.min(first + at_once);
             let records = numbers.map(|number| (Key::new(number), self.values.make(number, 0)));
             self.engine.set(&records.collect::<Vec<_>>())?;
         }
@@ -173,8 +245,11 @@ impl Bench<'_> {
 
 /// What a killed process left that had set all keys: how long it takes to open, what is lost, and how
 /// many bytes of memory a key it takes.
-fn reopen(open: impl FnOnce() -> Outcome<Box<dyn Engine>>, keys: u64) -> Outcome<Figures> {
-    let values = Values::new(16);
+fn reopen(
+    open: impl FnOnce() -> Outcome<Box<dyn Engine>>,
+    values: &Values,
+    keys: u64,
+) -> Outcome<Figures> {
     // Those that are this process' alone, and those of mapped files, which the system can take back.
     let memory = || -> Outcome<[f64; 2]> {
         let status = Process::myself()?.status()?;
@@ -214,12 +289,12 @@ mod tests {
         let gets = |is_new: bool| {
             let (engine, values) = (&*open().unwrap(), Values::new(16));
             let bench = Bench { engine, values, keys: 20, seconds: 0.01 };
-            if is_new { bench.run("get16") } else { bench.rates(GETS[0]) }
+            bench.run(if is_new { &Filled(GETS) } else { &AsItIs(GETS) })
         };
         gets(true).unwrap();
-        assert_eq!(reopen(open, 20).unwrap()["lost"], 0.0);
+        assert_eq!(reopen(open, &Values::new(16), 20).unwrap()["lost"], 0.0);
         KvStore::open(dir.path()).unwrap().remove(Key::new(7).as_str().to_owned()).unwrap();
         assert_eq!(gets(false).unwrap_err().to_string(), "key 7 has no value");
-        assert_eq!(reopen(open, 20).unwrap()["lost"], 1.0);
+        assert_eq!(reopen(open, &Values::new(16), 20).unwrap()["lost"], 1.0);
     }
 }

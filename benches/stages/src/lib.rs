@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 /// What is measured: a step of the tutorial, or what it ends with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[allow(missing_docs)] // their names say it
 pub enum Stage {
     NaivePool,
@@ -32,6 +32,11 @@ impl Stage {
         (Stage::LockFree, "stage-7"),
         (Stage::Final, "final"),
     ];
+
+    /// Those that a bench is to measure: all if it has that feature, otherwise the one with this number.
+    pub fn picked(all: bool, number: &str) -> impl Iterator<Item = (Stage, &'static str)> {
+        Stage::ALL.into_iter().filter(move |(_, name)| all || name.ends_with(number))
+    }
 
     /// Opens a store. `final` at the level of durability that promises what the stages do, and no
     /// more: a write survives the end of the process. It would sync ten times a second otherwise.
