@@ -26,13 +26,13 @@ fn engine(c: &mut Criterion) {
     group.throughput(Throughput::Elements(1));
     // The same keys in the same order in every run.
     let mut order = random(16);
-    group.bench_function("get", |b| {
+    group.bench_function(concat!("get, stage ", env!("KVS_STAGE")), |b| {
         b.iter(|| {
             let number = order.random_range(0..KEYS);
             assert_eq!(store.get(key(number)).unwrap(), Some(format!("value{number:04}")));
         });
     });
-    group.bench_function("set", |b| {
+    group.bench_function(concat!("set, stage ", env!("KVS_STAGE")), |b| {
         b.iter(|| {
             let number = order.random_range(0..KEYS);
             store.set(key(number), format!("value{number:04}")).unwrap();

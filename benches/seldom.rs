@@ -29,6 +29,9 @@ fn main() -> Outcome<()> {
     let record = Record::new(&std::env::temp_dir(), settings)?.units(Unit::Second, &["cpu"]);
     let mut record = options.continued(record)?;
     let mut measure = |name: &str, spawn: &dyn Fn(fn())| -> Outcome<()> {
+        if !options.wants(&format!("pool/{name}")) {
+            return Ok(());
+        }
         let before = Usage::of(process::id())?.cpu;
         for _ in 0..jobs {
             spawn(|| ());
@@ -47,5 +50,5 @@ fn main() -> Outcome<()> {
     drop(pool);
     let pool = RayonThreadPool::new(2)?;
     measure("rayon", &|job| pool.spawn(job))?;
-    options.json.map_or(Ok(()), |path| record.write(&path))
+    options.json.as_ref().map_or(Ok(()), |path| record.write(path))
 }

@@ -57,7 +57,9 @@ fn measure() -> BTreeMap<String, Figures> {
     files::costs(&mut criterion);
     let mut others = maps::costs(&mut criterion);
     criterion.final_summary();
-    others.insert(format!("thread-memory/idle/{}", threads::IDLE), threads::memory());
+    if !std::env::args().any(|arg| arg == "--list") {
+        others.insert(format!("thread-memory/idle/{}", threads::IDLE), threads::memory());
+    }
     for (of, figures) in &others {
         println!("{of}: {figures:?}");
     }

@@ -60,7 +60,8 @@ fn count(options: &Options) -> Outcome<()> {
     let amounts = json!({ "perf": amount(perf), "strace": amount(strace) });
     let settings = [("value_bytes", VALUE_BYTES.into()), ("amounts", amounts)];
     let mut record = options.continued(Record::new(&in_memory(), settings)?)?;
-    for (stage, name) in Stage::ALL.into_iter().filter(|(_, name)| options.wants(name)) {
+    let stages = Stage::picked(cfg!(feature = "all-stages"), env!("KVS_STAGE"));
+    for (stage, name) in stages.filter(|(_, name)| options.wants(&format!("counts/{name}"))) {
         eprintln!("{name}");
         for (tool, amount) in &tools {
             if let Some(tool) = tool {
@@ -71,7 +72,9 @@ fn count(options: &Options) -> Outcome<()> {
     if let Some(path) = &options.json {
         record.write(path)?;
     }
-    print!("{}", tables::counts(&record));
+    if !options.is_list {
+        print!("{}", tables::counts(&record));
+    }
     Ok(())
 }
 

@@ -4,6 +4,7 @@ use crate::clients::{CLIENTS, Clients, KeptConnections};
 use crate::servers::{self, Server};
 use criterion::{BenchmarkId, Criterion, Throughput};
 use kvs_bench_kit::load::{Exchange, allow_open_files, connect};
+use std::cell::LazyCell;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -38,18 +39,27 @@ fn connect_and_ask(number: usize, addr: SocketAddr, exchange: &Exchange) {
 }
 
 fn bench(c: &mut Criterion, name: &str, work: Work, start: impl Fn(u32) -> Server) {
-    let clients = Clients::start();
+    // A filter may leave out what needs them.
+    let clients = LazyCell::new(Clients::start);
     let mut group = c.benchmark_group(name);
+    // Criterion compares what has the same name, and no two stages are the same.
+    let connects = match env!("KVS_STAGE") {
+        "final" => "connects",
+        _ => concat!("connects, stage ", env!("KVS_STAGE")),
+    };
     // No throughput: Criterion would take it for the input, and draw nothing against the threads.
     group.sample_size(20);
     let (fill, exchanges) = (Work::Write.exchanges(), work.exchanges());
     for threads in servers::threads() {
-        let server = start(threads);
-        let addr = server.addr;
-        // Every key is there, so that each write is an overwrite, and each read finds something.
-        let fill = Arc::clone(&fill);
-        clients.each(move |number| connect_and_ask(number, addr, &fill[number]));
-        group.bench_with_input(BenchmarkId::new("connects", threads), &addr, |b, &addr| {
+        let server = LazyCell::new(|| {
+            let server = start(threads);
+            let (fill, addr) = (Arc::clone(&fill), server.addr);
+            // Every key is there, so that each write is an overwrite, and each read finds something.
+            clients.each(move |number| connect_and_ask(number, addr, &fill[number]));
+            server
+        });
+        group.bench_with_input(BenchmarkId::new(connects, threads), &server, |b, server| {
+            let addr = server.addr;
             b.iter(|| {
                 let exchanges = Arc::clone(&exchanges);
                 clients.each(move |number| connect_and_ask(number, addr, &exchanges[number]));
@@ -61,10 +71,10 @@ fn bench(c: &mut Criterion, name: &str, work: Work, start: impl Fn(u32) -> Serve
                 println!("{name}/keeps is left out: {missing}");
                 continue;
             }
-            let connections = KeptConnections::open(addr);
+            let connections = LazyCell::new(|| KeptConnections::open(server.addr));
             group.bench_with_input(BenchmarkId::new("keeps", threads), &connections, |b, kept| {
                 b.iter(|| {
-                    let (kept, exchanges) = (kept.clone(), Arc::clone(&exchanges));
+                    let (kept, exchanges) = (KeptConnections::clone(kept), Arc::clone(&exchanges));
                     clients.each(move |number| {
                         exchanges[number].ask(&mut kept.of(number), &mut Vec::new()).unwrap();
                     });
