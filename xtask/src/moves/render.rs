@@ -9,7 +9,7 @@
 use super::file_change::{Done, FileChange, Shown};
 use super::items::{Kind, is_body};
 use super::slots::Slot;
-use similar::{Algorithm, ChangeTag, TextDiff};
+use similar::{ChangeTag, TextDiff};
 
 const CONTEXT: usize = 3;
 /// Of a longer deletion only the ends are printed.
@@ -67,8 +67,7 @@ fn ops(before: &[Option<Shown>], after: &[Option<Shown>]) -> Vec<Op> {
     let mut ops = Vec::new();
     for (slot, (old, new)) in before.iter().zip(after).enumerate() {
         let (old, new) = (text(old), text(new));
-        let diff = TextDiff::configure().algorithm(Algorithm::Patience).diff_lines(&*old, &*new);
-        ops.extend(diff.iter_all_changes().map(|line| {
+        ops.extend(TextDiff::from_lines(&old, &new).iter_all_changes().map(|line| {
             let text = line.value().trim_end_matches('\n').to_owned();
             Op { tag: line.tag(), text, slot }
         }));
@@ -128,26 +127,15 @@ impl Step<'_> {
         self.before[at].is_some() || self.after[at].is_some()
     }
 
-    /// The last of the slots from `at` on that come together.
-    fn run(&self, at: usize) -> usize {
-        let mut last = at;
-        for next in (at + 1..self.slots().len()).filter(|next| self.seen(*next)) {
-            if !self.comes(next)
-                || !self.is_new_file() && self.container(next) != self.container(at)
-            {
-                break;
-            }
-            last = next;
-        }
-        last
-    }
-
     fn parts(&self) -> Vec<Part> {
         let mut parts = Vec::new();
         let mut at = 0;
         let mut op = 0;
         while at < self.slots().len() {
-            let last = if self.comes(at) { self.run(at) } else { at };
+            // What comes together is one part.
+            let following = (at + 1..self.slots().len()).filter(|at| self.seen(*at));
+            let last = following.take_while(|next| self.comes(at) && self.comes(*next)).last();
+            let last = last.unwrap_or(at);
             // What comes in the place of something is a change, and shown as one.
             let is_change = (0..at).rev().find(|at| self.seen(*at)).is_some_and(|at| self.goes(at));
             let is_whole = self.comes(at) && !is_change;
@@ -247,7 +235,6 @@ impl Step<'_> {
         keep_blanks(&mut view);
         let changed: Vec<usize> =
             (0..view.len()).filter(|at| view[*at].tag != ChangeTag::Equal).collect();
-        let file: Vec<&str> = old_lines(view.iter()).collect();
         let mut text = String::new();
         let mut end = 0;
         for hunk in changed.chunk_by(|a, b| b - a <= 2 * CONTEXT + 1) {
@@ -267,11 +254,8 @@ impl Step<'_> {
                     text += " …\n";
                 }
                 end = shown.end;
-                let mut at = shown.start;
-                for lines in view[shown.clone()].chunk_by(|a, b| a.tag == b.tag) {
-                    text += &printed(lines, &view[shown.start..at], &file);
-                    at += lines.len();
-                }
+                let parts = view[shown].chunk_by(|a, b| a.tag == b.tag);
+                text.extend(parts.map(printed));
             }
         }
         text
@@ -287,9 +271,8 @@ impl Step<'_> {
     }
 }
 
-/// Lines with their sign, which come after others of the same hunk. Of a long deletion as many of the
-/// first and of the last as tell, among all lines of the file, where it begins and ends.
-fn printed(lines: &[Op], before: &[Op], file: &[&str]) -> String {
+/// Lines with their sign. Of a long deletion the first two, and as many of the last as tell where it ends.
+fn printed(lines: &[Op]) -> String {
     let all = |lines: &[Op]| -> String {
         lines
             .iter()
@@ -299,11 +282,7 @@ fn printed(lines: &[Op], before: &[Op], file: &[&str]) -> String {
     if lines.len() <= LONGEST_DELETION || lines[0].tag != ChangeTag::Delete {
         return all(lines);
     }
-    let is_found_once = |count: &usize| {
-        let start: Vec<&str> = old_lines(before.iter().chain(&lines[..*count])).collect();
-        file.windows(start.len()).filter(|lines| *lines == start).count() == 1
-    };
-    let (start, rest) = lines.split_at((2..lines.len()).find(is_found_once).unwrap_or(lines.len()));
+    let (start, rest) = lines.split_at(2);
     let is_found_first = |at: &usize| {
         let is_end = |lines: &[Op]| lines.iter().zip(&rest[*at..]).all(|(a, b)| a.text == b.text);
         rest.windows(rest.len() - at).position(is_end) == Some(*at)
@@ -312,11 +291,6 @@ fn printed(lines: &[Op], before: &[Op], file: &[&str]) -> String {
         Some(end) if end > 0 => all(start) + "- …\n" + &all(&rest[end..]),
         _ => all(lines),
     }
-}
-
-/// The lines that are there before a change is made.
-fn old_lines<'a>(ops: impl Iterator<Item = &'a Op>) -> impl Iterator<Item = &'a str> {
-    ops.filter(|op| op.tag != ChangeTag::Insert).map(|op| op.text.as_str())
 }
 
 fn listed(names: &[String]) -> String {
