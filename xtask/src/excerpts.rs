@@ -21,9 +21,8 @@
 //! The file has to be formatted by rustfmt: a block ends where its indentation says so.
 
 use crate::moves::items::lines_of;
-use crate::problem::Problem;
 use crate::text::{rewrite, words};
-use crate::tree::Tree;
+use crate::tree::{Problem, Tree};
 
 const OPTIONS: [&str; 4] = ["docs", "from", "to", "fold"];
 

@@ -1,12 +1,11 @@
 //! What the texts point to exists: files and headings that they link to, directives, and what they name
 //! between backticks: files, long names, which are those of tests, and what a `cargo` command picks.
 
-use crate::problem::Problem;
 use crate::text::{fences, prose};
-use crate::tree::sources;
+use crate::tree::{Problem, sources};
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What begins with one of these between backticks is a file.
 const DIRS: [&str; 5] = ["tests/", "final/", "stages/", "benches/", "xtask/"];
@@ -90,33 +89,30 @@ fn anchors(text: &str) -> BTreeSet<String> {
 /// What can be named.
 pub(crate) struct Names<'a> {
     root: &'a Path,
-    /// All functions of the repository.
-    functions: BTreeSet<String>,
-    /// The tests and benches that are programs.
-    targets: BTreeSet<String>,
+    /// All code of the repository, with the names of its files.
+    code: String,
     /// What declares features and programs.
     manifests: String,
 }
 
 impl Names<'_> {
     pub(crate) fn read(root: &Path) -> Names<'_> {
-        let mut functions = BTreeSet::new();
-        let dirs = ["tests", "final", "stages", "benches"];
-        for (path, text) in dirs.iter().flat_map(|dir| sources(&root.join(dir))) {
-            // Modules can be named too.
-            functions.extend(path.file_stem().map(|stem| stem.to_string_lossy().into_owned()));
-            let is_name = |c: char| c.is_alphanumeric() || c == '_';
-            let found = text.split("fn ").skip(1).map(|rest| rest.split(|c| !is_name(c)).next());
-            functions.extend(found.flatten().map(str::to_owned));
-        }
-        let read = |file: &str| fs::read_to_string(root.join(file)).unwrap_or_default();
-        let manifests =
-            read("Cargo.toml") + &read("benches/Cargo.toml") + &read("final/Cargo.toml");
-        let dirs = ["tests", "benches", "final/tests"].map(|dir| fs::read_dir(root.join(dir)));
-        let files = dirs.into_iter().flatten().flatten().flatten();
-        let stem = |path: &Path| Some(path.file_stem()?.to_string_lossy().into_owned());
-        let targets = files.filter_map(|file| stem(&file.path())).collect();
-        Names { root, functions, targets, manifests }
+        let dirs = ["tests", "final", "stages", "benches"].map(|dir| sources(&root.join(dir)));
+        // A module can be named as a function can.
+        let with_name = |(path, text): &(PathBuf, String)| {
+            format!("fn {}(\n{text}", path.file_stem().unwrap_or_default().display())
+        };
+        let code = dirs.iter().flatten().map(with_name).collect();
+        let manifests = ["Cargo.toml", "benches/Cargo.toml", "final/Cargo.toml"]
+            .map(|file| fs::read_to_string(root.join(file)).unwrap_or_default())
+            .concat();
+        Names { root, code, manifests }
+    }
+
+    /// Whether there is a test program or a bench of this name.
+    fn is_target(&self, name: &str) -> bool {
+        let dirs = ["tests", "benches", "final/tests"].map(|dir| self.root.join(dir).join(name));
+        dirs.iter().any(|path| path.is_dir() || path.with_extension("rs").is_file())
     }
 
     /// What is wrong with a piece of code.
@@ -133,7 +129,7 @@ impl Names<'_> {
         }
         let is_snake = code.chars().all(|c| matches!(c, 'a'..='z' | '0'..='9' | '_'));
         let is_long = is_snake && code.matches('_').count() >= LONG;
-        (is_long && !self.functions.contains(code))
+        (is_long && !self.code.contains(&format!("fn {code}")))
             .then(|| format!("`{code}`: there is no such test"))
     }
 
@@ -150,11 +146,10 @@ impl Names<'_> {
             let exists = match words[at] {
                 "--features" => self.manifests.contains(&format!("\n{name} = [")),
                 "--bin" => self.manifests.contains(&format!("name = \"{name}\"")),
-                "--bench" => self.targets.contains(name),
+                "--bench" => self.is_target(name),
                 "--test" => {
                     let filter = Some(after(at + 2)).filter(|word| !word.starts_with('-'));
-                    let filter = filter.unwrap_or_default();
-                    self.targets.contains(name) && self.functions.iter().any(|f| f.contains(filter))
+                    self.is_target(name) && self.code.contains(filter.unwrap_or_default())
                 }
                 _ => true,
             };
@@ -166,7 +161,7 @@ impl Names<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::problem::said;
+    use crate::tree::said;
 
     /// What is found in a text at the root of the repository.
     fn found(text: &str) -> Vec<String> {

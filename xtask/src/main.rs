@@ -19,22 +19,19 @@ mod links;
 mod moves;
 mod numbers;
 mod output_pattern;
-mod problem;
 mod programs;
 mod reader;
 mod sessions;
 mod stage_wording;
-mod stages;
 mod tables;
 mod text;
 mod tree;
 
 use links::Names;
-use problem::Problem;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, ExitCode};
-use tree::Tree;
+use tree::{Problem, Tree};
 
 const USAGE: &str = "\
 usage: cargo xtask start DIR | check DIR [CHAPTER] | diff DIR STAGE | catch-up DIR STAGE
@@ -167,7 +164,8 @@ fn check() -> Vec<Problem> {
 /// Runs the sessions and the programs of the texts.
 fn run(tree: &Tree) -> Result<Vec<Problem>, Problem> {
     let build = |stage: &str| {
-        let built = stages::build(root(), stage).map_err(|e| Problem::new("stages", 1, e))?;
+        let built =
+            compiled::build_stage(root(), stage).map_err(|e| Problem::new("stages", 1, e))?;
         Ok((stage.to_owned(), built))
     };
     let stages = STAGES.into_iter().map(build).collect::<Result<BTreeMap<_, _>, _>>()?;

@@ -16,9 +16,8 @@
 //!
 //! A sentence of chapters 0 to 7 that states such a number as a bound ("more than") is named.
 
-use crate::problem::Problem;
 use crate::text::prose;
-use crate::tree::Tree;
+use crate::tree::{Problem, Tree};
 use kvs_bench_kit::markdown::thousands;
 use kvs_bench_kit::record::{Rounds, Unit};
 use kvs_bench_kit::{Record, derived};
@@ -232,7 +231,7 @@ fn digits(value: f64, places: i32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::problem::said;
+    use crate::tree::said;
 
     fn record() -> Record {
         let text = r#"{

@@ -9,11 +9,10 @@
 //!   ended; so a program that hangs must not sleep by itself. A block `text output` after one of them
 //!   shows all that it prints to stdout.
 
-use crate::compiled::Compiled;
+use crate::compiled::{Compiled, Stage};
 use crate::output_pattern::{in_order, lines_match};
-use crate::problem::Problem;
-use crate::stages::Stage;
 use crate::text::{Fence, fences};
+use crate::tree::Problem;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt;
@@ -186,7 +185,7 @@ fn threads(process: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::problem::said;
+    use crate::tree::said;
 
     /// What is found in a text whose programs use no library.
     fn found(text: &str) -> Vec<String> {

@@ -10,10 +10,10 @@
 //!
 //! A block without `stage=` is not run, and may only build and start something.
 
+use crate::compiled::Stage;
 use crate::output_pattern::{lines_begin, lines_match};
-use crate::problem::Problem;
-use crate::stages::Stage;
 use crate::text::{Fence, fences};
+use crate::tree::Problem;
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -265,7 +265,7 @@ fn free_port() -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::problem::said;
+    use crate::tree::said;
 
     /// What is found in a text that is one session without programs.
     fn found(session: &str) -> Vec<String> {

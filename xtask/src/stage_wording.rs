@@ -1,7 +1,6 @@
 //! No stage's code speaks of the others: the text tells the history.
 
-use crate::problem::Problem;
-use crate::tree::sources;
+use crate::tree::{Problem, sources};
 use std::path::{Path, PathBuf};
 
 const FORBIDDEN: [&str; 9] =

@@ -1,9 +1,8 @@
 //! Tables between `<!-- table NAME -->` and `<!-- /table -->`, and the figures, all from records in
 //! `benches/results`.
 
-use crate::problem::Problem;
 use crate::text::rewrite;
-use crate::tree::Tree;
+use crate::tree::{Problem, Tree};
 use kvs_bench_kit::{derived, markdown};
 use serde::Deserialize;
 use std::collections::{BTreeMap, VecDeque};

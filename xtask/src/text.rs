@@ -3,7 +3,7 @@
 //! What is generated stands between `<!-- NAME ARGUMENTS -->` and `<!-- /NAME -->`, each on a line of
 //! its own. The lines between them belong to the generator, the arguments to the author.
 
-use crate::problem::Problem;
+use crate::tree::Problem;
 use std::ops::Range;
 
 /// A mark, and the text up to the one that ends it.

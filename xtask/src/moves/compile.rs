@@ -5,12 +5,11 @@
 
 use super::replay::{Expected, State};
 use super::typist;
-use crate::compiled::{Compiled, cargo};
+use crate::compiled::{Compiled, Stage, cargo};
 use crate::output_pattern::in_order;
-use crate::problem::Problem;
 use crate::programs;
-use crate::stages::Stage;
 use crate::text::fences;
+use crate::tree::Problem;
 use std::fs;
 use std::path::Path;
 use std::process::Command;

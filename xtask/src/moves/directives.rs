@@ -1,7 +1,7 @@
 //! Finds the directives of a text.
 
-use crate::problem::Problem;
 use crate::text::{Block, blocks, prose};
+use crate::tree::Problem;
 use std::ops::Range;
 
 /// What stands under a heading such as `## 4. A fixed number of threads`.

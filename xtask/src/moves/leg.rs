@@ -4,7 +4,7 @@ use super::directives::{Chapter, Directive, What};
 use super::file_change::{Done, FileChange};
 use super::package::{self, Package};
 use super::render::render;
-use crate::problem::Problem;
+use crate::tree::Problem;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;

@@ -76,8 +76,7 @@ mod slots;
 mod tests;
 mod typist;
 
-use crate::problem::Problem;
-use crate::tree::Tree;
+use crate::tree::{Problem, Tree};
 pub(crate) use compile::detour;
 use directives::{Chapter, Directive, chapters};
 use leg::{Leg, legs};

@@ -4,7 +4,7 @@ use super::directives::{Directive, What};
 use super::leg::Leg;
 use super::package::{self, Package};
 use super::{each_leg, typist};
-use crate::problem::Problem;
+use crate::tree::Problem;
 use std::path::Path;
 
 /// A package at some place of the text.

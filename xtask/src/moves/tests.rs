@@ -1,5 +1,5 @@
 use super::*;
-use crate::problem::said;
+use crate::tree::said;
 use std::fs;
 use tempfile::TempDir;
 

@@ -17,7 +17,7 @@ pub(crate) use check::check;
 
 use crate::moves;
 use crate::moves::package::{self, Package};
-use crate::problem::Problem;
+use crate::tree::Problem;
 use similar::TextDiff;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
