@@ -148,14 +148,11 @@ fn renewed(
     let place = find(text, old).ok_or_else(|| {
         format!("`{old}` doesn't stand in the paragraph above, after the number before it")
     })?;
-    // A line that breaks within the number breaks there again.
-    let break_at =
-        text[place.clone()].find('\n').map(|at| text[place.start..][..at].matches(' ').count());
-    let blanks = new.match_indices(' ').map(|(at, _)| at).nth(break_at.unwrap_or(usize::MAX));
-    let mut number = new.clone();
-    if let Some(blank) = blanks {
-        number.replace_range(blank..=blank, "\n");
-    }
+    // A line that breaks within the number does so again.
+    let number = match new.rsplit_once(' ').filter(|_| text[place.clone()].contains('\n')) {
+        Some((start, end)) => format!("{start}\n{end}"),
+        None => new.clone(),
+    };
     Ok((place, number, format!("{new} = {source}")))
 }
 

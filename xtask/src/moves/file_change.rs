@@ -59,33 +59,17 @@ impl FileChange {
         Ok(change)
     }
 
-    /// The items that a move has to name, in the order of the file. Imports are computed, unless
-    /// nothing else changes; the first line of an `impl` comes with the members that change.
+    /// The items that a move has to name, in the order of the file. Imports are computed; the first line of
+    /// an `impl` comes with the members that change.
     pub(super) fn changed(&self) -> impl Iterator<Item = String> {
-        let named = |slot: &&Slot| match slot.kind {
-            Kind::Import | Kind::Close => false,
-            Kind::Open => slot.is_changed() && !self.has_changed_member(slot),
-            _ => slot.is_changed(),
-        };
-        let mut keys: Vec<String> = Vec::new();
-        for slot in self.slots.iter().filter(named) {
-            if !keys.contains(&slot.key) {
-                keys.push(slot.key.clone());
-            }
-        }
-        if keys.is_empty() && self.slots.iter().any(Slot::is_changed) {
-            keys.push("use".to_owned());
-        }
-        keys.into_iter()
+        let is_named = |slot: &&Slot| !matches!(slot.kind, Kind::Import | Kind::Open | Kind::Close);
+        let changed = self.slots.iter().filter(is_named).filter(|slot| slot.is_changed());
+        changed.map(|slot| slot.key.clone())
     }
 
     fn members<'a>(&'a self, slot: &'a Slot) -> impl Iterator<Item = &'a Slot> {
         let same = move |other: &&Slot| other.block == slot.block && slot.block.is_some();
         self.slots.iter().filter(same).filter(|s| matches!(s.kind, Kind::Item | Kind::Docs))
-    }
-
-    fn has_changed_member(&self, slot: &Slot) -> bool {
-        self.members(slot).any(Slot::is_changed)
     }
 
     /// The names of the `impl` that an item is a member of, as in a directive.

@@ -109,18 +109,16 @@ fn asked(done: &Done, import: &Import) -> bool {
 fn written(key: &str, imports: &Paths) -> Option<Vec<String>> {
     let prefix = key.strip_prefix("use ")?.split(' ').next()?;
     let inner = |import: &Import| match import.path.strip_prefix(prefix) {
-        Some(rest) if !prefix.is_empty() => match rest.strip_prefix("::") {
+        Some(rest) => match rest.strip_prefix("::") {
             Some(name) => name.to_owned(),
             None => format!("self{rest}"),
         },
-        _ => import.path.clone(),
+        None => import.path.clone(),
     };
     let mut names: Vec<String> = imports.iter().map(inner).collect();
     names.sort_by_key(|name| (!name.starts_with("self"), name.clone()));
     let line = match &names[..] {
         [] => return None,
-        [name] if name == "self" => format!("use {prefix};"),
-        [name] if prefix.is_empty() => format!("use {name};"),
         [name] => format!("use {prefix}::{name};"),
         _ => format!("use {prefix}::{{{}}};", names.join(", ")),
     };

@@ -49,7 +49,7 @@ pub(super) enum Kind {
 pub(super) struct Import {
     /// All of it: `std::thread`, or `std::io::Result as IoResult`.
     pub(super) path: String,
-    /// None if no code can name it: `*`, or a trait `as _`.
+    /// None if no code can name it: a trait `as _`.
     pub(super) name: Option<String>,
 }
 
@@ -216,9 +216,6 @@ fn mark_members(block: &ItemImpl, marks: &mut Vec<Mark>) {
     let is_of_trait = block.trait_.is_some();
     let mut push = |mark| marks.push(Mark { is_of_trait, ..mark });
     let first = block.brace_token.span.open().start().line;
-    if first == block.span().end().line {
-        return push(Mark::new(name, Kind::Item, block));
-    }
     push(Mark { last: first, ..Mark::new(name.clone(), Kind::Open, block) });
     for member in &block.items {
         let key = format!("{subject}::{}", self::name(member));
@@ -266,7 +263,8 @@ fn imports(tree: &UseTree, prefix: &str, found: &mut Vec<Import>) {
             let path = format!("{} as {}", join(&leaf.ident.to_string()), leaf.rename);
             found.push(Import { path, name });
         }
-        UseTree::Glob(_) => found.push(Import { path: join("*"), name: None }),
+        // No stage has one.
+        UseTree::Glob(_) => {}
         UseTree::Group(group) => {
             for tree in &group.items {
                 imports(tree, prefix, found);

@@ -71,12 +71,6 @@ impl Item {
     fn documented(&self) -> Option<&str> {
         self.key.strip_suffix(".docs")
     }
-
-    /// Whether it is the documentation of an item that changes too.
-    pub(super) fn comes_with_another(&self, items: &[Item]) -> bool {
-        let is_it = |item: &Item| item.file == self.file && Some(&*item.key) == self.documented();
-        items.iter().any(is_it)
-    }
 }
 
 impl Leg<'_> {
@@ -143,19 +137,15 @@ impl Leg<'_> {
         for item in items {
             let takers = item.names().map(|name| self.naming(&item.file, name));
             let takers = takers.into_iter().find(|takers| !takers.is_empty()).unwrap_or_default();
-            // What is wrong with an item is said once, and not of its documentation too.
-            let is_named = !self.naming(&item.file, &item.key).is_empty();
             let problem = |line, message| {
-                let message = format!("{message}: `{}` of `{}`", item.key, item.file);
-                let is_said = is_named || !item.comes_with_another(items);
-                is_said.then(|| Problem::new(text, line, message))
+                Problem::new(text, line, format!("{message}: `{}` of `{}`", item.key, item.file))
             };
             match takers[..] {
-                [] => problems.extend(problem(self.line, "changed, but in no move".to_owned())),
+                [] => problems.push(problem(self.line, "changed, but in no move".to_owned())),
                 [at] => drop(taken[at].insert(item.key.clone())),
                 [first, .., last] => {
                     let [first, last] = [first, last].map(|at| self.directives[at].line);
-                    problems.extend(problem(last, format!("in two moves (see line {first})")));
+                    problems.push(problem(last, format!("in two moves (see line {first})")));
                 }
             }
         }

@@ -17,14 +17,14 @@
 //! - `work`, `Job`, `KvsEngine`: a function, a type, a trait, a constant.
 //! - `KvStore::open`: a member of an `impl`, whichever `impl` of the type it is in. The first and the
 //!   last line of the `impl` come with its first member and go with its last.
-//! - `impl KvStore`, `impl Drop for KvStore`: what no other move names of the members of this `impl`;
-//!   and its first line, if that changes and no member does. Generics are left out in all names.
+//! - `impl KvStore`, `impl Drop for KvStore`: what no other move names of the members of this `impl`.
+//!   Generics are left out in all names.
 //! - `SharedQueueThreadPool.docs`: the documentation alone. If no move names it, it comes with the item.
 //! - `mod shared_queue`, `pub use shared_queue` (the path without what is taken from it), `//!` for the
 //!   documentation of the file.
 //! - `*`: what no other move names in this file.
 //! - Imports need no name: they come with the code that says them (see `imports.rs`). `use std::thread`
-//!   brings one earlier, `use` all of a file. If nothing but imports changes in a file, `use` is its item.
+//!   brings one earlier, `use` all of a file.
 //! - A second item of the same name is `name #2`.
 //! - In `Cargo.toml`, the dependencies. They are shown as `cargo add`.
 //!

@@ -176,7 +176,8 @@ fn an_item_in_no_move_or_in_two_is_noticed() {
     for (replacements, expected) in [
         (
             &[("mod log, Counter, ", "mod log, "), ("lib.rs: *", "lib.rs: Counter.docs")][..],
-            &["no move: `Counter` of", "no move: `Counter::table` of"][..],
+            &["move: `Counter` of", "move: `Counter::table.docs` of", "move: `Counter::table` of"]
+                [..],
         ),
         (
             &[("<!-- move Cargo.toml: dep -->", ""), ("<!-- /move -->", "")],
