@@ -11,6 +11,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use std::path::Path;
 use std::sync::{Mutex, OnceLock};
+use std::thread;
 use std::time::Duration;
 
 #[test]
@@ -37,6 +38,26 @@ fn what_is_written_in_the_course_of_a_sync_is_safe_only_after_the_next_one() {
     assert!(!disk.is_durable(), "it came too late for this one");
     store.sync().unwrap();
     assert!(disk.is_durable());
+}
+
+/// Or else the next segment would pass for synced as far as the one before it was.
+#[test]
+fn a_sync_in_whose_course_a_segment_is_sealed_says_nothing_of_the_next_one() {
+    let disk = SimulatedDisk::new();
+    let store = open_os(&disk).unwrap();
+    (0..5).for_each(|number| store.set(key(number), "value".into()).unwrap());
+    let same = store.clone();
+    disk.during_next_sync(move || {
+        let sealer = same.clone();
+        thread::spawn(move || sealer.0.log.seal(false).unwrap());
+        // It keeps the tail, and waits for this sync.
+        until("it has the tail", || same.0.log.tail.try_lock().is_err());
+    });
+    store.sync().unwrap();
+    assert_eq!(store.stats().segments, 2);
+    store.set(key(0), "later".into()).unwrap();
+    store.sync().unwrap();
+    assert!(disk.is_durable(), "the sync has done nothing");
 }
 
 #[test]

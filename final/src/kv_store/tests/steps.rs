@@ -184,6 +184,28 @@ fn an_error_anywhere_in_a_step_changes_no_answer_now_or_later() {
     }
 }
 
+/// Ends all writing in the course of the next sync of the log.
+fn stop_in_sync(disk: &SimulatedDisk, store: &KvStore) {
+    let (same, again) = (store.clone(), disk.clone());
+    disk.during_next_sync(move || match same.0.log.syncing.try_lock() {
+        Ok(_) => stop_in_sync(&again, &same),
+        Err(_) => drop(same.0.log.catalog.stopped.stop("as this test wants".to_owned())),
+    });
+}
+
+#[test]
+fn a_step_in_whose_course_writing_ends_replaces_no_segment() {
+    let disk = SimulatedDisk::new();
+    let store = open_os(&disk).unwrap();
+    (0..20).for_each(|number| store.set(key(number % KEYS), "v".repeat(60)).unwrap());
+    let manifest = || disk.content(&Path::new(DIR).join("MANIFEST"));
+    let before = manifest();
+    stop_in_sync(&disk, &store);
+    let failed = store.0.compactor.do_step(&Goal::All((0..100_000).collect()));
+    assert!(matches!(failed, Err(KvsError::Stopped { .. })), "{failed:?}");
+    assert_eq!(manifest(), before);
+}
+
 /// One old segment has a single dead record, and removals of other keys come without end.
 #[test]
 fn removals_are_dropped_although_an_old_segment_has_garbage() {
