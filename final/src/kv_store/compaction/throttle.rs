@@ -38,6 +38,7 @@ impl Throttle {
     /// Takes note of a step, or of the end of them.
     pub(crate) fn note(&self, is_on: bool) {
         let _steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
+        fault!("the end of the steps is told beside the lock", drop(_steps));
         self.is_on.store(is_on, Ordering::Relaxed);
         self.stepped.notify_all();
     }

@@ -4,6 +4,7 @@
 mod log;
 mod moving;
 
+use super::Shared;
 use super::commit::Op;
 use crate::disk::{Fault, SimulatedDisk};
 use crate::models::model::Model;
@@ -28,6 +29,9 @@ pub(crate) fn models() -> Vec<Model> {
         ),
         Model::new("two compare and set", two_compare_and_set)
             .finds("it compares with the index alone", "one of them wins"),
+        Model::new("writers wait for the compactor", back_pressure)
+            .max_preemptions(2)
+            .finds("the end of the steps is told beside the lock", "deadlock"),
         Model::new("keys beside a compaction", keys_beside_compaction).max_preemptions(3).finds(
             "a walk passes over a record that is being moved",
             "a key that is there is not found",
@@ -167,6 +171,30 @@ fn two_compare_and_set() {
     store.0.commit(Op::new(Write::Set { key, value: String::new() })).unwrap();
     let won = [one.join().unwrap(), other.join().unwrap()];
     assert!(won[0] != won[1], "one of them wins");
+    assert_eq!(store.value().as_deref(), Some(SECOND));
+}
+
+/// A writer that waits for the compactor goes on when there are no more steps; who brings a round doesn't wait, but the
+/// log's thread does in its place, and the answer comes later.
+fn back_pressure() {
+    let options = KvStoreOptions::new().background(false).durability(Durability::Os);
+    let options = options.segment_bytes(1 << 10).spare_garbage(1).compact_at(1);
+    let store = options.disk(SimulatedDisk::new()).open("/").unwrap();
+    (0..15).for_each(|_| store.put(Some(FIRST)).unwrap());
+    let Shared { compactor, group_commit, .. } = &*store.0;
+    compactor.throttle.note(true);
+    assert!(compactor.holds_up());
+    let leader = with(&store, |store| {
+        store.0.group_commit.serve(|| store.0.compactor.admit_batch(), || ());
+    });
+    let writer = with(&store, |store| store.0.compactor.admit(100));
+    let (key, value) = ("key".to_owned(), SECOND.to_owned());
+    group_commit.commit_then([(Op::new(Write::Set { key, value }), Result::unwrap)]);
+    assert_eq!(store.value().as_deref(), Some(FIRST), "it didn't wait for the compactor");
+    compactor.cancel();
+    writer.join().unwrap();
+    group_commit.end();
+    leader.join().unwrap();
     assert_eq!(store.value().as_deref(), Some(SECOND));
 }
 
