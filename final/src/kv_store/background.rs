@@ -27,10 +27,9 @@ const LOOK: Duration = Duration::from_secs(1);
 /// The threads, and how to talk to them.
 pub(super) struct Background {
     wake: Sender<()>,
-    /// Nothing is ever sent; it is dropped to end the compactor.
+    /// Nothing is ever sent; it is dropped to end the compactor, and the thread that syncs.
     stop: Option<Sender<Infallible>>,
-    compactor: Option<JoinHandle<()>>,
-    sync: Option<Periodic>,
+    threads: Vec<JoinHandle<()>>,
     group_commit: Option<(Arc<GroupCommit>, JoinHandle<()>)>,
 }
 
@@ -42,30 +41,29 @@ impl Background {
     ) -> Result<Background> {
         let (wake, wakes) = bounded(1);
         let (stop, stopped) = bounded(0);
-        // If a thread is refused, the drop of this ends the one before.
-        let mut threads =
-            Background { wake, stop: Some(stop), compactor: None, sync: None, group_commit: None };
+        // If a thread is refused, the drop of this ends those before.
+        let mut background =
+            Background { wake, stop: Some(stop), threads: Vec::new(), group_commit: None };
         if !log.options.background {
-            return Ok(threads);
+            return Ok(background);
         }
-        let due = Arc::clone(compactor);
-        let compactor = Arc::clone(compactor);
-        let compact = move || compact(&compactor, &wakes, &stopped, RETRY_DELAY);
-        threads.compactor =
-            Some(thread::Builder::new().name("kvs-compactor".into()).spawn(compact)?);
+        let (due, compactor, ended) =
+            (Arc::clone(compactor), Arc::clone(compactor), stopped.clone());
+        let compact = move || compact(&compactor, &wakes, &ended, RETRY_DELAY);
+        background.threads.push(spawn("kvs-compactor", compact)?);
         let same = Arc::clone(log);
         // A failure has stopped all writing and is in the log; there is nothing left to sync.
-        threads.sync = match log.options.durability {
-            Durability::Always => None,
-            Durability::Interval(time) => {
-                Some(Periodic::start("kvs-sync", time, move || same.sync().is_ok())?)
-            }
-            Durability::Os => {
-                Some(Periodic::start("kvs-sync", LOOK, move || same.see_tail().is_ok())?)
-            }
+        let sync = move |time, sync: fn(&Log) -> Result<()>| {
+            let is_time = move || stopped.recv_timeout(time) == Err(RecvTimeoutError::Timeout);
+            spawn("kvs-sync", move || while is_time() && sync(&same).is_ok() {})
         };
+        match log.options.durability {
+            Durability::Always => {}
+            Durability::Interval(time) => background.threads.push(sync(time, Log::sync)?),
+            Durability::Os => background.threads.push(sync(LOOK, Log::see_tail)?),
+        }
         let (group_commit, leader) = (Arc::clone(group_commit), Arc::clone(group_commit));
-        let wake = threads.wake.clone();
+        let wake = background.wake.clone();
         // A writer that does not wait cannot tell the compactor how much garbage its write has made, and
         // this thread waits in its place.
         let lead = move || {
@@ -76,9 +74,8 @@ impl Background {
             };
             leader.serve(|| due.admit_batch(), compact_if_due);
         };
-        let thread = thread::Builder::new().name("kvs-log".into()).spawn(lead)?;
-        threads.group_commit = Some((group_commit, thread));
-        Ok(threads)
+        background.group_commit = Some((group_commit, spawn("kvs-log", lead)?));
+        Ok(background)
     }
 
     /// Tells the compactor that it would pay. Does not wait for it.
@@ -105,9 +102,8 @@ impl Background {
             }
         }
         self.stop = None;
-        self.sync = None;
-        if let Some(thread) = self.compactor.take() {
-            // It may be in a pause.
+        for thread in self.threads.drain(..) {
+            // The compactor may be in a pause.
             thread.thread().unpark();
             // An error is a panic of the thread, which its hook has reported.
             let _ = thread.join();
@@ -119,6 +115,10 @@ impl Drop for Background {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    thread::Builder::new().name(name.to_owned()).spawn(run)
 }
 
 /// The life of the compactor's thread: it looks whenever it is woken whether a compaction pays, and after a
@@ -150,39 +150,6 @@ pub(super) fn compact(
                 KvsError::File { source, .. } if manifest::is_full(source) => first_delay,
                 _ => MAX_RETRY_DELAY.min(delay * 2),
             };
-        }
-    }
-}
-
-/// A thread that does something every so often, until this is dropped.
-pub(super) struct Periodic {
-    /// Nothing is ever sent; it is dropped to end the thread.
-    stop: Option<Sender<Infallible>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Periodic {
-    /// Calls `work` whenever `time` has passed, for as long as it returns true.
-    pub(super) fn start(
-        name: &str,
-        time: Duration,
-        mut work: impl FnMut() -> bool + Send + 'static,
-    ) -> io::Result<Periodic> {
-        let (stop, stopped) = bounded(0);
-        let run = move || {
-            while stopped.recv_timeout(time) == Err(RecvTimeoutError::Timeout) && work() {}
-        };
-        let thread = thread::Builder::new().name(name.to_owned()).spawn(run)?;
-        Ok(Periodic { stop: Some(stop), thread: Some(thread) })
-    }
-}
-
-impl Drop for Periodic {
-    fn drop(&mut self) {
-        self.stop = None;
-        if let Some(thread) = self.thread.take() {
-            // An error is a panic of the thread, which its hook has reported.
-            let _ = thread.join();
         }
     }
 }

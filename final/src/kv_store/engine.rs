@@ -16,7 +16,7 @@ impl KvsEngine for KvStore {
     }
 
     fn get(&self, key: String) -> Result<Option<String>> {
-        self.0.reader.get(&key)
+        self.0.index.get(&key)
     }
 
     fn remove(&self, key: String) -> Result<()> {

@@ -69,7 +69,6 @@ use commit::group_commit::GroupCommit;
 use commit::{Committer, Op};
 use compaction::Compactor;
 use index::Index;
-use index::reader::Reader;
 use log::Log;
 use log::catalog::Catalog;
 use log::tail::Tail;
@@ -110,7 +109,6 @@ pub struct KvStore(Arc<Shared>);
 
 struct Shared {
     index: Arc<Index>,
-    reader: Reader,
     log: Arc<Log>,
     committer: Arc<Committer>,
     group_commit: Arc<GroupCommit>,
@@ -214,7 +212,6 @@ impl KvStoreOptions {
             background.wake_compactor();
         }
         Ok(KvStore(Arc::new(Shared {
-            reader: Reader::new(Arc::clone(&index)),
             index,
             log,
             committer,

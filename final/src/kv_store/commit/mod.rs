@@ -4,7 +4,6 @@ pub(crate) mod group_commit;
 mod stripes;
 
 use crate::kv_store::format::record;
-use crate::kv_store::index::reader::Reader;
 use crate::kv_store::index::{Entry, Index};
 use crate::kv_store::log::Log;
 use crate::sync::fault;
@@ -41,14 +40,12 @@ impl Op {
 pub(crate) struct Committer {
     pub(crate) log: Arc<Log>,
     index: Arc<Index>,
-    reader: Reader,
     pub(crate) stripes: Stripes,
 }
 
 impl Committer {
     pub(crate) fn new(log: Arc<Log>, index: Arc<Index>) -> Committer {
-        let reader = Reader::new(Arc::clone(&index));
-        Committer { log, index, reader, stripes: Stripes::new() }
+        Committer { log, index, stripes: Stripes::new() }
     }
 
     /// Does some writes: those that can be done have their records in the log, then readers find them, and
@@ -132,7 +129,7 @@ impl Committer {
         let earlier = if fault!("it compares with the index alone") { None } else { earlier };
         let is_expected = match earlier {
             Some(value) => value == expected,
-            None => self.reader.get(key)?.as_deref() == expected,
+            None => self.index.get(key)?.as_deref() == expected,
         };
         if is_expected { Ok(()) } else { Err(KvsError::Mismatch) }
     }
@@ -148,12 +145,11 @@ impl Committer {
             let write = std::mem::replace(&mut op.write, Write::Batch(Vec::new()));
             for (key, value) in write.into_changes() {
                 let len = record::len(&key, value.as_deref()) as u32;
-                match value {
-                    Some(value) => {
-                        let entry = Entry::new(segment, offset, len, &value);
-                        self.index.insert(key.into_boxed_str(), entry);
-                    }
-                    None => self.index.remove(&key, segment, len),
+                if value.is_some() {
+                    let entry = Entry::new(segment, offset, len, value.as_deref());
+                    self.index.insert(key.into_boxed_str(), entry);
+                } else {
+                    self.index.remove(&key, segment, len);
                 }
                 offset += len;
             }

@@ -161,8 +161,8 @@ impl Compactor {
                     return Ok(());
                 };
                 match record.value {
-                    Some(value) => {
-                        let entry = Entry::new(copy.number, offset, len, value);
+                    Some(_) => {
+                        let entry = Entry::new(copy.number, offset, len, record.value);
                         index.move_out_of(old, record.key, &entry);
                     }
                     None => index.add_removal(copy.number, len),

@@ -45,14 +45,14 @@ pub(crate) struct Note<'a> {
     pub(crate) offset: u32,
     pub(crate) len: u32,
     pub(crate) key: &'a str,
-    pub(crate) value: Value<&'a str>,
+    pub(crate) value: Value<'a>,
 }
 
 #[derive(Clone, Copy)]
-pub(crate) enum Value<T> {
+pub(crate) enum Value<'a> {
     Removed,
     /// One that the index keeps.
-    Kept(T),
+    Kept(&'a str),
     Long,
 }
 
@@ -175,9 +175,14 @@ impl Hint {
         segment: &Segment,
         end: u32,
     ) -> std::result::Result<Option<Hint>, String> {
-        match read_bytes(dir, segment.number) {
-            Ok(Some(bytes)) => Hint::decode(bytes, segment, end).map(Some),
-            Ok(None) => Ok(None),
+        let read = || {
+            let file = dir.open(&name(segment.number), Access::Read)?;
+            let mut bytes = vec![0; file.len()? as usize];
+            file.read_at(&mut bytes, 0).map(|()| bytes)
+        };
+        match read() {
+            Ok(bytes) => Hint::decode(bytes, segment, end).map(Some),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error.to_string()),
         }
     }
@@ -190,7 +195,7 @@ impl Hint {
         if !is_whole(&bytes) {
             return Err("it is not as it was written".to_owned());
         }
-        if is_of_another_version(&bytes) {
+        if (u32_at(&bytes, 4), u32_at(&bytes, 28)) != (VERSION, INLINE as u32) {
             return Err("another version wrote it".to_owned());
         }
         let notes_end = HEADER + u32_at(&bytes, 32) as usize * NOTE;
@@ -245,23 +250,6 @@ fn is_whole(bytes: &[u8]) -> bool {
     body.is_some_and(|body| {
         bytes.starts_with(MAGIC) && crc32fast::hash(&bytes[..body]) == u32_at(bytes, body)
     })
-}
-
-fn is_of_another_version(bytes: &[u8]) -> bool {
-    is_whole(bytes) && (u32_at(bytes, 4), u32_at(bytes, 28)) != (VERSION, INLINE as u32)
-}
-
-fn read_bytes(dir: &dyn Dir, segment: u64) -> Result<Option<Vec<u8>>> {
-    let read = || {
-        let file = dir.open(&name(segment), Access::Read)?;
-        let mut bytes = vec![0; file.len()? as usize];
-        file.read_at(&mut bytes, 0).map(|()| bytes)
-    };
-    match read() {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(KvsError::at(&dir.path().join(name(segment)))(error)),
-    }
 }
 
 /// Writes a segment's hint.

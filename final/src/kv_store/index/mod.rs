@@ -1,7 +1,7 @@
 //! Where the newest record of each key is: the index, and those who read through it.
 
 pub(crate) mod keys;
-pub(crate) mod reader;
+mod reader;
 pub(crate) mod segment_table;
 
 use crate::kv_store::format::record::Location;
@@ -57,18 +57,14 @@ pub(crate) struct SmallValue {
 }
 
 impl SmallValue {
-    fn new(value: &str) -> SmallValue {
+    fn new(value: Option<&str>) -> SmallValue {
         let mut bytes = [0; INLINE];
-        match bytes.get_mut(..value.len()) {
-            Some(kept) => kept.copy_from_slice(value.as_bytes()),
-            None => return SmallValue::long(),
-        }
-        SmallValue { len: value.len() as u8, bytes }
-    }
-
-    /// One that isn't kept.
-    fn long() -> SmallValue {
-        SmallValue { len: u8::MAX, bytes: [0; INLINE] }
+        let kept = value.and_then(|value| Some((bytes.get_mut(..value.len())?, value)));
+        let len = kept.map_or(u8::MAX, |(kept, value)| {
+            kept.copy_from_slice(value.as_bytes());
+            value.len() as u8
+        });
+        SmallValue { len, bytes }
     }
 
     pub(crate) fn get(&self) -> Option<&str> {
@@ -77,13 +73,9 @@ impl SmallValue {
 }
 
 impl Entry {
-    pub(crate) fn new(segment: u64, offset: u32, len: u32, value: &str) -> Entry {
+    /// With its value, which may be left out if it is longer than [`INLINE`].
+    pub(crate) fn new(segment: u64, offset: u32, len: u32, value: Option<&str>) -> Entry {
         Entry { segment, offset, len, small: SmallValue::new(value) }
-    }
-
-    /// The same for a value that is longer than [`INLINE`].
-    pub(crate) fn with_long_value(segment: u64, offset: u32, len: u32) -> Entry {
-        Entry { segment, offset, len, small: SmallValue::long() }
     }
 }
 

@@ -1,7 +1,6 @@
 //! A compaction moves a key in the index, which writers and readers have at the same time.
 
 use super::super::format::segment::Segment;
-use super::super::index::reader::Reader;
 use super::super::index::{Entry, Index};
 use super::with;
 use crate::disk::{Access, Disk, SimulatedDisk};
@@ -13,10 +12,10 @@ use std::sync::Arc;
 
 pub(super) fn models() -> [Model; 2] {
     [
-        Model::new("swap against set", swap_against_set)
+        Model::new("swap against set", || swap_against(Some("new"), "the newer write has lost"))
             .finds("compaction looks, then moves", "the newer write has lost")
             .finds("compaction moves what is there", "the newer write has lost"),
-        Model::new("swap against remove", swap_against_remove)
+        Model::new("swap against remove", || swap_against(None, "a removed key is back"))
             .finds("compaction looks, then moves", "a removed key is back")
             .finds("compaction moves what is not there", "a removed key is back"),
     ]
@@ -46,22 +45,18 @@ impl Moving {
     }
 
     fn set(&self, segment: &Segment, value: &str) {
-        self.index.insert("key".into(), Entry::new(segment.number, 20, LEN, value));
+        self.index.insert("key".into(), Entry::new(segment.number, 20, LEN, Some(value)));
     }
 
     /// What a compaction does with the key once its record is copied.
     fn move_key(&self) {
         let old = HashSet::from([self.old.number]);
-        let copy = Entry::new(self.copy.number, 20, LEN, "old");
+        let copy = Entry::new(self.copy.number, 20, LEN, Some("old"));
         self.index.move_out_of(&old, "key", &copy);
     }
 
     fn value(&self) -> Option<String> {
-        Reader::new(Arc::clone(&self.index)).get("key").unwrap()
-    }
-
-    fn is_in(&self, segment: &Segment) -> bool {
-        self.index.is_at("key", segment.number, 20)
+        self.index.get("key").unwrap()
     }
 
     /// Bytes of garbage in the old segment, in the copy and in the new one.
@@ -70,39 +65,26 @@ impl Moving {
     }
 }
 
-/// The copy of a record replaces it in the index, unless it was overwritten; what nothing points to
-/// is counted as garbage.
-fn swap_against_set() {
+/// The copy of a record replaces it in the index, unless it was overwritten or removed; what nothing points to
+/// is counted as garbage. `stale` says what is wrong if the copy wins.
+fn swap_against(new: Option<&'static str>, stale: &'static str) {
     let moving = Moving::start();
     let mover = with(&moving, |moving| moving.move_key());
-    let reader = with(&moving, |moving| {
-        let seen = [moving.value().unwrap(), moving.value().unwrap()];
-        assert!(seen != ["new", "old"], "the newer write has lost");
-    });
-    moving.set(&moving.new, "new");
-    assert_eq!(moving.value().as_deref(), Some("new"), "the newer write has lost");
-    mover.join().unwrap();
-    reader.join().unwrap();
-    assert!(moving.is_in(&moving.new), "the newer write has lost");
-    assert_eq!(moving.index.garbage(), moving.garbage().iter().sum::<u64>());
-    assert_eq!(moving.copy.garbage(), u64::from(LEN));
-}
-
-/// A key that is removed before its copy replaces it stays removed.
-fn swap_against_remove() {
-    let moving = Moving::start();
-    let mover = with(&moving, |moving| moving.move_key());
-    let reader = with(&moving, |moving| {
+    let reader = with(&moving, move |moving| {
         let seen = [moving.value(), moving.value()];
-        assert!(seen[0].is_some() || seen[1].is_none(), "a removed key is back");
+        assert!(seen[0].as_deref() != new || seen[1].as_deref() == new, "{stale}");
     });
-    moving.index.remove("key", moving.new.number, LEN);
-    assert_eq!(moving.value(), None, "a removed key is back");
+    match new {
+        Some(value) => moving.set(&moving.new, value),
+        None => moving.index.remove("key", moving.new.number, LEN),
+    }
+    assert_eq!(moving.value().as_deref(), new, "{stale}");
     mover.join().unwrap();
     reader.join().unwrap();
-    assert_eq!(moving.value(), None, "a removed key is back");
+    assert_eq!(moving.value().as_deref(), new, "{stale}");
     assert_eq!(moving.index.garbage(), moving.garbage().iter().sum::<u64>());
-    assert_eq!(moving.garbage()[1..], [u64::from(LEN); 2]);
+    let removal = if new.is_none() { LEN } else { 0 };
+    assert_eq!(moving.garbage()[1..], [LEN, removal].map(u64::from));
 }
 
 // What the faults do that take more than a line.

@@ -9,8 +9,7 @@
 use super::Files;
 use crate::Result;
 use crate::disk::Dir;
-use crate::kv_store::format::hint::{self, Note, Value};
-use crate::kv_store::format::record::Location;
+use crate::kv_store::format::hint::{self, Hint, Note, Value};
 use crate::kv_store::format::segment;
 use crate::kv_store::index::{Entry, Index};
 use crate::sync::atomic::Ordering;
@@ -35,20 +34,11 @@ const BATCH: usize = 256 << 10;
 /// How many batches may wait for each thread, so that the memory they take has a bound.
 const QUEUED: usize = 8;
 
-/// Records, in the log's order, as the index needs them.
+/// Records in the log's order, each with the number of its segment.
 #[derive(Default)]
 struct Batch {
-    places: Vec<Place>,
-    /// Keys, each with its value if the index keeps that, one behind the other.
-    text: String,
-}
-
-/// A record, but for its text.
-struct Place {
-    location: Location,
-    len: u32,
-    key_len: u16,
-    value: Value<u8>,
+    segments: Vec<u64>,
+    notes: Hint,
 }
 
 /// Puts all records into the index, which is empty.
@@ -122,22 +112,12 @@ impl<'scope, 'env> Loader<'scope, 'env> {
     }
 
     fn push(&mut self, segment: u64, note: &Note<'_>) {
-        let Note { offset, len, key, value } = *note;
-        (self.records, self.read) = (self.records + 1, self.read + u64::from(len));
-        let region = (self.index.slot(key) >> self.region_bits) % self.batches.len();
-        let batch = &mut self.batches[region];
-        batch.text.push_str(key);
-        let value = match value {
-            Value::Removed => Value::Removed,
-            Value::Kept(value) => {
-                batch.text.push_str(value);
-                Value::Kept(value.len() as u8)
-            }
-            Value::Long => Value::Long,
-        };
-        let (location, key_len) = (Location { segment, offset }, key.len() as u16);
-        batch.places.push(Place { location, len, key_len, value });
-        if batch.text.len() + batch.places.len() * size_of::<Place>() >= BATCH {
+        (self.records, self.read) = (self.records + 1, self.read + u64::from(note.len));
+        let region = (self.index.slot(note.key) >> self.region_bits) % self.batches.len();
+        let Batch { segments, notes } = &mut self.batches[region];
+        segments.push(segment);
+        notes.push(*note);
+        if notes.size() + size_of_val(&segments[..]) >= BATCH {
             self.hand_over(region);
         }
         if self.records == self.next_look {
@@ -146,20 +126,11 @@ impl<'scope, 'env> Loader<'scope, 'env> {
     }
 
     fn hand_over(&mut self, region: usize) {
-        let batch = &mut self.batches[region];
+        let batch = std::mem::take(&mut self.batches[region]);
         match self.workers.len() {
-            0 => {
-                put(self.index, batch);
-                batch.places.clear();
-                batch.text.clear();
-            }
-            workers => {
-                let places = Vec::with_capacity(batch.places.capacity());
-                let text = String::with_capacity(batch.text.capacity());
-                let batch = std::mem::replace(batch, Batch { places, text });
-                // It fails if the worker has panicked, and then the scope panics at its end.
-                let _ = self.workers[region % workers].send(batch);
-            }
+            0 => put(self.index, &batch),
+            // It fails if the worker has panicked, and then the scope panics at its end.
+            workers => drop(self.workers[region % workers].send(batch)),
         }
     }
 
@@ -205,23 +176,14 @@ fn room(records: u64, found: usize) -> usize {
 fn put(index: &Index, batch: &Batch) {
     // Held for the batch, which makes the pins within it cheap.
     let _pin = index.entries.pin();
-    let mut rest = &*batch.text;
-    let mut take = |len: usize| {
-        let (text, behind) = rest.split_at(len);
-        rest = behind;
-        text
-    };
-    for &Place { location: Location { segment, offset }, len, key_len, value } in &batch.places {
-        let key = take(key_len.into());
-        let entry = match value {
-            Value::Removed => {
-                index.remove(key, segment, len);
-                continue;
-            }
-            Value::Kept(value_len) => Entry::new(segment, offset, len, take(value_len.into())),
-            Value::Long => Entry::with_long_value(segment, offset, len),
-        };
-        index.insert(key.into(), entry);
+    let notes = batch.segments.iter().zip(batch.notes.notes());
+    for (&segment, Note { offset, len, key, value }) in notes {
+        let insert = |value| index.insert(key.into(), Entry::new(segment, offset, len, value));
+        match value {
+            Value::Removed => index.remove(key, segment, len),
+            Value::Kept(value) => insert(Some(value)),
+            Value::Long => insert(None),
+        }
     }
 }
 

@@ -137,17 +137,22 @@ fn a_group_is_one_write_one_sync_and_one_look_whether_it_is_there() {
     assert_eq!(disk.operations() - before, 3);
 }
 
+/// Has two writes fail, the next operation and one that comes so many later.
+fn fail_now_and_after(later: usize, disk: &SimulatedDisk) {
+    let error = ErrorKind::StorageFull;
+    let fault = move |at| Some(Fault { at, forever: false, error, short_write: true });
+    let (at, same) = (disk.operations(), disk.clone());
+    disk.set_fault(fault(at));
+    disk.before_operation(at + later, move || same.set_fault(fault(at + later)));
+}
+
 #[test]
 fn a_group_that_cannot_be_written_is_done_one_by_one_and_concludes_nothing() {
     let disk = SimulatedDisk::new();
     let store = open_os(&disk).unwrap();
     store.set("a".into(), "1".into()).unwrap();
-    let error = ErrorKind::StorageFull;
-    let fault = move |at| Some(Fault { at, forever: false, error, short_write: true });
-    // The write of all three fails and is truncated, and then the first removal by itself.
-    let (at, same) = (disk.operations(), disk.clone());
-    disk.set_fault(fault(at));
-    disk.before_operation(at + 2, move || same.set_fault(fault(at + 2)));
+    // The write of all three and, once that is truncated, the first removal by itself.
+    fail_now_and_after(2, &disk);
     let mut ops = [remove("a"), cas("a", Some("1"), None), set("b", "2")];
     store.0.committer.commit(&mut ops);
     assert!(matches!(ops[0].result, Err(KvsError::File { .. })), "{:?}", ops[0].result);
@@ -194,12 +199,8 @@ fn a_panic_while_a_failed_write_is_undone_stops_the_store_and_holds_up_nobody() 
 fn writes_of_different_keys_fail_each_by_itself() {
     let disk = SimulatedDisk::new();
     let store = open_os(&disk).unwrap();
-    let error = ErrorKind::StorageFull;
-    let fault = move |at| Some(Fault { at, forever: false, error, short_write: true });
-    // The write of all three fails and is truncated; then the second of them by itself.
-    let (at, same) = (disk.operations(), disk.clone());
-    disk.set_fault(fault(at));
-    disk.before_operation(at + 3, move || same.set_fault(fault(at + 3)));
+    // The write of all three and, once that is truncated, the second of them by itself.
+    fail_now_and_after(3, &disk);
     let mut ops = [set("a", "1"), set("b", "2"), set("c", "3")];
     store.0.committer.commit(&mut ops);
     let done: Vec<bool> = ops.iter().map(|op| op.result.is_ok()).collect();
