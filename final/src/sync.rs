@@ -32,10 +32,10 @@ macro_rules! fault {
 #[cfg(loom)]
 macro_rules! fault {
     ($name:literal) => {
-        $crate::models::injected::is_injected($name)
+        $crate::models::model::is_injected($name)
     };
     ($name:literal, $then:expr) => {
-        if $crate::models::injected::is_injected($name) {
+        if $crate::models::model::is_injected($name) {
             $then;
         }
     };

@@ -31,8 +31,8 @@
 //! 4. `Log::syncing`: whoever syncs the log.
 //! 5. `Catalog::segments`: who replaces the manifest, or looks at it.
 //!
-//! `GroupCommit::queue` and `Throttle::steps` come alone: who has one takes no other. A caller's function is called
-//! without any.
+//! `GroupCommit::queue`, the result of a thread that waits there, and `Throttle::steps` are the last: who has one takes
+//! no other. A caller's function is called without any.
 //!
 //! Simpler than the real thing: all keys are in memory; there are no ranges, and no transactions beyond
 //! compare-and-set on one key, and batches of which a crash leaves all or nothing.
@@ -47,6 +47,12 @@ mod format {
     pub(crate) mod record;
     pub(crate) mod scan;
     pub(crate) mod segment;
+
+    pub(crate) use hint::{Hint, Note, Value};
+    pub(crate) use manifest::{Manifest, WriteError};
+    pub(crate) use record::{Location, Record};
+    pub(crate) use scan::{Found, Scan};
+    pub(crate) use segment::Segment;
 }
 mod index;
 mod log;

@@ -18,7 +18,6 @@
 
 pub(crate) mod channel;
 mod group_commit;
-pub(crate) mod injected;
 pub(crate) mod map;
 pub(crate) mod model;
 mod pool;

@@ -190,5 +190,8 @@ mod tests {
         limits(&key[1..], &value[1..]).unwrap();
         assert!(limits(&key, "").unwrap_err().contains("key"));
         assert!(limits("k", &value).unwrap_err().contains("value"));
+        let half = ("k".to_owned(), Some("v".repeat(MAX_VALUE / 2)));
+        let refused = check_limits(&Write::Batch(vec![half; 2])).unwrap_err();
+        assert!(matches!(refused, KvsError::TooLarge { what: "batch", .. }), "{refused}");
     }
 }

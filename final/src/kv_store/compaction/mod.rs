@@ -5,10 +5,7 @@ mod step;
 mod throttle;
 
 use crate::kv_store::commit::Committer;
-use crate::kv_store::format::hint::{self, Hint, Note};
-use crate::kv_store::format::record::Location;
-use crate::kv_store::format::scan::Scan;
-use crate::kv_store::format::segment::Segment;
+use crate::kv_store::format::{Hint, Location, Note, Scan, Segment, hint};
 use crate::kv_store::index::Index;
 use crate::kv_store::log::Log;
 use crate::kv_store::log::catalog::Sealed;

@@ -18,10 +18,7 @@
 
 use super::Compactor;
 use super::plan::{self, Candidate, Goal};
-use crate::kv_store::format::manifest::WriteError;
-use crate::kv_store::format::record::{self, Location, Record};
-use crate::kv_store::format::scan::Scan;
-use crate::kv_store::format::segment::{self, Segment};
+use crate::kv_store::format::{Location, Record, Scan, Segment, WriteError, record, segment};
 use crate::kv_store::index::Entry;
 use crate::kv_store::log::Log;
 use crate::kv_store::log::catalog::{self, Sealed, Sealing};

@@ -6,8 +6,7 @@
 //! a walk by the segments' numbers until the walk returns it. A cursor is a place in the log.
 
 use super::Index;
-use crate::kv_store::format::scan::Scan;
-use crate::kv_store::format::segment;
+use crate::kv_store::format::{Scan, segment};
 use crate::kv_store::log::Log;
 use crate::{KvsError, Page, Result};
 use std::hash::BuildHasher;

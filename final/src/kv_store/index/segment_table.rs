@@ -7,7 +7,7 @@
 //! without a lock. A table that was replaced is freed by the last reader that has it, and a segment is closed with
 //! the last table that it is in.
 
-use crate::kv_store::format::segment::Segment;
+use crate::kv_store::format::Segment;
 use crate::sync::ArcSwap;
 use std::collections::BTreeMap;
 use std::ops::Deref;

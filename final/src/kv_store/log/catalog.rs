@@ -1,9 +1,8 @@
 //! Which segments are the store: what the manifest says, and the open files of those that are sealed.
 
-use super::stopped::Stopped;
+use super::Stopped;
 use crate::disk::Dir;
-use crate::kv_store::format::manifest::{self, Manifest, WriteError};
-use crate::kv_store::format::segment::Segment;
+use crate::kv_store::format::{Manifest, Segment, WriteError, manifest};
 use crate::kv_store::index::segment_table::SegmentTable;
 use crate::kv_store::recovery::Files;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};

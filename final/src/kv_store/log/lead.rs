@@ -2,8 +2,7 @@
 
 use super::Log;
 use super::tail::{Batch, Tail};
-use crate::kv_store::format::record::{self, Location};
-use crate::kv_store::format::segment::Segment;
+use crate::kv_store::format::{Location, Segment, record};
 use crate::kv_store::options::Durability;
 use crate::panic::discard;
 use crate::sync::atomic::Ordering;

@@ -3,8 +3,7 @@
 use super::Log;
 use super::catalog::Catalog;
 use super::tail::Tail;
-use crate::kv_store::format::manifest::WriteError;
-use crate::kv_store::format::segment::{self, Segment};
+use crate::kv_store::format::{Segment, WriteError, segment};
 use crate::sync::fault;
 use crate::{KvsError, Result};
 use std::sync::{Arc, PoisonError};

@@ -9,8 +9,7 @@
 
 use crate::Result;
 use crate::kv_store::commit::Op;
-use crate::kv_store::format::record::{self, Location};
-use crate::kv_store::format::segment::{self, Segment};
+use crate::kv_store::format::{Location, Segment, record, segment};
 use std::collections::HashMap;
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! A compaction moves a key in the index, which writers and readers have at the same time.
 
-use super::super::format::segment::Segment;
+use super::super::format::Segment;
 use super::super::index::{Entry, Index};
 use super::with;
 use crate::disk::{Access, Disk, SimulatedDisk};

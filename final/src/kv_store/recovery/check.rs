@@ -1,9 +1,7 @@
 use super::Files;
 use super::orphans::expect_no_store;
 use crate::disk::{Access, Disk};
-use crate::kv_store::format::hint::{self, Hint, Note};
-use crate::kv_store::format::manifest::Manifest;
-use crate::kv_store::format::record::{Location, Record};
+use crate::kv_store::format::{Hint, Location, Manifest, Note, Record, hint};
 use crate::{KvsError, Result};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;

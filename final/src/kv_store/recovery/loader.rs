@@ -9,8 +9,7 @@
 use super::Files;
 use crate::Result;
 use crate::disk::Dir;
-use crate::kv_store::format::hint::{self, Hint, Note, Value};
-use crate::kv_store::format::segment;
+use crate::kv_store::format::{Hint, Note, Value, hint, segment};
 use crate::kv_store::index::{Entry, Index};
 use crate::sync::atomic::Ordering;
 use crossbeam::channel::{Sender, bounded};

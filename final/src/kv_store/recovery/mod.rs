@@ -11,11 +11,9 @@ pub(crate) mod salvage;
 mod torn_tail;
 
 use crate::disk::{Access, Dir, DiskFile};
-use crate::kv_store::format::hint::{self, Hint};
-use crate::kv_store::format::manifest::{Manifest, WriteError};
-use crate::kv_store::format::record::{Location, Record};
-use crate::kv_store::format::scan::{Found, Scan};
-use crate::kv_store::format::segment::{self, Segment};
+use crate::kv_store::format::{
+    Found, Hint, Location, Manifest, Record, Scan, Segment, WriteError, hint, segment,
+};
 use crate::kv_store::index::Index;
 use crate::kv_store::log::catalog::Sealed;
 use crate::{KvsError, Result};

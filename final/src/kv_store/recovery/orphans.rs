@@ -2,10 +2,7 @@
 //! rotation or compaction left behind.
 
 use crate::disk::{Access, Dir};
-use crate::kv_store::format::hint;
-use crate::kv_store::format::manifest::{self, Manifest};
-use crate::kv_store::format::scan::{Found, Scan};
-use crate::kv_store::format::segment::{self, Segment};
+use crate::kv_store::format::{Found, Manifest, Scan, Segment, hint, manifest, segment};
 use crate::{KvsError, Result};
 use std::collections::BTreeMap;
 use std::io;

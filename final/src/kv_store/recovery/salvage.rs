@@ -27,9 +27,7 @@
 use super::orphans::find_orphans;
 use crate::KvStore;
 use crate::disk::{Access, Dir, Disk};
-use crate::kv_store::format::manifest::{self, Manifest};
-use crate::kv_store::format::record::{self, Location, Record};
-use crate::kv_store::format::segment::{self, Segment};
+use crate::kv_store::format::{Location, Manifest, Record, Segment, manifest, record, segment};
 use crate::kv_store::log::catalog::SPACING;
 use crate::{KvsEngine, KvsError, Result};
 use std::ops::Range;

@@ -19,8 +19,7 @@
 //! be there, of reserved space. Anything else means that the manifest is an older one than the segment.
 
 use crate::Result;
-use crate::kv_store::format::record::{self, Location};
-use crate::kv_store::format::segment::Segment;
+use crate::kv_store::format::{Location, Segment, record};
 
 /// How much is read at a time where zeros are expected.
 const CHUNK: u32 = 1 << 20;

@@ -1,13 +1,10 @@
-//! Several writes at once: a group, as the leader of group commit makes them, and a batch, of which all are done or
-//! none.
+//! Several writes at once: a group, as the leader of group commit makes them.
 
 use super::{DIR, open, open_os, options};
 use crate::disk::{Fault, SimulatedDisk};
 use crate::kv_store::commit::Op;
-use crate::kv_store::format::record;
 use crate::{KvsEngine, KvsError, Write};
 use std::io::ErrorKind;
-use std::path::Path;
 
 fn set(key: &str, value: &str) -> Op {
     Op::new(Write::Set { key: key.to_owned(), value: value.to_owned() })
@@ -62,66 +59,6 @@ fn writes_of_one_group_count_in_their_order() {
             let found = ["a", "b", "c"].map(|key| store.get(key.into()).unwrap());
             assert_eq!(found, [None, Some(LONG.to_owned()), None]);
         }
-    }
-}
-
-#[test]
-fn of_a_batch_without_its_end_nothing_is_there_and_it_is_a_torn_tail() {
-    const LONG: &str = "a value that is not kept in the index";
-    let newest = Path::new(DIR).join("0000000001.seg");
-    let found = |disk: &SimulatedDisk| {
-        let store = open_os(disk).unwrap();
-        ["a", "b", "c", "d"].map(|key| store.get(key.into()).unwrap())
-    };
-    for session in [None, Some(1)] {
-        let disk = SimulatedDisk::new();
-        let store = open_os(&disk).unwrap();
-        store.set("a".into(), "1".into()).unwrap();
-        let before = disk.content(&newest).unwrap().len();
-        let write = |key: &str, value: Option<&str>| (key.to_owned(), value.map(str::to_owned));
-        let writes =
-            [("a", None), ("b", Some("2")), ("c", None), ("b", Some(LONG)), ("d", Some(""))];
-        let writes = writes.map(|(key, value)| write(key, value));
-        store.write_batch(writes.to_vec()).unwrap();
-        let after = [None, Some(LONG.to_owned()), None, Some(String::new())];
-        assert_eq!(["a", "b", "c", "d"].map(|key| store.get(key.into()).unwrap()), after);
-        let garbage = store.stats().garbage_bytes;
-        let killed = disk.after_kill(disk.changes());
-        let whole = killed.content(&newest).unwrap();
-        assert_eq!(found(&killed.snapshot()), after);
-        assert_eq!(open_os(&killed.snapshot()).unwrap().stats().garbage_bytes, garbage);
-        if session.is_some() {
-            killed.set_session(session);
-        }
-        for len in before..whole.len() {
-            killed.set_content(&newest, whole[..len].to_vec());
-            assert_eq!(
-                found(&killed.snapshot()),
-                [Some("1".to_owned()), None, None, None],
-                "{len}"
-            );
-        }
-    }
-}
-
-#[test]
-fn a_batch_is_compacted_record_by_record_and_what_is_too_long_for_one_is_refused() {
-    let disk = SimulatedDisk::new();
-    let store = open_os(&disk).unwrap();
-    let writes = |count: usize| -> Vec<_> {
-        (0..count).map(|key| (key.to_string(), Some("v".repeat(100)))).collect()
-    };
-    store.write_batch(writes(10)).unwrap();
-    store.write_batch(writes(4)).unwrap();
-    store.write_batch(Vec::new()).unwrap();
-    store.compact().unwrap();
-    assert_eq!(store.stats().garbage_bytes, 0);
-    for store in [store, open_os(&disk.after_kill(disk.changes())).unwrap()] {
-        assert_eq!(store.stats().keys, 10);
-        assert_eq!(store.get("7".into()).unwrap(), Some("v".repeat(100)));
-        let huge = vec![("key".to_owned(), Some("v".repeat(record::MAX_VALUE / 2))); 2];
-        let refused = store.write_batch(huge).unwrap_err();
-        assert!(matches!(refused, KvsError::TooLarge { what: "batch", .. }), "{refused}");
     }
 }
 

@@ -2,14 +2,11 @@
 
 use super::{DIR, key, open, open_os, options};
 use crate::disk::SimulatedDisk;
-use crate::kv_store::commit::Op;
 use crate::kv_store::compaction::plan::Goal;
-use crate::{Durability, KvStore, KvsEngine, Write};
-use kvs_test_kit::simulated::workload::AS_LONG;
+use crate::{Durability, KvStore, KvsEngine};
 use kvs_test_kit::until;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use std::path::Path;
 use std::sync::{Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
@@ -73,28 +70,6 @@ fn a_compaction_that_drops_an_old_value_makes_the_new_one_safe_before() {
         let image = disk.after_power_loss(disk.changes(), &mut StdRng::seed_from_u64(seed));
         assert_eq!(open_os(&image).unwrap().get("k".into()).unwrap().unwrap(), "new");
     }
-}
-
-#[test]
-fn a_record_behind_a_torn_one_does_not_come_back() {
-    let disk = SimulatedDisk::new();
-    let store = open(&disk).unwrap();
-    let set = |key: &str| Op::new(Write::Set { key: key.into(), value: AS_LONG.into() });
-    store.0.committer.commit(&mut [set("a"), set("b")]);
-    let killed = disk.after_kill(disk.changes());
-    killed.set_session(Some(1));
-    let path = Path::new(DIR).join("0000000001.seg");
-    let mut bytes = killed.content(&path).unwrap();
-    // In the first record of the batch.
-    bytes[24] ^= 0xff;
-    killed.set_content(&path, bytes);
-    let store = open(&killed).unwrap();
-    assert_eq!(store.get("b".into()).unwrap(), None);
-    // It takes exactly the place of the first.
-    store.set("c".into(), AS_LONG.into()).unwrap();
-    let store = open(&killed.after_kill(killed.changes())).unwrap();
-    assert_eq!(store.get("c".into()).unwrap().unwrap(), AS_LONG);
-    assert_eq!(store.get("b".into()).unwrap(), None, "it is back");
 }
 
 static STORE: OnceLock<KvStore> = OnceLock::new();
