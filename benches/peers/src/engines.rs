@@ -181,11 +181,12 @@ impl Lmdb {
         let mut options = EnvOpenOptions::new();
         // How long the file may become. Only address space is taken for it.
         options.map_size(32 << 30);
-        if !synced {
-            // SAFETY: the flag is dangerous to what is in the file after a power loss, which is
-            // thrown away, and to nothing in memory.
-            unsafe { options.flags(EnvFlags::NO_SYNC) };
-        }
+        // A get of a store that is larger than the memory reads what it needs, as ours does.
+        let mut flags = EnvFlags::NO_READ_AHEAD;
+        flags.set(EnvFlags::NO_SYNC, !synced);
+        // SAFETY: one flag is dangerous to what is in the file after a power loss, which is thrown away,
+        // and neither to anything in memory.
+        unsafe { options.flags(flags) };
         // SAFETY: the directory was made for this run, nobody else changes what is in it, and this
         // process opens it once.
         let env = unsafe { options.open(dir)? };
