@@ -82,9 +82,9 @@ struct Configuration {
     done: u64,
 }
 
-/// What each key may be, after all that was checked so far. At first no key has a value.
+/// What each key may be, after all that was checked so far, with the end of its history. At first no key has a value.
 #[derive(Default)]
-pub(crate) struct Checker(HashMap<u32, Vec<Configuration>>);
+pub(crate) struct Checker(HashMap<u32, (Vec<Configuration>, Vec<Event>)>);
 
 impl Checker {
     /// Checks a stretch of history at whose beginning nothing is under way. At its end nothing is either,
@@ -93,12 +93,14 @@ impl Checker {
     pub(crate) fn check(&mut self, mut events: Vec<Event>, crashes: bool) -> Result<(), String> {
         events.sort_unstable_by_key(|event| (event.key, event.call));
         for events in events.chunk_by(|one, other| one.key == other.key) {
-            let start = vec![Configuration { state: ABSENT, done: 0 }];
-            let configurations = self.0.entry(events[0].key).or_insert(start);
-            check_key(configurations, events)?;
+            let start = || (vec![Configuration { state: ABSENT, done: 0 }], Vec::new());
+            let (configurations, before) = self.0.entry(events[0].key).or_insert_with(start);
+            check_key(configurations, events)
+                .map_err(|error| format!("{error}; in the stretch before, {before:#?}"))?;
             if crashes {
                 crash(configurations, events);
             }
+            *before = events[events.len().saturating_sub(20)..].to_vec();
         }
         Ok(())
     }
