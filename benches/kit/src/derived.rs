@@ -20,12 +20,13 @@ pub fn path(root: &Path, record: &str) -> PathBuf {
 type Maker = fn(&Record) -> String;
 
 /// The records that have tables in the texts.
-const TABLES: [(&str, Maker); 5] = [
+const TABLES: [(&str, Maker); 6] = [
     ("counts", tables::counts),
     ("queued", tables::queued),
     ("scaling", tables::scaling),
     ("peers-engine", peers::engines),
     ("peers-servers", peers::servers),
+    ("cluster", peers::cluster),
 ];
 
 /// The tables of each record that has some: the record's name, and Markdown.

@@ -114,6 +114,31 @@ fn panel(record: &Record, row: &Row, title: String) -> Option<Bars> {
     (!bars.is_empty()).then_some((title, bars))
 }
 
+/// Our server in front of a cluster, beside who asks the nodes itself.
+pub fn cluster(record: &Record) -> String {
+    const FIGURES: [(&str, &str); 6] = [
+        ("thousands a second", "rate"),
+        ("µs of CPU each: who asks", "client"),
+        ("µs of CPU each: our servers", "server"),
+        ("µs of CPU each: the nodes", "nodes"),
+        ("commands that the nodes did for each", "calls"),
+        ("share of the busiest of three nodes", "busiest"),
+    ];
+    let asked = [("GET, 1 in flight", "get1"), ("GET, 16", "get16"), ("SET, 16", "set16")];
+    let tables = asked.map(|(title, work)| {
+        beside_peers(record, title, &FIGURES.map(|(title, figure)| (title, work, figure)))
+    });
+    let redis = record.conditions.settings.get("redis").and_then(|version| version.as_str());
+    let head = format!(
+        "{}; Redis {}, 16 clients, {} requests (a quarter of that with 1 in flight), rounds: {}.",
+        record.source(),
+        redis.unwrap_or_default(),
+        thousands(record.conditions.number("requests") as u64),
+        record.rounds(),
+    );
+    below(head, tables)
+}
+
 /// What was measured on.
 fn head(record: &Record) -> String {
     let conditions = &record.conditions;

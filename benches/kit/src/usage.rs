@@ -30,6 +30,15 @@ impl Usage {
     }
 }
 
+/// The seconds of CPU of all children of this process that have ended, and that it has waited for.
+///
+/// # Errors
+/// If the kernel doesn't say.
+pub fn cpu_of_children() -> Outcome<f64> {
+    let stat = Process::myself()?.stat()?;
+    Ok((stat.cutime + stat.cstime) as f64 / procfs::ticks_per_second() as f64)
+}
+
 /// How often the calling thread left its processor to wait for something.
 ///
 /// # Errors

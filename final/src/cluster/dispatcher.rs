@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::runtime;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::{LocalSet, spawn_local};
@@ -140,9 +140,10 @@ impl Dispatcher {
     /// Sends each to its node: all that go to one node as one pipeline.
     fn send(self: &Rc<Self>, mut all: Vec<Request>) {
         let mut pipelines: Vec<(Rc<Node>, bool, Vec<Request>)> = Vec::new();
+        let now = Instant::now();
         while !all.is_empty() {
             for request in std::mem::take(&mut all) {
-                if request.begun.elapsed() > self.timeout {
+                if now.saturating_duration_since(request.begun) > self.timeout {
                     let why = match &*request.why {
                         "" => "it waited for those before it",
                         why => why,

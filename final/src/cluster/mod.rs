@@ -6,6 +6,12 @@
 //! | `nodes` | the nodes, the connections to them, and which of them has which hash slot |
 //! | `request` | a request as a command of Redis, and its reply as our result |
 //! | `survey` | what the nodes say about the durability of what they are given |
+//!
+//! The library has the protocol and the connections. Its cluster connection (`cluster-async`) would have the topology
+//! and the retries, too, and save some 150 of these lines; it isn't used, for two reasons. It hands each request through
+//! its own queue to one connection and back, which took 4.6 µs of CPU a get, where ours, as pipelines, take 2.4 (256
+//! in flight, three nodes, a busy machine with two cores, redis 1.8.1). And its retries treat a connection that broke as
+//! they treat a redirect, so they may do a write twice.
 
 mod dispatcher;
 mod nodes;
