@@ -6,26 +6,26 @@ use kvs_final::thread_pool::{NaiveThreadPool, RayonThreadPool, SharedQueueThread
 use kvs_test_kit::pools::{Pool, THREADS, panicking_jobs_cost_no_thread};
 use std::thread;
 
-fn cost_their_job<P>(name: &str, run: Run) -> Result<Count, String>
+fn cost_their_job<P>(name: &str, catches: bool, run: Run) -> Result<Count, String>
 where
     P: ThreadPool + Send + Sync + 'static,
 {
     let jobs = run.pick(100_000, 3_000_000);
     let pool = P::new(THREADS).unwrap();
     quietly(|| {
-        panicking_jobs_cost_no_thread(Pool::new(move |job| pool.spawn(job)), jobs, true);
+        panicking_jobs_cost_no_thread(Pool::new(move |job| pool.spawn(job)), jobs, catches);
         Ok(count(jobs, format!("panicking jobs in {name}"), jobs))
     })
 }
 
 pub(crate) fn cost_their_job_alone(run: Run) -> Outcome {
     if run.injects("a pool whose threads die") {
-        cost_their_job::<Mortal>("a mortal pool", run)?;
+        cost_their_job::<Mortal>("a mortal pool", false, run)?;
     }
     Ok(vec![
-        cost_their_job::<NaiveThreadPool>("the naive pool", run)?,
-        cost_their_job::<SharedQueueThreadPool>("the shared queue", run)?,
-        cost_their_job::<RayonThreadPool>("rayon", run)?,
+        cost_their_job::<NaiveThreadPool>("the naive pool", true, run)?,
+        cost_their_job::<SharedQueueThreadPool>("the shared queue", true, run)?,
+        cost_their_job::<RayonThreadPool>("rayon", true, run)?,
     ])
 }
 
