@@ -2,8 +2,11 @@
 
 use crate::{KVS, kvs, new_kvs_server, spawn};
 use assert_cmd::assert::Assert;
-use kvs_final::KvsClient;
-use kvs_test_kit::{Server, WATCHDOG};
+use kvs_final::{KvsClient, Limits};
+use kvs_test_kit::engines::reads;
+use kvs_test_kit::local::Local;
+use kvs_test_kit::raw::NOTHING;
+use kvs_test_kit::{Raw, Server, WATCHDOG};
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::{contains, is_empty, is_match};
 use std::io::{BufRead, BufReader, Write};
@@ -177,10 +180,10 @@ fn a_pipe_to_a_server_that_goes_away_fails_with_the_line() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap().to_string();
     let server = std::thread::spawn(move || {
-        let mut client = BufReader::new(listener.accept().unwrap().0);
-        for line in ["{\"Ok\":null}\n", "{\"Ok\":\"1\"}\n"] {
-            client.read_line(&mut String::new()).unwrap();
-            client.get_mut().write_all(line.as_bytes()).unwrap();
+        let mut client = Raw::accept(&listener);
+        for answer in [NOTHING, r#"{"Ok":"1"}"#] {
+            client.line();
+            client.send_line(answer);
         }
     });
     let lines = "set a 1\nget a\nset b 2\nset c 3\n";
@@ -222,21 +225,8 @@ fn a_bench_counts_reads_writes_and_errors() {
 
 #[test]
 fn a_bench_finds_values_that_are_wrong() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let addr = listener.local_addr().unwrap().to_string();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut client = BufReader::new(stream.unwrap());
-            std::thread::spawn(move || {
-                let mut line = String::new();
-                while client.read_line(&mut line).unwrap_or(0) > 0 {
-                    let set = std::mem::take(&mut line).contains("Set");
-                    let answer = if set { "{\"Ok\":null}\n" } else { "{\"Ok\":\"wrong\"}\n" };
-                    client.get_mut().write_all(answer.as_bytes()).unwrap();
-                }
-            });
-        }
-    });
+    let server = Local::start(reads(|_| Ok(Some("wrong".to_owned()))), Limits::default());
+    let addr = server.addr.to_string();
     kvs(&["bench", "--addr", &addr, "--requests", "50", "--read-ratio", "1"])
         .assert()
         .failure()
