@@ -14,11 +14,7 @@ use std::str::FromStr;
 pub(super) fn serve(args: &ServerArgs) -> Outcome {
     process::fix_allocator();
     stderr::write_in_background()?;
-    match args.pool() {
-        PoolKind::Naive => with_pool::<NaiveThreadPool>(args),
-        PoolKind::Queue => with_pool::<SharedQueueThreadPool>(args),
-        PoolKind::Rayon => with_pool::<RayonThreadPool>(args),
-    }
+    (args.pool().serve)(args)
 }
 
 /// Asks for the address and the threads, which the system may refuse, before it opens the store: a
@@ -42,7 +38,7 @@ fn with_pool<P: ThreadPool>(args: &ServerArgs) -> Outcome {
     let socket = bind(args)?;
     let pool = P::new(args.threads())?;
     let said = |engine: &dyn fmt::Display, durability: &dyn fmt::Display| {
-        let (pool, threads) = (args.pool(), args.threads());
+        let (pool, threads) = (args.pool().name, args.threads());
         format!("engine: {engine}; durability: {durability}; pool: {pool}, {threads} threads")
     };
     let limits = limited_by_open_files(args.limits());
@@ -177,36 +173,32 @@ impl FromStr for ServerEngine {
     }
 }
 
-/// The thread pools that can run a server.
+/// A thread pool that can run a server.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum PoolKind {
-    /// A thread for each job.
-    Naive,
-    /// A fixed number of threads that share one queue.
-    Queue,
-    /// rayon's work-stealing pool.
-    Rayon,
+pub(super) struct Pool {
+    name: &'static str,
+    serve: fn(&ServerArgs) -> Outcome,
 }
 
-impl fmt::Display for PoolKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            PoolKind::Naive => "naive",
-            PoolKind::Queue => "queue",
-            PoolKind::Rayon => "rayon",
-        })
+const QUEUE: Pool = Pool { name: "queue", serve: with_pool::<SharedQueueThreadPool> };
+
+const POOLS: [Pool; 3] = [
+    Pool { name: "naive", serve: with_pool::<NaiveThreadPool> },
+    QUEUE,
+    Pool { name: "rayon", serve: with_pool::<RayonThreadPool> },
+];
+
+impl Default for Pool {
+    fn default() -> Pool {
+        QUEUE
     }
 }
 
-impl FromStr for PoolKind {
+impl FromStr for Pool {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        match name {
-            "naive" => Ok(PoolKind::Naive),
-            "queue" => Ok(PoolKind::Queue),
-            "rayon" => Ok(PoolKind::Rayon),
-            other => Err(format!("`{other}` is no pool; there are `naive`, `queue` and `rayon`")),
-        }
+        let message = || format!("`{name}` is no pool; there are `naive`, `queue` and `rayon`");
+        POOLS.into_iter().find(|pool| pool.name == name).ok_or_else(message)
     }
 }

@@ -1,6 +1,6 @@
 use crate::cli::address::Address;
 use crate::cli::numbers;
-use crate::cli::server::{PoolKind, ServerEngine};
+use crate::cli::server::{Pool, ServerEngine};
 use crate::{Durability, Limits};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -48,7 +48,7 @@ pub(in crate::cli) struct ServerArgs {
     dir: Option<PathBuf>,
     /// The thread pool: naive, queue or rayon; by default queue
     #[structopt(long, value_name = "NAME")]
-    pool: Option<PoolKind>,
+    pool: Option<Pool>,
     /// Threads in the pool, 1 to 1024; by default one for each logical core
     #[structopt(long, value_name = "N", parse(try_from_str = parse_threads))]
     threads: Option<u32>,
@@ -67,8 +67,8 @@ impl ServerArgs {
         self.dir.as_deref().unwrap_or(Path::new("."))
     }
 
-    pub(in crate::cli) fn pool(&self) -> PoolKind {
-        self.pool.unwrap_or(PoolKind::Queue)
+    pub(in crate::cli) fn pool(&self) -> Pool {
+        self.pool.unwrap_or_default()
     }
 
     pub(in crate::cli) fn threads(&self) -> u32 {
