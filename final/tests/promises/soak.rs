@@ -12,7 +12,7 @@ use rand::{RngExt, SeedableRng};
 use rustix::net::sockopt::set_socket_linger;
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -26,9 +26,8 @@ const VISITORS: usize = 2;
 /// So many of those there may be at a time; one more is refused.
 const ROOM: u32 = 4;
 const SAMPLES: u32 = 40;
-/// So many clients leave something in the server's memory between two samples, where that is the fault: a
-/// MiB in all.
-const LEAKS: u32 = 256;
+/// So many keys of 4 KiB are left in the server's memory between two samples, where that is the fault.
+const LEAKS: u32 = 1024;
 
 /// What a server has of the machine, and what it has done.
 #[derive(Debug)]
@@ -119,17 +118,11 @@ fn visit(addr: SocketAddr, kind: u32, request: &str) -> Result<usize, String> {
 
 /// Clients that come and go one after the other: alone, and now and then a crowd of so many at once, for
 /// which there is no room.
-fn come_and_go(
-    addr: SocketAddr,
-    requests: impl Iterator<Item = String>,
-    crowd: u32,
-    done: &AtomicBool,
-) -> Result<Visits, String> {
+fn come_and_go(addr: SocketAddr, crowd: u32, done: &AtomicBool) -> Result<Visits, String> {
     let (mut random, mut visits) = (StdRng::seed_from_u64(0), Visits::default());
-    for request in requests.take_while(|_| !done.load(Ordering::Relaxed)) {
-        // Where something leaks there is no crowd, and each client asks for what leaks.
-        let kind = if crowd > 0 { random.random_range(0..5) } else { 0 };
-        visits[visit(addr, kind, &request)?] += 1;
+    let request = set("visit", "v");
+    while !done.load(Ordering::Relaxed) {
+        visits[visit(addr, random.random_range(0..5), &request)?] += 1;
         if crowd > 0 && random.random_range(0..20) == 0 {
             let mut crowd: Vec<Raw> = (0..crowd).map(|_| Raw::connect(addr)).collect();
             let answers: Vec<_> = crowd.iter_mut().map(|client| client.try_ask(&request)).collect();
@@ -178,8 +171,7 @@ pub(crate) fn without_growth(run: Run) -> Outcome {
     let dir = TempDir::new().unwrap();
     // Something opens a connection now and then and forgets it.
     let leaks_connections = run.injects("connections that leak");
-    // Each client that comes and goes leaves a key in the server's memory.
-    let leaks_memory = run.injects("4 KiB that leak with each connection");
+    let leaks_memory = run.injects("keys of 4 KiB that leak");
     // What is forgotten takes none of the others' room. Then there is no crowd: how many of it are
     // there at the moment of a sample would hide what is forgotten.
     let (seconds, room, crowd) = match run.fault {
@@ -190,10 +182,10 @@ pub(crate) fn without_growth(run: Run) -> Outcome {
     let server = kvs_server(&["--threads", "2", "--max-connections", &limit], dir.path());
     let mut watch = KvsClient::connect(server.addr).unwrap();
     watch.set("large".to_owned(), "v".repeat(LARGE)).unwrap();
-    let (done, addr, begun) = (AtomicBool::new(false), server.addr, AtomicU32::new(0));
+    let (done, addr) = (AtomicBool::new(false), server.addr);
     let all = format!("\nconnections {}\n", CLIENTS + 1);
     let (samples, visits) = thread::scope(|scope| {
-        let (done, begun) = (&done, &begun);
+        let done = &done;
         let staying: Vec<_> =
             (0..CLIENTS).map(|n| scope.spawn(move || ask_without_rest(addr, n, done))).collect();
         let have_come = || {
@@ -201,25 +193,18 @@ pub(crate) fn without_growth(run: Run) -> Outcome {
                 || staying.iter().any(|client| client.is_finished())
         };
         until("the clients that stay are there", have_come);
-        let key =
-            |visit: usize| if leaks_memory { format!("{visit:04096}") } else { "visit".into() };
-        let visit = |number| {
-            let requests = (number..).step_by(VISITORS).map(move |visit| {
-                begun.fetch_add(1, Ordering::Relaxed);
-                set(&key(visit), "v")
-            });
-            scope.spawn(move || come_and_go(addr, requests, crowd, done))
-        };
+        let visit = |_| scope.spawn(move || come_and_go(addr, crowd, done));
         let visitors: Vec<_> = (0..VISITORS).map(visit).collect();
         let (start, mut leaked) = (Instant::now(), Vec::new());
         let sample = |number| {
             let at = start + Duration::from_secs(seconds) * number / SAMPLES;
-            // How much leaks in a second is a matter of how busy the machine is.
-            until("it is time for a sample", || match leaks_memory {
-                _ if visitors.iter().any(ScopedJoinHandle::is_finished) => true,
-                true => begun.load(Ordering::Relaxed) >= LEAKS * number,
-                false => Instant::now() >= at,
+            until("it is time for a sample", || {
+                visitors.iter().any(ScopedJoinHandle::is_finished) || Instant::now() >= at
             });
+            if leaks_memory {
+                let key = |n| (format!("{number}-{n:04096}"), Some("v".to_owned()));
+                watch.write_batch((0..LEAKS).map(key).collect()).unwrap();
+            }
             if leaks_connections {
                 leaked.push(TcpStream::connect(addr).unwrap());
             }

@@ -293,7 +293,7 @@ pub(crate) const PROMISES: &[Promise] = &[
         shown_by: soak::without_growth,
         faults: &[
             ("connections that leak", "more files"),
-            ("4 KiB that leak with each connection", "more memory"),
+            ("keys of 4 KiB that leak", "more memory"),
         ],
     },
 ];
