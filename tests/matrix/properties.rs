@@ -1,6 +1,6 @@
 //! The columns of the matrix, each with the experiment that decides it.
 
-use crate::stage_process::Stage;
+use crate::stage_process::{Stage, THREADS};
 use kvs_test_kit::Raw;
 use kvs_test_kit::files::log_in;
 use kvs_test_kit::raw::{FOUND, GET, NOTHING, SET};
@@ -46,9 +46,6 @@ pub const PROPERTIES: &[Property] = &[
     },
 ];
 
-/// Threads in the pools of those stages that can be told.
-const THREADS: usize = 4;
-
 /// A server of the stage, with one key in it and no client.
 fn start(stage: &str) -> (Stage, TempDir) {
     start_at("os", stage)
@@ -56,7 +53,7 @@ fn start(stage: &str) -> (Stage, TempDir) {
 
 fn start_at(durability: &str, stage: &str) -> (Stage, TempDir) {
     let dir = TempDir::new().unwrap();
-    let server = Stage::start_at(durability, stage, dir.path(), THREADS).unwrap();
+    let server = Stage::start(stage, durability, dir.path()).unwrap();
     assert_eq!(server.connect().ask(SET), NOTHING);
     server.settle();
     (server, dir)
@@ -182,7 +179,7 @@ fn sigterm_stops_it(stage: &str) -> bool {
     let exit_code = server.terminate();
     drop(idle);
     // Stopped one way or the other, the data is there.
-    let again = Stage::start(stage, dir.path(), THREADS).unwrap();
+    let again = Stage::start(stage, "os", dir.path()).unwrap();
     assert_eq!(again.connect().ask(GET), FOUND);
     exit_code == Some(0)
 }
@@ -195,7 +192,7 @@ fn a_torn_tail_is_cut(stage: &str) -> bool {
     let length = log.metadata().unwrap().len();
     let file = fs::OpenOptions::new().write(true).open(&log).unwrap();
     file.set_len(length - 5).unwrap();
-    match Stage::start(stage, dir.path(), THREADS) {
+    match Stage::start(stage, "os", dir.path()) {
         Ok(server) => {
             let mut client = server.connect();
             assert_eq!(client.ask(GET), FOUND, "the record before the tail is whole");

@@ -10,6 +10,9 @@ use std::process::{ChildStdin, Command, ExitCode, Stdio};
 use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::thread;
 
+/// Threads in the pools of those stages that can be told.
+pub const THREADS: usize = 4;
+
 /// Names the stage in the environment of a process that is to be its server.
 const ROLE: &str = "KVS_MATRIX_STAGE";
 
@@ -98,24 +101,14 @@ impl Deref for Stage {
 }
 
 impl Stage {
-    /// Starts the server of `stage`. From stage 5 on it has `threads` threads in its pool. Where
-    /// there are levels of durability it is the lowest: without the thread that syncs every so often,
-    /// which never sleeps for long.
-    pub fn start(stage: &str, dir: &Path, threads: usize) -> Result<Stage, String> {
-        Stage::start_at("os", stage, dir, threads)
-    }
-
-    /// Starts it at a level of durability, if it knows any.
-    pub fn start_at(
-        durability: &str,
-        stage: &str,
-        dir: &Path,
-        threads: usize,
-    ) -> Result<Stage, String> {
+    /// Starts the server of `stage`. From stage 5 on it has [`THREADS`] in its pool. The level of durability
+    /// counts where there are any; without the thread that syncs every so often, which never sleeps for long,
+    /// it is `os` or `always`.
+    pub fn start(stage: &str, durability: &str, dir: &Path) -> Result<Stage, String> {
         let mut command = Command::new(env::current_exe().unwrap());
         command.env(ROLE, stage).stdin(Stdio::piped()).stdout(Stdio::piped());
         if !["0", "1", "2", "3", "4"].contains(&stage) {
-            command.args(["--threads", &threads.to_string()]);
+            command.args(["--threads", &THREADS.to_string()]);
         }
         if stage == "final" {
             command.args(["--durability", durability]);
