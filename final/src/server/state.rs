@@ -293,9 +293,10 @@ mod tests {
     use crate::Limits;
 
     /// Turns, each with what comes after it. What happens in a turn: `look` (it has nothing to read), `read`
-    /// (a request), `full` (as much as there is room for), `part` (of a request), `end` (of the stream),
-    /// how long after the connection came in seconds, and how things are then.
-    const SCRIPTS: [&str; 18] = [
+    /// (a request), `full` (as much as there is room for), `part` (of a request), `large` (100 KB of one), `end` (of
+    /// the stream), `took` (the client 100 KB of the answers), how long after the connection came in seconds, and
+    /// how things are then.
+    const SCRIPTS: [&str; 22] = [
         "read → wait | read → wait | 9999 look → wait",
         "full → again | look → wait",
         "read held-back → again | read held-back → again",
@@ -306,10 +307,16 @@ mod tests {
         "part → wait | 20 look partial → wait | 40 look partial → end the stream",
         "part → wait | 40 read → wait",
         "part → wait | 20 read partial → wait | 40 look partial → wait",
+        "part → wait | 20 large partial → wait | 40 large partial → wait | 60 look partial → wait | \
+         80 look partial → end the stream",
+        "idle-limit read → wait | 15 read → wait",
         "idle-limit read → wait | 15 look → it was idle for too long",
         "idle-limit read → wait | 5 read → wait | 14 look → wait",
         "idle-limit read waiting → wait | 15 look waiting → wait",
         "read unsent → wait | 40 look stuck → it took too long to accept an answer",
+        "read unsent → wait | 20 read unsent → wait | 40 look stuck → wait",
+        "read unsent → wait | 20 look took stuck → wait | 40 look took stuck → wait | \
+         80 look stuck → it took too long to accept an answer",
         "read foreign → end the stream | read → again | 9 read → it speaks another protocol",
         "part no-memory → end the stream | end → it was refused",
         "read → wait | look stops → end the stream | 9 look → the server stops",
@@ -335,6 +342,16 @@ mod tests {
         }
     }
 
+    /// A socket that is full takes more a moment later, and tells of room only when there is much of it.
+    #[test]
+    fn while_an_answer_waits_each_sweep_has_a_look_at_it() {
+        let limits = Limits::default();
+        let clock = Clock { now: 0, limits: &limits };
+        let mut state = State::new(clock);
+        play(&mut state, "read unsent", &limits);
+        assert_eq!(state.look_at(clock), clock.after(Duration::ZERO));
+    }
+
     /// What a turn does with the state, in its order.
     fn play(state: &mut State, happens: &str, limits: &Limits) -> Next {
         let has = |word| happens.split(' ').any(|other| other == word);
@@ -343,12 +360,15 @@ mod tests {
         let received = match () {
             () if has("end") => Received::End,
             () if has("look") => Received::Nothing,
-            () => Received::Bytes(100, has("full")),
+            () => Received::Bytes(if has("large") { 100_000 } else { 100 }, has("full")),
         };
         state.begin(!has("look"), false, clock);
         if state.is_draining() {
             state.received(received);
             return state.drained(received, clock);
+        }
+        if has("took") {
+            state.progress(100_000, clock);
         }
         if has("stuck") {
             return state.is_stuck(clock);
@@ -364,6 +384,7 @@ mod tests {
         let executed = has("read");
         let (received, is_last) = (received.bytes(), reads && has("stops"));
         let mut turn = Turn { received, executed, answered: executed, is_last };
+        state.progress(turn.received, clock);
         match state.verdict(turn, has("no-memory"), clock) {
             Verdict::Close(why) => return Next::Close(why),
             Verdict::GiveUp(why) => {

@@ -140,6 +140,17 @@ mod tests {
     use crate::Limits;
 
     #[test]
+    fn time_in_which_the_server_was_stopped_makes_no_client_late() {
+        let group = LoopGroup::new(Limits::default()).unwrap();
+        let mut watchdog = Watchdog::new(&group);
+        let interval = group.shared.limits.sweep_interval();
+        for (passed, counted) in [(interval, interval), (3600 * interval, 3 * interval)] {
+            watchdog.sweep(watchdog.last_sweep + passed);
+            assert_eq!(watchdog.awake, counted);
+        }
+    }
+
+    #[test]
     fn a_loop_that_wakes_up_before_a_look_is_due_is_looked_at_when_it_is() {
         let group = LoopGroup::new(Limits { jobs: 2, ..Limits::default() }).unwrap();
         let (mut watchdog, now) = (Watchdog::new(&group), Instant::now());
