@@ -1,8 +1,8 @@
 use crate::disk::{Access, Dir, DiskFile, FileId, RealFile, file_id};
 use crate::process::Opener;
-use crate::{EngineKind, KvsError, Result};
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, StatxFlags};
-use rustix::fs::{openat, readlinkat, renameat, statat, statx, unlinkat};
+use crate::{EngineKind, KvsError, Result, os};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+use rustix::fs::{openat, readlinkat, renameat, statat, unlinkat};
 use rustix::path::Arg;
 use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};
@@ -17,10 +17,6 @@ use std::time::{Duration, Instant};
 /// The file in a data directory that names its engine. Its lock says who owns the directory.
 const MARKER: &str = "engine";
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY);
-/// The kernel changes it each time that it starts.
-const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
-/// `STATX_MNT_ID_UNIQUE`, since Linux 6.8. The other number of a mount goes to a later one when it is free.
-const MOUNT_ID: StatxFlags = StatxFlags::from_bits_retain(0x4000);
 /// How long an open waits for an owner that is perhaps just letting go.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -216,10 +212,7 @@ impl Dir for DataDir {
     }
 
     fn session(&self) -> Option<String> {
-        let boot = fs::read_to_string(BOOT_ID).ok()?;
-        let mount = statx(&self.dir, "", AtFlags::EMPTY_PATH, MOUNT_ID).ok()?;
-        let is_unique = mount.stx_mask & MOUNT_ID.bits() != 0;
-        is_unique.then_some(format!("{} {}", boot.split_whitespace().next()?, mount.stx_mnt_id))
+        os::session(&self.dir)
     }
 
     fn was_made(&self) -> bool {

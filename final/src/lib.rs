@@ -39,9 +39,6 @@
 // They panic where nobody reads.
 #![cfg_attr(not(loom), warn(clippy::print_stderr, clippy::print_stdout))]
 
-#[cfg(not(target_os = "linux"))]
-compile_error!("the store finds its directory with `statx`, which only Linux has");
-
 #[cfg(feature = "cli")]
 pub mod cli;
 mod client;
@@ -57,6 +54,7 @@ mod limited_log;
 #[cfg(loom)]
 #[doc(hidden)]
 pub mod models;
+mod os;
 mod panic;
 mod process;
 pub mod protocol;

@@ -1,9 +1,8 @@
 use crate::data_dir::DataDir;
 use crate::disk::{Access, Dir, FileId};
 use crate::process::Opener;
-use crate::{EngineKind, KvsEngine, KvsError, Page, Result};
+use crate::{EngineKind, KvsEngine, KvsError, Page, Result, os};
 use std::ops::Bound;
-use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -24,7 +23,8 @@ const MAX_PAGE: usize = 1 << 20;
 /// `/proc/self/fd`: moved, it goes on where it is. Before and after each write it is seen that the
 /// marker and the file with sled's log are still there, and otherwise the write is refused. What that
 /// leaves open: a write that was refused because the files went in its course may be seen by reads; files
-/// of very long values, and sled's snapshots, are not looked at; and without `/proc` it cannot be opened.
+/// of very long values, and sled's snapshots, are not looked at; and without `/proc` it cannot be opened. On another system
+/// than Linux a path is what sled gets, and what has that name is what it opens.
 ///
 /// As a [`KvStore`](crate::KvStore), it is to be opened after a `fork`. sled has a lock of its own on its
 /// log, which a child keeps until its end, also after its parent's close.
@@ -52,7 +52,7 @@ impl SledKvsEngine {
         let is_new = dir.id("sled").is_err();
         // It keeps the path and opens some of its files by it later on. So it gets one that leads to
         // this very directory, for as long as that is open.
-        let path = format!("/proc/self/fd/{}/sled", dir.dir.as_raw_fd());
+        let path = os::path_of(&dir.dir, dir.path()).join("sled");
         let db = sled::open(path).map_err(engine_error)?;
         let log = dir.id(LOG).map_err(KvsError::at(&dir.path().join(LOG)))?;
         if is_new {

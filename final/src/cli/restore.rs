@@ -2,6 +2,7 @@
 
 use super::args::RestoreArgs;
 use super::outcome::{Outcome, ResultExt, err_msg};
+use crate::os;
 use crate::protocol::{self, Request};
 use crate::{
     Durability, EngineKind, KvStoreOptions, KvsEngine, KvsError, Pending, Result, SledKvsEngine,
@@ -38,7 +39,7 @@ pub(super) fn restore(args: &RestoreArgs) -> Outcome {
                 EngineKind::Sled => {
                     let all = set_all(input, first, in_engine(SledKvsEngine::open(dir)?));
                     // Which files there are, only sled knows.
-                    rustix::fs::syncfs(File::open(dir)?)?;
+                    os::sync_file_system(&File::open(dir)?)?;
                     all
                 }
             }

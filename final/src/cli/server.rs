@@ -3,7 +3,7 @@
 use super::args::ServerArgs;
 use super::outcome::{Error, Outcome, err_msg};
 use super::{process, signals, stderr};
-use crate::server::Socket;
+use crate::os::Socket;
 use crate::thread_pool::{NaiveThreadPool, RayonThreadPool, SharedQueueThreadPool, ThreadPool};
 use crate::{Durability, EngineKind, KvStoreOptions, KvsEngine, KvsServer, Limits, SledKvsEngine};
 use rustix::process::{Resource, getrlimit};

@@ -1,7 +1,8 @@
+use crate::os;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::Timespec;
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, recv, send};
+use rustix::net::{RecvFlags, recv, send};
 use std::io::{self, ErrorKind, Read};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
@@ -47,7 +48,7 @@ impl Socket {
 
     /// Writes as much as can be written without waiting: perhaps nothing.
     pub(super) fn write_some(&self, bytes: &[u8]) -> io::Result<usize> {
-        match send(&self.stream, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+        match send(&self.stream, bytes, os::SEND) {
             Err(Errno::AGAIN | Errno::INTR) => Ok(0),
             written => Ok(written?),
         }

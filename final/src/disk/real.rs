@@ -3,7 +3,7 @@ use super::{Access, Dir, Disk, DiskFile, FileId};
 use crate::data_dir::DataDir;
 #[cfg(feature = "testing")]
 use crate::sync_points::{Point, reach};
-use crate::{EngineKind, Result};
+use crate::{EngineKind, Result, os};
 use rustix::fs::{OFlags, Stat, fstat};
 use std::fs::File;
 use std::io;
@@ -31,8 +31,9 @@ impl From<Access> for OFlags {
 }
 
 impl From<Stat> for FileId {
+    #[allow(clippy::unnecessary_cast)] // elsewhere it isn't
     fn from(stat: Stat) -> FileId {
-        FileId { device: stat.st_dev, number: stat.st_ino }
+        FileId { device: stat.st_dev as u64, number: stat.st_ino as u64 }
     }
 }
 
@@ -93,7 +94,7 @@ impl DiskFile for RealFile {
     }
 
     fn allocate(&self, len: u64) -> io::Result<()> {
-        Ok(rustix::fs::fallocate(&self.file, rustix::fs::FallocateFlags::empty(), 0, len)?)
+        os::allocate(&self.file, len)
     }
 
     fn sync(&self) -> io::Result<()> {

@@ -5,7 +5,7 @@ use super::event_loop::Thread;
 use super::loop_group::LoopGroup;
 use super::poller::Event;
 use super::shared::Peer;
-use super::system;
+use crate::os::is_out_of_descriptors;
 use mio::net::{TcpListener, TcpStream};
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
@@ -65,7 +65,7 @@ impl Acceptor {
                 }
                 // The client has given up already.
                 Err(error) if is_passing(&error) => {}
-                Err(error) if system::is_out_of_descriptors(&error) && self.reserve.is_some() => {
+                Err(error) if is_out_of_descriptors(&error) && self.reserve.is_some() => {
                     self.refuse_one(group);
                 }
                 Err(error) => {

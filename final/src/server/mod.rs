@@ -38,7 +38,7 @@
 //! Beside it, `connection.rs` is what threads may do to a connection at any time; `watchdog.rs` helps a loop
 //! that is held up, wakes connections whose deadline has passed, and sees to the end; `limits.rs`, `stats.rs`,
 //! `shared.rs` and `loop_group.rs` are what clients may ask for, what is counted, what connections share and what
-//! threads share; `system.rs` is the address to listen on.
+//! threads share. (`../os.rs` is the address to listen on.)
 //!
 //! A loop that is held up (a slow disk, an engine that blocks, a huge request) holds up no other client: within four
 //! milliseconds the watchdog gives its other connections to another loop, until it goes on.
@@ -63,15 +63,14 @@ mod requests;
 mod shared;
 mod state;
 mod stats;
-mod system;
 mod timeouts;
 mod turn;
 mod watchdog;
 mod writes;
 
 pub use limits::Limits;
-pub(crate) use system::Socket;
 
+use crate::os::Socket;
 use crate::thread_pool::ThreadPool;
 use crate::{KvsEngine, Result};
 use acceptor::Acceptor;
@@ -109,7 +108,7 @@ impl<E: KvsEngine, P: ThreadPool> KvsServer<E, P> {
 
     /// Listens on an address that is taken.
     pub(crate) fn listen(socket: Socket, engine: E, pool: P, limits: Limits) -> Result<Self> {
-        let listener = socket.listen(&limits)?;
+        let listener = socket.listen(limits.keepalive_time, limits.answer_time)?;
         Ok(KvsServer { listener, engine, pool, group: Arc::new(LoopGroup::new(limits)?) })
     }
 

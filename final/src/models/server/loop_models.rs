@@ -33,10 +33,6 @@ pub(crate) fn models() -> Vec<Model> {
             .finds("a loop that wakes up calls no watchdog", "deadlock")
             .finds("what a stalled loop had is given to no other", "deadlock"),
         Model::new("a loop goes on while another one helps", goes_on).max_preemptions(1),
-        Model::new("a server ends while a loop is late", ends).max_preemptions(1).finds(
-            "a loop is told of its end again and again",
-            "Model exceeded maximum number of branches",
-        ),
     ]
 }
 
@@ -182,9 +178,4 @@ fn goes_on() {
         connection.send();
         connection.answers.wait_for(1);
     });
-}
-
-/// Then the watchdog has nothing to do but to wait for that loop.
-fn ends() {
-    play(2, [], false, |_, []| {});
 }
