@@ -172,30 +172,28 @@ impl Dispatcher {
             }
         }
         for (node, waits, pipeline) in pipelines {
+            let dispatcher = Rc::clone(self);
             if !waits {
-                spawn_local(Rc::clone(self).flight(node, waits, pipeline));
+                spawn_local(async move { dispatcher.flight(&node, waits, pipeline).await });
                 continue;
             }
             node.waiting.borrow_mut().extend(pipeline);
+            // One pipeline with one `WAIT` after the other: the writes that come meanwhile share the next one.
             if !node.is_confirming.replace(true) {
-                spawn_local(Rc::clone(self).confirm(node));
+                spawn_local(async move {
+                    while let all = node.waiting.take()
+                        && !all.is_empty()
+                    {
+                        dispatcher.flight(&node, waits, all).await;
+                    }
+                    node.is_confirming.set(false);
+                });
             }
         }
     }
 
-    /// Sends the writes that wait, as one pipeline with one `WAIT`, until there are none: the writes that come
-    /// meanwhile share the next one.
-    async fn confirm(self: Rc<Self>, node: Rc<Node>) {
-        while let all = node.waiting.take()
-            && !all.is_empty()
-        {
-            Rc::clone(&self).flight(Rc::clone(&node), true, all).await;
-        }
-        node.is_confirming.set(false);
-    }
-
     /// A pipeline's way to a node and back. Its writes are to wait for a replica, or it has none that are.
-    async fn flight(self: Rc<Self>, node: Rc<Node>, waits: bool, all: Vec<Request>) {
+    async fn flight(self: &Rc<Self>, node: &Node, waits: bool, all: Vec<Request>) {
         let mut commands = redis::pipe();
         for request in &all {
             if request.ask.is_some() {
@@ -209,7 +207,7 @@ impl Dispatcher {
             commands.cmd("WAIT").arg(1).arg(time.as_millis().max(1) as u64);
         }
         let link = if waits { &node.confirmed } else { &node.prompt };
-        let mut replies = match self.nodes.ask(&node, link, &commands).await {
+        let mut replies = match self.nodes.ask(node, link, &commands).await {
             Ok(replies) => replies.into_iter(),
             Err(failure) => return self.failed(all, &failure),
         };

@@ -49,7 +49,8 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 pub struct RedisClusterEngine {
     /// To the thread; when the last sender goes, it answers what it has and ends.
     messages: UnboundedSender<Message>,
-    shared: Arc<Shared>,
+    promise: Arc<str>,
+    counters: Arc<Counters>,
 }
 
 /// How to use a cluster.
@@ -68,13 +69,6 @@ impl Default for RedisClusterOptions {
     fn default() -> Self {
         RedisClusterOptions { durability: None, timeout: Duration::from_secs(10) }
     }
-}
-
-/// What the handles know.
-#[derive(Default)]
-struct Shared {
-    promise: String,
-    counters: Arc<Counters>,
 }
 
 /// For the stats. Numbers that nothing depends on, hence `Relaxed` everywhere.
@@ -101,13 +95,13 @@ impl RedisClusterEngine {
         let (nodes, counted) = (nodes.to_vec(), Arc::clone(&counters));
         let run = move || dispatcher::run(&nodes, &options, counted, inbox, &opened);
         thread::Builder::new().name("kvs-cluster".to_owned()).spawn(run)?;
-        let promise = result.recv().unwrap_or_else(|_| Err(gone()))?;
-        Ok(RedisClusterEngine { messages, shared: Arc::new(Shared { promise, counters }) })
+        let promise = result.recv().unwrap_or_else(|_| Err(gone()))?.into();
+        Ok(RedisClusterEngine { messages, promise, counters })
     }
 
     /// What an acknowledged write survives, in words.
     pub fn promise(&self) -> &str {
-        &self.shared.promise
+        &self.promise
     }
 
     fn begin(&self, request: Request) {
@@ -194,12 +188,12 @@ impl KvsEngine for RedisClusterEngine {
     }
 
     fn stats_text(&self) -> String {
-        let Counters { again, unknown, refreshes } = &*self.shared.counters;
-        let [again, unknown, refreshes] =
-            [again, unknown, refreshes].map(|count| count.load(Ordering::Relaxed));
+        let Counters { again, unknown, refreshes } = &*self.counters;
         format!(
-            "cluster_requests_again {again}\ncluster_unknown_writes {unknown}\n\
-             cluster_slot_refreshes {refreshes}\n"
+            "cluster_requests_again {}\ncluster_unknown_writes {}\ncluster_slot_refreshes {}\n",
+            again.load(Ordering::Relaxed),
+            unknown.load(Ordering::Relaxed),
+            refreshes.load(Ordering::Relaxed)
         )
     }
 }

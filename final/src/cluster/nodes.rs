@@ -122,9 +122,7 @@ impl Nodes {
 
     /// A node said that another one has the slot.
     pub(super) fn moved(&self, slot: Slot, to: &Addr) {
-        if let Ok(node) = self.node(to) {
-            self.primaries.borrow_mut().insert(slot, node);
-        }
+        self.primaries.borrow_mut().extend(self.node(to).ok().map(|node| (slot, node)));
     }
 
     /// Asks for the slots in the background, if that isn't under way.

@@ -1,7 +1,7 @@
 //! Clients that ask the engine while something happens to the cluster, and what they saw.
 
 use crate::history::{Checker, Event, Op};
-use crate::{get, get_all, set};
+use crate::{get, set};
 use kvs_final::{KvsEngine, KvsError, RedisClusterEngine};
 use kvs_test_kit::until;
 use rand::RngExt;
@@ -122,8 +122,7 @@ impl Seen {
     /// How many acknowledged writes are gone. It counts each of them once.
     pub(crate) fn lost(&mut self, engine: &RedisClusterEngine) -> usize {
         let all = self.acknowledged.len();
-        let mut found = get_all(engine, &self.acknowledged).into_iter();
-        self.acknowledged.retain(|key| found.next().unwrap().unwrap().as_ref() == Some(key));
+        self.acknowledged.retain(|key| get(engine, key).unwrap().as_ref() == Some(key));
         all - self.acknowledged.len()
     }
 

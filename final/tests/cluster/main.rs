@@ -33,17 +33,6 @@ fn get(engine: &RedisClusterEngine, key: &str) -> Result<Option<String>> {
     engine.get(key.to_owned())
 }
 
-/// Begins many and waits for all.
-fn get_all(engine: &RedisClusterEngine, keys: &[String]) -> Vec<Result<Option<String>>> {
-    let answers = keys.iter().map(|key| {
-        let (answer, answered) = mpsc::channel();
-        engine.get_then(key.clone(), move |found| answer.send(found).unwrap());
-        answered
-    });
-    let answers: Vec<_> = answers.collect();
-    answers.iter().map(|answer| answer.recv().unwrap()).collect()
-}
-
 /// All keys of a walk.
 fn walk(engine: &RedisClusterEngine, limit: usize) -> Vec<String> {
     let (mut all, mut cursor) = (Vec::new(), None);
