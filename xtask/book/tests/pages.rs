@@ -313,7 +313,9 @@ fn copies(browser: &mut Browser) -> Result<(), &'static str> {
     let text = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../WALKTHROUGH.md");
     let text = fs::read_to_string(text).unwrap();
     let text = text.split("\n## ").find(|chapter| chapter.starts_with("4. ")).unwrap();
-    let fences = text.split("\n```diff\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    // After the word may stand which file it is.
+    let fences = text.split("\n```diff").skip(1);
+    let fences = fences.map(|rest| rest.split_once('\n').unwrap().1.split("```").next().unwrap());
     let kept = |lines: &str| -> String {
         let lines = lines.lines().filter(|line| !line.starts_with('-'));
         lines.map(|line| line.get(1..).unwrap_or_default().to_owned() + "\n").collect()
