@@ -8,9 +8,8 @@
 //! - A directive may ask for one earlier: `use std::thread`, or `use` for all of a file. What no code
 //!   names goes earlier, too, if it asks.
 
-use super::file_change::Done;
+use super::file_change::{Done, Slot};
 use super::items::{Import, Kind, Piece};
-use super::slots::Slot;
 use std::collections::BTreeSet;
 
 type Paths = BTreeSet<Import>;

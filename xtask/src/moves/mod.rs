@@ -52,17 +52,14 @@
 //! | file | what it does |
 //! |---|---|
 //! | `items.rs` | splits a file into the pieces that a move can name |
-//! | `slots.rs` | puts the pieces of both stages side by side |
-//! | `file_change.rs`, `imports.rs` | what a file is like when some of its items are done |
+//! | `file_change.rs`, `imports.rs` | what a file is like when some of its items are done: the pieces of both stages side by side |
 //! | `directives.rs` | finds the directives |
 //! | `leg.rs` | finds the items that change, and the move that each is in |
 //! | `render.rs` | writes the difference of two states as captions and fences |
 //! | `typist.rs` | types what they say, and nothing else |
-//! | `replay.rs` | has a whole text typed, and compares the end with the stage |
-//! | `compile.rs` | compiles each state, and runs the detours |
+//! | `replay.rs` | has a whole text typed, compares the end with the stage, compiles each state, and makes the detours |
 //! | `package.rs` | reads a stage |
 
-mod compile;
 mod directives;
 mod file_change;
 mod imports;
@@ -71,16 +68,14 @@ mod leg;
 pub(crate) mod package;
 mod render;
 mod replay;
-mod slots;
 #[cfg(test)]
 mod tests;
 mod typist;
 
 use crate::tree::{Problem, Tree};
-pub(crate) use compile::detour;
 use directives::{Chapter, Directive, chapters};
 use leg::{Leg, legs};
-pub(crate) use replay::typed;
+pub(crate) use replay::{detour, typed};
 use std::path::Path;
 
 /// Writes the moves of a text, and types them: at the end there must be what the stage has.
@@ -97,7 +92,7 @@ pub(crate) fn sync(tree: &mut Tree, file: &str) -> Vec<Problem> {
 /// Compiles the states of a text as it is, and runs its detours.
 pub(crate) fn replay(root: &Path, file: &str, text: &str) -> Vec<Problem> {
     match typed(root, file, text) {
-        Ok(typed) => compile::check(root, file, &typed.states),
+        Ok(typed) => replay::compile(root, file, &typed.states),
         Err(problems) => problems,
     }
 }

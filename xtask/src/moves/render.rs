@@ -6,9 +6,8 @@
 //! last lines, with `- …` between. The fences of a move are in the order of the file, and each takes
 //! for granted that those before it were typed.
 
-use super::file_change::{Done, FileChange, Shown};
+use super::file_change::{Done, FileChange, Shown, Slot};
 use super::items::{Kind, is_body};
-use super::slots::Slot;
 use similar::{ChangeTag, TextDiff};
 
 const CONTEXT: usize = 3;
