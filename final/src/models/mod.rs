@@ -10,7 +10,7 @@
 //! | crossbeam's channel | a queue behind a lock | `channel.rs` |
 //! | files | the simulated disk | `kv_store/models/` |
 //! | the committer, for group commit alone | a log in memory that fails when told | `group_commit.rs` |
-//! | sockets and epoll, and what a turn of a connection does | counters behind locks | `server/` |
+//! | sockets and epoll, and what a turn of a connection does | counters behind locks | `server/models/` |
 //!
 //! `tests/models.rs` is the program. It plays each model, and then each once more for every fault that
 //! the model must find; the faults are in the code, at [`fault!`](crate::sync::fault).
@@ -21,6 +21,7 @@ mod group_commit;
 pub(crate) mod map;
 pub(crate) mod model;
 mod pool;
+#[path = "../server/models.rs"]
 mod server;
 pub(crate) mod sync;
 

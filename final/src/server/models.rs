@@ -4,29 +4,28 @@
 #![allow(clippy::duplicate_mod)]
 #![allow(dead_code)] // the scenes use a part of each file
 
-mod connection;
-pub(super) mod loop_models;
-pub(super) mod note_models;
-mod poller;
-
-#[path = "../../server/event_loop.rs"]
 mod event_loop;
-#[path = "../../server/job.rs"]
 mod job;
-#[path = "../../server/loop_group.rs"]
 mod loop_group;
-#[path = "../../server/notes.rs"]
 mod notes;
-#[path = "../../server/shared.rs"]
 mod shared;
-#[path = "../../server/stats.rs"]
 mod stats;
-#[path = "../../server/timeouts.rs"]
 mod timeouts;
-#[path = "../../server/watchdog.rs"]
 mod watchdog;
-#[path = "../../server/writes.rs"]
 mod writes;
+
+/// The stand-ins and the scenes, in `models/`.
+mod models {
+    use super::*;
+
+    pub(super) mod connection;
+    pub(crate) mod loop_models;
+    pub(crate) mod note_models;
+    pub(super) mod poller;
+}
+
+use models::{connection, poller};
+pub(super) use models::{loop_models, note_models};
 
 mod limits {
     pub(super) use crate::Limits;

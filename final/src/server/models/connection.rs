@@ -16,7 +16,7 @@ use std::vec;
 
 /// What its first request does.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(in crate::models::server) enum Kind {
     Writes,
     Panics,
     /// When its write is done.
@@ -25,7 +25,7 @@ pub(super) enum Kind {
     Blocks,
 }
 
-pub(super) struct Connection {
+pub(in crate::models::server) struct Connection {
     kind: Kind,
     token: usize,
     home: Arc<EventLoop<Connection>>,
@@ -35,21 +35,21 @@ pub(super) struct Connection {
     /// Requests in the socket, sent and not received.
     socket: Mutex<usize>,
     writes: Mutex<Writes>,
-    pub(super) answers: Count,
-    pub(super) release: Count,
+    pub(in crate::models::server) answers: Count,
+    pub(in crate::models::server) release: Count,
 }
 
 /// A number that a thread can wait for.
 #[derive(Default)]
-pub(super) struct Count(Mutex<usize>, Condvar);
+pub(in crate::models::server) struct Count(Mutex<usize>, Condvar);
 
 impl Count {
-    pub(super) fn add(&self) {
+    pub(in crate::models::server) fn add(&self) {
         *lock(&self.0) += 1;
         self.1.notify_one();
     }
 
-    pub(super) fn wait_for(&self, number: usize) {
+    pub(in crate::models::server) fn wait_for(&self, number: usize) {
         drop(self.1.wait_while(lock(&self.0), |count| *count < number));
     }
 }
@@ -58,13 +58,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-pub(super) struct Context<'a, E> {
-    pub(super) engine: &'a E,
-    pub(super) event_loop: &'a EventLoop<Connection>,
+pub(in crate::models::server) struct Context<'a, E> {
+    pub(in crate::models::server) engine: &'a E,
+    pub(in crate::models::server) event_loop: &'a EventLoop<Connection>,
 }
 
 impl<'a, E> Context<'a, E> {
-    pub(super) fn new(
+    pub(in crate::models::server) fn new(
         engine: &'a E,
         event_loop: &'a EventLoop<Connection>,
         _: &Counters,
@@ -74,7 +74,7 @@ impl<'a, E> Context<'a, E> {
     }
 }
 
-pub(super) struct Paused {
+pub(in crate::models::server) struct Paused {
     connection: Arc<Connection>,
     writes: vec::IntoIter<(Write, Waiter<Connection>)>,
 }
@@ -110,7 +110,11 @@ impl Writer for Connection {
 
 impl Connection {
     /// A connection that belongs to `home`.
-    pub(super) fn new(kind: Kind, token: usize, home: &Arc<EventLoop<Connection>>) -> Connection {
+    pub(in crate::models::server) fn new(
+        kind: Kind,
+        token: usize,
+        home: &Arc<EventLoop<Connection>>,
+    ) -> Connection {
         Connection {
             kind,
             token,
@@ -124,23 +128,23 @@ impl Connection {
         }
     }
 
-    pub(super) fn wake(self: &Arc<Self>, to_read: bool) {
+    pub(in crate::models::server) fn wake(self: &Arc<Self>, to_read: bool) {
         if self.notes.leave(if to_read { READY } else { 0 }) {
             self.home.push(Arc::clone(self));
         }
     }
 
-    pub(super) fn abort(self: &Arc<Self>) {
+    pub(in crate::models::server) fn abort(self: &Arc<Self>) {
         if self.notes.leave(ABORTED) {
             self.home.push(Arc::clone(self));
         }
     }
 
-    pub(super) fn wants_look(&self, clock: u64) -> bool {
+    pub(in crate::models::server) fn wants_look(&self, clock: u64) -> bool {
         clock == NEVER
     }
 
-    pub(super) fn turn<E: KvsEngine>(
+    pub(in crate::models::server) fn turn<E: KvsEngine>(
         self: &Arc<Self>,
         context: &mut Context<'_, E>,
         _: Instant,
@@ -171,7 +175,7 @@ impl Connection {
         Some(Paused { connection: Arc::clone(self), writes: writes.into_iter() })
     }
 
-    pub(super) fn finish<E>(paused: Paused, context: &mut Context<'_, E>) {
+    pub(in crate::models::server) fn finish<E>(paused: Paused, context: &mut Context<'_, E>) {
         if paused.connection.kind == Kind::PanicsLater {
             paused.connection.hang_up();
             std::panic::panic_any(WANTED);
@@ -194,12 +198,12 @@ impl Connection {
     }
 
     /// The client leaves, which the server does not see in a turn.
-    pub(super) fn hang_up(&self) {
+    pub(in crate::models::server) fn hang_up(&self) {
         self.home.forget(self.token);
     }
 
     /// The client sends a request.
-    pub(super) fn send(&self) {
+    pub(in crate::models::server) fn send(&self) {
         *lock(&self.socket) += 1;
         self.home.poller().happen(self.token);
     }

@@ -6,11 +6,11 @@ use std::io;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-pub(super) struct Event {
-    pub(super) token: usize,
+pub(in crate::models::server) struct Event {
+    pub(in crate::models::server) token: usize,
 }
 
-pub(super) struct Poller(Arc<Inner>);
+pub(in crate::models::server) struct Poller(Arc<Inner>);
 
 struct Inner {
     happened: Mutex<Happened>,
@@ -48,16 +48,16 @@ impl Inner {
 }
 
 impl Poller {
-    pub(super) fn new() -> io::Result<Poller> {
+    pub(in crate::models::server) fn new() -> io::Result<Poller> {
         Ok(Poller(Arc::new(Inner { happened: Mutex::default(), changed: Condvar::new() })))
     }
 
-    pub(super) fn wake(&self) {
+    pub(in crate::models::server) fn wake(&self) {
         self.0.tell(None);
     }
 
     /// Each event is reported once. What may last no time does not wait.
-    pub(super) fn wait(
+    pub(in crate::models::server) fn wait(
         &self,
         timeout: Option<Duration>,
         mut happened: impl FnMut(Event),
@@ -76,24 +76,24 @@ impl Poller {
         Ok(false)
     }
 
-    pub(super) fn look(&self, happened: impl FnMut(Event)) -> io::Result<bool> {
+    pub(in crate::models::server) fn look(&self, happened: impl FnMut(Event)) -> io::Result<bool> {
         if self.0.happened().has_waiter {
             return Ok(false);
         }
         self.wait(Some(Duration::ZERO), happened)
     }
 
-    pub(super) fn follow(&self, other: &Poller) -> bool {
+    pub(in crate::models::server) fn follow(&self, other: &Poller) -> bool {
         other.0.happened().follower = Some(Arc::clone(&self.0));
         true
     }
 
-    pub(super) fn unfollow(&self, other: &Poller) {
+    pub(in crate::models::server) fn unfollow(&self, other: &Poller) {
         other.0.happened().follower = None;
     }
 
     /// Something has come for a connection.
-    pub(super) fn happen(&self, token: usize) {
+    pub(in crate::models::server) fn happen(&self, token: usize) {
         self.0.tell(Some(token));
     }
 }
