@@ -154,9 +154,6 @@ impl Browser {
                 "Runtime.exceptionThrown" => {
                     &params["exceptionDetails"]["exception"]["description"]
                 }
-                "Runtime.consoleAPICalled" if params["type"] == "error" => {
-                    &params["args"][0]["value"]
-                }
                 "Log.entryAdded" if entry["level"] == "error" => &entry["text"],
                 _ => return None,
             };

@@ -70,8 +70,8 @@ impl Package {
         Ok(package)
     }
 
-    /// Writes a package of some name, and takes away what an earlier one had in its place.
-    pub(crate) fn write(&self, root: &Path, dir: &Path, name: &str) -> io::Result<()> {
+    /// Writes the package `kvs`, and takes away what an earlier one had in its place.
+    pub(crate) fn write(&self, root: &Path, dir: &Path) -> io::Result<()> {
         let _ = fs::remove_dir_all(dir.join("src"));
         for (file, text) in &self.files {
             let path = dir.join(file);
@@ -79,7 +79,7 @@ impl Package {
             fs::write(path, text)?;
         }
         let mut manifest = format!(
-            "[package]\nname = {name:?}\nversion = {:?}\nedition = \"2024\"\n\n[workspace]\n\n",
+            "[package]\nname = \"kvs\"\nversion = {:?}\nedition = \"2024\"\n\n[workspace]\n\n",
             env!("CARGO_PKG_VERSION")
         );
         manifest += "[dependencies]\n";

@@ -119,7 +119,7 @@ pub(super) fn compile(root: &Path, file: &str, states: &[State]) -> Vec<Problem>
     // What a detour has added to Cargo.toml, which the reader keeps.
     let mut added = String::new();
     for state in states {
-        let written = state.package.write(root, &dir, "kvs").map_err(|error| error.to_string());
+        let written = state.package.write(root, &dir).map_err(|error| error.to_string());
         let wrong = written.and_then(|()| match &state.expected {
             Expected::Try(body) => detour(root, &dir, body, &mut added),
             _ => cargo_says(&dir, "check")?.succeeds(),

@@ -9,9 +9,6 @@ use crate::tree::sources;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-/// The tests that every stage has.
-const TESTS: [&str; 5] = ["beside", "cli", "kv_store", "server", "thread_pool"];
-
 /// Ends tests that wait for ever, which after a minute cargo names: 100 seconds are more than any program of
 /// tests waits by itself.
 const RUNNER: &str = "target.'cfg(all())'.runner = ['timeout', '--kill-after=1', '100']";
@@ -73,9 +70,15 @@ fn write(root: &Path, of: &Path) -> io::Result<PathBuf> {
         let path = stages.join("bin").join(program).with_extension("rs");
         manifest += &format!("\n[[bin]]\nname = {program:?}\npath = {path:?}\n");
     }
-    for test in TESTS {
-        let path = root.join("tests").join(test).with_extension("rs");
-        manifest += &format!("\n[[test]]\nname = {test:?}\npath = {path:?}\n");
+    let mut tests: Vec<_> =
+        fs::read_dir(root.join("tests"))?.flatten().map(|test| test.path()).collect();
+    tests.sort();
+    for path in tests.iter().filter(|path| path.extension().is_some_and(|end| end == "rs")) {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        // That one asks the clients of all stages.
+        if name != "interop" {
+            manifest += &format!("\n[[test]]\nname = {name:?}\npath = {path:?}\n");
+        }
     }
     if let Some(exercises) = exercises(root, of) {
         manifest += "\n[[test]]\nname = \"exercises\"\npath = \"exercises.rs\"\n";

@@ -78,12 +78,13 @@ pub(crate) fn catch_up(root: &Path, dir: &str, stage: &str) -> Outcome {
 /// Does what a reader of a text does: starts, types what each chapter shows, and has it checked.
 pub(crate) fn follow(root: &Path, dir: &str, file: &str, text: &str) -> Outcome {
     let mut said = start(root, dir)?;
+    check::test(root, Path::new(dir), 0, &[])?;
     let problems = |problems: Vec<Problem>| problems.iter().map(ToString::to_string).collect();
     for end in moves::typed(root, file, text).map_err(|p| -> String { problems(p) })?.ends {
         write(root, Path::new(dir), &end.package).map_err(|error| error.to_string())?;
         if !end.is_stage {
-            // Between two stages nothing of what the first one could do is broken.
-            // What the command line of one stage refuses, that of the next may take.
+            // Between two stages nothing of what the first one could do is broken; but what the command line
+            // of one stage refuses, that of the next may take.
             check::test(root, Path::new(dir), end.chapter - 1, &["cli_"])?;
             continue;
         }
@@ -108,7 +109,7 @@ fn lay(root: &Path, dir: &Path, stage: usize) -> io::Result<()> {
 
 /// Writes a package, with the programs that every stage has.
 fn write(root: &Path, dir: &Path, package: &Package) -> io::Result<()> {
-    package.write(root, dir, "kvs")?;
+    package.write(root, dir)?;
     fs::create_dir_all(dir.join("src/bin"))?;
     for program in ["kvs-server.rs", "kvs-client.rs"] {
         let program = Path::new("bin").join(program);
