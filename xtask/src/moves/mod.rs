@@ -30,8 +30,7 @@
 //!
 //! # Other directives
 //!
-//! - `<!-- compiles -->`: here the program compiles, as it does at the end of the chapter. Of all other
-//!   states `cargo xtask replay` says whether they do, without asking for it.
+//! - `<!-- compiles -->`: here the program compiles, says the text; `cargo xtask replay` looks whether it does.
 //! - `<!-- try -->`, up to `<!-- /try -->`: a detour. What its fences say is done in their order: a `diff`
 //!   fence changes the file that its `file=` names, a `rust` fence is one, a `toml` fence is added to one.
 //!   A `rust` fence that `runs`, `hangs` or `aborts` is a program that uses the library `kvs`, and does so.
@@ -57,7 +56,7 @@
 //! | `leg.rs` | finds the items that change, and the move that each is in |
 //! | `render.rs` | writes the difference of two states as captions and fences |
 //! | `typist.rs` | types what they say, and nothing else |
-//! | `replay.rs` | has a whole text typed, compares the end with the stage, compiles each state, and makes the detours |
+//! | `replay.rs` | has a whole text typed, compares the end with the stage, compiles, and makes the detours |
 //! | `package.rs` | reads a stage |
 
 mod directives;

@@ -17,19 +17,12 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// A package at some place of the text.
+/// A package at some place of the text, where it compiles.
 pub(super) struct State {
-    pub(super) line: usize,
-    pub(super) package: Package,
-    pub(super) expected: Expected,
-}
-
-pub(super) enum Expected {
-    /// Nobody has said whether it compiles.
-    Anything,
-    Compiles,
-    /// It is a detour, as this text says.
-    Try(String),
+    line: usize,
+    package: Package,
+    /// What a detour says that begins here.
+    detour: Option<String>,
 }
 
 /// What a reader has at the end of a chapter, or at a sub-stage in it.
@@ -73,20 +66,17 @@ fn type_leg(leg: &Leg, text: &str, states: &mut Vec<State>) -> Result<Package, (
     for directive in leg.directives {
         let line = directive.line;
         let body = &text[directive.body.clone()];
-        match &directive.what {
+        let detour = match &directive.what {
             What::Move { .. } => {
                 typist::type_in(&mut package, body).map_err(|error| (line, error))?;
-                states.push(State { line, package: package.clone(), expected: Expected::Anything });
+                continue;
             }
-            What::Try => {
-                let expected = Expected::Try(body.to_owned());
-                states.push(State { line, package: package.clone(), expected });
-            }
-            What::Compiles => compiles(states, line, &package),
-            What::Step(_) | What::Rename { .. } => {}
-        }
+            What::Try => Some(body.to_owned()),
+            What::Compiles => None,
+            What::Step(_) | What::Rename { .. } => continue,
+        };
+        states.push(State { line, package: package.clone(), detour });
     }
-    compiles(states, leg.line, &package);
     match package::differing(&package, &leg.new).first() {
         None => Ok(package),
         Some(file) => {
@@ -99,41 +89,20 @@ fn type_leg(leg: &Leg, text: &str, states: &mut Vec<State>) -> Result<Package, (
     }
 }
 
-/// The package compiles here: the last state, if it was not a detour.
-fn compiles(states: &mut Vec<State>, line: usize, package: &Package) {
-    match states.last_mut() {
-        Some(State { package: last, expected: expected @ Expected::Anything, .. })
-            if last == package =>
-        {
-            *expected = Expected::Compiles;
-        }
-        _ => states.push(State { line, package: package.clone(), expected: Expected::Compiles }),
-    }
-}
-
-/// Compiles each state. One that doesn't compile is a problem where the text says that it does;
-/// elsewhere it is only printed.
+/// Compiles the text's program where it says that it compiles, and makes the detours.
 pub(super) fn compile(root: &Path, file: &str, states: &[State]) -> Vec<Problem> {
     let dir = root.join("target/moves");
-    let mut problems = Vec::new();
     // What a detour has added to Cargo.toml, which the reader keeps.
     let mut added = String::new();
-    for state in states {
-        let written = state.package.write(root, &dir).map_err(|error| error.to_string());
-        let wrong = written.and_then(|()| match &state.expected {
-            Expected::Try(body) => detour(root, &dir, body, &mut added),
-            _ => cargo_says(&dir, "check")?.succeeds(),
-        });
-        match (wrong, &state.expected) {
-            (Ok(()), _) => {}
-            (Err(wrong), Expected::Anything) => {
-                let error = wrong.lines().find(|line| line.starts_with("error"));
-                println!("{file}:{}: after this: {}", state.line, error.unwrap_or(&wrong));
-            }
-            (Err(wrong), _) => problems.push(Problem::new(file, state.line, wrong)),
+    let check = |state: &State| {
+        state.package.write(root, &dir).map_err(|error| error.to_string())?;
+        match &state.detour {
+            Some(body) => detour(root, &dir, body, &mut added),
+            None => cargo_says(&dir, "check")?.succeeds(),
         }
-    }
-    problems
+    };
+    let results = states.iter().map(|state| state.line).zip(states.iter().map(check));
+    results.filter_map(|(line, result)| Some(Problem::new(file, line, result.err()?))).collect()
 }
 
 fn cargo_says(dir: &Path, command: &str) -> Result<Compiled, String> {
