@@ -131,7 +131,7 @@ fn derive(tree: &mut Tree) -> Vec<Problem> {
     problems
 }
 
-/// Compiles what a reader has after each move, and runs the detours.
+/// Compiles what a reader has where the text says that it compiles, and makes the detours.
 fn replay(tree: &Tree) -> Vec<Problem> {
     match tree.read(WALKTHROUGH) {
         Ok(text) => moves::replay(root(), WALKTHROUGH, &text),
