@@ -12,7 +12,6 @@
 //! | | |
 //! |---|---|
 //! | `docs` | with it |
-//! | `from "text"`, `to "text"` | from, or up to, the line that has this text |
 //! | `fold "text"` | `…` for the line that has this text, and for its block |
 //! | `fold "text" "text"` | `…` for the lines from the first to the block of the second |
 //!
@@ -24,7 +23,7 @@ use crate::moves::items::lines_of;
 use crate::text::{rewrite, words};
 use crate::tree::{Problem, Tree};
 
-const OPTIONS: [&str; 4] = ["docs", "from", "to", "fold"];
+const OPTIONS: [&str; 2] = ["docs", "fold"];
 
 /// Writes the excerpts of a text.
 pub(crate) fn sync(tree: &mut Tree, file: &str) -> Vec<Problem> {
@@ -53,8 +52,6 @@ fn excerpt(path: &str, source: &str, directive: &str) -> Result<String, String> 
     let margin = lines.first().map_or(0, |line| indentation(line));
     let mut lines: Vec<&str> = lines.iter().map(|line| line.get(margin..).unwrap_or("")).collect();
     let mut folds = Vec::new();
-    let (mut from, mut to) = (0, None);
-
     if !words.contains(&"docs") {
         lines.retain(|line| !line.trim_start().starts_with("///"));
     }
@@ -62,22 +59,17 @@ fn excerpt(path: &str, source: &str, directive: &str) -> Result<String, String> 
     while let Some(option) = rest.next() {
         let mut fragment = || rest.next_if(|word| !OPTIONS.contains(word));
         let mut place = || line_with(&lines, fragment().ok_or("a text is missing")?);
-        match option {
-            "from" => from = place()?,
-            "to" => to = Some(place()?),
-            "fold" => {
-                let first = place()?;
-                let last = match fragment() {
-                    Some(text) => block_end(&lines, line_with(&lines, text)?),
-                    None => block_end(&lines, first),
-                };
-                folds.push((first, last));
-            }
-            _ => {}
+        if option == "fold" {
+            let first = place()?;
+            let last = match fragment() {
+                Some(text) => block_end(&lines, line_with(&lines, text)?),
+                None => block_end(&lines, first),
+            };
+            folds.push((first, last));
         }
     }
     let mut shown = String::new();
-    for (at, line) in lines.iter().enumerate().take(to.unwrap_or(lines.len() - 1) + 1).skip(from) {
+    for (at, line) in lines.iter().enumerate() {
         match folds.iter().find(|(first, last)| (*first..=*last).contains(&at)) {
             None => shown += &format!("{line}\n"),
             Some((first, _)) if *first == at => {
@@ -149,7 +141,7 @@ impl Store {
             ("ghost", "there is no `ghost`"),
             ("Store::lone", "there is no `Store::lone`"),
             ("Store::get fold \"ghost\"", "`ghost` is in 0 lines of the item"),
-            ("Store::get from \"n\"", "`n` is in 3 lines of the item"),
+            ("Store::get fold \"n\"", "`n` is in 3 lines of the item"),
             ("Store::get fold", "a text is missing"),
         ] {
             assert_eq!(excerpt("a.rs", SOURCE, directive), Err(message.to_owned()));
