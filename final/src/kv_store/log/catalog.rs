@@ -2,7 +2,7 @@
 
 use super::Stopped;
 use crate::disk::Dir;
-use crate::kv_store::format::{Manifest, Segment, WriteError, manifest};
+use crate::kv_store::format::{Manifest, Segment, WriteError, manifest, segment};
 use crate::kv_store::index::segment_table::SegmentTable;
 use crate::kv_store::recovery::Files;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -52,6 +52,9 @@ pub(crate) struct Sealing {
 /// A segment that isn't written to any more, and where its last record ends.
 pub(crate) type Sealed = (Arc<Segment>, u32);
 
+/// Whether the manifest was replaced, or why not.
+type Replaced = std::result::Result<(), WriteError>;
+
 pub(crate) struct Segments {
     /// As it is on the disk.
     manifest: Manifest,
@@ -79,16 +82,18 @@ impl Catalog {
                 (dir.path().join(manifest::NAME), "it names no segment".to_owned());
             return Err(KvsError::Damaged { path, offset: 0, reason });
         };
-        let sealed = AtomicU64::new(segments.len() as u64);
-        if map_sealed {
-            map(&segments);
-        }
-        let segments =
-            Mutex::new(Segments { next: manifest.next, next_copy: 0, manifest, sealed: segments });
-        let (stopped, bytes) = (Stopped::new(), AtomicU64::new(bytes));
-        let lacks_hints = AtomicBool::new(true);
-        let catalog =
-            Catalog { dir, stopped, open, segments, sealed, map_sealed, lacks_hints, bytes };
+        let segments = Segments { next: manifest.next, next_copy: 0, manifest, sealed: segments };
+        let catalog = Catalog {
+            dir,
+            stopped: Stopped::new(),
+            open,
+            sealed: AtomicU64::new(segments.sealed.len() as u64),
+            segments: Mutex::new(segments),
+            map_sealed,
+            lacks_hints: AtomicBool::new(true),
+            bytes: AtomicU64::new(bytes),
+        };
+        catalog.map(&catalog.lock().sealed);
         Ok((catalog, newest))
     }
 
@@ -150,65 +155,43 @@ impl Catalog {
 
     /// Has the manifest say that the segment that was written to ends at `end`, and that `new` is the one that
     /// is written to.
-    pub(crate) fn rotate(
-        &self,
-        (old, end): Sealed,
-        new: &Segment,
-    ) -> std::result::Result<(), WriteError> {
+    pub(crate) fn rotate(&self, old: Sealed, new: &Segment) -> Replaced {
         let mut segments = self.lock();
-        let mut manifest = segments.manifest.clone();
-        if let Some((_, open)) = manifest.segments.last_mut() {
-            *open = Some(end);
-        }
-        manifest.segments.push((new.number, None));
-        self.replace_manifest(&mut segments, manifest)?;
-        if self.map_sealed {
-            map(&[(Arc::clone(&old), end)]);
-        }
-        segments.sealed.push((old, end));
-        self.sealed.store(segments.sealed.len() as u64, Ordering::Relaxed);
-        self.lacks_hints.store(true, Ordering::Relaxed);
-        self.add_bytes(crate::kv_store::format::segment::HEADER.into());
+        let mut sealed = segments.sealed.clone();
+        sealed.push(old.clone());
+        self.replace_manifest(&mut segments, sealed, (new.number, None))?;
+        self.map(&[old]);
+        self.add_bytes(segment::HEADER.into());
         Ok(())
     }
 
     /// What a step of the compactor works with.
     pub(crate) fn sealing(&self) -> Sealing {
         let segments = self.lock();
-        let numbers = || segments.manifest.segments.iter().map(|(number, _)| *number);
-        let tail = numbers().next_back().unwrap_or_default();
-        let first = numbers().filter(|number| *number != tail).max().map_or(1, |last| last + 1);
+        let tail = segments.tail();
+        let last = segments.sealed.iter().map(|(segment, _)| segment.number).max();
+        let first = last.map_or(1, |last| last + 1);
         let numbers = first.max(segments.next_copy).min(tail)..tail;
         Sealing { sealed: segments.sealed.clone(), tail, numbers }
     }
 
     /// Takes some sealed segments out, and puts copies before the segment with the number `before`.
-    pub(crate) fn install(
-        &self,
-        old: &HashSet<u64>,
-        copies: &[Sealed],
-        before: u64,
-    ) -> std::result::Result<(), WriteError> {
+    pub(crate) fn install(&self, old: &HashSet<u64>, copies: &[Sealed], before: u64) -> Replaced {
         let mut segments = self.lock();
-        let mut manifest = segments.manifest.clone();
-        let before = match manifest.segments.last() {
-            Some((last, _)) if fault!("copies are put at the end of the log") => *last,
-            _ => before,
+        let is_old = |(segment, _): &Sealed| old.contains(&segment.number);
+        let (old, mut sealed): (Vec<_>, Vec<_>) = segments.sealed.iter().cloned().partition(is_old);
+        let is_behind = |(segment, _): &Sealed| {
+            segment.number == before && !fault!("copies are put at the end of the log")
         };
-        let named = copies.iter().map(|(segment, end)| (segment.number, Some(*end)));
-        replace(&mut manifest.segments, |(number, _)| *number, old, named, before);
+        let place = sealed.iter().position(is_behind).unwrap_or(sealed.len());
+        sealed.splice(place..place, copies.iter().cloned());
         self.stopped.check().map_err(WriteError::Unchanged)?;
-        self.replace_manifest(&mut segments, manifest)?;
-        if self.map_sealed {
-            map(copies);
-        }
-        let copied = copies.iter().cloned();
-        let replaced = replace(&mut segments.sealed, |(s, _)| s.number, old, copied, before);
-        self.sealed.store(segments.sealed.len() as u64, Ordering::Relaxed);
-        self.lacks_hints.store(true, Ordering::Relaxed);
+        let tail = segments.tail();
+        self.replace_manifest(&mut segments, sealed, (tail, None))?;
+        self.map(copies);
         let bytes = |segments: &[Sealed]| segments.iter().map(|(_, end)| u64::from(*end)).sum();
         self.add_bytes(bytes(copies));
-        self.bytes.fetch_sub(bytes(&replaced), Ordering::Relaxed);
+        self.bytes.fetch_sub(bytes(&old), Ordering::Relaxed);
         Ok(())
     }
 
@@ -216,11 +199,9 @@ impl Catalog {
     /// segment that was written to.
     pub(crate) fn close(&self, end: u32) -> Result<()> {
         let mut segments = self.lock();
-        let mut manifest = segments.manifest.clone();
-        if let Some((_, open)) = manifest.segments.last_mut() {
-            *open = Some(end);
-        }
-        self.replace_manifest(&mut segments, manifest).map_err(WriteError::into_inner)
+        let (sealed, tail) = (segments.sealed.clone(), segments.tail());
+        let replaced = self.replace_manifest(&mut segments, sealed, (tail, Some(end)));
+        replaced.map_err(WriteError::into_inner)
     }
 
     /// Sees that nobody else has written to the directory; otherwise ends all writing.
@@ -242,38 +223,35 @@ impl Catalog {
         }
     }
 
-    /// Replaces the manifest of a directory that is still ours.
+    /// Replaces the manifest of a directory that is still ours: it names these sealed segments, and the last one.
     fn replace_manifest(
         &self,
         segments: &mut Segments,
-        mut manifest: Manifest,
-    ) -> std::result::Result<(), WriteError> {
+        sealed: Vec<Sealed>,
+        last: (u64, Option<u32>),
+    ) -> Replaced {
         self.see_dir(segments).map_err(WriteError::Unchanged)?;
-        manifest.next = segments.next;
+        let named = sealed.iter().map(|(segment, end)| (segment.number, Some(*end)));
+        let named = named.chain([last]).collect();
+        let mut manifest = Manifest { since: None, next: segments.next, segments: named };
         manifest.write(&*self.dir)?;
-        segments.manifest = manifest;
+        self.sealed.store(sealed.len() as u64, Ordering::Relaxed);
+        self.lacks_hints.store(true, Ordering::Relaxed);
+        (segments.manifest, segments.sealed) = (manifest, sealed);
         Ok(())
     }
-}
 
-fn map(sealed: &[Sealed]) {
-    for (segment, end) in sealed {
-        segment.file.map((*end).into());
+    /// Has segments read through maps that are sealed now, if that is wanted.
+    fn map(&self, sealed: &[Sealed]) {
+        if self.map_sealed {
+            sealed.iter().for_each(|(segment, end)| segment.file.map((*end).into()));
+        }
     }
 }
 
-/// Takes segments out of a list, puts others before the one of a number, and returns the first.
-fn replace<T>(
-    list: &mut Vec<T>,
-    number: impl Fn(&T) -> u64,
-    old: &HashSet<u64>,
-    new: impl Iterator<Item = T>,
-    before: u64,
-) -> Vec<T> {
-    let (old, mut left): (Vec<T>, Vec<T>) =
-        std::mem::take(list).into_iter().partition(|segment| old.contains(&number(segment)));
-    let place = left.iter().position(|segment| number(segment) == before).unwrap_or(left.len());
-    left.splice(place..place, new);
-    *list = left;
-    old
+impl Segments {
+    /// The number of the segment that is written to.
+    fn tail(&self) -> u64 {
+        self.manifest.segments.last().map_or(0, |(number, _)| *number)
+    }
 }
