@@ -1,7 +1,7 @@
 //! A server on a disk that is full, and on one whose sync fails once.
 
 use super::promise::{Outcome, Run, count, for_each, sums};
-use super::server::{kvs_server, under_strace};
+use super::server::{kvs_server, run, under_strace};
 use kvs_final::{KvStore, KvStoreOptions, KvsClient, KvsEngine, KvsError, Limits, Result};
 use kvs_test_kit::expected::Expected;
 use kvs_test_kit::files::copy_dir;
@@ -21,11 +21,8 @@ impl SmallDisk {
         let disk = SmallDisk(TempDir::new().unwrap());
         let size = format!("size={bytes}");
         let mount = ["-t", "tmpfs", "-o", &size, "tmpfs"];
-        let output = Command::new("mount").args(mount).arg(disk.path()).output();
-        match output.map_err(|error| error.to_string())? {
-            output if output.status.success() => Ok(disk),
-            output => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
-        }
+        run(Command::new("mount").args(mount).arg(disk.path()))?;
+        Ok(disk)
     }
 
     /// Where it is mounted.

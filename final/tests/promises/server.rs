@@ -1,4 +1,4 @@
-//! The program `kvs server`, by itself and under `strace`.
+//! The program `kvs server`, by itself and under `strace`, and programs that only have to succeed.
 
 use kvs_test_kit::Server;
 use std::path::Path;
@@ -28,8 +28,16 @@ pub(crate) fn under_strace(strace: &[&str], kvs: &[&str], dir: &Path) -> Result<
 
 /// Whether `strace` can be used here.
 pub(crate) fn needs_strace() -> Result<(), String> {
-    match Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).status() {
-        Ok(status) if status.success() => Ok(()),
-        other => Err(format!("strace does not run: {other:?}")),
+    run(Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]))
+}
+
+/// Runs a program that has to succeed. If it doesn't, says what it has said.
+pub(crate) fn run(command: &mut Command) -> Result<(), String> {
+    match command.output() {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => {
+            Err(format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr).trim()))
+        }
+        Err(error) => Err(format!("{command:?}: {error}")),
     }
 }

@@ -2,7 +2,7 @@
 //! end of a pair of virtual links, and their end is set down.
 
 use super::promise::{Outcome, Run, count};
-use super::server::kvs_server_at;
+use super::server::{kvs_server_at, run};
 use kvs_test_kit::Raw;
 use kvs_test_kit::local::stat;
 use kvs_test_kit::raw::{GET, NOTHING};
@@ -48,10 +48,7 @@ impl Drop for Network {
 }
 
 fn ip(arguments: &str) -> Result<(), String> {
-    match Command::new("ip").args(arguments.split(' ')).output() {
-        Ok(output) if output.status.success() => Ok(()),
-        other => Err(format!("ip {arguments}: {other:?}")),
-    }
+    run(Command::new("ip").args(arguments.split(' ')))
 }
 
 /// Moves this thread, and what it starts from now on.

@@ -4,6 +4,7 @@
 //! does: nothing that it has in memory gets to the device any more, neither data nor journal. The
 //! program `xfs_io` issues it, for ext4 too. Mounted again, the file system recovers from its journal.
 
+use super::server::run;
 use rustix::fs::statvfs;
 use std::env;
 use std::fs::{self, File};
@@ -132,14 +133,4 @@ fn watched(program: &str) -> Command {
     let mut command = Command::new("timeout");
     command.args(["--kill-after", "1", "60", program]);
     command
-}
-
-fn run(command: &mut Command) -> Result<(), String> {
-    match command.output() {
-        Ok(output) if output.status.success() => Ok(()),
-        Ok(output) => {
-            Err(format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr).trim()))
-        }
-        Err(error) => Err(format!("{command:?}: {error}")),
-    }
 }
