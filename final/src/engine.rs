@@ -46,7 +46,9 @@ pub trait KvsEngine: Clone + Send + 'static {
         Err(KvsError::Unsupported { what: "batch" })
     }
 
-    /// How many keys have values.
+    /// How many keys have values. A server waits for this on an event loop, and for [`KvsEngine::keys`]: an engine
+    /// that asks other machines holds up the loop until they answer, and the loop's other clients until the watchdog has
+    /// given them to another one.
     fn len(&self) -> Result<u64> {
         Err(KvsError::Unsupported { what: "count of its keys" })
     }

@@ -8,6 +8,7 @@ use super::requests::Input;
 use super::shared::Shared;
 use super::state::{Close, State};
 use super::writes::{Outcome, Writer, Writes};
+use crate::KvsError;
 use crate::protocol::KEPT_BUFFER;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Mutex, MutexGuard};
@@ -43,11 +44,25 @@ pub(super) struct Inner {
     pub(super) has_writes: bool,
     /// Bytes that are counted among the buffers of its loop.
     counted: usize,
+    /// Whether some of these are of writes.
+    counts_writes: bool,
 }
 
 impl Writer for Connection {
-    fn finish_write(self: &Arc<Self>, number: u64, result: Outcome) {
-        let wanted = self.writes().finish(number, result);
+    /// Values that come from another machine are counted at once: many may come before the next turn.
+    fn finish_write(self: &Arc<Self>, number: u64, mut result: Outcome) {
+        let mut writes = self.writes();
+        let excess = writes.excess(number, &result);
+        if excess > KEPT_BUFFER
+            && self.shared.buffered() + excess > self.shared.limits.buffered_bytes
+        {
+            let no_memory = "the server has no memory for the answer now";
+            result = Err(KvsError::Server(no_memory.to_owned()));
+        } else {
+            self.shared.counters[self.number].rebuffer(0, excess);
+        }
+        let wanted = writes.finish(number, result);
+        drop(writes);
         if wanted {
             self.wake(false);
         }
@@ -81,6 +96,7 @@ impl Connection {
                 farewell: None,
                 has_writes: false,
                 counted: 0,
+                counts_writes: false,
             }),
             writes: Mutex::default(),
         }
@@ -154,8 +170,14 @@ impl Connection {
     }
 
     pub(super) fn count_buffers(&self, inner: &mut Inner) {
-        let writes = if inner.has_writes { self.writes().size().1 } else { 0 };
-        let count = inner.input.len() + inner.output.len() + writes;
+        let mut count = inner.input.len() + inner.output.len();
+        if inner.has_writes || inner.counts_writes {
+            let mut writes = self.writes();
+            let bytes = writes.size().1;
+            inner.counted += writes.take_arrived();
+            inner.counts_writes = bytes > 0;
+            count += bytes;
+        }
         self.shared.counters[self.number].rebuffer(inner.counted, count);
         inner.counted = count;
     }
@@ -173,6 +195,8 @@ impl Inner {
 impl Drop for Connection {
     fn drop(&mut self) {
         let inner = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner);
-        self.shared.counters[self.number].rebuffer(inner.counted, 0);
+        let writes = self.writes.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let counted = inner.counted + writes.take_arrived();
+        self.shared.counters[self.number].rebuffer(counted, 0);
     }
 }

@@ -4,7 +4,7 @@ use super::limits::Limits;
 use super::shared::Shared;
 use super::writes::{Waiter, Writer, Writes};
 use crate::protocol::{self, KEPT_BUFFER, Line, LineDecoder, Request, Response, is_object};
-use crate::sync::{Instant, Mutex, MutexGuard};
+use crate::sync::{Instant, Mutex};
 use crate::{KvsEngine, KvsError, Result, Write};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -13,7 +13,8 @@ use std::time::Duration;
 const MAX_ANSWERS: usize = 64 << 10;
 /// So many writes of a connection may be under way at a time.
 const MAX_WAITING: usize = 1024;
-/// And so many bytes of their keys and values, unless a single one has more.
+/// And so many bytes of their keys and values, unless a single one has more. A get that waits counts as what the last
+/// one has found.
 const MAX_WAITING_BYTES: usize = 1 << 20;
 /// After this time a turn ends, in which many requests may have come together, and an engine may be
 /// slow. Looked at every so many requests.
@@ -122,12 +123,12 @@ impl<E: KvsEngine, W: Writer> Requests<'_, E, W> {
         self.count += 1;
         match request {
             Ok(Ok(write)) => {
-                let waiter = self.begin(bytes);
+                let waiter = self.begin(|writes| writes.begin(bytes));
                 self.round.push((write, waiter));
             }
             Ok(Err(Request::Get { key })) if E::GETS_WAIT => {
                 self.give_round();
-                let waiter = self.begin(bytes);
+                let waiter = self.begin(|writes| writes.begin_get(bytes));
                 self.engine.get_then(key, move |found| waiter.finish(found));
             }
             Ok(Err(request)) => {
@@ -142,14 +143,13 @@ impl<E: KvsEngine, W: Writer> Requests<'_, E, W> {
         true
     }
 
-    fn writes(&self) -> MutexGuard<'_, Writes> {
-        self.writes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A request of so many bytes is about to be under way.
-    fn begin(&mut self, bytes: usize) -> Waiter<W> {
-        self.waiting = (self.waiting.0 + 1, self.waiting.1 + bytes);
-        Waiter::new(self.writer, self.writes().begin(bytes))
+    /// A request is about to be under way.
+    fn begin(&mut self, begin: impl FnOnce(&mut Writes) -> u64) -> Waiter<W> {
+        let writes = self.writes;
+        let mut writes = writes.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = begin(&mut writes);
+        self.waiting = writes.size();
+        Waiter::new(self.writer, number)
     }
 
     /// Gives the engine the writes so far, before what has to come after them.

@@ -19,6 +19,10 @@ pub(super) struct Writes {
     results: VecDeque<(usize, Option<Outcome>)>,
     /// The sizes together.
     bytes: usize,
+    /// How long the last value was that a get has found. The next one counts as so long until it is there.
+    expected: usize,
+    /// Bytes that were found beyond those that were expected, since [`Writes::take_arrived`].
+    arrived: usize,
     /// Whether the connection wants to be woken when the oldest one is done.
     wanted: bool,
 }
@@ -31,13 +35,27 @@ impl Writes {
         self.first + self.results.len() as u64 - 1
     }
 
+    /// Begins a get; returns its number.
+    pub(super) fn begin_get(&mut self, key: usize) -> u64 {
+        self.begin(key + self.expected)
+    }
+
+    /// How many bytes more get `number` has found than were expected.
+    pub(super) fn excess(&self, number: u64, result: &Outcome) -> usize {
+        let slot = number.checked_sub(self.first).and_then(|at| self.results.get(at as usize));
+        slot.map_or(0, |(bytes, _)| found(result).saturating_sub(*bytes))
+    }
+
     /// Write number `number` is done. Returns whether the connection is to be woken.
     pub(super) fn finish(&mut self, number: u64, result: Outcome) -> bool {
         let slot = number.checked_sub(self.first).and_then(|at| self.results.get_mut(at as usize));
         if let Some((bytes, slot)) = slot {
-            let found = result.as_ref().map_or(0, |value| value.as_ref().map_or(0, String::len));
-            *bytes += found;
+            // What the engine was given is its own; what it has found is here.
+            let found = found(&result);
+            self.arrived += found.saturating_sub(*bytes);
+            self.bytes -= std::mem::replace(bytes, found);
             self.bytes += found;
+            self.expected = if found > 0 { found } else { self.expected };
             *slot = Some(result);
         }
         fault!("a write that is done wakes no connection", return false);
@@ -56,6 +74,11 @@ impl Writes {
             self.results = VecDeque::new();
         }
         Some(result)
+    }
+
+    /// How many bytes have been found since the last call, beyond those that were expected.
+    pub(super) fn take_arrived(&mut self) -> usize {
+        std::mem::take(&mut self.arrived)
     }
 
     /// How many have no answer yet, and the bytes of their keys and values, with those that were found.
@@ -78,6 +101,11 @@ impl Writes {
 
 /// What came of a write, or the value that a get has found.
 pub(super) type Outcome = Result<Option<String>>;
+
+/// How many bytes a get has found.
+fn found(result: &Outcome) -> usize {
+    result.as_ref().map_or(0, |value| value.as_ref().map_or(0, String::len))
+}
 
 /// A connection, as the engine's threads see it: it is told what came of its writes.
 pub(super) trait Writer: Send + Sync + 'static {

@@ -3,10 +3,10 @@
 use crate::kvs_server;
 use kvs_final::Limits;
 use kvs_final::thread_pool::{SharedQueueThreadPool, ThreadPool};
-use kvs_test_kit::engines::{Deferred, Memory};
+use kvs_test_kit::engines::{Deferred, Distant, Memory};
 use kvs_test_kit::environment::is_injected;
 use kvs_test_kit::local::{Local, stat};
-use kvs_test_kit::raw::{GET, NOTHING, set};
+use kvs_test_kit::raw::{GET, NOTHING, found, get, set};
 use kvs_test_kit::{Raw, until};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -241,6 +241,50 @@ fn writes_that_are_not_done_take_memory_and_there_is_an_end_to_it() {
     assert!(answers.join().unwrap());
     sender.join().unwrap();
     assert_eq!(stat(&mut other, "bytes_buffered"), 0);
+}
+
+/// Of an engine that asks another machine. What one value has shown the next ones are taken to be.
+#[test]
+fn gets_that_wait_take_memory_and_there_is_an_end_to_it() {
+    let engine = Distant::default();
+    let limits = Limits { buffered_bytes: 1 << 20, ..Limits::default() };
+    let server = Local::start(engine.clone(), limits);
+    let (mut other, mut client) = (server.connect(), server.connect());
+    let finish = |key: &str| {
+        until("it is asked for", || engine.waiting() > 0);
+        engine.finish(key);
+    };
+    let value = "v".repeat(300 << 10);
+    client.send_line(&set("k", &value));
+    finish("k");
+    assert_eq!(client.line(), NOTHING);
+    client.send_line(GET);
+    finish("k");
+    assert_eq!(client.line(), found(&value));
+    // As many as make a mebibyte.
+    client.send(format!("{}\n{}", get("first"), format!("{GET}\n").repeat(20)));
+    until("so many wait", || engine.waiting() == 4);
+    for _ in 0..A_WHILE {
+        stat(&mut other, "bytes_buffered");
+    }
+    assert_eq!(engine.waiting(), 4);
+    // The first answer is still missing, so these have to be kept, and there is no room for the last one.
+    (0..3).for_each(|_| engine.finish("k"));
+    let mut next = server.connect();
+    next.send_line(GET);
+    until("it is asked for", || engine.waiting() == 2);
+    engine.finish("k");
+    assert!(next.line().contains("no memory for the answer"));
+    engine.finish("first");
+    assert_eq!(client.line(), NOTHING);
+    let answers = thread::spawn(move || (0..20).all(|_| client.line() == found(&value)));
+    let mut random = StdRng::seed_from_u64(0);
+    until("all are done", || {
+        engine.finish_any(&mut random);
+        answers.is_finished()
+    });
+    assert!(answers.join().unwrap());
+    until("all is taken", || stat(&mut other, "bytes_buffered") == 0);
 }
 
 #[test]
