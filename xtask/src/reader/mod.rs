@@ -92,8 +92,11 @@ pub(crate) fn follow(root: &Path, dir: &str, file: &str, text: &str) -> Outcome 
         if !checked.contains("byte for byte") {
             return Err(checked);
         }
+        let mut added = String::new();
         for detour in &end.detours {
-            moves::detour(root, Path::new(dir), detour, &mut String::new())?;
+            // What those before it have added, it adds itself.
+            write(root, Path::new(dir), &end.package).map_err(|error| error.to_string())?;
+            moves::detour(root, Path::new(dir), detour, &mut added)?;
         }
         said += &format!("\n\n{checked}");
     }
