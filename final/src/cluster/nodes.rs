@@ -23,7 +23,7 @@ pub(super) struct Nodes {
     known: RefCell<Vec<Rc<Node>>>,
     primaries: RefCell<HashMap<Slot, Rc<Node>>>,
     shards: RefCell<Vec<Shard>>,
-    /// One of those we were given: how we show who we are.
+    /// One of those we were given, with a login if any has one: how we show who we are.
     seed: ConnectionInfo,
     /// How long a node may take.
     patience: Duration,
@@ -77,7 +77,12 @@ impl Nodes {
             }
         });
         let seeds = seeds.collect::<Result<Vec<_>>>()?;
-        let (_, seed) = seeds.last().ok_or_else(|| error("no node of the cluster is known"))?;
+        let has_login = |(_, info): &&(_, ConnectionInfo)| {
+            let login = info.redis_settings();
+            login.password().or(login.username()).is_some()
+        };
+        let seed = seeds.iter().find(has_login).or(seeds.last());
+        let (_, seed) = seed.ok_or_else(|| error("no node of the cluster is known"))?;
         let nodes = Nodes {
             known: RefCell::default(),
             primaries: RefCell::default(),
@@ -92,6 +97,9 @@ impl Nodes {
             nodes.node(addr)?;
         }
         nodes.look().await?;
+        if nodes.shards().is_empty() {
+            return Err(error("no node of the cluster has a slot"));
+        }
         Ok(nodes)
     }
 

@@ -97,9 +97,11 @@ impl Request {
         self.keys.iter().skip(1).all(|key| Slot::for_key(key) == self.slot)
     }
 
-    /// Whether one of them has to be done before the other is begun.
+    /// Whether one of them has to be done before the other is begun. A batch always: to compare its keys, of which
+    /// there may be many, would keep the thread from all other requests.
     pub(super) fn conflicts_with(&self, other: &Request) -> bool {
-        (self.is_write || other.is_write) && self.keys.iter().any(|key| other.keys.contains(key))
+        let has_batch = self.keys.len().max(other.keys.len()) > 1;
+        (self.is_write || other.is_write) && (has_batch || self.keys == other.keys)
     }
 
     /// Tells the client.

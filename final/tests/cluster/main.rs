@@ -121,7 +121,15 @@ fn a_get_sees_the_write_that_was_begun_before_it() {
         for number in 0..1_000 {
             let key = format!("{{{}}}{}", number % 5, number % 7);
             let value = number.to_string();
-            engine.set_then(key.clone(), value.clone(), |result| result.unwrap());
+            let write = match number % 3 {
+                0 => Write::Set { key: key.clone(), value: value.clone() },
+                _ => Write::Batch(
+                    [&*key, &format!("{key}-")]
+                        .map(|key| (key.to_owned(), Some(value.clone())))
+                        .to_vec(),
+                ),
+            };
+            engine.round([(write, |result: Result<()>| result.unwrap())]);
             let answer = answer.clone();
             engine.get_then(key, move |found| answer.send((found.unwrap(), value)).unwrap());
         }
@@ -165,6 +173,18 @@ fn a_durability_that_the_nodes_do_not_give_is_refused() {
         let promise = open(&cluster, None).unwrap().promise().to_owned();
         assert!(promise.contains("isn't known") && promise.contains("NOPERM"), "{promise}");
     }
+
+    cluster.ask_all(&["acl", "setuser", "other", "on", ">secret", "allkeys", "+@all"]);
+    let mut addrs = cluster.addrs();
+    addrs[0] = format!("redis://other:secret@{}", addrs[0]);
+    let options = RedisClusterOptions::default();
+    let engine = RedisClusterEngine::open(&addrs, options).unwrap();
+    assert!(engine.promise().contains(SYNCED[1]), "one login is for all: {}", engine.promise());
+
+    cluster.ask_all(&["flushall"]);
+    cluster.ask_all(&["cluster", "reset", "hard"]);
+    let no_cluster = open(&cluster, None).map(|_| ()).unwrap_err().to_string();
+    assert!(no_cluster.contains("has a slot"), "{no_cluster}");
 }
 
 /// Kills primaries under load, one after the other, and lets their replicas take over. Returns how many
