@@ -84,7 +84,7 @@ pub(crate) fn clients(run: Run) -> Outcome {
         "a limit that is one too high" => passed(&["limits"], "a_key_or_value", 1, run),
         "a client that takes what is another's" => passed(&["hostile"], "a_hundred_halves", 1, run),
         "a panic that takes others along" => passed(&["exhausted"], "a_panic_closes", 3, run),
-        _ => passed(&["limits", "hostile", "timeouts", "exhausted"], "", 35, run),
+        _ => passed(&["limits", "hostile", "timeouts", "exhausted"], "", 31, run),
     }
 }
 
