@@ -181,6 +181,8 @@ impl State {
             Received::Interrupted => true,
             Received::Nothing | Received::End => false,
         };
+        // An event of the connection that had the token before: after one of its own there is something to read.
+        self.hung_up &= received != Received::Nothing;
         if received == Received::End && self.phase == Phase::Open {
             self.phase = Phase::Ending(Close::Done);
         }
@@ -294,11 +296,12 @@ mod tests {
 
     /// Turns, each with what comes after it. What happens in a turn: `look` (it has nothing to read), `read`
     /// (a request), `full` (as much as there is room for), `part` (of a request), `large` (100 KB of one), `end` (of
-    /// the stream), `took` (the client 100 KB of the answers), how long after the connection came in seconds, and
-    /// how things are then.
-    const SCRIPTS: [&str; 22] = [
+    /// the stream), `hung-up` (so the poller says), `took` (the client 100 KB of the answers), how long after the
+    /// connection came in seconds, and how things are then.
+    const SCRIPTS: [&str; 23] = [
         "read → wait | read → wait | 9999 look → wait",
         "full → again | look → wait",
+        "hung-up look → wait | read → wait",
         "read held-back → again | read held-back → again",
         "read waiting held-back → wait | look waiting done held-back → again | look → wait",
         "read waiting → wait | read waiting → wait | look → wait",
@@ -362,7 +365,7 @@ mod tests {
             () if has("look") => Received::Nothing,
             () => Received::Bytes(if has("large") { 100_000 } else { 100 }, has("full")),
         };
-        state.begin(!has("look"), false, clock);
+        state.begin(!has("look") || has("hung-up"), has("hung-up"), clock);
         if state.is_draining() {
             state.received(received);
             return state.drained(received, clock);
