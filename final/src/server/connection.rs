@@ -44,8 +44,8 @@ pub(super) struct Inner {
     pub(super) has_writes: bool,
     /// Bytes that are counted among the buffers of its loop.
     counted: usize,
-    /// Whether some of these are of writes.
-    counts_writes: bool,
+    /// Whether writes were begun that it has not seen the end of: what they find is counted when they are done.
+    pub(super) counts_writes: bool,
 }
 
 impl Writer for Connection {
@@ -143,7 +143,11 @@ impl Connection {
         self.look_at.store(inner.state.look_at(self.shared.time()), Ordering::Relaxed);
     }
 
+    /// Closes it. While writes are under way they hold the socket, so the client is told at once.
     pub(super) fn close(&self, why: Close) {
+        if self.writes().size().0 > 0 {
+            let _ = self.stream.shutdown(net::Shutdown::Both);
+        }
         self.home.forget(self.token);
         log::debug!("connection {}.{} is closed: {why}", self.number, self.token);
     }
@@ -171,11 +175,11 @@ impl Connection {
 
     pub(super) fn count_buffers(&self, inner: &mut Inner) {
         let mut count = inner.input.len() + inner.output.len();
-        if inner.has_writes || inner.counts_writes {
+        if inner.counts_writes {
             let mut writes = self.writes();
-            let bytes = writes.size().1;
+            let (number, bytes) = writes.size();
             inner.counted += writes.take_arrived();
-            inner.counts_writes = bytes > 0;
+            inner.counts_writes = number > 0;
             count += bytes;
         }
         self.shared.counters[self.number].rebuffer(inner.counted, count);
@@ -198,5 +202,136 @@ impl Drop for Connection {
         let writes = self.writes.get_mut().unwrap_or_else(PoisonError::into_inner);
         let counted = inner.counted + writes.take_arrived();
         self.shared.counters[self.number].rebuffer(counted, 0);
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+#[allow(clippy::unwrap_used)] // in the helpers, too
+mod tests {
+    use crate::thread_pool::{SharedQueueThreadPool, ThreadPool};
+    use crate::{KvsEngine, KvsServer, Limits, Result, Write};
+    use std::io::{BufRead, BufReader, Read, Write as _};
+    use std::net::{SocketAddr, TcpStream};
+    use std::sync::mpsc::{self, Receiver, Sender};
+    use std::thread;
+    use std::time::Duration;
+
+    type Done = Box<dyn FnOnce(Result<()>) + Send>;
+
+    const GET: &str = r#"{"Get":{"key":"a"}}"#;
+    const GET_LATER: &str = r#"{"Get":{"key":""}}"#;
+    const SET: &str = r#"{"Set":{"key":"a","value":"b"}}"#;
+
+    /// Finds the same value at once, and that of the key `""` when a test says so. Writes end when it says so, too.
+    #[derive(Clone)]
+    struct Engine {
+        value: String,
+        later: Sender<Done>,
+    }
+
+    impl KvsEngine for Engine {
+        const GETS_WAIT: bool = true;
+
+        fn get(&self, _: String) -> Result<Option<String>> {
+            Ok(Some(self.value.clone()))
+        }
+
+        fn get_then(
+            &self,
+            key: String,
+            done: impl FnOnce(Result<Option<String>>) + Send + 'static,
+        ) {
+            let found = self.get(key.clone());
+            match key.is_empty() {
+                true => self.later.send(Box::new(|_| done(found))).unwrap(),
+                false => done(found),
+            }
+        }
+
+        fn round<D: FnOnce(Result<()>) + Send + 'static>(
+            &self,
+            writes: impl IntoIterator<Item = (Write, D)>,
+        ) {
+            writes.into_iter().for_each(|(_, done)| self.later.send(Box::new(done)).unwrap());
+        }
+
+        fn set(&self, _: String, _: String) -> Result<()> {
+            unreachable!()
+        }
+
+        fn remove(&self, _: String) -> Result<()> {
+            unreachable!()
+        }
+    }
+
+    struct Client(BufReader<TcpStream>);
+
+    impl Client {
+        fn connect(addr: SocketAddr) -> Client {
+            let stream = TcpStream::connect(addr).unwrap();
+            stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+            Client(BufReader::new(stream))
+        }
+
+        fn send(&mut self, lines: &[&str]) {
+            self.0.get_mut().write_all((lines.join("\n") + "\n").as_bytes()).unwrap();
+        }
+
+        fn answer(&mut self) -> String {
+            let mut line = String::new();
+            self.0.read_line(&mut line).unwrap();
+            line
+        }
+
+        fn buffered(&mut self) -> String {
+            self.send(&[r#"{"Stats":{}}"#]);
+            let stats = self.answer();
+            let mut lines = stats.split("\\n");
+            lines.find_map(|line| line.strip_prefix("bytes_buffered ")).unwrap().to_owned()
+        }
+    }
+
+    /// Plays a test with a server of one loop.
+    fn serve(value: String, buffered_bytes: usize, test: impl FnOnce(SocketAddr, Receiver<Done>)) {
+        let (later, done) = mpsc::channel();
+        let pool = SharedQueueThreadPool::new(1).unwrap();
+        let limits = Limits { buffered_bytes, jobs: 1, ..Limits::default() };
+        let addr = ([127, 0, 0, 1], 0).into();
+        let server = KvsServer::bind_with(addr, Engine { value, later }, pool, limits).unwrap();
+        let (addr, handle) = (server.local_addr().unwrap(), server.handle());
+        let server = thread::spawn(|| server.run());
+        test(addr, done);
+        handle.shutdown();
+        server.join().unwrap().unwrap();
+    }
+
+    #[test]
+    fn a_value_is_counted_from_when_it_is_found_until_it_is_answered() {
+        serve("b".repeat(100_000), 1 << 20, |addr, done| {
+            let (mut client, mut other) = (Client::connect(addr), Client::connect(addr));
+            for get in [GET, GET_LATER] {
+                client.send(&[get]);
+                if get == GET_LATER {
+                    let done = done.recv().unwrap();
+                    // When this is answered the turn is over.
+                    other.buffered();
+                    done(Ok(()));
+                }
+                assert_eq!(client.answer().len(), r#"{"Ok":""}"#.len() + 100_001);
+                assert_eq!(other.buffered(), "0", "after {get}");
+            }
+        });
+    }
+
+    #[test]
+    fn a_client_that_is_refused_sees_the_end_while_its_write_is_under_way() {
+        // A value that takes six times as much memory in an answer.
+        serve("\u{1}".repeat(4 << 20), 8 << 20, |addr, done| {
+            let mut client = Client::connect(addr);
+            client.send(&[GET, SET]);
+            let under_way = done.recv().unwrap();
+            client.0.read_to_end(&mut Vec::new()).unwrap();
+            under_way(Ok(()));
+        });
     }
 }

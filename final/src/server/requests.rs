@@ -61,6 +61,10 @@ pub(super) struct Requests<'a, E, W: Writer> {
     pub(super) began: Instant,
     /// Requests that were executed.
     pub(super) count: u64,
+    /// Whether some of them were begun.
+    pub(super) has_begun: bool,
+    /// Whether the first line that is left waits until no write is under way.
+    pub(super) waits_for_all: bool,
     /// Writes of this turn that the engine does not have yet.
     pub(super) round: Vec<(Write, Waiter<W>)>,
     /// What is wrong with a line that is of another protocol.
@@ -118,6 +122,7 @@ impl<E: KvsEngine, W: Writer> Requests<'_, E, W> {
             other => matches!(other, Ok(Ok(_))),
         };
         if self.waiting.0 > 0 && !is_begun && !self.writes_are_done() {
+            self.waits_for_all = true;
             return false;
         }
         self.count += 1;
@@ -149,6 +154,7 @@ impl<E: KvsEngine, W: Writer> Requests<'_, E, W> {
         let mut writes = writes.lock().unwrap_or_else(PoisonError::into_inner);
         let number = begin(&mut writes);
         self.waiting = writes.size();
+        self.has_begun = true;
         Waiter::new(self.writer, number)
     }
 
@@ -204,11 +210,17 @@ impl<E: KvsEngine, W: Writer> Requests<'_, E, W> {
 pub(super) struct Input {
     bytes: Vec<u8>,
     lines: LineDecoder,
+    /// The first line waits until no write is under way. It may be long, so it isn't decoded in every turn until then.
+    waits_for_all: bool,
 }
 
 impl Input {
     pub(super) fn new(limits: &Limits) -> Input {
-        Input { bytes: Vec::new(), lines: LineDecoder::new(limits.request_bytes) }
+        Input {
+            bytes: Vec::new(),
+            lines: LineDecoder::new(limits.request_bytes),
+            waits_for_all: false,
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -217,6 +229,7 @@ impl Input {
 
     pub(super) fn clear(&mut self) {
         self.bytes = Vec::new();
+        self.waits_for_all = false;
     }
 
     /// Whether a line is arriving that is too long, of which nothing is kept.
@@ -227,6 +240,20 @@ impl Input {
     /// Executes the requests that are whole: what was left over, then what was received. Returns whether some
     /// have to wait.
     pub(super) fn execute<E: KvsEngine, W: Writer>(
+        &mut self,
+        received: &[u8],
+        requests: &mut Requests<'_, E, W>,
+    ) -> bool {
+        if self.waits_for_all && requests.waiting.0 > 0 && !requests.writes_are_done() {
+            self.bytes.extend_from_slice(received);
+            return true;
+        }
+        let held_back = self.execute_all(received, requests);
+        self.waits_for_all = requests.waits_for_all;
+        held_back
+    }
+
+    fn execute_all<E: KvsEngine, W: Writer>(
         &mut self,
         received: &[u8],
         requests: &mut Requests<'_, E, W>,
@@ -245,5 +272,73 @@ impl Input {
         }
         self.bytes = if left_over.is_empty() { Vec::new() } else { left_over };
         held_back
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::super::writes::Outcome;
+    use super::*;
+
+    /// Its writes have no end.
+    #[derive(Clone)]
+    struct Engine;
+
+    impl KvsEngine for Engine {
+        fn set(&self, _: String, _: String) -> Result<()> {
+            unreachable!()
+        }
+
+        fn get(&self, _: String) -> Result<Option<String>> {
+            Ok(None)
+        }
+
+        fn remove(&self, _: String) -> Result<()> {
+            unreachable!()
+        }
+    }
+
+    struct Client;
+
+    impl Writer for Client {
+        fn finish_write(self: &Arc<Self>, _: u64, _: Outcome) {}
+
+        fn give_up(self: &Arc<Self>) {}
+    }
+
+    #[test]
+    fn a_request_that_waits_for_writes_is_not_decoded_again_until_they_are_done() {
+        let shared = Shared::new(Limits::default());
+        let (mut input, writes) = (Input::new(&shared.limits), Mutex::new(Writes::default()));
+        let turn = |input: &mut Input, received: &[u8]| {
+            let answers = Answers { bytes: &mut Vec::new(), errors: 0 };
+            let mut requests = Requests {
+                engine: &Engine,
+                shared: &shared,
+                stats: &String::new,
+                writer: &Arc::new(Client),
+                writes: &writes,
+                answers,
+                waiting: writes.lock().unwrap().size(),
+                began: Instant::now(),
+                count: 0,
+                has_begun: false,
+                waits_for_all: false,
+                round: Vec::new(),
+                foreign: None,
+            };
+            let held_back = input.execute(received, &mut requests);
+            (held_back, requests.count)
+        };
+        let number = writes.lock().unwrap().begin(1);
+        let get = r#"{"Get":{"key":"a-long-key-instead"}}"#.to_owned() + "\n";
+        assert_eq!(turn(&mut input, get.as_bytes()), (true, 0));
+        // Were this decoded it would be begun.
+        let set = r#"{"Set":{"key":"a","value":"12345"}}"#.to_owned() + " \n";
+        assert_eq!(set.len(), get.len());
+        input.bytes = set.into_bytes();
+        assert_eq!(turn(&mut input, b""), (true, 0));
+        writes.lock().unwrap().finish(number, Ok(None));
+        assert_eq!(turn(&mut input, b""), (false, 1));
     }
 }

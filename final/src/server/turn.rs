@@ -229,12 +229,15 @@ impl Connection {
             waiting,
             began,
             count: 0,
+            has_begun: false,
+            waits_for_all: false,
             round: Vec::new(),
             foreign: None,
         };
         let held_back = inner.input.execute(&context.read[..turn.received], &mut requests);
-        let Requests { answers, waiting, count, round, foreign, .. } = requests;
+        let Requests { answers, waiting, count, has_begun, round, foreign, .. } = requests;
         inner.state.set_held_back(held_back);
+        inner.counts_writes |= has_begun;
         inner.has_writes = waiting.0 > 0;
         turn.executed = count > 0;
         counters.requests.add(count);
