@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::runtime;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::{LocalSet, spawn_local};
@@ -18,6 +18,10 @@ use tokio::time::sleep;
 
 /// How many requests are taken from the inbox at a time, and wait in a slot's lane for one reply.
 const AT_ONCE: usize = 1024;
+/// How many bytes may be under way over a connection, and what a read counts for at least. A node holds
+/// all replies to a pipeline in its memory, and they have to come in the time that it may take.
+const WINDOW: usize = 32 << 20;
+const LEAST: usize = WINDOW / 256;
 /// How long a request that was refused rests: twice as long each time, up to the second of these.
 const REST: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(100)];
 
@@ -137,23 +141,14 @@ impl Dispatcher {
         self.let_through(slot, free);
     }
 
-    /// Sends each to its node: all that go to one node as one pipeline.
+    /// Hands each to the connection over which it goes.
     fn send(self: &Rc<Self>, mut all: Vec<Request>) {
-        let mut pipelines: Vec<(Rc<Node>, bool, Vec<Request>)> = Vec::new();
-        let now = Instant::now();
+        let mut links: Vec<(Rc<Node>, bool)> = Vec::new();
         while !all.is_empty() {
             for request in std::mem::take(&mut all) {
-                if now.saturating_duration_since(request.begun) > self.timeout {
-                    let why = match &*request.why {
-                        "" => "it waited for those before it",
-                        why => why,
-                    };
-                    let why = error(format!("not done within {:?}: {why}", self.timeout));
-                    self.answer(request, Err(why), &mut all);
-                    continue;
-                }
+                let Some(request) = self.in_time(request, &mut all) else { continue };
                 let node = match &request.ask {
-                    Some(addr) => self.nodes.node(addr).ok(),
+                    Some(addr) => Some(self.nodes.node(addr)),
                     None => self.nodes.of(request.slot),
                 };
                 let Some(node) = node else {
@@ -162,38 +157,76 @@ impl Dispatcher {
                     continue;
                 };
                 let waits = self.is_confirmed && request.is_write;
-                let found = pipelines
-                    .iter_mut()
-                    .find(|(to, of_waiting, _)| Rc::ptr_eq(to, &node) && *of_waiting == waits);
-                match found {
-                    Some((.., pipeline)) => pipeline.push(request),
-                    None => pipelines.push((node, waits, vec![request])),
+                node.link(waits).waiting.borrow_mut().push_back(request);
+                if !links.iter().any(|(to, of)| Rc::ptr_eq(to, &node) && *of == waits) {
+                    links.push((node, waits));
                 }
             }
         }
-        for (node, waits, pipeline) in pipelines {
-            let dispatcher = Rc::clone(self);
-            if !waits {
-                spawn_local(async move { dispatcher.flight(&node, waits, pipeline).await });
-                continue;
+        for (node, waits) in links {
+            self.fill(&node, waits);
+        }
+    }
+
+    /// Answers a request that has taken too long.
+    fn in_time(&self, request: Request, free: &mut Vec<Request>) -> Option<Request> {
+        if request.begun.elapsed() <= self.timeout {
+            return Some(request);
+        }
+        let why = match &*request.why {
+            "" => "it waited for those before it",
+            why => why,
+        };
+        let why = error(format!("not done within {:?}: {why}", self.timeout));
+        self.answer(request, Err(why), free);
+        None
+    }
+
+    /// Sends as one pipeline what waits and has room in the window; where nothing is under way, at least one. Where
+    /// writes wait for a replica, one pipeline with one `WAIT` after the other: those that come meanwhile share
+    /// the next one.
+    fn fill(self: &Rc<Self>, node: &Rc<Node>, waits: bool) {
+        let link = node.link(waits);
+        let (mut pipeline, mut size, mut free) = (Vec::new(), 0, Vec::new());
+        while !waits || link.under_way.get() == 0 {
+            let mut waiting = link.waiting.borrow_mut();
+            // The oldest and the newest by turns: behind many large ones a small one need not wait for all of them,
+            // and those aren't forgotten. None of them has to be done before another.
+            let is_newest = link.is_newest_next.get();
+            let next = if is_newest { waiting.back() } else { waiting.front() };
+            let Some(more) = next.map(|request| match request.is_write {
+                true => request.size(),
+                false => link.of_reads.get().max(LEAST),
+            }) else {
+                break;
+            };
+            let before = link.under_way.get() + size;
+            if before > 0 && before + more > WINDOW {
+                break;
             }
-            node.waiting.borrow_mut().extend(pipeline);
-            // One pipeline with one `WAIT` after the other: the writes that come meanwhile share the next one.
-            if !node.is_confirming.replace(true) {
-                spawn_local(async move {
-                    while let all = node.waiting.take()
-                        && !all.is_empty()
-                    {
-                        dispatcher.flight(&node, waits, all).await;
-                    }
-                    node.is_confirming.set(false);
-                });
+            link.is_newest_next.set(!is_newest);
+            let next = if is_newest { waiting.pop_back() } else { waiting.pop_front() };
+            drop(waiting);
+            if let Some(request) = next.and_then(|next| self.in_time(next, &mut free)) {
+                pipeline.push(request);
+                size += more;
             }
+        }
+        if !pipeline.is_empty() {
+            link.under_way.set(link.under_way.get() + size);
+            let (dispatcher, node) = (Rc::clone(self), Rc::clone(node));
+            spawn_local(async move {
+                dispatcher.flight(&node, waits, pipeline, size).await;
+                dispatcher.fill(&node, waits);
+            });
+        }
+        if !free.is_empty() {
+            self.send(free);
         }
     }
 
     /// A pipeline's way to a node and back. Its writes are to wait for a replica, or it has none that are.
-    async fn flight(self: &Rc<Self>, node: &Node, waits: bool, all: Vec<Request>) {
+    async fn flight(self: &Rc<Self>, node: &Node, waits: bool, all: Vec<Request>, size: usize) {
         let mut commands = redis::pipe();
         for request in &all {
             if request.ask.is_some() {
@@ -206,11 +239,27 @@ impl Dispatcher {
             let time = self.timeout / 10;
             commands.cmd("WAIT").arg(1).arg(time.as_millis().max(1) as u64);
         }
-        let link = if waits { &node.confirmed } else { &node.prompt };
-        let mut replies = match self.nodes.ask(node, link, &commands).await {
-            Ok(replies) => replies.into_iter(),
-            Err(failure) => return self.failed(all, &failure),
+        let link = node.link(waits);
+        let replies = self.nodes.ask(node, link, &commands).await;
+        link.under_way.set(link.under_way.get() - size);
+        let replies = match replies {
+            Ok(replies) => replies,
+            Err(failure) => {
+                if failure.was_sent {
+                    // The replies may have been too large: now one by one.
+                    link.of_reads.set(WINDOW);
+                }
+                return self.failed(all, link.waiting.take(), &failure);
+            }
         };
+        if all.iter().any(|request| !request.is_write) {
+            let sizes = replies.iter().map(|reply| match reply {
+                Value::BulkString(value) => value.len(),
+                _ => 0,
+            });
+            link.of_reads.set(sizes.max().unwrap_or(0).max(link.of_reads.get() / 2));
+        }
+        let mut replies = replies.into_iter();
         let unconfirmed = match waits.then(|| replies.next_back()).flatten() {
             None | Some(Value::Int(1..)) => None,
             other => Some(error(format!(
@@ -223,7 +272,11 @@ impl Dispatcher {
             if request.ask.take().is_some() {
                 replies.next();
             }
-            let reply = replies.next().unwrap_or(Value::Nil);
+            let Some(reply) = replies.next() else {
+                let missing = error(format!("{node} has not replied to each request"));
+                self.answer(request, Err(missing), &mut free);
+                continue;
+            };
             match (Refusal::of(&reply), &unconfirmed) {
                 (Some(refusal), _) => self.refused(request, refusal),
                 (None, Some(unconfirmed)) if matches!(reply, Value::Okay | Value::Int(1)) => {
@@ -236,9 +289,18 @@ impl Dispatcher {
         self.send(free);
     }
 
-    /// There was no reply. What may have been done is not done again, unless it changes nothing.
-    fn failed(self: &Rc<Self>, all: Vec<Request>, Failure { was_sent, why }: &Failure) {
+    /// There was no reply to some, and others wait: another node may have their slot by now. What may have been
+    /// done is not done again, unless it changes nothing.
+    fn failed(
+        self: &Rc<Self>,
+        all: Vec<Request>,
+        waiting: VecDeque<Request>,
+        Failure { was_sent, why }: &Failure,
+    ) {
         self.nodes.refresh();
+        for request in waiting {
+            self.again(request, why.clone());
+        }
         let mut free = Vec::new();
         for mut request in all {
             request.ask = None;

@@ -3,16 +3,19 @@ use super::{Counters, error};
 use crate::Result;
 use redis::aio::MultiplexedConnection;
 use redis::cluster_routing::Slot;
-use redis::{AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
-use redis::{Pipeline, RedisResult, Value, from_redis_value};
+use redis::{AsyncConnectionConfig, ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
+use redis::{Pipeline, RedisConnectionInfo, RedisResult, Value, from_redis_value};
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
+use std::io::ErrorKind;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use tokio::net::TcpStream;
 use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 /// How long after one look for the slots the next one begins.
@@ -23,8 +26,8 @@ pub(super) struct Nodes {
     known: RefCell<Vec<Rc<Node>>>,
     primaries: RefCell<HashMap<Slot, Rc<Node>>>,
     shards: RefCell<Vec<Shard>>,
-    /// One of those we were given, with a login if any has one: how we show who we are.
-    seed: ConnectionInfo,
+    /// How we show who we are: the login of one of those we were given, if any has one.
+    login: RedisConnectionInfo,
     /// How long a node may take.
     patience: Duration,
     is_refreshing: Cell<bool>,
@@ -39,18 +42,33 @@ pub(super) type Shard = (Rc<Node>, Vec<Rc<Node>>);
 /// A node, and the connections to it.
 pub(super) struct Node {
     addr: Addr,
-    client: Client,
     /// Answers come as soon as the node has them.
     pub(super) prompt: Link,
     /// For writes that a replica confirms: `WAIT` counts those of its own connection, and keeps it waiting.
     pub(super) confirmed: Link,
-    /// Writes that wait until a replica has confirmed those before them.
-    pub(super) waiting: RefCell<Vec<Request>>,
-    pub(super) is_confirming: Cell<bool>,
 }
 
-/// A connection, if there is one. Who makes one has the others wait for it.
-type Link = Mutex<Option<Rc<MultiplexedConnection>>>;
+/// A way to a node.
+#[derive(Default)]
+pub(super) struct Link {
+    /// If there is one. Who makes one has the others wait for it.
+    connection: Mutex<Option<Rc<Connection>>>,
+    /// Requests until there is room for them.
+    pub(super) waiting: RefCell<VecDeque<Request>>,
+    /// How many bytes the requests and replies under way have, as far as known.
+    pub(super) under_way: Cell<usize>,
+    /// How many bytes replies to reads had lately.
+    pub(super) of_reads: Cell<usize>,
+    /// Whether the newest of those that wait is next, or the oldest.
+    pub(super) is_newest_next: Cell<bool>,
+}
+
+/// The library's connection, the task that writes to and reads from its socket, and the socket.
+struct Connection {
+    commands: MultiplexedConnection,
+    driver: JoinHandle<()>,
+    socket: std::net::TcpStream,
+}
 
 /// Why there is no reply.
 pub(super) struct Failure {
@@ -66,7 +84,7 @@ impl Nodes {
         patience: Duration,
         counters: Arc<Counters>,
     ) -> Result<Nodes> {
-        let seeds = seeds.iter().map(|seed| {
+        let seeds = seeds.iter().map(|seed| seed.trim()).map(|seed| {
             // As a URL that isn't written out it has no login.
             let url = format!("{}{seed}", if seed.contains("://") { "" } else { "redis://" });
             let info = url.into_connection_info();
@@ -87,14 +105,14 @@ impl Nodes {
             known: RefCell::default(),
             primaries: RefCell::default(),
             shards: RefCell::default(),
-            seed: seed.clone(),
+            login: seed.redis_settings().clone(),
             patience,
             is_refreshing: Cell::new(false),
             next: Cell::new(0),
             counters,
         };
         for (addr, _) in &seeds {
-            nodes.node(addr)?;
+            nodes.node(addr);
         }
         nodes.look().await?;
         if nodes.shards().is_empty() {
@@ -104,18 +122,18 @@ impl Nodes {
     }
 
     /// The node at an address, known or new.
-    pub(super) fn node(&self, addr: &Addr) -> Result<Rc<Node>> {
+    pub(super) fn node(&self, addr: &Addr) -> Rc<Node> {
         let mut known = self.known.borrow_mut();
         if let Some(node) = known.iter().find(|node| node.addr == *addr) {
-            return Ok(Rc::clone(node));
+            return Rc::clone(node);
         }
-        let info = self.seed.clone().set_addr(ConnectionAddr::Tcp(addr.0.clone(), addr.1));
-        let client = Client::open(info).map_err(|why| error(why.to_string()))?;
-        let (prompt, confirmed, waiting, is_confirming) = Default::default();
+        let (prompt, confirmed) = Default::default();
         let addr = addr.clone();
-        let node = Rc::new(Node { addr, client, prompt, confirmed, waiting, is_confirming });
+        let node = Rc::new(Node { addr, prompt, confirmed });
+        // Until it's known: few at a time.
+        node.prompt.of_reads.set(1 << 20);
         known.push(Rc::clone(&node));
-        Ok(node)
+        node
     }
 
     /// The primary of a slot, as far as known.
@@ -130,7 +148,7 @@ impl Nodes {
 
     /// A node said that another one has the slot.
     pub(super) fn moved(&self, slot: Slot, to: &Addr) {
-        self.primaries.borrow_mut().extend(self.node(to).ok().map(|node| (slot, node)));
+        self.primaries.borrow_mut().insert(slot, self.node(to));
     }
 
     /// Asks for the slots in the background, if that isn't under way.
@@ -193,7 +211,7 @@ impl Nodes {
         for range in ranges {
             let [Value::Int(start), Value::Int(end), nodes @ ..] = &range[..] else { continue };
             let nodes = nodes.iter().filter_map(addr).map(|addr| self.node(&addr));
-            let nodes = nodes.collect::<Result<Vec<_>>>()?;
+            let nodes = nodes.collect::<Vec<_>>();
             let Some((primary, replicas)) = nodes.split_first() else { continue };
             let slots = (*start..=*end).filter_map(|slot| Slot::new(u16::try_from(slot).ok()?));
             primaries.extend(slots.map(|slot| (slot, Rc::clone(primary))));
@@ -220,30 +238,61 @@ impl Nodes {
             Ok(connection) => connection.map_err(|why| not_sent(why.to_string()))?,
             Err(_) => return Err(not_sent("it accepts no connection".to_owned())),
         };
-        let mut sender = (*connection).clone();
+        let mut sender = connection.commands.clone();
         match sender.send_packed_commands(commands, 0, commands.len()).await {
             Ok(replies) => Ok(replies),
             Err(why) => {
                 // Also if it was silent: what comes next must not wait behind this.
-                let mut current = link.lock().await;
+                let mut current = link.connection.lock().await;
                 current.take_if(|current| Rc::ptr_eq(current, &connection));
                 Err(Failure { was_sent: true, why: format!("{node}: {why}") })
             }
         }
     }
 
-    /// The connection for this; a new one if there is none.
-    async fn connect(&self, node: &Node, link: &Link) -> RedisResult<Rc<MultiplexedConnection>> {
-        let mut link = link.lock().await;
-        if let Some(connection) = &*link {
+    /// The connection for this; a new one if there is none, or the node has closed it: of what was sent over that
+    /// one it wouldn't be known whether it was done.
+    async fn connect(&self, node: &Node, link: &Link) -> RedisResult<Rc<Connection>> {
+        let mut link = link.connection.lock().await;
+        if let Some(connection) = link.as_ref().filter(|connection| connection.is_open()) {
             return Ok(Rc::clone(connection));
         }
         let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(self.patience))
             .set_response_timeout(Some(self.patience))
             .set_pipeline_buffer_size(1024);
-        let connection = node.client.get_multiplexed_async_connection_with_config(&config).await?;
-        Ok(Rc::clone(link.insert(Rc::new(connection))))
+        let stream = TcpStream::connect((&*node.addr.0, node.addr.1)).await?.into_std()?;
+        stream.set_nodelay(true)?;
+        let socket = stream.try_clone()?;
+        let stream = TcpStream::from_std(stream)?;
+        let (commands, driver) =
+            MultiplexedConnection::new_with_config(&self.login, stream, config).await?;
+        let driver = tokio::spawn(driver);
+        Ok(Rc::clone(link.insert(Rc::new(Connection { commands, driver, socket }))))
+    }
+}
+
+impl Connection {
+    fn is_open(self: &Rc<Self>) -> bool {
+        // While it's in use its task reads what comes, if only the end. Otherwise nothing may come.
+        let is_idle = Rc::strong_count(self) == 1;
+        let is_quiet = || {
+            let came = self.socket.peek(&mut [0]);
+            came.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+        };
+        !self.driver.is_finished() && (!is_idle || is_quiet())
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+impl Node {
+    /// For writes that a replica confirms, or for all else.
+    pub(super) fn link(&self, waits: bool) -> &Link {
+        if waits { &self.confirmed } else { &self.prompt }
     }
 }
 

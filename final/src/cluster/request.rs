@@ -2,7 +2,7 @@ use super::error;
 use crate::panic::catch_panic;
 use crate::{KvsError, Result, Write};
 use redis::cluster_routing::Slot;
-use redis::{Cmd, RedisError, ServerError, ServerErrorKind, Value};
+use redis::{Arg, Cmd, RedisError, ServerError, ServerErrorKind, Value};
 use std::time::Instant;
 
 /// What is called with what became of something.
@@ -91,6 +91,12 @@ impl Request {
         let slot = Slot::for_key(keys.first().map_or("", |key| key));
         let (begun, refused, why, ask) = (Instant::now(), 0, String::new(), None);
         Request { command, is_write, keys, slot, done, begun, refused, why, ask }
+    }
+
+    /// How many bytes it has.
+    pub(super) fn size(&self) -> usize {
+        let args = self.command.args_iter();
+        args.map(|arg| if let Arg::Simple(bytes) = arg { bytes.len() } else { 0 }).sum()
     }
 
     pub(super) fn is_in_one_slot(&self) -> bool {

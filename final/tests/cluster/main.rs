@@ -22,7 +22,9 @@ use std::time::Duration;
 
 fn open(cluster: &Cluster, durability: Option<Durability>) -> Result<RedisClusterEngine> {
     let timeout = Duration::from_secs(10);
-    RedisClusterEngine::open(&cluster.addrs(), RedisClusterOptions { durability, timeout })
+    // As one writes a list.
+    let addrs: Vec<_> = cluster.addrs().iter().map(|addr| format!(" {addr} ")).collect();
+    RedisClusterEngine::open(&addrs, RedisClusterOptions { durability, timeout })
 }
 
 fn set(engine: &RedisClusterEngine, key: &str, value: &str) -> Result<()> {
@@ -289,6 +291,36 @@ fn a_failover_to_a_replica_that_was_behind_loses_what_was_acknowledged_and_a_wri
 }
 
 #[test]
+fn replies_that_come_to_more_than_a_node_can_hold_are_asked_for_one_after_the_other() {
+    let Some(cluster) = Cluster::start(NO_LOG, PATIENT) else { return };
+    let options = RedisClusterOptions { durability: None, timeout: Duration::from_secs(100) };
+    let engine = RedisClusterEngine::open(&cluster.addrs(), options).unwrap();
+    set(&engine, "{t}", &"x".repeat(1 << 20)).unwrap();
+    let (answer, answers) = mpsc::channel();
+    for _ in 0..500 {
+        let answer = answer.clone();
+        engine.get_then("{t}".to_owned(), move |found| {
+            answer.send(found.unwrap().unwrap().len()).unwrap();
+        });
+    }
+    assert_eq!(get(&engine, "another {t}").unwrap(), None);
+    (0..500).for_each(|_| assert_eq!(answers.recv().unwrap(), 1 << 20));
+    let info = cluster.ask(cluster.pair_of("{t}").0, &["info", "memory"]);
+    let peak = info.lines().find_map(|line| line.strip_prefix("used_memory_peak:")).unwrap();
+    assert!(peak.trim().parse::<u64>().unwrap() < 200 << 20, "{peak}");
+}
+
+#[test]
+fn no_write_is_sent_over_a_connection_that_its_node_has_closed() {
+    let Some(cluster) = Cluster::start(NO_LOG, PATIENT) else { return };
+    let engine = open(&cluster, None).unwrap();
+    for _ in 0..10 {
+        (0..10).for_each(|key| set(&engine, &key.to_string(), "").unwrap());
+        cluster.ask_all(&["client", "kill", "type", "normal"]);
+    }
+}
+
+#[test]
 fn a_node_that_is_silent_keeps_no_thread_and_no_request_for_another_node() {
     let Some(cluster) = Cluster::start(NO_LOG, HASTY) else { return };
     let engine = open(&cluster, None).unwrap();
@@ -302,13 +334,13 @@ fn a_node_that_is_silent_keeps_no_thread_and_no_request_for_another_node() {
 
     let threads = process::threads(std::process::id());
     cluster.signal(silent, "-STOP");
+    let (write, written) = mpsc::channel();
+    engine.set_then(unanswered, "1".to_owned(), move |result| write.send(result).unwrap());
     let (answer, answers) = mpsc::channel();
     for key in keys.iter().cloned() {
         let answer = answer.clone();
         engine.get_then(key.clone(), move |found| answer.send((key, found)).unwrap());
     }
-    let (write, written) = mpsc::channel();
-    engine.set_then(unanswered, "1".to_owned(), move |result| write.send(result).unwrap());
     (0..10).for_each(|_| assert_eq!(get(&engine, &other).unwrap().as_ref(), Some(&other)));
     assert!(answers.try_recv().is_err(), "the silent node has none");
     assert_eq!(process::threads(std::process::id()), threads);
