@@ -31,8 +31,8 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 /// A Redis Cluster as an engine. Any number of servers may have the same one.
 ///
-/// Requests go to the nodes over one connection each, many at a time, and a thread of the engine's own
-/// has them all: who calls [`KvsEngine::get_then`] or [`KvsEngine::round`] waits for nothing. Requests
+/// Requests go to the nodes over one connection each, many at a time, with their replies up to some 32 MiB; a thread
+/// of the engine's own has them all: who calls [`KvsEngine::get_then`] or [`KvsEngine::round`] waits for nothing. Requests
 /// for keys of one hash slot that change one of them are done in the order in which they were begun.
 ///
 /// A node that refuses a request because a slot has moved, or because it isn't ready, has not done it: it
