@@ -18,21 +18,23 @@
 //! | `log/` | the tail, where records are appended; the catalog of segments; how a segment is sealed | any number; one at a time has the write call |
 //! | `index/` | the index; the readers of a key, and of all keys page by page | any number, without a lock |
 //! | `compaction/` | which segments a step takes, what it does, and which writers wait for it | one of its own |
-//! | `recovery/` | open, check, and salvage; what a *torn tail* is, and what damage: `recovery/torn_tail.rs` | the one that opens the store; it fills the index on as many as there are cores |
+//! | `recovery/` | open, check, and salvage; what a *torn tail* is, and what damage: `recovery/torn_tail.rs`, which `recovery/mod.rs` asks | the one that opens the store; it fills the index on as many as there are cores |
 //!
 //! # Locks
 //! A thread takes them in this order, and may leave any out:
 //!
-//! 1. `Compactor::running`: the compactor, for a step, or for a hint.
+//! 1. `Compactor::running`: whoever compacts, for a step with its pauses, or writes a hint: the compactor's thread, or
+//!    one that calls `compact`.
 //! 2. `Stripes`: a writer those of its keys, in the order of their numbers, from before its records have their places
 //!    until they're in the index. The compactor takes one at a time, before it reads.
 //! 3. `Log::tail`: a writer for a push; a leader before and after its write; who seals, for all of it. Who sleeps in
 //!    it for a leader keeps its stripes: the leader has its own already.
-//! 4. `Log::syncing`: whoever syncs the log.
+//! 4. `Log::syncing`: whoever syncs the log. The close syncs without: no other thread of the store runs by then.
 //! 5. `Catalog::segments`: who replaces the manifest, or looks at it.
 //!
 //! `GroupCommit::queue`, the result of a thread that waits there, and `Throttle::steps` are the last: who has one takes
-//! no other. A caller's function is called without any.
+//! no other. A caller's function is called without any; a logger isn't: it may be called under `running`, `tail` and
+//! `syncing`, and must not use the store.
 //!
 //! Simpler than the real thing: all keys are in memory; there are no ranges, and no transactions beyond
 //! compare-and-set on one key, and batches of which a crash leaves all or nothing.

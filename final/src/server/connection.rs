@@ -27,7 +27,8 @@ pub(super) struct Connection {
     /// From when on a sweep wakes it, in [`Shared::clock`]'s milliseconds. Seeing it a round late does no
     /// harm: `Relaxed`.
     look_at: AtomicU64,
-    /// Held for a turn, of which only one is under way.
+    /// Locked while a thread works on a turn, not while the turn is paused. That there's only one turn at a time is up
+    /// to `notes`.
     inner: Mutex<Inner>,
     /// Locked for a look. Results are written by the threads that finish writes.
     pub(super) writes: Mutex<Writes>,
@@ -40,9 +41,10 @@ pub(super) struct Inner {
     pub(super) output: Output,
     /// The last answer, an error, to be sent after those to the writes under way.
     pub(super) farewell: Option<String>,
-    /// Whether there are writes under way.
+    /// Whether there are requests that were begun and are not answered: writes, and gets where the engine's wait.
     pub(super) has_writes: bool,
-    /// Bytes that are counted among the buffers of its loop.
+    /// Bytes that are counted among the buffers of its loop. The counter is told of the difference only, because
+    /// several connections share it.
     counted: usize,
     /// Whether writes were begun that it has not seen the end of: what they find is counted when they are done.
     pub(super) counts_writes: bool,
@@ -68,8 +70,8 @@ impl Writer for Connection {
         }
     }
 
-    fn give_up(self: &Arc<Self>) {
-        self.abort();
+    fn abort(self: &Arc<Self>) {
+        Connection::abort(self);
     }
 }
 

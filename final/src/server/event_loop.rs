@@ -61,7 +61,8 @@ struct Work<C: Served> {
     beats: u64,
     /// Whether the watchdog looks every so often. If not, the thread tells it when it wakes up.
     is_watched: bool,
-    /// Whether the watchdog has found it stalled. The thread tells the watchdog when it goes on.
+    /// Whether the watchdog has found it stalled. The thread tells the watchdog when it takes the next connection or
+    /// wakes up; if it goes to sleep first, then not before it wakes up.
     is_stalled: bool,
     /// There is nothing more to come.
     ends: bool,

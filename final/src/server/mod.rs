@@ -13,8 +13,8 @@
 //! ```
 //!
 //! A connection belongs to the loop that had the fewest when it came. From a request to its answer a loop touches
-//! no lock and no counter that another loop writes (the engine's apart), so what one loop does costs the
-//! others nothing. Numbers that clients ask for are added up when they ask.
+//! no lock that another loop takes on its way, and no counter that another loop writes (the engine's apart), so what
+//! one loop does costs the others nothing. Numbers that clients ask for are added up when they ask.
 //!
 //! **A request, from the socket and back:**
 //!
@@ -27,6 +27,8 @@
 //!    further (`io.rs`).
 //! 5. It reads once, at most 64 KiB, if its [state](state::State) says so (`state.rs`).
 //! 6. It executes the requests that have arrived in full: a get at once; a set is kept for the *round* (`requests.rs`).
+//!    Where the engine's gets wait, a get is only begun. A get behind sets has to see them: up to 16 of these go to the
+//!    engine there and then; behind more the get is held back until they're done.
 //! 7. With sets the turn pauses here. When the other ready connections have had their turns, the loop gives all
 //!    their sets to the engine together, and goes on with each turn (`job.rs`).
 //! 8. The engine calls back when a set is done, at once or later and from any thread; a set that is done later
@@ -40,15 +42,18 @@
 //! `shared.rs` and `loop_group.rs` are what clients may ask for, what is counted, what connections share and what
 //! threads share. (`../os.rs` is the address to listen on.)
 //!
-//! A loop that is held up (a slow disk, an engine that blocks, a huge request) holds up no other client: within four
-//! milliseconds the watchdog gives its other connections to another loop, until it goes on.
+//! A loop that is held up (a slow disk, an engine that blocks, a huge request) holds up no clients but those whose
+//! writes are in the same round: within four milliseconds the watchdog gives what its other connections have to do to
+//! another loop, until it goes on. The connections stay its own.
 //! When all are held up, what clients send waits in their sockets: that is the back-pressure.
 //! A write that waits for a sync holds up no loop, nor does a get that waits for another machine: the engine is told
 //! whom to call when it is done ([`KvsEngine::round`], [`KvsEngine::get_then`]). A panic costs the connection whose
 //! request it was in, or those whose writes the engine had in its hands.
 //!
 //! A file uses only files above it in this list: `limits`, `stats`, `timeouts`, `shared`; `poller`, `notes`, `writes`;
-//! `event_loop`, `state`, `io`, `requests`; `connection`; `turn`; `loop_group`; `job`, `acceptor`, `watchdog`.
+//! `event_loop`, `state`, `io`, `requests`; `connection`; `turn`; `loop_group`; `job`, `acceptor`, `watchdog`. One thing
+//! goes the other way: `turn` says what a paused turn is, which `event_loop` keeps without looking into it.
+//! `models.rs` isn't a part of the server: `../models` compiles it, for loom.
 
 mod acceptor;
 mod connection;

@@ -3,7 +3,7 @@
 //! Sockets are watched *edge-triggered*: the system reports once that bytes have come, not for as long as they
 //! are there. So a connection that is being served need not be taken out and put back, which would cost
 //! a system call each. The price is that a connection remembers that it is readable until it has read
-//! everything (`connection.rs`).
+//! everything (`state.rs`).
 
 use crate::sync::{Mutex, MutexGuard, fault};
 use mio::event::Source;

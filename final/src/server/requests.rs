@@ -303,7 +303,7 @@ mod tests {
     impl Writer for Client {
         fn finish_write(self: &Arc<Self>, _: u64, _: Outcome) {}
 
-        fn give_up(self: &Arc<Self>) {}
+        fn abort(self: &Arc<Self>) {}
     }
 
     #[test]

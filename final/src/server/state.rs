@@ -26,6 +26,7 @@ use std::time::Duration;
 /// Why a connection is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Close {
+    Aborted,
     Done,
     Foreign,
     Lost,
@@ -38,6 +39,7 @@ pub(super) enum Close {
 impl fmt::Display for Close {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Close::Aborted => "a panic in the engine, or the server had no more time for it",
             Close::Done => "the client is done",
             Close::Foreign => "it speaks another protocol",
             Close::Lost => "the client is gone",

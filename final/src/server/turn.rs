@@ -110,15 +110,15 @@ impl Connection {
         let notes = self.notes.begin_turn();
         if notes & ABORTED != 0 {
             // It stays busy for ever.
-            self.close(Close::Stopping);
+            self.close(Close::Aborted);
             return None;
         }
         let mut inner = self.inner();
         inner.state.begin(notes & READY != 0, notes & HUNG_UP != 0, self.shared.time());
         match self.close_on_panic(|| self.serve(&mut inner, context, began)) {
             Ok(Step::Pause(paused)) => return Some(paused),
-            Ok(Step::End(next)) => self.leave(inner, context.event_loop, Ok(next)),
-            Err(error) => self.leave(inner, context.event_loop, Err(error)),
+            Ok(Step::End(next)) => self.end_turn(inner, context.event_loop, Ok(next)),
+            Err(error) => self.end_turn(inner, context.event_loop, Err(error)),
         }
         None
     }
@@ -131,11 +131,11 @@ impl Connection {
         let mut inner = connection.inner();
         let next =
             connection.close_on_panic(|| connection.answer(&mut inner, context, turn, errors));
-        connection.leave(inner, context.event_loop, next);
+        connection.end_turn(inner, context.event_loop, next);
     }
 
     /// After a turn: closes it, or has it wait for what comes, or queues it with the thread's loop.
-    fn leave(
+    fn end_turn(
         self: &Arc<Self>,
         inner: MutexGuard<'_, Inner>,
         event_loop: &EventLoop<Connection>,

@@ -111,8 +111,8 @@ fn found(result: &Outcome) -> usize {
 pub(super) trait Writer: Send + Sync + 'static {
     /// Its write of this number has come to this.
     fn finish_write(self: &Arc<Self>, number: u64, result: Outcome);
-    /// A write of it has panicked.
-    fn give_up(self: &Arc<Self>);
+    /// A write of it has panicked: it ends without another answer.
+    fn abort(self: &Arc<Self>);
 }
 
 /// Waits for a write. When it is dropped its writer is told what came of it, also if the engine
@@ -144,7 +144,7 @@ impl<W: Writer> Drop for Waiter<W> {
     fn drop(&mut self) {
         let result = self.result.take();
         if result.is_none() && thread::panicking() {
-            self.writer.give_up();
+            self.writer.abort();
         } else {
             let silent = "the engine did not say what came of the request";
             let result = result.unwrap_or_else(|| Err(KvsError::Server(silent.to_owned())));

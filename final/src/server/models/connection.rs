@@ -103,8 +103,8 @@ impl Writer for Connection {
         }
     }
 
-    fn give_up(self: &Arc<Self>) {
-        self.abort();
+    fn abort(self: &Arc<Self>) {
+        Connection::abort(self);
     }
 }
 
