@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::runtime;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::{LocalSet, spawn_local};
@@ -144,9 +144,10 @@ impl Dispatcher {
     /// Hands each to the connection over which it goes.
     fn send(self: &Rc<Self>, mut all: Vec<Request>) {
         let mut links: Vec<(Rc<Node>, bool)> = Vec::new();
+        let now = Instant::now();
         while !all.is_empty() {
             for request in std::mem::take(&mut all) {
-                let Some(request) = self.in_time(request, &mut all) else { continue };
+                let Some(request) = self.in_time(request, now, &mut all) else { continue };
                 let node = match &request.ask {
                     Some(addr) => Some(self.nodes.node(addr)),
                     None => self.nodes.of(request.slot),
@@ -169,8 +170,8 @@ impl Dispatcher {
     }
 
     /// Answers a request that has taken too long.
-    fn in_time(&self, request: Request, free: &mut Vec<Request>) -> Option<Request> {
-        if request.begun.elapsed() <= self.timeout {
+    fn in_time(&self, request: Request, now: Instant, free: &mut Vec<Request>) -> Option<Request> {
+        if now.saturating_duration_since(request.begun) <= self.timeout {
             return Some(request);
         }
         let why = match &*request.why {
@@ -186,7 +187,7 @@ impl Dispatcher {
     /// writes wait for a replica, one pipeline with one `WAIT` after the other: those that come meanwhile share
     /// the next one.
     fn fill(self: &Rc<Self>, node: &Rc<Node>, waits: bool) {
-        let link = node.link(waits);
+        let (link, now) = (node.link(waits), Instant::now());
         let (mut pipeline, mut size, mut free) = (Vec::new(), 0, Vec::new());
         while !waits || link.under_way.get() == 0 {
             let mut waiting = link.waiting.borrow_mut();
@@ -207,7 +208,7 @@ impl Dispatcher {
             link.is_newest_next.set(!is_newest);
             let next = if is_newest { waiting.pop_back() } else { waiting.pop_front() };
             drop(waiting);
-            if let Some(request) = next.and_then(|next| self.in_time(next, &mut free)) {
+            if let Some(request) = next.and_then(|next| self.in_time(next, now, &mut free)) {
                 pipeline.push(request);
                 size += more;
             }
