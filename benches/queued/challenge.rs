@@ -42,11 +42,6 @@ fn bench(c: &mut Criterion, name: &str, work: Work, start: impl Fn(u32) -> Serve
     // A filter may leave out what needs them.
     let clients = LazyCell::new(Clients::start);
     let mut group = c.benchmark_group(name);
-    // Criterion compares what has the same name, and no two stages are the same.
-    let connects = match env!("KVS_STAGE") {
-        "final" => "connects",
-        _ => concat!("connects, stage ", env!("KVS_STAGE")),
-    };
     // No throughput: Criterion would take it for the input, and draw nothing against the threads.
     group.sample_size(20);
     let (fill, exchanges) = (Work::Write.exchanges(), work.exchanges());
@@ -58,7 +53,7 @@ fn bench(c: &mut Criterion, name: &str, work: Work, start: impl Fn(u32) -> Serve
             clients.each(move |number| connect_and_ask(number, addr, &fill[number]));
             server
         });
-        group.bench_with_input(BenchmarkId::new(connects, threads), &server, |b, server| {
+        group.bench_with_input(BenchmarkId::new("connects", threads), &server, |b, server| {
             let addr = server.addr;
             b.iter(|| {
                 let exchanges = Arc::clone(&exchanges);

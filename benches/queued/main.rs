@@ -21,7 +21,8 @@
 //! store, clients and, for reads, the keys are there before the clock runs. `null` is the same with
 //! clients that do nothing: that much of each figure is the harness's own.
 //!
-//! `KVS_RECORD=keep cargo bench --bench queued -- --quick` adds a round to the record of `final`.
+//! `KVS_RECORD=keep cargo bench --features stage-5 --bench queued -- --quick` adds a round to the
+//! record, which is of one stage. Criterion compares with the run before, also with another stage's.
 
 #[cfg(from_stage = "4")]
 mod challenge;
@@ -38,10 +39,14 @@ criterion::criterion_group!(
     challenge::rayon_and_sled
 );
 
-#[cfg(stage = "final")]
+#[cfg(from_stage = "4")]
 fn main() -> kvs_bench_kit::Outcome<()> {
     let new = || {
-        let settings = [("clients", clients::CLIENTS.into()), ("at_once", clients::AT_ONCE.into())];
+        let settings = [
+            ("stage", env!("KVS_STAGE").into()),
+            ("clients", clients::CLIENTS.into()),
+            ("at_once", clients::AT_ONCE.into()),
+        ];
         let record = kvs_bench_kit::Record::new(&std::env::temp_dir(), settings)?;
         Ok(record.units(kvs_bench_kit::Unit::Second, &["seconds"]))
     };
@@ -51,9 +56,6 @@ fn main() -> kvs_bench_kit::Outcome<()> {
         Default::default()
     })
 }
-
-#[cfg(all(from_stage = "4", not(stage = "final")))]
-criterion::criterion_main!(benches);
 
 #[cfg(not(from_stage = "4"))]
 fn main() {

@@ -4,7 +4,7 @@ use crate::Outcome;
 use crate::chart::{Chart, Line, svg};
 use crate::markdown::thousands;
 use crate::record::Record;
-use crate::tables::{SCALING, STAGES, numbers_at};
+use crate::tables::{SCALING, STAGES, numbers_at, server};
 
 /// How a figure of the record is drawn: its name there, the title, the scale, and whether each line of
 /// the grid is a multiple of the one below.
@@ -78,7 +78,7 @@ pub(crate) fn queued(record: &Record) -> Outcome<String> {
         machine.file_system,
         record.rounds(),
     );
-    svg("The six of the challenge, on final", &conditions, &panels)
+    svg(&format!("The six of the challenge, on {}", server(record)), &conditions, &panels)
 }
 
 /// The figures of `scaling`: one for each workload of the engine, with what is done in a second and how

@@ -88,8 +88,7 @@ pub fn counts(record: &Record) -> String {
     below(head, counted.into_iter().chain([named]))
 }
 
-/// Milliseconds an iteration of the six benches of the challenge, with a connection for each request and
-/// with kept ones, by the number of threads.
+/// Milliseconds an iteration of the six benches of the challenge, by the number of threads.
 pub fn queued(record: &Record) -> String {
     const BENCHES: [&str; 6] = [
         "write_queued_kvstore",
@@ -100,18 +99,21 @@ pub fn queued(record: &Record) -> String {
         "read_queued_sled",
     ];
     let time = |of: &str| Some(with_spread(&record.rounds_of(of, "seconds")?.scaled(1e3)));
-    let threads = &numbers_at(record, 2);
-    let columns =
-        [("one each", "connects"), ("kept", "keeps")].into_iter().flat_map(|(title, id)| {
-            threads.iter().map(move |n| (format!("{title}, {n}"), format!("{id}/{n}")))
-        });
-    let columns: Vec<_> = columns.collect();
-    let title = "ms an iteration; connection, threads of the pool";
-    let table = grid(title, &BENCHES, &columns, |bench, id| time(&format!("{bench}/{id}")));
+    let threads = numbers_at(record, 2).into_iter().map(|n| (n.to_string(), n));
+    let title = "ms an iteration; threads of the pool";
+    let table = grid(title, &BENCHES, &threads.collect::<Vec<_>>(), |bench, n| {
+        time(&format!("{bench}/connects/{n}"))
+    });
     let null = time("null/clients").unwrap_or_default();
-    let (source, rounds) = (record.source(), record.rounds());
-    let head = format!("{source}; rounds: {rounds}; `null`: {null} ms an iteration.");
+    let (server, source, rounds) = (server(record), record.source(), record.rounds());
+    let head = format!("On {server}; {source}; rounds: {rounds}; `null`: {null} ms an iteration.");
     below(head, [table])
+}
+
+/// Whose server the six were measured on.
+pub(crate) fn server(record: &Record) -> String {
+    let stage = record.conditions.settings.get("stage").and_then(|stage| stage.as_str());
+    stage.filter(|stage| *stage != "final").map_or("final".to_owned(), |n| format!("stage {n}"))
 }
 
 /// The workloads of `scaling`: name, title in the charts, and what counts threads there.
