@@ -208,9 +208,10 @@ impl KvStoreOptions {
         let dir = self.disk.claim(&dir.into(), Access::Write)?;
         let index = Arc::new(Index::new());
         let files = recovery::open(&*dir, &index, self.hint_eighths)?;
+        let is_open = files.manifest.segments.last().is_some_and(|(_, end)| end.is_none());
         let open = Arc::clone(&index.segments);
         let (catalog, (newest, end)) = Catalog::new(dir, files, self.map_sealed, open)?;
-        let log = Arc::new(Log::new(self, catalog, Tail::new(newest, end)));
+        let log = Arc::new(Log::new(self, catalog, Tail::new(newest, end, is_open)));
         let committer = Arc::new(Committer::new(Arc::clone(&log), Arc::clone(&index)));
         let group_commit = Arc::new(GroupCommit::new(Arc::clone(&committer)));
         let (same, keys) = (Arc::clone(&log), Arc::clone(&index));

@@ -172,7 +172,10 @@ fn parse(text: &str) -> Option<Manifest> {
         });
     }
     let (_, all_but_last) = segments.split_last()?;
-    let is_valid = all_but_last.iter().all(|(_, end)| end.is_some());
+    // So the numbers that are still to come are all higher, and never overflow.
+    let is_below = |(number, _): &(u64, Option<u32>)| *number < next && next < u64::MAX / 2;
+    let is_valid =
+        all_but_last.iter().all(|(_, end)| end.is_some()) && segments.iter().all(is_below);
     is_valid.then_some(Manifest { since, next, segments })
 }
 
@@ -191,5 +194,8 @@ mod tests {
         assert_eq!(parse(first).unwrap(), manifest);
         manifest.since = Some("boot 3 4 5".to_owned());
         assert_eq!((&parse(&second).unwrap(), manifest.to_text()), (&manifest, second.clone()));
+        for next in [11, u64::MAX / 2, u64::MAX] {
+            assert_eq!(parse(&Manifest { next, ..manifest.clone() }.to_text()), None, "{next}");
+        }
     }
 }

@@ -28,6 +28,8 @@ pub(crate) struct Tail {
     pub(crate) reserved: u64,
     /// Whether the segment takes no more records, however short.
     pub(crate) is_full: bool,
+    /// Whether the manifest called the segment open when it was opened; where it names an end, nothing may follow.
+    is_open: bool,
     /// Records that have their places and wait for a leader.
     pub(crate) queued: Batch,
     /// The number of that batch.
@@ -69,7 +71,7 @@ struct Outcomes {
 }
 
 impl Tail {
-    pub(crate) fn new(segment: Arc<Segment>, end: u32) -> Tail {
+    pub(crate) fn new(segment: Arc<Segment>, end: u32, is_open: bool) -> Tail {
         Tail {
             segment,
             end,
@@ -77,6 +79,7 @@ impl Tail {
             synced: end,
             reserved: end.into(),
             is_full: false,
+            is_open,
             queued: Batch::default(),
             number: 0,
             done: 0,
@@ -92,13 +95,14 @@ impl Tail {
     pub(crate) fn begin(&mut self, segment: Arc<Segment>) {
         self.segment = segment;
         (self.end, self.written, self.synced) = (segment::HEADER, segment::HEADER, segment::HEADER);
-        (self.reserved, self.is_full) = (segment::HEADER.into(), false);
+        (self.reserved, self.is_full, self.is_open) = (segment::HEADER.into(), false, true);
     }
 
     /// Whether so many bytes of records go into this segment, which a single batch may make longer.
     pub(crate) fn has_room(&self, len: usize, segment_bytes: u32) -> bool {
         let fits = u64::from(self.end) + len as u64 <= segment_bytes.into();
-        self.segment.is_current && (self.end == segment::HEADER || fits && !self.is_full)
+        let may_grow = self.segment.is_current && self.is_open;
+        may_grow && (self.end == segment::HEADER || fits && !self.is_full)
     }
 
     /// Gives each op that has not failed its place, and queues its record. They are one unit `together`, or

@@ -55,14 +55,15 @@ pub(crate) fn open(dir: &dyn Dir, index: &Index, hint_eighths: u32) -> Result<Fi
         truncate_to_end(&*newest.file, (*end).into()).map_err(KvsError::at(&newest.path))?;
     }
     // If it was closed in good order, its end is open again from now on.
-    let end = files.manifest.segments.last_mut().and_then(|(_, end)| end.take());
+    let mut manifest = files.manifest.clone();
+    let end = manifest.segments.last_mut().and_then(|(_, end)| end.take());
     if end.is_some() || is_restarted {
         // Nothing is left that the power took, or the next open would refuse it.
-        let mut manifest = files.manifest.clone();
         match manifest.write(dir) {
             Ok(()) => files.manifest = manifest,
-            // On a full disk reads go on. It only says still that there was a restart.
-            Err(WriteError::Unchanged(_)) if end.is_none() => {}
+            // On a full disk reads go on. It only says still that there was a restart, or that the store was closed:
+            // then no record goes into that segment.
+            Err(WriteError::Unchanged(_)) => {}
             Err(error) => return Err(error.into_inner()),
         }
     }

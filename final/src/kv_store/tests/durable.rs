@@ -1,12 +1,13 @@
 //! What is durable, and from when on; and the end of all writing.
 
 use super::{DIR, key, open, open_os, options};
-use crate::disk::SimulatedDisk;
+use crate::disk::{Fault, SimulatedDisk};
 use crate::kv_store::compaction::plan::Goal;
 use crate::{Durability, KvStore, KvsEngine};
 use kvs_test_kit::until;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use std::io::ErrorKind;
 use std::sync::{Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
@@ -35,6 +36,37 @@ fn what_is_written_in_the_course_of_a_sync_is_safe_only_after_the_next_one() {
     assert!(!disk.is_durable(), "it came too late for this one");
     store.sync().unwrap();
     assert!(disk.is_durable());
+}
+
+/// The manifest names the end of the newest segment still, and what is behind that end would be damage.
+#[test]
+fn a_store_that_was_closed_opens_on_a_full_disk_and_what_it_is_told_later_is_there() {
+    let fail = |disk: &SimulatedDisk, at| {
+        let (at, error) = (disk.operations() + at, ErrorKind::StorageFull);
+        disk.set_fault(Some(Fault { at, forever: false, error, short_write: false }));
+        at
+    };
+    for keys in [0, 1] {
+        let closed = SimulatedDisk::new();
+        let store = open(&closed).unwrap();
+        (0..keys).for_each(|number| store.set(key(number), "before".into()).unwrap());
+        drop(store);
+        let opens = |at: &usize| {
+            let disk = closed.after_kill(closed.changes());
+            let at = fail(&disk, *at);
+            let Ok(store) = open(&disk) else { return false };
+            if disk.operations() <= at + 1 {
+                return false;
+            }
+            assert_eq!(store.stats().keys, keys as u64);
+            disk.set_fault(None);
+            store.set(key(9), "later".into()).unwrap();
+            let again = open(&disk.after_kill(disk.changes())).unwrap();
+            assert_eq!(again.get(key(9)).unwrap().unwrap(), "later");
+            true
+        };
+        assert_eq!((0..40).filter(opens).count(), 4, "made, written, synced, renamed");
+    }
 }
 
 /// Or else the next segment would pass for synced as far as the one before it was.
