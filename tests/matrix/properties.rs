@@ -1,6 +1,6 @@
 //! The columns of the matrix, each with the experiment that decides it.
 
-use crate::stage_process::{Stage, THREADS};
+use crate::stage_process::{DISTANT, Stage, THREADS};
 use kvs_test_kit::Raw;
 use kvs_test_kit::files::log_in;
 use kvs_test_kit::raw::{FOUND, GET, NOTHING, SET};
@@ -38,6 +38,10 @@ pub const PROPERTIES: &[Property] = &[
     Property {
         words: "N waiting writers on N threads leave reads answered",
         holds: waiting_writers_leave_reads_answered,
+    },
+    Property {
+        words: "N gets that wait for the engine on N threads leave sets answered",
+        holds: waiting_gets_leave_sets_answered,
     },
     Property { words: "SIGTERM stops it with exit code 0", holds: sigterm_stops_it },
     Property {
@@ -170,6 +174,25 @@ fn waiting_writers_leave_reads_answered(stage: &str) -> bool {
     server.order("release");
     drop(writers);
     assert_eq!(reader.line(), FOUND, "at the latest when the writers are done");
+    answered
+}
+
+/// Where an engine can only wait within `get`, the store's waits there; `final` has one that calls back.
+fn waiting_gets_leave_sets_answered(stage: &str) -> bool {
+    let (mut server, _dir) = start(if stage == "final" { DISTANT } else { stage });
+    server.order("hold read");
+    let mut readers: Vec<Raw> = (0..workers(stage)).map(|_| server.connect()).collect();
+    for reader in &mut readers {
+        reader.send_line(GET);
+    }
+    assert!(server.holds_one_more());
+    server.settle();
+    let mut writer = server.connect();
+    writer.send_line(SET);
+    let answered = server.answers(&writer);
+    server.order("release");
+    drop(readers);
+    assert_eq!(writer.line(), NOTHING, "at the latest when the readers are done");
     answered
 }
 

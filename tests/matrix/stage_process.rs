@@ -1,5 +1,8 @@
 //! The server of any stage, in a process that can be told to stop its readers or writers.
 
+use kvs_final::thread_pool::{SharedQueueThreadPool, ThreadPool};
+use kvs_final::{KvsEngine, KvsServer, Result as EngineResult};
+use kvs_test_kit::engines::Memory;
 use kvs_test_kit::wait::happens;
 use kvs_test_kit::{Raw, Server, WATCHDOG, process, wait};
 use std::env;
@@ -12,6 +15,9 @@ use std::thread;
 
 /// Threads in the pools of those stages that can be told.
 pub const THREADS: usize = 4;
+
+/// `final` in front of an engine whose gets wait.
+pub const DISTANT: &str = "final, distant";
 
 /// Names the stage in the environment of a process that is to be its server.
 const ROLE: &str = "KVS_MATRIX_STAGE";
@@ -50,6 +56,47 @@ impl Gate {
     }
 }
 
+/// An engine whose gets wait for another thread, as for another machine.
+#[derive(Clone)]
+struct Distant(Memory, Arc<Gate>);
+
+impl KvsEngine for Distant {
+    const GETS_WAIT: bool = true;
+
+    fn set(&self, key: String, value: String) -> EngineResult<()> {
+        self.0.set(key, value)
+    }
+
+    fn get(&self, key: String) -> EngineResult<Option<String>> {
+        self.0.get(key)
+    }
+
+    fn remove(&self, key: String) -> EngineResult<()> {
+        self.0.remove(key)
+    }
+
+    fn get_then(
+        &self,
+        key: String,
+        done: impl FnOnce(EngineResult<Option<String>>) + Send + 'static,
+    ) {
+        let Distant(memory, gate) = self.clone();
+        thread::spawn(move || {
+            gate.pass("read");
+            done(memory.get(key));
+        });
+    }
+}
+
+impl Distant {
+    fn serve(self) {
+        let pool = SharedQueueThreadPool::new(THREADS as u32).unwrap();
+        let server = KvsServer::bind(([127, 0, 0, 1], 0).into(), self, pool).unwrap();
+        eprintln!("listening on {}", server.local_addr().unwrap());
+        server.run().unwrap();
+    }
+}
+
 /// In a process that was started to be a stage's server, is that server.
 pub fn run_if_asked() -> Option<ExitCode> {
     let stage = env::var(ROLE).ok()?;
@@ -71,6 +118,10 @@ pub fn run_if_asked() -> Option<ExitCode> {
         }};
     }
     Some(match stage.as_str() {
+        DISTANT => {
+            Distant(Memory::default(), gate).serve();
+            ExitCode::SUCCESS
+        }
         "0" => server_of!(start, kvs_common::sync_points),
         "1" => server_of!(naive_pool, kvs_common::sync_points),
         "2" => server_of!(shared_engine, kvs_common::sync_points),
