@@ -155,7 +155,7 @@ pub fn scaling(record: &Record) -> String {
     let conditions = &record.conditions;
     let seconds = conditions.number("seconds");
     let head = format!(
-        "{}; {} keys, values of {} bytes, {seconds} s a measurement ({} s where somebody does nothing \
+        "{}; {} keys, values of {} bytes, {seconds} s a measurement ({} s where one thread does nothing \
          but set).",
         record.source(),
         thousands(conditions.number("keys") as u64),
