@@ -160,39 +160,36 @@ fn idle_clients_leave_it_answering(stage: &str) -> bool {
 
 fn waiting_writers_leave_reads_answered(stage: &str) -> bool {
     // The level at which a write has something to wait for.
-    let (mut server, _dir) = start_at("always", stage);
-    server.order("hold append");
-    let mut writers: Vec<Raw> = (0..workers(stage)).map(|_| server.connect()).collect();
-    for writer in &mut writers {
-        writer.send_line(SET);
-    }
-    assert!(server.holds_one_more());
-    server.settle();
-    let mut reader = server.connect();
-    reader.send_line(GET);
-    let answered = server.answers(&reader);
-    server.order("release");
-    drop(writers);
-    assert_eq!(reader.line(), FOUND, "at the latest when the writers are done");
-    answered
+    let server = start_at("always", stage);
+    waiting_leave_answered(stage, server, ["append", SET], [GET, FOUND])
 }
 
 /// Where an engine can only wait within `get`, the store's waits there; `final` has one that calls back.
 fn waiting_gets_leave_sets_answered(stage: &str) -> bool {
-    let (mut server, _dir) = start(if stage == "final" { DISTANT } else { stage });
-    server.order("hold read");
-    let mut readers: Vec<Raw> = (0..workers(stage)).map(|_| server.connect()).collect();
-    for reader in &mut readers {
-        reader.send_line(GET);
+    let server = start(if stage == "final" { DISTANT } else { stage });
+    waiting_leave_answered(stage, server, ["read", GET], [SET, NOTHING])
+}
+
+/// Whether a request is answered while as many others as there are workers wait at a sync point.
+fn waiting_leave_answered(
+    stage: &str,
+    (mut server, _dir): (Stage, TempDir),
+    [point, waits]: [&str; 2],
+    [request, answer]: [&str; 2],
+) -> bool {
+    server.order(&format!("hold {point}"));
+    let mut waiting: Vec<Raw> = (0..workers(stage)).map(|_| server.connect()).collect();
+    for client in &mut waiting {
+        client.send_line(waits);
     }
     assert!(server.holds_one_more());
     server.settle();
-    let mut writer = server.connect();
-    writer.send_line(SET);
-    let answered = server.answers(&writer);
+    let mut client = server.connect();
+    client.send_line(request);
+    let answered = server.answers(&client);
     server.order("release");
-    drop(readers);
-    assert_eq!(writer.line(), NOTHING, "at the latest when the readers are done");
+    drop(waiting);
+    assert_eq!(client.line(), answer, "at the latest when the others are done");
     answered
 }
 
