@@ -1,5 +1,5 @@
 //! The small costs of concurrent programs, all measured in one run on one machine: a thread, a job in a
-//! pool, a hand-over, a channel, a lock, a concurrent map, a file.
+//! pool, a hand-over, a channel, a lock, a concurrent map, an append to a file.
 //!
 //! ```console
 //! $ cargo bench --bench costs -- --quick
@@ -13,21 +13,20 @@
 //!
 //! With several threads the time is that from one operation to the next, whichever thread does it: on
 //! two cores, two threads that do not disturb each other take half the time of one. What the threads did
-//! is checked: no sum, no piece of a file and no number in a lock may be wrong.
+//! is checked: no sum, no length of a file and no number in a lock may be wrong.
 
-mod channels;
-mod files;
 mod locks;
 mod maps;
 mod pools;
 mod threads;
 
-use criterion::Criterion;
+use criterion::{BenchmarkId, Criterion};
 use kvs_bench_kit::criterion::keep_if_asked;
 use kvs_bench_kit::record::Figures;
 use kvs_bench_kit::{Outcome, Record, Unit};
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::io::Write;
+use std::time::{Duration, Instant};
 
 /// How long each is measured.
 const TIME: Duration = Duration::from_millis(300);
@@ -52,9 +51,8 @@ fn measure() -> BTreeMap<String, Figures> {
         .configure_from_args();
     threads::costs(&mut criterion);
     pools::costs(&mut criterion);
-    channels::costs(&mut criterion);
     locks::costs(&mut criterion);
-    files::costs(&mut criterion);
+    appends(&mut criterion);
     let mut others = maps::costs(&mut criterion);
     criterion.final_summary();
     if !std::env::args().any(|arg| arg == "--list") {
@@ -64,4 +62,27 @@ fn measure() -> BTreeMap<String, Figures> {
         println!("{of}: {figures:?}");
     }
     others
+}
+
+/// 100 bytes are appended to a file that was empty: handed to the system, or synced too.
+fn appends(criterion: &mut Criterion) {
+    const RECORD: [u8; 100] = [b'x'; 100];
+    let mut group = criterion.benchmark_group("file");
+    for (name, is_synced) in [("append", false), ("append-and-sync", true)] {
+        group.bench_function(BenchmarkId::new(name, 1), |b| {
+            b.iter_custom(|times| {
+                let mut file = tempfile::tempfile().unwrap();
+                let start = Instant::now();
+                for _ in 0..times {
+                    file.write_all(&RECORD).unwrap();
+                    if is_synced {
+                        file.sync_data().unwrap();
+                    }
+                }
+                let time = start.elapsed();
+                assert_eq!(file.metadata().unwrap().len(), times * RECORD.len() as u64);
+                time
+            });
+        });
+    }
 }

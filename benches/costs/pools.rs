@@ -1,13 +1,15 @@
-//! What a job costs in each of the three pools.
+//! What a job costs in each of the three pools, and what to send a number to one of several workers, by two kinds of
+//! channel.
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion};
+use crossbeam::channel;
 use rayon_pool::thread_pool::{
     NaiveThreadPool, RayonThreadPool, SharedQueueThreadPool, ThreadPool,
 };
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
@@ -26,6 +28,23 @@ pub(crate) fn costs(criterion: &mut Criterion) {
         pool(&mut group, "shared-queue", threads, tree::<SharedQueueThreadPool>);
         pool(&mut group, "rayon", threads, tree::<RayonThreadPool>);
     }
+    drop(group);
+    let mut group = criterion.benchmark_group("channel");
+    group.bench_function(BenchmarkId::new("mutex-mpsc", WORKERS), |b| {
+        b.iter_custom(|numbers| {
+            let (sender, receiver) = mpsc::channel();
+            let receiver = Mutex::new(receiver);
+            // The lock is held while its holder waits for a number: the others wait for the lock.
+            let receive = || receiver.lock().unwrap().recv().ok();
+            through(numbers, move |number| sender.send(number).unwrap(), receive)
+        });
+    });
+    group.bench_function(BenchmarkId::new("crossbeam", WORKERS), |b| {
+        b.iter_custom(|numbers| {
+            let (sender, receiver) = channel::unbounded();
+            through(numbers, move |number| sender.send(number).unwrap(), || receiver.recv().ok())
+        });
+    });
 }
 
 fn pool<P: ThreadPool>(
@@ -96,4 +115,24 @@ fn branch<P: ThreadPool + Send + Sync + 'static>(pool: Arc<P>, jobs: u64) {
     // Before it counts: the last handle is the one outside, which waits for the threads.
     drop(pool);
     job(jobs);
+}
+
+/// How many receive from a channel.
+const WORKERS: usize = 4;
+
+/// Sends the numbers and ends the channel, and waits until the workers have seen its end.
+fn through(
+    numbers: u64,
+    send: impl FnMut(u64),
+    receive: impl Fn() -> Option<u64> + Sync,
+) -> Duration {
+    let worker = || std::iter::from_fn(&receive).sum::<u64>();
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..WORKERS).map(|_| scope.spawn(worker)).collect();
+        let start = Instant::now();
+        (0..numbers).for_each(send);
+        let sum: u64 = workers.into_iter().map(|worker| worker.join().unwrap()).sum();
+        assert_eq!(sum, numbers * (numbers - 1) / 2);
+        start.elapsed()
+    })
 }
