@@ -1,5 +1,6 @@
 //! What the texts point to exists: files and headings that they link to, directives, and what they name
-//! between backticks: files, long names, which are those of tests, and what a `cargo` command picks.
+//! between backticks: files, long names, which are those of tests, and what a `cargo` command picks. And no
+//! stage's code points to another stage.
 
 use crate::text::{fences, prose};
 use crate::tree::{Problem, sources};
@@ -34,6 +35,27 @@ pub(crate) fn check(root: &Path, file: &str, text: &str, names: &Names) -> Vec<P
             Some(Problem::new(file, line, names.missing(command.strip_prefix("$ ")?)?))
         });
         problems.extend(missing);
+    }
+    problems
+}
+
+/// What speaks of other stages in a stage's code: the text tells the history.
+const OF_OTHERS: [&str; 9] =
+    ["stage", "step ", "previous", "no longer", "not yet", "changed", "chapter", "copyright", "/*"];
+
+/// The lines of the stages below `root` that say such a word, but for what the first line of each says.
+pub(crate) fn check_stages(root: &Path) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (path, text) in sources(&root.join("stages")) {
+        let file = path.strip_prefix(root).unwrap_or(&path).to_string_lossy();
+        // `common` is no stage.
+        let is_stage = file["stages/".len()..].starts_with(|first: char| first.is_ascii_digit());
+        for (line, words) in (1..).zip(text.lines()).filter(|_| is_stage) {
+            let words = words.to_lowercase().replace("as one step of `walkthrough.md`", "");
+            let said = OF_OTHERS.iter().filter(|word| words.contains(**word));
+            let message = |word| format!("`{word}`: a stage doesn't know that there are others");
+            problems.extend(said.map(|word| Problem::new(&file, line, message(word))));
+        }
     }
     problems
 }
@@ -167,6 +189,18 @@ mod tests {
     fn found(text: &str) -> Vec<String> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         said(check(root, "t.md", text, &Names::read(root)))
+    }
+
+    #[test]
+    fn a_look_into_the_future_is_noticed() {
+        let root = tempfile::tempdir().unwrap();
+        let text = "//! A store, as one step of `WALKTHROUGH.md`.\n\nfn f() {} // A later stage mends this.\n";
+        for dir in ["stages/1-a", "stages/common"] {
+            fs::create_dir_all(root.path().join(dir)).unwrap();
+            fs::write(root.path().join(dir).join("lib.rs"), text).unwrap();
+        }
+        let message = "stages/1-a/lib.rs:3: `stage`: a stage doesn't know that there are others";
+        assert_eq!(said(check_stages(root.path())), [message]);
     }
 
     #[test]

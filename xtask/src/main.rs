@@ -18,11 +18,9 @@ mod excerpts;
 mod links;
 mod moves;
 mod numbers;
-mod output_pattern;
 mod programs;
 mod reader;
 mod sessions;
-mod stage_wording;
 mod tables;
 mod text;
 mod tree;
@@ -155,7 +153,7 @@ fn check() -> Vec<Problem> {
         .chain(&["SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md"])
         .flat_map(check)
         .collect();
-    problems.extend(stage_wording::check(root()));
+    problems.extend(links::check_stages(root()));
     problems.extend(run(&tree).unwrap_or_else(|problem| vec![problem]));
     problems.extend(replay(&tree));
     problems

@@ -10,8 +10,7 @@
 //!   shows all that it prints to stdout.
 
 use crate::compiled::{Compiled, Stage};
-use crate::output_pattern::{in_order, lines_match};
-use crate::text::{Fence, fences};
+use crate::text::{Fence, fences, in_order, lines_match};
 use crate::tree::Problem;
 use std::collections::BTreeMap;
 use std::fs::{self, File};

@@ -11,8 +11,7 @@
 //! A block without `stage=` is not run, and may only build and start something.
 
 use crate::compiled::Stage;
-use crate::output_pattern::{lines_begin, lines_match};
-use crate::text::{Fence, fences};
+use crate::text::{Fence, fences, lines_begin, lines_match};
 use crate::tree::Problem;
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Write};

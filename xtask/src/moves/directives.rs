@@ -11,8 +11,7 @@ pub(super) struct Chapter {
     pub(super) stage: usize,
     /// The line of its heading.
     pub(super) line: usize,
-    /// The line of the first heading after it that has no number: the directives of an interlude count as its own.
-    pub(super) interlude: usize,
+    /// Those of an interlude, which has no number, count as those of the chapter before it.
     pub(super) directives: Vec<Directive>,
 }
 
@@ -50,11 +49,7 @@ pub(super) fn chapters(file: &str, text: &str) -> Result<Vec<Chapter>, Vec<Probl
     for (line, _, content) in prose(text) {
         let Some(title) = content.strip_prefix("## ") else { continue };
         let number = title.split_once('.').and_then(|(number, _)| number.parse().ok());
-        if let Some(stage) = number {
-            chapters.push(Chapter { stage, line, interlude: usize::MAX, directives: Vec::new() });
-        } else if let Some(last) = chapters.last_mut() {
-            last.interlude = last.interlude.min(line);
-        }
+        chapters.extend(number.map(|stage| Chapter { stage, line, directives: Vec::new() }));
     }
     let alone = ["compiles", "step", "rename"];
     let (blocks, mut problems) = blocks(file, text, &["move", "try"], &alone);

@@ -75,13 +75,7 @@ impl FileChange {
     /// The names of the `impl` that an item is a member of, as in a directive.
     pub(super) fn parent(&self, key: &str) -> Option<&str> {
         let slot = self.slots.iter().find(|slot| slot.key == key && slot.kind != Kind::Open)?;
-        self.head(slot.block?)
-    }
-
-    /// The name of an `impl` by its number.
-    pub(super) fn head(&self, block: usize) -> Option<&str> {
-        let open = |slot: &&Slot| slot.block == Some(block) && slot.kind == Kind::Open;
-        self.slots.iter().find(open).map(|slot| slot.key.as_str())
+        Some(&self.slots[slot.block?].key)
     }
 
     /// The pieces that the state has, a place for each slot.
@@ -159,7 +153,7 @@ fn gaps(pieces: &[Piece]) -> Gaps {
 pub(super) struct Slot {
     pub(super) key: String,
     pub(super) kind: Kind,
-    /// The `impl` that it is part of, by a number.
+    /// The `impl` that it is part of, by the number of the slot with its first line.
     pub(super) block: Option<usize>,
     pub(super) old: Option<Piece>,
     pub(super) new: Option<Piece>,
@@ -185,8 +179,39 @@ impl Slot {
 /// The slots of two versions in the order of the new one; what is only old comes after what it
 /// followed. What has moved has two, one in each place.
 fn slots(old: Vec<Piece>, new: Vec<Piece>) -> Vec<Slot> {
-    let mut slots = Vec::new();
-    merge(groups(old), groups(new), &mut slots);
+    let keys =
+        |pieces: &[Piece]| pieces.iter().map(|p| (p.key.clone(), p.kind)).collect::<Vec<_>>();
+    let ops = capture_diff_slices(Algorithm::Myers, &keys(&old), &keys(&new));
+    let (mut old, mut new) = (old.into_iter(), new.into_iter());
+    let (mut slots, mut block) = (Vec::new(), None);
+    let mut push = |old: Option<Piece>, new: Option<Piece>| {
+        let Some(Piece { key, kind, .. }) = new.as_ref().or(old.as_ref()) else { return };
+        let (key, kind) = (key.clone(), *kind);
+        if kind == Kind::Open {
+            block = Some(slots.len());
+        }
+        slots.push(Slot { key, kind, block, old, new });
+        if kind == Kind::Close {
+            block = None;
+        }
+    };
+    for op in ops {
+        if let DiffOp::Equal { len, .. } = op {
+            old.by_ref()
+                .zip(new.by_ref())
+                .take(len)
+                .for_each(|(old, new)| push(Some(old), Some(new)));
+            continue;
+        }
+        let mut new = new.by_ref().take(op.new_range().len()).peekable();
+        for old in old.by_ref().take(op.old_range().len()) {
+            while let Some(new) = new.next_if(|new| comes_before(new, &old)) {
+                push(None, Some(new));
+            }
+            push(Some(old), None);
+        }
+        new.for_each(|new| push(None, Some(new)));
+    }
     slots
 }
 
@@ -199,47 +224,6 @@ fn end(item: &str, kind: Kind) -> String {
     }
 }
 
-/// Pieces that stay together: an item with its documentation, or an `impl` with its members.
-type Group = Vec<Piece>;
-
-fn groups(pieces: Vec<Piece>) -> Vec<Group> {
-    let mut groups: Vec<Group> = Vec::new();
-    let mut is_open = false;
-    for piece in pieces {
-        let follows = |last: &Group| last.last().is_some_and(|last| last.item() == piece.item());
-        let kind = piece.kind;
-        match groups.last_mut().filter(|last| is_open || follows(last)) {
-            Some(last) => last.push(piece),
-            None => groups.push(vec![piece]),
-        }
-        is_open = (is_open || kind == Kind::Open) && kind != Kind::Close;
-    }
-    groups
-}
-
-fn merge(old: Vec<Group>, new: Vec<Group>, slots: &mut Vec<Slot>) {
-    let key = |group: &Group| end(group[0].item(), group[0].kind);
-    let keys = |groups: &[Group]| groups.iter().map(key).collect::<Vec<_>>();
-    let ops = capture_diff_slices(Algorithm::Myers, &keys(&old), &keys(&new));
-    let (mut old, mut new) = (old.into_iter(), new.into_iter());
-    for op in ops {
-        if let DiffOp::Equal { len, .. } = op {
-            for (old, new) in old.by_ref().zip(new.by_ref()).take(len) {
-                merge_group(old, new, slots);
-            }
-            continue;
-        }
-        let mut new = new.by_ref().take(op.new_range().len()).peekable();
-        for old in old.by_ref().take(op.old_range().len()) {
-            while let Some(new) = new.next_if(|new| comes_before(&new[0], &old[0])) {
-                merge_group(Vec::new(), new, slots);
-            }
-            merge_group(old, Vec::new(), slots);
-        }
-        new.for_each(|new| merge_group(Vec::new(), new, slots));
-    }
-}
-
 /// Whether a new piece is put before an old one that neither has to do with: modules go before
 /// imports, and imports are sorted, in every state.
 fn comes_before(new: &Piece, old: &Piece) -> bool {
@@ -248,40 +232,4 @@ fn comes_before(new: &Piece, old: &Piece) -> bool {
         |piece: &Piece| order.iter().position(|kind| *kind == piece.kind).unwrap_or(order.len());
     place(new) < place(old)
         || new.kind == Kind::Import && old.kind == Kind::Import && new.lines < old.lines
-}
-
-fn merge_group(mut old: Group, mut new: Group, slots: &mut Vec<Slot>) {
-    let is_block = |group: &Group| group.first().is_some_and(|first| first.kind == Kind::Open);
-    if !is_block(&old) && !is_block(&new) {
-        for kind in [Kind::Docs, Kind::Item] {
-            let of_kind = |group: &mut Group| {
-                let at = group.iter().position(|p| (p.kind == Kind::Docs) == (kind == Kind::Docs));
-                at.map(|at| group.remove(at))
-            };
-            push(of_kind(&mut old), of_kind(&mut new), None, slots);
-        }
-        return;
-    }
-    let block = Some(slots.len());
-    let ends = |group: &mut Group| {
-        if !is_block(group) {
-            return (None, None);
-        }
-        (Some(group.remove(0)), group.pop())
-    };
-    let ((old_open, old_close), (new_open, new_close)) = (ends(&mut old), ends(&mut new));
-    push(old_open, new_open, block, slots);
-    let first = slots.len();
-    merge(groups(old), groups(new), slots);
-    for slot in &mut slots[first..] {
-        slot.block = block;
-    }
-    push(old_close, new_close, block, slots);
-}
-
-fn push(old: Option<Piece>, new: Option<Piece>, block: Option<usize>, slots: &mut Vec<Slot>) {
-    if let Some(piece) = new.as_ref().or(old.as_ref()) {
-        let (key, kind) = (piece.key.clone(), piece.kind);
-        slots.push(Slot { key, kind, block, old, new });
-    }
 }

@@ -24,7 +24,7 @@ pub(super) struct Piece {
     pub(super) imports: Vec<Import>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Kind {
     /// The documentation of the file.
     FileDocs,

@@ -19,6 +19,8 @@ pub(super) struct Leg<'a> {
     root: &'a Path,
     pub(super) old: Package,
     pub(super) new: Package,
+    /// Of the stage that the chapter ends with.
+    pub(super) chapter: usize,
     /// The line of the chapter's heading.
     pub(super) line: usize,
     pub(super) directives: &'a [Directive],
@@ -53,6 +55,7 @@ pub(super) fn legs<'a>(root: &'a Path, chapter: &'a Chapter) -> Result<Vec<Leg<'
         root,
         old: ends[0].1.clone(),
         new: ends[1].1.clone(),
+        chapter: chapter.stage,
         line: chapter.line,
         directives,
     };

@@ -35,8 +35,7 @@
 //!   fence changes the file that its `file=` names, a `rust` fence is one, a `toml` fence is added to one.
 //!   A `rust` fence that `runs`, `hangs` or `aborts` is a program that uses the library `kvs`, and does so.
 //!   The commands of a `console` fence are run, and the lines of a `text` fence must be in their output.
-//!   What that changes in `src/` is taken back, the rest stays. `cargo xtask follow` makes those of an
-//!   interlude, a chapter without a number, which belongs to the one before it.
+//!   What that changes in `src/` is taken back, the rest stays.
 //! - `<!-- rename src/kv_store/mod.rs: KvStore = SharedKvStore -->`, anywhere in the chapter: what is
 //!   `KvStore` in stage N − 1, with its members, is the item `SharedKvStore` of stage N. Members that
 //!   don't change otherwise need no move then, and nobody types them again. What implements a trait for
@@ -74,7 +73,7 @@ mod typist;
 use crate::tree::{Problem, Tree};
 use directives::{Chapter, Directive, chapters};
 use leg::{Leg, legs};
-pub(crate) use replay::{detour, typed};
+pub(crate) use replay::typed;
 use std::path::Path;
 
 /// Writes the moves of a text, and types them: at the end there must be what the stage has.
@@ -99,7 +98,7 @@ pub(crate) fn replay(root: &Path, file: &str, text: &str) -> Vec<Problem> {
 /// The text with all its moves written.
 fn generate(root: &Path, file: &str, text: &str) -> Result<String, Vec<Problem>> {
     let (mut new, mut copied) = (String::new(), 0);
-    each_leg(root, file, text, |_, leg| {
+    each_leg(root, file, text, |leg| {
         for (body, generated) in leg.written(file)? {
             new += &text[copied..body.start];
             new += &generated;
@@ -115,14 +114,14 @@ fn each_leg(
     root: &Path,
     file: &str,
     text: &str,
-    mut visit: impl FnMut(&Chapter, &Leg) -> Result<(), Vec<Problem>>,
+    mut visit: impl FnMut(&Leg) -> Result<(), Vec<Problem>>,
 ) -> Result<(), Vec<Problem>> {
     let mut problems = Vec::new();
     let chapters = chapters(file, text)?;
     let has_moves = |chapter: &&Chapter| chapter.directives.iter().any(Directive::is_move);
     for chapter in chapters.iter().filter(has_moves) {
         for leg in legs(root, chapter).map_err(|e| vec![Problem::new(file, chapter.line, e)])? {
-            problems.extend(visit(chapter, &leg).err().unwrap_or_default());
+            problems.extend(visit(&leg).err().unwrap_or_default());
         }
     }
     if problems.is_empty() { Ok(()) } else { Err(problems) }

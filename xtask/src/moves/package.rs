@@ -91,7 +91,7 @@ impl Package {
         if lock.exists() { fs::copy(lock, dir.join("Cargo.lock")).map(drop) } else { Ok(()) }
     }
 
-    pub(crate) fn read_files(&mut self, dir: &Path) -> Result<(), String> {
+    fn read_files(&mut self, dir: &Path) -> Result<(), String> {
         let found = sources(&dir.join("src"));
         if found.is_empty() {
             return Err(format!("there is no code in {}", dir.display()));
@@ -161,7 +161,7 @@ pub(super) fn changed_dependencies(old: &Package, new: &Package) -> BTreeSet<Str
 }
 
 /// The files that differ, `Cargo.toml` among them if a dependency does.
-pub(crate) fn differing(old: &Package, new: &Package) -> BTreeSet<String> {
+pub(super) fn differing(old: &Package, new: &Package) -> BTreeSet<String> {
     let mut files = differing_keys(&old.files, &new.files);
     if old.dependencies != new.dependencies {
         files.insert("Cargo.toml".to_owned());

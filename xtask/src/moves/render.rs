@@ -116,10 +116,8 @@ impl Step<'_> {
 
     /// The `impl` that a slot comes into; none for what brings it along, or takes it away.
     fn container(&self, at: usize) -> Option<usize> {
-        let block = self.slots()[at].block?;
-        let open = |(_, s): &(usize, &Slot)| s.block == Some(block) && s.kind == Kind::Open;
-        let (open, _) = self.slots().iter().enumerate().find(open)?;
-        (self.before[open].is_some() && self.after[open].is_some()).then_some(block)
+        let open = self.slots()[at].block?;
+        (self.before[open].is_some() && self.after[open].is_some()).then_some(open)
     }
 
     fn seen(&self, at: usize) -> bool {
@@ -189,8 +187,8 @@ impl Step<'_> {
             }
             Some(_) => "after the imports".to_owned(),
         };
-        match self.container(first).and_then(|block| self.change.head(block)) {
-            Some(head) => format!("in `{head}`, {after}"),
+        match self.container(first) {
+            Some(open) => format!("in `{}`, {after}", self.slots()[open].key),
             None if self.before[last + 1..].iter().all(Option::is_none) => "at the end".to_owned(),
             None => after,
         }

@@ -4,14 +4,13 @@
 //! The package is written to `target/moves`, with the dependencies that the stages have. It is always
 //! the same one, so only itself is compiled anew.
 
-use super::directives::{Directive, What};
+use super::directives::What;
 use super::leg::Leg;
 use super::package::{self, Package};
 use super::{each_leg, typist};
 use crate::compiled::{Compiled, Stage, cargo};
-use crate::output_pattern::in_order;
 use crate::programs;
-use crate::text::fences;
+use crate::text::{fences, in_order};
 use crate::tree::Problem;
 use std::fs;
 use std::path::Path;
@@ -30,8 +29,6 @@ pub(crate) struct End {
     pub(crate) chapter: usize,
     pub(crate) is_stage: bool,
     pub(crate) package: Package,
-    /// The detours of the interlude after it.
-    pub(crate) detours: Vec<String>,
 }
 
 /// All that a reader of a text has at some time, in the order of the text.
@@ -47,14 +44,11 @@ pub(crate) struct Typed {
 /// If it can't be typed, or if the end of a chapter is not as the stage is.
 pub(crate) fn typed(root: &Path, file: &str, text: &str) -> Result<Typed, Vec<Problem>> {
     let mut typed = Typed::default();
-    each_leg(root, file, text, |chapter, leg| {
+    each_leg(root, file, text, |leg| {
         let package = type_leg(leg, text, &mut typed.states)
             .map_err(|(line, error)| vec![Problem::new(file, line, error)])?;
         let is_stage = !leg.dirs[1].contains("/steps/");
-        let is_after = |directive: &&Directive| directive.line > chapter.interlude;
-        let detours = leg.directives.iter().filter(is_after);
-        let detours = detours.map(|detour| text[detour.body.clone()].to_owned()).collect();
-        typed.ends.push(End { chapter: chapter.stage, is_stage, package, detours });
+        typed.ends.push(End { chapter: leg.chapter, is_stage, package });
         Ok(())
     })?;
     Ok(typed)
@@ -111,12 +105,7 @@ fn cargo_says(dir: &Path, command: &str) -> Result<Compiled, String> {
 }
 
 /// Does in `dir` what the fences of a detour say, in their order. Dependencies are compiled once, in `target/moves`.
-pub(crate) fn detour(
-    root: &Path,
-    dir: &Path,
-    body: &str,
-    added: &mut String,
-) -> Result<(), String> {
+fn detour(root: &Path, dir: &Path, body: &str, added: &mut String) -> Result<(), String> {
     let read = |file: &str| fs::read_to_string(dir.join(file)).map_err(|e| format!("{file}: {e}"));
     let write = |file: &str, text: &str| {
         let path = dir.join(file);

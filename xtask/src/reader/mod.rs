@@ -18,8 +18,8 @@ pub(crate) use check::check;
 use crate::moves;
 use crate::moves::package::{self, Package};
 use crate::tree::Problem;
-use similar::TextDiff;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::{fs, io};
 
 /// What came of a command: what it prints, or what is wrong.
@@ -42,19 +42,16 @@ pub(crate) fn start(root: &Path, dir: &str) -> Outcome {
 /// How a crate differs from a stage.
 pub(crate) fn diff(root: &Path, dir: &str, stage: &str) -> Outcome {
     let (dir, stage) = (existing(dir)?, number(stage)?);
-    let (theirs, ours) = (read(&dir)?, package_of(root, stage)?);
-    let mut text = String::new();
-    for file in package::differing(&theirs, &ours) {
-        let of = |package: &Package| package.files.get(&file).cloned().unwrap_or_default();
-        let (old, new) = (of(&theirs), of(&ours));
-        let diff = TextDiff::from_lines(&old, &new);
-        let names = (format!("yours/{file}"), format!("stage-{stage}/{file}"));
-        text += &diff.unified_diff().header(&names.0, &names.1).to_string();
+    let mut diff = Command::new("diff");
+    // The programs that come with a crate are no part of a stage, and others are for trying something.
+    diff.args(["-ruN", "--exclude=bin"]).arg(dir.join("src"));
+    let diff = diff.arg(root.join(package::dir(root, stage)?).join("src")).output();
+    let diff = diff.map_err(|error| format!("diff: {error}"))?;
+    match diff.status.code() {
+        Some(0) => Ok(format!("Your files are those of stage {stage}, byte for byte.")),
+        Some(1) => Ok(String::from_utf8_lossy(&diff.stdout).trim_end().to_owned()),
+        _ => Err(String::from_utf8_lossy(&diff.stderr).into_owned()),
     }
-    if text.is_empty() {
-        text = format!("Your files are those of stage {stage}, byte for byte.");
-    }
-    Ok(text.trim_end().to_owned())
 }
 
 /// Puts a stage in the place of what is there.
@@ -92,12 +89,6 @@ pub(crate) fn follow(root: &Path, dir: &str, file: &str, text: &str) -> Outcome 
         if !checked.contains("byte for byte") {
             return Err(checked);
         }
-        let mut added = String::new();
-        for detour in &end.detours {
-            // What those before it have added, it adds itself.
-            write(root, Path::new(dir), &end.package).map_err(|error| error.to_string())?;
-            moves::detour(root, Path::new(dir), detour, &mut added)?;
-        }
         said += &format!("\n\n{checked}");
     }
     Ok(said)
@@ -123,15 +114,6 @@ fn write(root: &Path, dir: &Path, package: &Package) -> io::Result<()> {
 
 fn package_of(root: &Path, stage: usize) -> Result<Package, String> {
     Package::read(root, &package::dir(root, stage)?)
-}
-
-/// A crate as it is, without programs: those that come with it are no part of a stage, and others are
-/// for trying something.
-fn read(dir: &Path) -> Result<Package, String> {
-    let mut package = Package::default();
-    package.read_files(dir)?;
-    package.files.retain(|name, _| !name.starts_with("src/bin/"));
-    Ok(package)
 }
 
 fn new_dir(root: &Path, dir: &str) -> Result<PathBuf, String> {
