@@ -3,7 +3,7 @@
 //!
 //! (What a poller does that needs no Linux but a file descriptor is in `server/poller.rs`.)
 
-pub(crate) use system::{SEND, allocate, path_of, session, sync_file_system};
+pub(crate) use system::{SEND, allocate, path_of, session, sleep_exactly, sync_file_system};
 
 use crate::{KvsError, Result};
 use rustix::io::Errno;
@@ -52,6 +52,7 @@ mod system {
     use std::fs::{self, File};
     use std::io;
     use std::net::{SocketAddr, TcpListener};
+    use std::num::NonZeroU64;
     use std::os::fd::{AsRawFd, OwnedFd};
     use std::path::{Path, PathBuf};
     use std::time::Duration;
@@ -132,6 +133,13 @@ mod system {
     pub(crate) fn sync_file_system(dir: &File) -> io::Result<()> {
         Ok(syncfs(dir)?)
     }
+
+    /// From here on this thread and those that it starts wake up when they want to, and not up to 50 µs later together
+    /// with others. (Elsewhere it does nothing.)
+    pub(crate) fn sleep_exactly() {
+        // Where it's refused they wake up later.
+        let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
+    }
 }
 
 #[cfg(not(all(target_os = "linux", not(kvs_portable))))]
@@ -171,4 +179,6 @@ mod system {
         rustix::fs::sync();
         Ok(())
     }
+
+    pub(crate) fn sleep_exactly() {}
 }

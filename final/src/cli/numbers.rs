@@ -49,6 +49,14 @@ pub(super) fn ratio(text: &str) -> Result<f64, String> {
     }
 }
 
+/// So many of something a second.
+pub(super) fn rate(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(rate) if (0.001..=1e9).contains(&rate) => Ok(rate),
+        _ => Err(format!("`{text}` is no number of requests a second, such as 1000 or 0.5")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

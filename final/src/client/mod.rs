@@ -23,6 +23,7 @@ use socket::Socket;
 use std::io;
 use std::net::ToSocketAddrs;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// A connection to a server.
 ///
@@ -263,5 +264,18 @@ impl<T> Pending<T> {
         let mut connection = lock(&self.connection);
         let answer = connection.answer(&self.slot)?;
         (self.meaning)(answer).map_err(|error| connection.give_up(error))
+    }
+
+    /// Sends what is in the buffer, and waits, but not longer than `time`, until the answer is here or begins to
+    /// come. Only for the oldest request under way.
+    ///
+    /// # Errors
+    /// If the connection is lost.
+    pub(crate) fn comes_within(&self, time: Duration) -> Result<bool> {
+        lock(&self.connection).with(|pipeline| {
+            pipeline.flush()?;
+            // Where the server took nothing more, answers were read.
+            Ok(lock(&self.slot).is_some() || pipeline.has_input(time))
+        })
     }
 }

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 /// What an answer says.
 pub(super) type Answer = Result<Response>;
@@ -86,7 +87,12 @@ impl Pipeline {
 
     /// Whether there is something to read though nothing was asked: the end, or the reason for it.
     pub(super) fn has_hung_up(&self) -> bool {
-        !self.skipping && self.input.get_ref().has_input()
+        !self.skipping && self.input.get_ref().has_input(Duration::ZERO)
+    }
+
+    /// Whether something is here, or comes within `time`.
+    pub(super) fn has_input(&self, time: Duration) -> bool {
+        !self.input.buffer().is_empty() || self.input.get_ref().has_input(time)
     }
 
     fn write(&mut self) -> Result<()> {

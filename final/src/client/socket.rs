@@ -2,7 +2,7 @@ use crate::os;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::Timespec;
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, recv, send};
+use rustix::net::send;
 use std::io::{self, ErrorKind, Read};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
@@ -54,21 +54,23 @@ impl Socket {
         }
     }
 
-    /// Whether a read would return at once, be it with an error or at the end.
-    pub(super) fn has_input(&self) -> bool {
-        let look = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-        !matches!(recv(&self.stream, &mut [0], look), Err(Errno::AGAIN | Errno::INTR))
+    /// Whether a read returns at once, be it with an error or at the end, or will do so within `time`.
+    pub(super) fn has_input(&self, time: Duration) -> bool {
+        self.is_ready(PollFlags::IN, time).is_ok()
     }
 
     /// Waits until something can be written. `WouldBlock` if that takes too long.
     pub(super) fn wait_writable(&self) -> io::Result<()> {
-        let slice = Timespec::try_from(slice(self.write_timeout)).map_err(io::Error::other)?;
-        patiently(self.write_timeout, || {
-            match poll(&mut [PollFd::new(&self.stream, PollFlags::OUT)], Some(&slice))? {
-                0 => Err(ErrorKind::WouldBlock.into()),
-                _ => Ok(()),
-            }
-        })
+        patiently(self.write_timeout, || self.is_ready(PollFlags::OUT, slice(self.write_timeout)))
+    }
+
+    /// `WouldBlock` if it isn't within `time`.
+    fn is_ready(&self, event: PollFlags, time: Duration) -> io::Result<()> {
+        let time = Timespec::try_from(time).map_err(io::Error::other)?;
+        match poll(&mut [PollFd::new(&self.stream, event)], Some(&time))? {
+            0 => Err(ErrorKind::WouldBlock.into()),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -9,9 +9,13 @@ use kvs_test_kit::raw::NOTHING;
 use kvs_test_kit::{Raw, Server, WATCHDOG};
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::{contains, is_empty, is_match};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{File, read_to_string};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::process::Command;
+use std::time::Instant;
 use tempfile::TempDir;
 
 /// What comes of these lines.
@@ -211,7 +215,7 @@ fn a_bench_counts_reads_writes_and_errors() {
     let both = is_match("reads +[0-9]+ .*\nwrites +[0-9]+ .*\nerrors +0\n").unwrap();
     bench(&server, &["--requests", "1001", "--read-ratio", "0.5", "--pipeline", "10"])
         .success()
-        .stdout(contains("1001 requests in").and(both))
+        .stdout(contains("in a closed loop").and(contains("1001 requests in")).and(both))
         .stderr(is_empty());
     let reads = is_match("reads +100 ").unwrap().and(contains("writes").not());
     bench(&server, &["--requests", "100", "--read-ratio", "1", "--clients", "3"])
@@ -221,6 +225,85 @@ fn a_bench_counts_reads_writes_and_errors() {
     let args = ["--read-ratio", "0", "--value-size", "64K", "--keys", "10", "--connect-each"];
     bench(&server, &["--requests", "100"]).success();
     bench(&server, &[&args[..], &["--requests", "100"]].concat()).success().stdout(writes);
+}
+
+/// What a bench reports whose first answer is held back while this happens, and for how many microseconds it is.
+fn held_back(args: &[&str], meanwhile: impl FnOnce()) -> (f64, Value) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let args = [&["bench", "--requests", "100", "--clients", "1", "--json"], args].concat();
+    let bench = spawn(&args, listener.local_addr().unwrap());
+    let mut held = 0.0;
+    // The first connection is that of the one key.
+    for (requests, meanwhile) in [(1, None), (100, Some(meanwhile))] {
+        let mut client = Raw::accept(&listener);
+        client.line();
+        if let Some(meanwhile) = meanwhile {
+            let since = Instant::now();
+            meanwhile();
+            held = since.elapsed().as_micros() as f64;
+        }
+        client.send_line(NOTHING);
+        for _ in 1..requests {
+            client.line();
+            client.send_line(NOTHING);
+        }
+    }
+    (held, serde_json::from_slice(&bench.wait_with_output().unwrap().stdout).unwrap())
+}
+
+/// As Gil Tene has it: what is due while a server stalls waits for the stall's end, though it is sent after that.
+#[test]
+fn all_that_is_due_during_a_stall_is_late_in_an_open_loop_and_in_a_closed_one_a_single_request() {
+    let writes = ["--keys", "1", "--read-ratio", "0"];
+    let mut closed = (0.0, Value::Null);
+    // All are due within a tenth of a millisecond.
+    let (held, open) = held_back(&[&writes[..], &["--rate", "1000000"]].concat(), || {
+        closed = held_back(&writes, || drop(kvs(&["--help"]).assert().success()));
+    });
+    let micros = |report: &Value, name: &str| report[name].as_f64().unwrap();
+    assert!(micros(&open, "writes_p50_us") >= held - 100.0, "{held} {open}");
+    assert!(micros(&open, "late_p50_us") >= held - 100.0, "{held} {open}");
+    let (held, closed) = closed;
+    assert!(micros(&closed, "writes_max_us") >= held, "{held} {closed}");
+    assert!(micros(&closed, "writes_p50_us") < held, "{held} {closed}");
+}
+
+#[test]
+fn an_open_loop_that_its_server_does_not_keep_up_with_ends_and_counts_what_it_has_not_sent() {
+    let (server, _dir) = new_kvs_server(&[]);
+    let args = ["--rate", "10000000", "--requests", "1000000"];
+    bench(&server, &args).success().stdout(contains("it did not keep up"));
+    let output = bench(&server, &[&args[..], &["--json"]].concat()).success();
+    let report: Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
+    let number = |name: &str| report[name].as_f64().unwrap();
+    assert!(number("unsent") > 0.0 && number("answered") + number("unsent") == 1e6, "{report}");
+    assert!(number("late_max_us") >= 1.1e6, "what is due first waits until the end: {report}");
+    assert!(number("rate_per_s") < number("rate_asked_per_s"), "{report}");
+}
+
+#[test]
+fn a_bench_adds_a_line_to_a_table_which_has_the_names_of_its_json() {
+    let (server, dir) = new_kvs_server(&[]);
+    let file = dir.path().join("table");
+    let addr = server.addr.to_string();
+    for clients in ["1", "2"] {
+        let table = File::options().append(true).create(true).open(&file).unwrap();
+        let mut bench = Command::new(KVS);
+        bench.args(["bench", "--addr", &addr, "--requests", "9", "--csv", "--clients", clients]);
+        assert!(bench.stdout(table).status().unwrap().success());
+    }
+    let json = bench(&server, &["--requests", "9", "--json"]).success();
+    let json: BTreeMap<String, Value> = serde_json::from_slice(&json.get_output().stdout).unwrap();
+    let table = read_to_string(file).unwrap();
+    let mut rows = table.lines().map(|line| line.split(',').collect::<Vec<_>>());
+    let names = rows.next().unwrap();
+    assert_eq!(
+        names.iter().map(|name| name.to_string()).collect::<BTreeSet<_>>(),
+        json.into_keys().collect()
+    );
+    let clients = names.iter().position(|name| *name == "clients").unwrap();
+    let rows: Vec<_> = rows.map(|row| (row.len(), row[clients])).collect();
+    assert_eq!(rows, [(names.len(), "1"), (names.len(), "2")]);
 }
 
 #[test]
@@ -245,6 +328,8 @@ fn options_of_a_bench_that_make_no_sense_are_refused() {
         ("--pipeline", "4000000000", "no number from 1 to 100000"),
         ("--read-ratio", "1.5", "no number from 0 to 1"),
         ("--read-ratio", "NaN", "no number from 0 to 1"),
+        ("--rate", "0", "no number of requests a second"),
+        ("--rate", "NaN", "no number of requests a second"),
         ("--value-size", "-1", "wasn't expected"),
         ("--value-size", "4G", "is more than"),
         ("--value-size", "18446744073709551615", "is more than"),
@@ -252,6 +337,7 @@ fn options_of_a_bench_that_make_no_sense_are_refused() {
         let refused = kvs(&["bench", option, value]).assert().failure().code(1);
         refused.stderr(contains(option).and(contains(message)));
     }
-    let both = ["bench", "--connect-each", "--pipeline", "2"];
-    kvs(&both).assert().failure().stderr(contains("cannot be used with"));
+    for both in [&["--connect-each", "--pipeline", "2"][..], &["--json", "--csv"]] {
+        kvs(&["bench"]).args(both).assert().failure().stderr(contains("cannot be used with"));
+    }
 }

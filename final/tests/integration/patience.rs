@@ -136,6 +136,7 @@ fn a_client_whose_output_waits_takes_its_answers_and_asks_for_little_more() {
 }
 
 const ENDLESS: &str = "1000000000000";
+const OPEN: &[&str] = &["--pipeline", "8", "--rate", "10000"];
 
 /// A bench that has begun, of a server that goes on.
 fn bench(server: &Server, args: &[&str]) -> Child {
@@ -178,7 +179,7 @@ fn a_bench_whose_server_hangs_or_goes_away_ends_at_its_timeout() {
         assert!(errors.starts_with(message), "{errors}");
     };
     thread::scope(|scope| {
-        for args in [&[][..], &["--pipeline", "8"], &["--connect-each"]] {
+        for args in [&[][..], &["--pipeline", "8"], &["--connect-each"], OPEN] {
             scope.spawn(move || ends(args, "-STOP", hangs));
             scope.spawn(move || ends(args, "-KILL", "the first error: "));
         }

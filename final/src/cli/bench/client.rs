@@ -1,6 +1,5 @@
-use super::load::{Load, Op};
+use super::load::{Op, Settings};
 use super::report::Report;
-use crate::cli::args::BenchArgs;
 use crate::cli::client::Remote;
 use crate::cli::outcome::Outcome;
 use crate::{KvsClient, KvsError, Pending, Result};
@@ -8,11 +7,13 @@ use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{mem, thread};
 
 /// How long it waits before it asks for a connection again.
 const RETRY: Duration = Duration::from_millis(10);
+/// How long it sleeps at once before a request is due.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
 /// What clients have seen so far. Locked for a moment, by the client and by who shows the progress.
 pub(super) type SharedReport = Arc<Mutex<Report>>;
@@ -26,17 +27,19 @@ pub(super) fn lock(report: &SharedReport) -> MutexGuard<'_, Report> {
 pub(super) struct BenchClient {
     remote: Remote,
     client: KvsClient,
-    connect_each: bool,
-    depth: usize,
+    settings: Arc<Settings>,
+    /// Of the clients, from 0 on.
+    number: u64,
     requests: u64,
-    load: Arc<Load>,
     random: SmallRng,
     report: SharedReport,
+    begin: Instant,
 }
 
 /// A request that is under way.
 struct Sent {
-    since: Instant,
+    /// When it was sent, or in an open loop when it was due, after the beginning.
+    since: Duration,
     what: Wanted,
 }
 
@@ -45,54 +48,68 @@ enum Wanted {
     Write(Pending<()>),
 }
 
+impl Wanted {
+    fn comes_within(&self, time: Duration) -> Result<bool> {
+        match self {
+            Wanted::Read(_, pending) => pending.comes_within(time),
+            Wanted::Write(pending) => pending.comes_within(time),
+        }
+    }
+}
+
 impl BenchClient {
     pub(super) fn new(
-        args: &BenchArgs,
-        number: u32,
-        load: &Arc<Load>,
+        remote: Remote,
+        settings: &Arc<Settings>,
+        number: u64,
         report: &SharedReport,
     ) -> Outcome<BenchClient> {
-        let (clients, number) = (u64::from(args.clients()), u64::from(number));
+        let Settings { clients, requests, .. } = **settings;
         Ok(BenchClient {
-            client: args.remote.remote().connect()?,
-            remote: args.remote.remote(),
-            connect_each: args.connect_each,
-            depth: args.pipeline(),
-            requests: args.requests() / clients + u64::from(number < args.requests() % clients),
-            load: Arc::clone(load),
+            client: remote.connect()?,
+            remote,
+            settings: Arc::clone(settings),
+            number,
+            requests: requests / clients + u64::from(number < requests % clients),
             random: SmallRng::seed_from_u64(number),
             report: Arc::clone(report),
+            begin: Instant::now(),
         })
     }
 
     /// Sends the requests, keeps as many under way as were asked for, and times each. A lost
     /// connection is made anew. If that fails, or an answer does not come in time, it ends, and what is
     /// left counts as failed.
-    pub(super) fn run(&mut self) -> Outcome {
-        let mut under_way = VecDeque::with_capacity(self.depth);
-        let mut unsent = self.requests;
-        let mut lost = false;
-        while unsent > 0 || !under_way.is_empty() {
-            let mut error = None;
-            if unsent > 0 && under_way.len() < self.depth {
-                let since = Instant::now();
-                if (lost || self.connect_each)
-                    && let Err(error) = self.connect()
-                {
-                    lock(&self.report).failed(&error, unsent + under_way.len() as u64);
-                    return Ok(());
-                }
-                unsent -= 1;
-                match self.send(since) {
-                    Ok(sent) => under_way.push_back(sent),
-                    Err(refused) => {
-                        lock(&self.report).failed(&refused, 1);
-                        error = Some(refused);
+    pub(super) fn run(&mut self, begin: Instant) -> Outcome {
+        self.begin = begin;
+        let (mut under_way, mut sent, mut lost) = (VecDeque::new(), 0, false);
+        while sent < self.requests || !under_way.is_empty() {
+            let error = match self.next(sent, &under_way) {
+                Ok(Some(since)) => {
+                    if self.settings.rate.is_some() {
+                        lock(&self.report).late.record(self.nanos_since(since))?;
                     }
+                    if (lost || self.settings.connect_each)
+                        && let Err(error) = self.connect()
+                    {
+                        let left = self.requests - sent + under_way.len() as u64;
+                        lock(&self.report).failed(&error, left);
+                        return Ok(());
+                    }
+                    sent += 1;
+                    let submitted =
+                        self.submit().map(|what| under_way.push_back(Sent { since, what }));
+                    submitted.inspect_err(|error| lock(&self.report).failed(error, 1)).err()
                 }
-            } else if let Some(sent) = under_way.pop_front() {
-                error = self.finish(sent)?.filter(|error| !error.is_answer());
-            }
+                Ok(None) => match under_way.pop_front() {
+                    Some(sent) => self.finish(sent)?.filter(|error| !error.is_answer()),
+                    None => {
+                        self.leave_unsent(sent)?;
+                        None
+                    }
+                },
+                Err(lost) => Some(lost),
+            };
             lost = error.is_some();
             if let Some(error) = error {
                 // What has come on this connection has come.
@@ -100,12 +117,37 @@ impl BenchClient {
                     self.finish(sent)?;
                 }
                 if matches!(error, KvsError::Timeout { .. }) {
-                    lock(&self.report).failed(&error, unsent);
+                    lock(&self.report).failed(&error, self.requests - sent);
                     return Ok(());
                 }
             }
         }
         Ok(())
+    }
+
+    /// Waits until the next request may be sent, and returns since when its latency counts; or nothing if an
+    /// answer is to be taken first, or if no request is sent any more.
+    ///
+    /// # Errors
+    /// If the connection is lost meanwhile.
+    fn next(&self, sent: u64, under_way: &VecDeque<Sent>) -> Result<Option<Duration>> {
+        if sent == self.requests || under_way.len() == self.settings.pipeline {
+            return Ok(None);
+        }
+        let due = self.settings.due(self.number + sent * self.settings.clients);
+        let Some((due, end)) = due.zip(self.settings.end()) else {
+            return Ok(Some(self.begin.elapsed()));
+        };
+        loop {
+            let now = self.begin.elapsed();
+            match (due.saturating_sub(now).min(LONGEST_SLEEP), under_way.front()) {
+                _ if now > end => return Ok(None),
+                (Duration::ZERO, _) => return Ok(Some(due)),
+                (left, Some(oldest)) if oldest.what.comes_within(left)? => return Ok(None),
+                (_, Some(_)) => {}
+                (left, None) => thread::sleep(left),
+            }
+        }
     }
 
     /// Makes a new connection. While nobody takes it, as during a restart, it asks again for as long as
@@ -129,22 +171,21 @@ impl BenchClient {
         }
     }
 
-    fn send(&mut self, since: Instant) -> Result<Sent> {
-        let what = match self.load.next(&mut self.random) {
-            Op::Read(key) => Wanted::Read(key, self.client.submit_get(self.load.key(key))?),
+    fn submit(&mut self) -> Result<Wanted> {
+        let load = &self.settings;
+        Ok(match load.next(&mut self.random) {
+            Op::Read(key) => Wanted::Read(key, self.client.submit_get(load.key(key))?),
             Op::Write(key) => {
-                let (key, value) = (self.load.key(key), self.load.value(key));
-                Wanted::Write(self.client.submit_set(key, value)?)
+                Wanted::Write(self.client.submit_set(load.key(key), load.value(key))?)
             }
-        };
-        Ok(Sent { since, what })
+        })
     }
 
     /// Waits for an answer. Returns the error if it is one.
     fn finish(&self, sent: Sent) -> Outcome<Option<KvsError>> {
         let (answer, is_read) = match sent.what {
             Wanted::Read(key, pending) => {
-                let right = |value| match value == Some(self.load.value(key)) {
+                let right = |value| match value == Some(self.settings.value(key)) {
                     true => Ok(()),
                     false => Err(KvsError::Server("a key had not the value it was given".into())),
                 };
@@ -152,15 +193,32 @@ impl BenchClient {
             }
             Wanted::Write(pending) => (pending.wait(), false),
         };
-        let (nanos, mut report) = (sent.since.elapsed().as_nanos() as u64, lock(&self.report));
+        let (nanos, mut report) = (self.nanos_since(sent.since), lock(&self.report));
         match answer {
-            Ok(()) if is_read => report.reads.record(nanos)?,
-            Ok(()) => report.writes.record(nanos)?,
+            Ok(()) => report.latencies(is_read).record(nanos)?,
             Err(error) => {
                 report.failed(&error, 1);
                 return Ok(Some(error));
             }
         }
         Ok(None)
+    }
+
+    /// The time is over, and with it the wait of what is due and was not sent: it is at least so late.
+    fn leave_unsent(&mut self, sent: u64) -> Outcome {
+        let mut report = lock(&self.report);
+        for request in sent..mem::replace(&mut self.requests, sent) {
+            let due = self.settings.due(self.number + request * self.settings.clients);
+            let nanos = self.nanos_since(due.unwrap_or_default());
+            let is_read = matches!(self.settings.next(&mut self.random), Op::Read(_));
+            report.latencies(is_read).record(nanos)?;
+            report.late.record(nanos)?;
+            report.unsent += 1;
+        }
+        Ok(())
+    }
+
+    fn nanos_since(&self, since: Duration) -> u64 {
+        self.begin.elapsed().saturating_sub(since).as_nanos() as u64
     }
 }

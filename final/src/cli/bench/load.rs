@@ -1,11 +1,19 @@
-use crate::cli::args::BenchArgs;
 use rand::{Rng, RngExt};
+use std::time::Duration;
 
-/// What is asked of the server.
-pub(super) struct Load {
-    pub(super) keys: u32,
-    read_ratio: f64,
-    value_size: usize,
+/// What is asked of the server, and when.
+#[derive(Debug)]
+pub(in crate::cli) struct Settings {
+    pub(in crate::cli) clients: u64,
+    /// Of all clients together.
+    pub(in crate::cli) requests: u64,
+    /// Those that are due in a second, in an open loop.
+    pub(in crate::cli) rate: Option<f64>,
+    pub(in crate::cli) read_ratio: f64,
+    pub(in crate::cli) pipeline: usize,
+    pub(in crate::cli) keys: u32,
+    pub(in crate::cli) value_size: usize,
+    pub(in crate::cli) connect_each: bool,
 }
 
 /// A request.
@@ -14,11 +22,7 @@ pub(super) enum Op {
     Write(u32),
 }
 
-impl Load {
-    pub(super) fn new(args: &BenchArgs) -> Load {
-        Load { keys: args.keys(), read_ratio: args.read_ratio(), value_size: args.value_size() }
-    }
-
+impl Settings {
     /// The name of a key. The length of the values is part of it, so that benches that run at the
     /// same time and differ in it do not take each other's values for wrong.
     pub(super) fn key(&self, key: u32) -> String {
@@ -34,5 +38,16 @@ impl Load {
     pub(super) fn next(&self, random: &mut impl Rng) -> Op {
         let key = random.random_range(..self.keys);
         if random.random_bool(self.read_ratio) { Op::Read(key) } else { Op::Write(key) }
+    }
+
+    /// When a request of an open loop is due after the beginning; those of all clients are numbered from 0 on.
+    pub(super) fn due(&self, request: u64) -> Option<Duration> {
+        let due = Duration::try_from_secs_f64(request as f64 / self.rate?);
+        Some(due.unwrap_or(Duration::MAX))
+    }
+
+    /// When an open loop ends at the latest.
+    pub(super) fn end(&self) -> Option<Duration> {
+        Some(self.due(self.requests)?.saturating_mul(2).saturating_add(Duration::from_secs(1)))
     }
 }

@@ -7,11 +7,12 @@ mod report;
 use super::args::BenchArgs;
 use super::outcome::{Outcome, ResultExt, err_msg};
 use super::signals;
-use crate::KvsClient;
+use crate::{KvsClient, os};
 use client::{BenchClient, SharedReport, lock};
 use crossbeam::channel::{self, Receiver};
 use crossbeam::select;
-use load::Load;
+pub(super) use load::Settings;
+pub(super) use report::Format;
 use report::Report;
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex};
@@ -26,18 +27,19 @@ const BLINK: Duration = Duration::from_millis(200);
 /// # Errors
 /// If the server cannot be reached. If a request fails, or it was told to stop, after the report.
 pub(super) fn bench(args: &BenchArgs) -> Outcome {
-    let load = Arc::new(Load::new(args));
-    preload(args.remote.remote().connect()?, &load).context("cannot write the keys")?;
-    // A client waits for a word before it begins, and says by hanging up that it has ended.
-    let (go, start) = channel::bounded::<()>(args.clients() as usize);
+    let (remote, settings) = (args.remote.remote(), Arc::new(args.settings()));
+    os::sleep_exactly();
+    preload(remote.connect()?, &settings).context("cannot write the keys")?;
+    // A client waits to be told when it began, and says by hanging up that it has ended.
+    let (go, start) = channel::bounded(settings.clients as usize);
     let (end, ended) = channel::bounded::<()>(0);
     let (mut threads, mut reports) = (Vec::new(), Vec::new());
-    for number in 0..args.clients() {
+    for number in 0..settings.clients {
         let report = Arc::new(Mutex::new(Report::new()?));
-        let mut client = BenchClient::new(args, number, &load, &report)?;
+        let mut client = BenchClient::new(remote.clone(), &settings, number, &report)?;
         let (start, end) = (start.clone(), end.clone());
         let run = move || {
-            let result = if start.recv().is_ok() { client.run() } else { Ok(()) };
+            let result = start.recv().map_or(Ok(()), |begin| client.run(begin));
             drop(end);
             result
         };
@@ -50,9 +52,9 @@ pub(super) fn bench(args: &BenchArgs) -> Outcome {
     signals::on_terminate(move || drop(interrupt))?;
     let begin = Instant::now();
     for _ in &threads {
-        go.send(())?;
+        go.send(begin)?;
     }
-    let is_done = watch(&ended, &interrupted, &reports, args.requests());
+    let is_done = watch(&ended, &interrupted, &reports, settings.requests);
     let time = begin.elapsed();
     // A client that waits for its server ends with the process.
     for thread in threads.into_iter().filter(|_| is_done) {
@@ -62,12 +64,12 @@ pub(super) fn bench(args: &BenchArgs) -> Outcome {
     for part in &reports {
         report.add(&lock(part))?;
     }
-    write!(io::stdout(), "{}", report.text(args, time))?;
+    io::stdout().write_all(report.print(&settings, time, args.format()).as_bytes())?;
     if is_done { report.verdict() } else { Err(err_msg("it was stopped before its last request")) }
 }
 
 /// Gives all keys their values.
-fn preload(mut client: KvsClient, load: &Load) -> Outcome {
+fn preload(mut client: KvsClient, load: &Settings) -> Outcome {
     /// Enough for a fast start, and little enough for values of any length.
     const BATCH: u32 = 64;
     for first in (0..load.keys).step_by(BATCH as usize) {

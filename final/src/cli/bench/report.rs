@@ -1,23 +1,42 @@
+use super::load::Settings;
 use crate::KvsError;
-use crate::cli::args::BenchArgs;
 use crate::cli::outcome::{Outcome, err_msg};
 use hdrhistogram::Histogram;
+use rustix::fs::fstat;
+use serde_json::{Value, json};
 use std::fmt::Write;
+use std::io;
 use std::time::Duration;
 
-/// What clients saw.
+/// How a report is printed.
+#[derive(Clone, Copy)]
+pub(in crate::cli) enum Format {
+    /// For people.
+    Text,
+    Json,
+    Csv,
+}
+
+/// What clients saw. Times are in nanoseconds, to three digits.
 pub(super) struct Report {
-    /// Latencies in nanoseconds, to three digits.
-    pub(super) reads: Histogram<u64>,
-    pub(super) writes: Histogram<u64>,
+    reads: Histogram<u64>,
+    writes: Histogram<u64>,
+    /// How long after they were due requests of an open loop were sent.
+    pub(super) late: Histogram<u64>,
+    /// Requests of an open loop for which there was no time. They are in the histograms.
+    pub(super) unsent: u64,
     errors: u64,
     first_error: Option<String>,
 }
 
 impl Report {
     pub(super) fn new() -> Outcome<Report> {
-        let (reads, writes) = (Histogram::new(3)?, Histogram::new(3)?);
-        Ok(Report { reads, writes, errors: 0, first_error: None })
+        let [reads, writes, late] = [Histogram::new(3)?, Histogram::new(3)?, Histogram::new(3)?];
+        Ok(Report { reads, writes, late, unsent: 0, errors: 0, first_error: None })
+    }
+
+    pub(super) fn latencies(&mut self, are_reads: bool) -> &mut Histogram<u64> {
+        if are_reads { &mut self.reads } else { &mut self.writes }
     }
 
     /// So many requests failed for the same reason.
@@ -26,7 +45,7 @@ impl Report {
         self.first_error.get_or_insert_with(|| error.to_string());
     }
 
-    /// How many requests were answered or failed.
+    /// How many requests were answered, failed or left.
     pub(super) fn requests(&self) -> u64 {
         self.reads.len() + self.writes.len() + self.errors
     }
@@ -34,54 +53,117 @@ impl Report {
     pub(super) fn add(&mut self, other: &Report) -> Outcome {
         self.reads.add(&other.reads)?;
         self.writes.add(&other.writes)?;
+        self.late.add(&other.late)?;
+        self.unsent += other.unsent;
         self.errors += other.errors;
         self.first_error = self.first_error.take().or(other.first_error.clone());
         Ok(())
     }
 
-    pub(super) fn text(&self, args: &BenchArgs, time: Duration) -> String {
-        let answered = self.reads.len() + self.writes.len();
-        let each = match args.connect_each {
-            true => "a connection for each request".to_owned(),
-            false => format!("{} under way each", args.pipeline()),
-        };
-        let mut text = format!(
-            "{} clients, {each}, {} keys, values of {} bytes\n\
-             {answered} requests in {:.2} s: {:.0} requests/s\n\n\
-             {:>6} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10}\n",
-            args.clients(),
-            args.keys(),
-            args.value_size(),
-            time.as_secs_f64(),
-            answered as f64 / time.as_secs_f64(),
-            "µs",
-            "requests",
-            "p50",
-            "p90",
-            "p99",
-            "p99.9",
-            "max"
-        );
-        for (name, latencies) in [("reads", &self.reads), ("writes", &self.writes)] {
-            if !latencies.is_empty() {
-                let _ = write!(text, "{name:>6} {:>10}", latencies.len());
-                let quantiles = [0.5, 0.9, 0.99, 0.999].map(|q| latencies.value_at_quantile(q));
-                for nanos in quantiles.into_iter().chain([latencies.max()]) {
-                    let _ = write!(text, " {:>10.1}", nanos as f64 / 1000.0);
-                }
-                text.push('\n');
+    pub(super) fn print(&self, settings: &Settings, time: Duration, format: Format) -> String {
+        let fields = self.fields(settings, time);
+        match format {
+            Format::Text => self.text(settings, time),
+            Format::Json => {
+                let fields = fields.iter().map(|(name, value)| format!("\"{name}\":{value}"));
+                format!("{{{}}}\n", fields.collect::<Vec<_>>().join(","))
+            }
+            Format::Csv => {
+                let names = fields.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>();
+                let text = |value: &Value| match value {
+                    Value::Null => String::new(),
+                    value => value.to_string(),
+                };
+                let values = fields.iter().map(|(_, value)| text(value)).collect::<Vec<_>>();
+                // A file that has something in it has the names, too.
+                let has_names = fstat(io::stdout()).is_ok_and(|stat| stat.st_size > 0);
+                let names = if has_names { String::new() } else { names.join(",") + "\n" };
+                names + &values.join(",") + "\n"
             }
         }
-        let _ = writeln!(text, "errors {:>10}", self.errors);
+    }
+
+    fn answered(&self) -> u64 {
+        self.reads.len() + self.writes.len() - self.unsent
+    }
+
+    fn kinds(&self) -> [(&str, &Histogram<u64>); 3] {
+        [("reads", &self.reads), ("writes", &self.writes), ("late", &self.late)]
+    }
+
+    /// All that a program may want to know, with its unit.
+    fn fields(&self, settings: &Settings, time: Duration) -> Vec<(String, Value)> {
+        let (answered, seconds) = (self.answered(), time.as_secs_f64());
+        let fields = [
+            ("loop", json!(if settings.rate.is_some() { "open" } else { "closed" })),
+            ("rate_asked_per_s", json!(settings.rate)),
+            ("clients", json!(settings.clients)),
+            ("pipeline", json!(settings.pipeline)),
+            ("connect_each", json!(settings.connect_each)),
+            ("keys", json!(settings.keys)),
+            ("value_bytes", json!(settings.value_size)),
+            ("read_ratio", json!(settings.read_ratio)),
+            ("requests", json!(settings.requests)),
+            ("seconds", json!(seconds)),
+            ("rate_per_s", json!(answered as f64 / seconds)),
+            ("answered", json!(answered)),
+            ("errors", json!(self.errors)),
+            ("unsent", json!(self.unsent)),
+            ("reads", json!(self.reads.len())),
+            ("writes", json!(self.writes.len())),
+        ];
+        let mut fields = fields.map(|(name, value)| (name.to_owned(), value)).to_vec();
+        for (kind, times) in self.kinds() {
+            let micros =
+                micros(times).map(|micros| if times.is_empty() { None } else { Some(micros) });
+            let names = ["p50", "p90", "p99", "p99_9", "max"].into_iter().zip(micros);
+            fields.extend(names.map(|(name, micros)| (format!("{kind}_{name}_us"), json!(micros))));
+        }
+        fields
+    }
+
+    fn text(&self, settings: &Settings, time: Duration) -> String {
+        let Settings { clients, pipeline, keys, value_size, rate, .. } = settings;
+        let (answered, seconds) = (self.answered(), time.as_secs_f64());
+        let reached = answered as f64 / seconds;
+        let asked = match rate {
+            Some(rate) => format!("an open loop of {rate} requests/s"),
+            None => "a closed loop".to_owned(),
+        };
+        let each = match settings.connect_each {
+            true => "a connection for each request".to_owned(),
+            false => format!("{pipeline} under way each"),
+        };
+        let mut text = format!(
+            "{clients} clients in {asked}, {each}, {keys} keys, values of {value_size} bytes\n\
+             {answered} requests in {seconds:.2} s: {reached:.0} requests/s\n",
+        );
+        if rate.is_some_and(|rate| reached < 0.95 * rate) {
+            let _ = writeln!(text, "it did not keep up; {} requests were not sent", self.unsent);
+        }
+        let _ = write!(text, "\n{:>6} {:>10}", "µs", "requests");
+        for name in ["p50", "p90", "p99", "p99.9", "max"] {
+            let _ = write!(text, " {name:>10}");
+        }
+        for (kind, times) in self.kinds().into_iter().filter(|(_, times)| !times.is_empty()) {
+            let _ = write!(text, "\n{kind:>6} {:>10}", times.len());
+            for micros in micros(times) {
+                let _ = write!(text, " {micros:>10.1}");
+            }
+        }
+        let _ = writeln!(text, "\nerrors {:>10}", self.errors);
         text
     }
 
     /// # Errors
     /// If a request failed; in the message of the first.
     pub(super) fn verdict(self) -> Outcome {
-        match self.first_error {
-            None => Ok(()),
-            Some(message) => Err(err_msg(format!("the first error: {message}"))),
-        }
+        self.first_error
+            .map_or(Ok(()), |message| Err(err_msg(format!("the first error: {message}"))))
     }
+}
+
+/// The median, the 90th, 99th and 99.9th percentile, and the most, in microseconds.
+fn micros(times: &Histogram<u64>) -> [f64; 5] {
+    [0.5, 0.9, 0.99, 0.999, 1.0].map(|share| times.value_at_quantile(share) as f64 / 1000.0)
 }
