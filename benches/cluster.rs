@@ -11,11 +11,11 @@
 
 use kvs_bench_kit::options::{Amount, Options, in_memory};
 use kvs_bench_kit::record::{Figures, output};
-use kvs_bench_kit::usage::{Usage, cpu_of_children};
+use kvs_bench_kit::usage::{Running, Usage, cpu_of_children};
 use kvs_bench_kit::{Outcome, Record, Unit, peers};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 use std::{env, iter};
@@ -77,17 +77,6 @@ fn measure() -> Outcome<()> {
 struct Nodes {
     processes: Vec<Running>,
     ports: Vec<String>,
-}
-
-/// A process that ends with this.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // If it has ended by itself there is nothing to kill; `wait` takes it in both cases.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 impl Nodes {

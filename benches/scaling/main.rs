@@ -102,7 +102,7 @@ fn run(options: &Options) -> Outcome<()> {
             derived::page(dir, &record)?;
             println!("{}", dir.join("index.html").display());
         }
-        None => println!("{}", tables::scaling_by_threads(&record)),
+        None => println!("{}", tables::scaling(&record)),
     }
     Ok(())
 }

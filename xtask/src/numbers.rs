@@ -18,8 +18,8 @@
 
 use crate::text::prose;
 use crate::tree::{Problem, Tree};
-use kvs_bench_kit::markdown::thousands;
 use kvs_bench_kit::record::{Rounds, Unit};
+use kvs_bench_kit::tables::thousands;
 use kvs_bench_kit::{Record, derived};
 use std::collections::HashMap;
 use std::ops::Range;

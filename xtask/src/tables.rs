@@ -3,7 +3,8 @@
 
 use crate::text::rewrite;
 use crate::tree::{Problem, Tree};
-use kvs_bench_kit::{derived, markdown};
+use kvs_bench_kit::derived;
+use kvs_bench_kit::tables::thousands;
 use serde::Deserialize;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -128,7 +129,7 @@ fn short_table(run: &Promises) -> Result<String, String> {
 }
 
 fn counts(counts: &[Count]) -> String {
-    let count = |count: &Count| format!("{} {}", markdown::thousands(count.number), count.of);
+    let count = |count: &Count| format!("{} {}", thousands(count.number), count.of);
     counts.iter().map(count).collect::<Vec<_>>().join(", ")
 }
 

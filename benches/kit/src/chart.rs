@@ -6,8 +6,8 @@
 //! has a marker of its own, and in the legend the lines stand in the order of their ends.
 
 use crate::Outcome;
-use crate::markdown::{number, thousands};
 use crate::record::Rounds;
+use crate::tables::{number, thousands};
 use plotters::coord::Shift;
 use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
 use plotters::element::ComposedElement;
@@ -50,9 +50,8 @@ pub(crate) struct Line {
     /// The number of the stage, from 0.
     pub(crate) stage: usize,
     pub(crate) name: &'static str,
-    pub(crate) points: Vec<(f64, f64)>,
-    /// The least and the most at each.
-    pub(crate) ranges: Vec<(f64, f64)>,
+    /// What was measured with each number of threads.
+    pub(crate) points: Vec<(f64, Rounds)>,
 }
 
 pub(crate) struct Chart {
@@ -139,9 +138,9 @@ fn framed(
 
 impl Chart {
     fn draw_scaled(&self, area: &Area<'_>) -> Outcome<()> {
-        let ranges = || self.lines.iter().flat_map(|line| &line.ranges);
-        let least = ranges().map(|range| range.0).fold(f64::MAX, f64::min);
-        let most = ranges().map(|range| range.1).fold(0.0, f64::max);
+        let all = || self.lines.iter().flat_map(|line| &line.points);
+        let least = all().map(|(_, rounds)| rounds.least()).fold(f64::MAX, f64::min);
+        let most = all().map(|(_, rounds)| rounds.most()).fold(0.0, f64::max);
         if self.is_logarithmic {
             let (least, most) = (0.8 * least, 1.25 * most);
             let y = (least..most).log_scale().with_key_points(one_two_five(least, most));
@@ -190,12 +189,13 @@ impl Chart {
         for line in long.into_iter().chain(lone) {
             let (ink, _, _, is_filled) = LOOKS[line.stage];
             let style = light(ink).stroke_width(if is_filled { 3 } else { 2 });
-            chart.draw_series(LineSeries::new(line.points.clone(), style)).map_err(message)?;
-            let ranges = line.points.iter().zip(&line.ranges).map(|(&(x, _), &(least, most))| {
-                PathElement::new(vec![(x, least), (x, most)], light(ink))
+            let points = || line.points.iter().map(|(x, rounds)| (*x, rounds.median()));
+            chart.draw_series(LineSeries::new(points(), style)).map_err(message)?;
+            let ranges = line.points.iter().map(|(x, rounds)| {
+                PathElement::new(vec![(*x, rounds.least()), (*x, rounds.most())], light(ink))
             });
             chart.draw_series(ranges).map_err(message)?;
-            let markers = line.points.iter().map(|&point| marker(point, LOOKS[line.stage]));
+            let markers = points().map(|point| marker(point, LOOKS[line.stage]));
             chart.draw_series(markers).map_err(message)?;
         }
         Ok(())
@@ -208,7 +208,7 @@ fn text(size: u32, ink: Ink) -> TextStyle<'static> {
 
 /// The value of a line at its end.
 fn end(line: &Line) -> f64 {
-    line.points.last().map_or(0.0, |point| point.1)
+    line.points.last().map_or(0.0, |(_, rounds)| rounds.median())
 }
 
 /// The marker of a look around a point: a polygon with so many corners.

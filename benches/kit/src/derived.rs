@@ -72,8 +72,7 @@ pub fn page(dir: &Path, record: &Record) -> Outcome<()> {
     let page = format!(
         "<!doctype html><meta charset=utf-8><title>Every stage side by side</title>\n\
          <body style='font-family:sans-serif;color-scheme:light dark;max-width:60em'><h1>Every stage side by side</h1>\n\
-         {summary}<pre style='white-space:pre-wrap'>{tables}</pre>{svgs}<pre>{}</pre>",
-        tables::scaling_by_threads(record),
+         {summary}<pre style='white-space:pre-wrap'>{tables}</pre>{svgs}",
     );
     Ok(fs::write(dir.join("index.html"), page)?)
 }

@@ -2,17 +2,16 @@
 
 use crate::Outcome;
 use crate::chart::{Chart, Line, svg};
-use crate::markdown::thousands;
-use crate::record::Record;
-use crate::tables::{SCALING, STAGES, numbers_at, server};
+use crate::record::{Record, Rounds};
+use crate::tables::{SCALING, STAGES, numbers_at, server, thousands};
 
-/// How a figure of the record is drawn: its name there, the title, the scale, and whether each line of
-/// the grid is a multiple of the one below.
-const VIEWS: [(&str, &str, f64, bool); 4] = [
-    ("rate", "thousands a second", 1e-3, false),
-    ("p99", "99th percentile, µs", 1e6, true),
-    ("longest", "the longest, µs", 1e6, true),
-    ("sets", "the writer: thousands of sets a second", 1e-3, false),
+/// How a figure of the record is drawn: its name there, the title, and whether each line of the grid is a
+/// multiple of the one below.
+const VIEWS: [(&str, &str, bool); 4] = [
+    ("rate", "thousands a second", false),
+    ("p99", "99th percentile, µs", true),
+    ("longest", "the longest, µs", true),
+    ("sets", "the writer: thousands of sets a second", false),
 ];
 
 /// The figure to which the text adds a line at a time: its names, and the last stage that has a line in each.
@@ -58,13 +57,8 @@ pub(crate) fn queued(record: &Record) -> Outcome<String> {
         [("kvstore", "queue", 7), ("rayon", "rayon", 4), ("sled", "rayon, sled", 2)];
     let panel = |(work, title): (&str, &str)| {
         let line = |&(what, name, stage)| {
-            let of = |n| format!("{work}_queued_{what}/connects/{n}");
-            let point = |n| {
-                let rounds = record.rounds_of(&of(n), "seconds")?.scaled(1e3);
-                Some(((f64::from(n), rounds.median()), (rounds.least(), rounds.most())))
-            };
-            let (points, ranges) = numbers_at(record, 2).into_iter().filter_map(point).unzip();
-            Line { stage, name, points, ranges }
+            let points = points(record, &format!("{work}_queued_{what}/connects"), "seconds");
+            Line { stage, name, points }
         };
         let (title, threads) = (title.to_owned(), "threads of the server's pool".to_owned());
         let (cores, lines) = (record.conditions.machine.cores, LINES.iter().map(line).collect());
@@ -123,22 +117,22 @@ fn chart(
     work: &str,
     title: &str,
     threads: &str,
-    &(figure, _, scale, is_logarithmic): &(&str, &str, f64, bool),
+    &(figure, _, is_logarithmic): &(&str, &str, bool),
 ) -> Option<Chart> {
-    let numbers = numbers_at(record, 2);
     let line = |(number, (stage, name)): (usize, &(&str, &'static str))| {
-        let point = |&n: &u32| {
-            let rounds = record.rounds_of(&format!("{work}/{stage}/{n}"), figure)?.scaled(scale);
-            Some(((f64::from(n), rounds.median()), (rounds.least(), rounds.most())))
-        };
-        let (points, ranges) = numbers.iter().filter_map(point).unzip();
-        Line { stage: number, name, points, ranges }
+        let points = points(record, &format!("{work}/{stage}"), figure);
+        (!points.is_empty()).then_some(Line { stage: number, name, points })
     };
-    let lines = STAGES.iter().enumerate().map(line).filter(|line| !line.points.is_empty());
-    let lines: Vec<Line> = lines.collect();
+    let lines: Vec<Line> = STAGES.iter().enumerate().filter_map(line).collect();
     let (title, threads) = (title.to_owned(), threads.to_owned());
     let cores = record.conditions.machine.cores;
     (!lines.is_empty()).then_some(Chart { title, threads, is_logarithmic, cores, lines })
+}
+
+/// A figure at each number of threads.
+fn points(record: &Record, of: &str, figure: &str) -> Vec<(f64, Rounds)> {
+    let point = |n: u32| Some((f64::from(n), record.shown(&format!("{of}/{n}"), figure)?));
+    numbers_at(record, 2).into_iter().filter_map(point).collect()
 }
 
 /// Under what conditions, in one line.

@@ -3,8 +3,8 @@
 //! A line of `goals.txt` has a record, what was measured, the figure, and what is wanted: at least (`≥`) or at
 //! most (`≤`) so much, or nothing. After the figure come others, whose best in the same round it is divided by.
 
-use crate::markdown::{table, with_spread};
 use crate::record::{Record, Rounds, Unit};
+use crate::tables::{table, with_spread};
 
 /// The goals of a record that can be told from it.
 pub(crate) fn table_of(name: &str, record: &Record) -> Option<String> {

@@ -7,15 +7,14 @@
 //! |---|---|
 //! | [`record`] | what was measured, on what machine and revision: a file of JSON |
 //! | [`derived`] | the tables and figures of all records |
-//! | [`tables`], [`peers`], `figures` | which figures of which record they show |
+//! | [`tables`], [`peers`], `figures` | which figures of which record they show, and numbers as tables have them |
 //! | `goals` | what is wanted of `final`, beside what was measured |
-//! | [`markdown`] | tables, and numbers as they are in tables |
 //! | `chart` | lines over the number of threads, and bars, as SVG |
 //! | [`criterion`] | what Criterion has estimated, for a record |
 //! | [`data`] | keys and values |
 //! | [`repeat`] | threads that repeat something until the time is over |
 //! | [`load`] | clients that do so over connections |
-//! | [`usage`] | what a process has used |
+//! | [`usage`] | processes, and what they have used |
 //! | [`options`] | the command lines |
 
 mod chart;
@@ -25,7 +24,6 @@ pub mod derived;
 mod figures;
 mod goals;
 pub mod load;
-pub mod markdown;
 pub mod options;
 pub mod peers;
 pub mod record;

@@ -2,9 +2,8 @@
 
 use crate::Outcome;
 use crate::chart::{Bars, bars};
-use crate::markdown::{thousands, with_spread};
-use crate::record::{Record, Rounds, Unit};
-use crate::tables::{below, grid};
+use crate::record::{Record, Rounds};
+use crate::tables::{below, grid, thousands, with_spread};
 
 /// One figure of one workload: its title, the workload, and the figure.
 type Row = (&'static str, &'static str, &'static str);
@@ -155,15 +154,9 @@ fn head(record: &Record) -> String {
     )
 }
 
-/// A figure in every round, as the texts say it.
+/// A figure in every round.
 fn rounds(record: &Record, row: &Row, who: &str) -> Option<Rounds> {
-    let scale = match record.units.get(row.2) {
-        Some(Unit::PerSecond) => 1e-3,
-        Some(Unit::Second) if row.2 == "open" => 1e3,
-        Some(Unit::Second) => 1e6,
-        _ => 1.0,
-    };
-    Some(record.rounds_of(&format!("{}/{who}", row.1), row.2)?.scaled(scale))
+    record.shown(&format!("{}/{who}", row.1), row.2)
 }
 
 /// Who has a figure in one of the rows, and a title for it: with a † if it lost keys that count there.

@@ -184,6 +184,18 @@ impl Record {
         Rounds::new(samples.filter_map(|sample| sample.figures.get(figure).copied()))
     }
 
+    /// The same as it is shown: rates in thousands, what takes long in milliseconds, all other times in
+    /// microseconds.
+    pub fn shown(&self, of: &str, figure: &str) -> Option<Rounds> {
+        let scale = match self.units.get(figure) {
+            Some(Unit::PerSecond) => 1e-3,
+            Some(Unit::Second) if ["open", "seconds"].contains(&figure) => 1e3,
+            Some(Unit::Second) => 1e6,
+            _ => 1.0,
+        };
+        Some(self.rounds_of(of, figure)?.scaled(scale))
+    }
+
     /// How often all was measured.
     pub fn rounds(&self) -> usize {
         let times = |of| self.samples.iter().filter(|sample| sample.of == of).count();
@@ -235,7 +247,7 @@ impl Rounds {
     }
 
     /// Each times a factor.
-    pub fn scaled(&self, factor: f64) -> Rounds {
+    fn scaled(&self, factor: f64) -> Rounds {
         Rounds(self.0.iter().map(|figure| figure * factor).collect())
     }
 }

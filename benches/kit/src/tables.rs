@@ -1,7 +1,6 @@
-//! The tables of the texts: which figures of which record they show.
+//! The tables of the texts, in Markdown: which figures of which record they show, and how.
 
-use crate::markdown::{if_steady, number, table, thousands, with_spread};
-use crate::record::Record;
+use crate::record::{Record, Rounds};
 use std::collections::BTreeSet;
 
 /// What is measured side by side, and what the charts call it.
@@ -98,7 +97,7 @@ pub fn queued(record: &Record) -> String {
         "write_queued_sled",
         "read_queued_sled",
     ];
-    let time = |of: &str| Some(with_spread(&record.rounds_of(of, "seconds")?.scaled(1e3)));
+    let time = |of: &str| Some(with_spread(&record.shown(of, "seconds")?));
     let threads = numbers_at(record, 2).into_iter().map(|n| (n.to_string(), n));
     let title = "ms an iteration; threads of the pool";
     let table = grid(title, &BENCHES, &threads.collect::<Vec<_>>(), |bench, n| {
@@ -138,14 +137,12 @@ const SERVED: &str = "threads of the server's pool, and clients";
 pub fn scaling(record: &Record) -> String {
     let (stages, cores) = (STAGES.map(|(stage, _)| stage), record.conditions.machine.cores);
     let rounds = |stage: &str, work: &str, threads, figure| {
-        record.rounds_of(&format!("{work}/{stage}/{threads}"), figure)
+        record.shown(&format!("{work}/{stage}/{threads}"), figure)
     };
     let works = SCALING.map(|(work, ..)| (work, work));
     // The workloads in which more threads do more of the same, and nothing else changes.
     let alone = &works[..3];
-    let rate = |stage: &str, work: &&str| {
-        Some(with_spread(&rounds(stage, work, cores, "rate")?.scaled(1e-3)))
-    };
+    let rate = |stage: &str, work: &&str| Some(with_spread(&rounds(stage, work, cores, "rate")?));
     let times = |stage: &str, work: &&str| {
         let rate = |threads| Some(rounds(stage, work, threads, "rate")?.median());
         Some(number(rate(cores)? / rate(1)?))
@@ -173,23 +170,48 @@ pub fn scaling(record: &Record) -> String {
     )
 }
 
-/// All workloads that were measured, over the number of threads.
-pub fn scaling_by_threads(record: &Record) -> String {
-    let views = [
-        ("rate", "thousands of operations a second", 1e-3),
-        ("p99", "99th percentile, µs", 1e6),
-        ("longest", "the longest, µs", 1e6),
-        ("waits", "waits an operation", 1.0),
-    ];
-    let columns = numbers_at(record, 2).into_iter().map(|threads| (threads.to_string(), threads));
-    let columns: Vec<_> = columns.collect();
-    let table = |(work, (figure, what, scale)): (&str, (&str, &str, f64))| {
-        let title = format!("{work}, threads: {what}");
-        grid(&title, &STAGES.map(|(stage, _)| stage), &columns, |stage, threads| {
-            let rounds = record.rounds_of(&format!("{work}/{stage}/{threads}"), figure)?;
-            Some(number(rounds.median() * scale))
-        })
-    };
-    let works = SCALING.iter().flat_map(|(work, ..)| views.map(|view| (*work, view)));
-    below(record.source(), works.map(table))
+/// A table: the title of each column, and the cells of each row. The first column is text, the others
+/// are numbers. None, if there are no rows.
+///
+/// By hand, because the libraries for tables draw them for a terminal: what they can do that this can't
+/// is to make columns as wide as their cells.
+pub fn table(titles: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Option<String> {
+    let line = |cells: String| format!("| {cells} |\n");
+    let rows: String = rows.into_iter().map(|cells| line(cells.join(" | "))).collect();
+    let rule = format!("|---|{}\n", "--:|".repeat(titles.len() - 1));
+    (!rows.is_empty()).then(|| line(titles.join(" | ")) + &rule + &rows)
+}
+
+/// The median, with least and most if they look different.
+pub fn with_spread(rounds: &Rounds) -> String {
+    let (least, most) = (number(rounds.least()), number(rounds.most()));
+    let median = number(rounds.median());
+    if least == most { median } else { format!("{median} ({least}–{most})") }
+}
+
+/// The median, if all are within a tenth of the most; else only the least and the most.
+pub fn if_steady(rounds: &Rounds) -> String {
+    if rounds.least() >= 0.9 * rounds.most() {
+        return number(rounds.median());
+    }
+    format!("{}–{}", number(rounds.least()), number(rounds.most()))
+}
+
+/// With about three digits.
+pub fn number(figure: f64) -> String {
+    match figure.abs() {
+        0.0 => "0".to_owned(),
+        size if size >= 1000.0 => thousands(figure.round() as u64),
+        size if size >= 100.0 => format!("{figure:.0}"),
+        size if size >= 10.0 => format!("{figure:.1}"),
+        size if size >= 1.0 => format!("{figure:.2}"),
+        size if size >= 0.001 => format!("{figure:.3}"),
+        _ => format!("{figure:.5}"),
+    }
+}
+
+/// A whole number, with commas between its thousands.
+pub fn thousands(number: u64) -> String {
+    let (head, tail) = (number / 1000, number % 1000);
+    if head == 0 { tail.to_string() } else { format!("{},{tail:03}", thousands(head)) }
 }

@@ -1,8 +1,20 @@
-//! What a process has used, as the kernel counts it.
+//! Processes that are measured, and what they have used, as the kernel counts it.
 
 use crate::Outcome;
 use procfs::FromRead;
 use procfs::process::{Process, Status};
+use std::process::Child;
+
+/// A process that ends with this.
+pub struct Running(pub Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // If it has ended by itself there is nothing to kill; `wait` takes it in both cases.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
 
 /// What a process has used since it began.
 #[derive(Clone, Copy)]

@@ -6,14 +6,14 @@ use kvs_bench_kit::data::{Key, random};
 use kvs_bench_kit::load::{Exchange, Load, allow_open_files, connect};
 use kvs_bench_kit::record::{Figures, output};
 use kvs_bench_kit::repeat::{Done, Measured, repeat};
-use kvs_bench_kit::usage::Usage;
+use kvs_bench_kit::usage::{Running, Usage};
 use procfs::process::Process;
 use rand::RngExt;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use serde_json::json;
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
-use std::process::{Child, Command};
+use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -142,7 +142,7 @@ pub(crate) fn run(work: &str, server: &str, keys: u64, seconds: f64) -> Outcome<
         }));
     }
     let Measured { mut done, seconds, before, after } =
-        repeat(seconds, works, || Usage::of(server.process.id()))?;
+        repeat(seconds, works, || Usage::of(server.process.0.id()))?;
     done.truncate(clients);
     let mut figures = Done::sum(done).figures(seconds);
     figures.remove("longest");
@@ -155,7 +155,7 @@ pub(crate) fn run(work: &str, server: &str, keys: u64, seconds: f64) -> Outcome<
 
 /// A server as a process of its own, from its start to its end.
 struct Server {
-    process: Child,
+    process: Running,
     addr: SocketAddr,
     protocol: Protocol,
     dir: TempDir,
@@ -199,14 +199,14 @@ impl Server {
         let log = dir.path().join("log");
         let file = File::create(&log)?;
         command.args(options.split(' ')).current_dir(&dir).stdout(file.try_clone()?).stderr(file);
-        let process = command.spawn()?;
+        let process = Running(command.spawn()?);
         let mut server = Server { process, addr, protocol, dir };
         let start = Instant::now();
         let mut connection = loop {
             match connect(0, addr) {
                 Ok(connection) => break connection,
                 Err(error) if start.elapsed().as_secs() > 10 => return Err(error),
-                Err(error) if server.process.try_wait()?.is_some() => {
+                Err(error) if server.process.0.try_wait()?.is_some() => {
                     return Err(format!("{error}; it ended: {}", fs::read_to_string(log)?).into());
                 }
                 Err(_) => sleep(Duration::from_millis(5)),
@@ -235,7 +235,7 @@ impl Server {
 
     /// How many bytes of its own memory a client takes that has asked once.
     fn idle(&self, load: &Load) -> Outcome<Figures> {
-        let process = Process::new(self.process.id().try_into()?)?;
+        let process = Process::new(self.process.0.id().try_into()?)?;
         let status = || process.status();
         let before = status()?;
         let mut connections = Vec::new();
@@ -270,13 +270,5 @@ impl Server {
             evict(self.dir.path())?;
         }
         Ok(exchanges)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // If it has ended by itself there is nothing to kill; `wait` takes it in both cases.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }

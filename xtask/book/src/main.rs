@@ -31,8 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let text = fs::read_to_string(root.join("WALKTHROUGH.md"))?;
-    let manifest = fs::read_to_string(root.join("Cargo.toml"))?;
-    let mut text = Text::new(&text, &manifest);
+    let mut text = Text::new(&text);
 
     let mut config: Config = CONFIG.parse()?;
     config.build.build_dir = dir.clone();
@@ -68,8 +67,6 @@ struct Text {
     chapters: Vec<Chapter>,
     /// For each link to a heading, where on the pages that is.
     targets: HashMap<String, String>,
-    /// Its address, if the manifest says so.
-    repository: Option<String>,
     /// The files of the repository that the pages link to, and the names that they have beside these.
     files: BTreeMap<String, String>,
 }
@@ -129,7 +126,7 @@ fn anchor(title: &str, seen: &mut HashMap<String, usize>) -> String {
 
 impl Text {
     /// Cuts the text at its headings of level 2. What is above the first is the front page.
-    fn new(text: &str, manifest: &str) -> Text {
+    fn new(text: &str) -> Text {
         let (mut chapters, mut targets) = (Vec::<Chapter>::new(), HashMap::new());
         let mut seen = HashMap::new();
         for (within, line) in lines(text) {
@@ -149,10 +146,7 @@ impl Text {
                 chapter.lines.push((within, line));
             }
         }
-        let address =
-            |line: &str| Some(line.strip_prefix("repository = \"")?.trim_end_matches('"').into());
-        let repository = manifest.lines().find_map(address);
-        Text { chapters, targets, repository, files: BTreeMap::new() }
+        Text { chapters, targets, files: BTreeMap::new() }
     }
 
     /// The Markdown of each page with the name of its file, and that of their table of contents.
@@ -251,11 +245,10 @@ impl Text {
             return self.targets.get(target).map_or(target, String::as_str).to_owned();
         }
         let file = target.split('#').next().unwrap_or_default();
-        let copy = match (file.strip_prefix("benches/"), &self.repository) {
-            (Some(figure), _) if figure.ends_with(".svg") => figure.to_owned(),
-            (_, Some(repository)) => return format!("{repository}/blob/HEAD/{target}"),
+        let copy = match file.strip_prefix("benches/") {
+            Some(figure) if figure.ends_with(".svg") => figure.to_owned(),
             // Every browser shows a `.txt`; a `.md` mdBook would take for a page.
-            (_, None) => format!("files/{}.txt", file.trim_end_matches(".md")),
+            _ => format!("files/{}.txt", file.trim_end_matches(".md")),
         };
         self.files.insert(file.to_owned(), copy.clone());
         copy

@@ -14,8 +14,8 @@ const DEPENDENCIES: &str = "Cargo.toml";
 
 /// The way from one stage or sub-stage to the next.
 pub(super) struct Leg<'a> {
-    /// Where the two are, below the root, and what they have.
-    pub(super) dirs: [String; 2],
+    /// Where it ends, below the root, and what is there before and then.
+    pub(super) dir: String,
     root: &'a Path,
     pub(super) old: Package,
     pub(super) new: Package,
@@ -51,7 +51,7 @@ pub(super) fn legs<'a>(root: &'a Path, chapter: &'a Chapter) -> Result<Vec<Leg<'
     places.push((end.clone(), Package::read(root, &end)?));
     let parts = chapter.directives.split(|directive| matches!(directive.what, What::Step(_)));
     let leg = |(ends, directives): (&[(String, Package)], &'a [Directive])| Leg {
-        dirs: [ends[0].0.clone(), ends[1].0.clone()],
+        dir: ends[1].0.clone(),
         root,
         old: ends[0].1.clone(),
         new: ends[1].1.clone(),
@@ -116,7 +116,7 @@ impl Leg<'_> {
                 let before = done.entry(file).or_default();
                 let after: Done = before.union(&keys).cloned().collect();
                 let before = std::mem::replace(before, after.clone());
-                render(change, [&before, &after], file, &self.dirs_of(file))
+                render(change, [&before, &after], file, self.dir_of(file))
             } else {
                 package::commands(&self.new, keys.iter())
             };
@@ -125,12 +125,12 @@ impl Leg<'_> {
         Ok(written)
     }
 
-    /// Where a file is before and after; a sub-stage has only those that differ from its stage's.
-    fn dirs_of(&self, file: &str) -> [String; 2] {
-        self.dirs.each_ref().map(|dir| match dir.split_once("/steps/") {
-            Some((stage, _)) if !self.root.join(dir).join(file).exists() => stage.to_owned(),
-            _ => dir.clone(),
-        })
+    /// Where a file is then; a sub-stage has only those that differ from its stage's.
+    fn dir_of(&self, file: &str) -> &str {
+        match self.dir.split_once("/steps/") {
+            Some((stage, _)) if !self.root.join(&self.dir).join(file).exists() => stage,
+            _ => &self.dir,
+        }
     }
 
     /// The items that each directive takes.

@@ -148,11 +148,10 @@ fn table(root: &Path, options: &str) -> String {
 
 /// The commands that bring the dependencies of these names to how `new` has them, for a console.
 pub(super) fn commands<'a>(new: &Package, names: impl Iterator<Item = &'a String>) -> String {
-    let command = |name: &String| match new.dependencies.get(name) {
-        Some(options) => format!("$ cargo add {name}{options}\n"),
-        None => format!("$ cargo remove {name}\n"),
-    };
-    format!("```console\n{}```\n", names.map(command).collect::<String>())
+    // What goes is no command of any stage, and would be missed when the text is typed.
+    let added = names.filter_map(|name| new.dependencies.get_key_value(name));
+    let commands = added.map(|(name, options)| format!("$ cargo add {name}{options}\n"));
+    format!("```console\n{}```\n", commands.collect::<String>())
 }
 
 /// The dependencies that differ.

@@ -40,20 +40,15 @@ struct Step<'a> {
     link: String,
 }
 
-/// The captions and fences of a move. `dirs` are those of the old and of the new stage.
+/// The captions and fences of a move to the stage in `dir`.
 pub(super) fn render(
     change: &FileChange,
     [before, after]: [&Done; 2],
     file: &str,
-    dirs: &[String; 2],
+    dir: &str,
 ) -> String {
     let (before, after) = (change.shown(before), change.shown(after));
-    let is_gone = after.iter().all(Option::is_none);
-    let dir = &dirs[usize::from(!is_gone)];
     let link = format!("[`{file}`]({dir}/{file})");
-    if is_gone {
-        return format!("{link}: delete the file.\n");
-    }
     let ops = ops(&before, &after);
     let step = Step { change, before, after, ops, link };
     let parts: Vec<String> = step.parts().iter().map(|part| step.part(part)).collect();

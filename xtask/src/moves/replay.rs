@@ -47,7 +47,7 @@ pub(crate) fn typed(root: &Path, file: &str, text: &str) -> Result<Typed, Vec<Pr
     each_leg(root, file, text, |leg| {
         let package = type_leg(leg, text, &mut typed.states)
             .map_err(|(line, error)| vec![Problem::new(file, line, error)])?;
-        let is_stage = !leg.dirs[1].contains("/steps/");
+        let is_stage = !leg.dir.contains("/steps/");
         typed.ends.push(End { chapter: leg.chapter, is_stage, package });
         Ok(())
     })?;
@@ -77,7 +77,7 @@ fn type_leg(leg: &Leg, text: &str, states: &mut Vec<State>) -> Result<Package, (
             let lines = |package: &Package| package.files.get(file).cloned().unwrap_or_default();
             let (typed, stage) = (lines(&package), lines(&leg.new));
             let same = typed.lines().zip(stage.lines()).take_while(|(a, b)| a == b).count();
-            let (line, dir) = (same + 1, &leg.dirs[1]);
+            let (line, dir) = (same + 1, &leg.dir);
             Err((leg.line, format!("what was typed is not {dir}: `{file}` differs in line {line}")))
         }
     }

@@ -3,6 +3,7 @@
 
 use super::items::{Kind, Piece, split};
 use super::package::Package;
+use crate::text::{fences, prose};
 use std::collections::BTreeMap;
 
 /// Types what the generated text of one move says.
@@ -10,32 +11,14 @@ use std::collections::BTreeMap;
 /// # Errors
 /// If the text leaves open what is to be done.
 pub(super) fn type_in(package: &mut Package, body: &str) -> Result<(), String> {
-    let mut caption: Option<(&str, &str)> = None;
-    let mut fence: Option<(&str, Vec<&str>)> = None;
-    for line in body.lines() {
-        let Some((language, mut lines)) = fence.take() else {
-            if let Some(language) = line.strip_prefix("```") {
-                fence = Some((language, Vec::new()));
-            } else if let Some((file, rest)) =
-                line.strip_prefix("[`").and_then(|l| l.split_once("`]("))
-            {
-                let words = rest.split_once(')').map_or("", |(_, words)| words);
-                caption = Some((file, words.trim_matches([',', ' ', ':', '.'])));
-                if words == ": delete the file." {
-                    caption = None;
-                    package.files.remove(file).ok_or(format!("there is no `{file}`"))?;
-                }
-            } else if !line.is_empty() {
-                return Err(format!("`{line}`: what is to be done?"));
-            }
-            continue;
-        };
-        if line != "```" {
-            lines.push(line);
-            fence = Some((language, lines));
-            continue;
-        }
-        match (language, caption.take()) {
+    let mut said = prose(body).filter(|(.., words)| !words.is_empty()).peekable();
+    for fence in fences(body) {
+        let caption = said.next_if(|(line, ..)| *line < fence.line).and_then(|(.., words)| {
+            let (file, rest) = words.strip_prefix("[`")?.split_once("`](")?;
+            Some((file, rest.split_once(')')?.1.trim_matches([',', ' ', ':'])))
+        });
+        let lines: Vec<&str> = fence.text.lines().collect();
+        match (fence.language, caption) {
             ("console", None) => lines.iter().try_for_each(|line| run(package, line))?,
             ("rust", Some((file, place))) => insert(&mut package.files, file, place, &lines)?,
             ("diff", Some((file, _))) => {
@@ -46,7 +29,8 @@ pub(super) fn type_in(package: &mut Package, body: &str) -> Result<(), String> {
             (language, _) => return Err(format!("a `{language}` fence without a caption")),
         }
     }
-    Ok(())
+    let rest = said.next().map(|(.., words)| format!("`{words}`: what is to be done?"));
+    rest.map_or(Ok(()), Err)
 }
 
 /// Makes the changes of a `diff` fence. Each of its parts, between the lines ` …`, has to be found
@@ -128,12 +112,8 @@ fn line_after(text: &str, place: &str) -> Result<usize, String> {
     Ok(pieces[..=at].iter().map(|piece| piece.blanks + piece.lines.len()).sum())
 }
 
-/// Runs `cargo add` or `cargo remove`.
+/// Runs `cargo add`.
 fn run(package: &mut Package, line: &str) -> Result<(), String> {
-    if let Some(name) = line.strip_prefix("$ cargo remove ") {
-        let removed = package.dependencies.remove(name);
-        return removed.map(drop).ok_or(format!("there is no dependency `{name}`"));
-    }
     let added = line.strip_prefix("$ cargo add ").ok_or(format!("`{line}`: what does it do?"))?;
     let name = added.find(['@', ' ']).unwrap_or(added.len());
     package.dependencies.insert(added[..name].to_owned(), added[name..].to_owned());

@@ -1,4 +1,4 @@
-//! Every stage, and `final`, behind one interface: its store and its server.
+//! Every stage, and `final`, behind one interface, for the benches that set them side by side: its store and its server.
 
 use kvs_bench_kit::Outcome;
 use kvs_final::Durability;
@@ -81,36 +81,22 @@ pub trait Store: Send {
     /// How often it has compacted.
     fn compactions(&self) -> u64;
 
-    /// Overwrites a key until that has led to a compaction, and that is done.
+    /// Overwrites a key until that has led to a compaction, and that is done: a stage compacts within the
+    /// `set` that finds half of the log stale.
     ///
     /// # Errors
     /// If the engine fails.
-    fn churn(&mut self, key: &str, value: &str) -> Outcome<()>;
-}
-
-/// A stage compacts within the `set` that finds half of the log stale.
-fn churn(store: &mut impl Store, key: &str, value: &str) -> Outcome<()> {
-    let before = store.compactions();
-    while store.compactions() == before {
-        store.set(key.to_owned(), value.to_owned())?;
-    }
-    Ok(())
-}
-
-/// `final` compacts by the same rule on a thread of its own, beside a writer that goes on. Here it
-/// does so on the writer's thread, as the stages do: as much is written between two compactions.
-fn churn_final(store: &mut kvs_final::KvStore, key: &str, value: &str) -> Outcome<()> {
-    loop {
-        Store::set(store, key.to_owned(), value.to_owned())?;
-        let stats = store.stats();
-        if stats.garbage_bytes >= stats.live_bytes {
-            return Ok(store.compact()?);
+    fn churn(&mut self, key: &str, value: &str) -> Outcome<()> {
+        let before = self.compactions();
+        while self.compactions() == before {
+            self.set(key.to_owned(), value.to_owned())?;
         }
+        Ok(())
     }
 }
 
 macro_rules! store {
-    ($stage:ident, $another:expr, $churn:expr) => {
+    ($stage:ident, $another:expr $(, $churn:item)?) => {
         impl Store for $stage::KvStore {
             fn get(&mut self, key: String) -> Outcome<Option<String>> {
                 Ok($stage::KvsEngine::get(self, key)?)
@@ -129,21 +115,33 @@ macro_rules! store {
                 self.stats().compactions
             }
 
-            fn churn(&mut self, key: &str, value: &str) -> Outcome<()> {
-                $churn(self, key, value)
-            }
+            $($churn)?
         }
     };
 }
 
-store!(naive_pool, |_| None, churn);
-store!(shared_engine, |store| Some(Box::new(store.clone())), churn);
-store!(threaded_server, |store| Some(Box::new(store.clone())), churn);
-store!(shared_queue, |store| Some(Box::new(store.clone())), churn);
-store!(rayon_pool, |store| Some(Box::new(store.clone())), churn);
-store!(rwlock, |store| Some(Box::new(store.clone())), churn);
-store!(lock_free, |store| Some(Box::new(store.clone())), churn);
-store!(kvs_final, |store| Some(Box::new(store.clone())), churn_final);
+store!(naive_pool, |_| None);
+store!(shared_engine, |store| Some(Box::new(store.clone())));
+store!(threaded_server, |store| Some(Box::new(store.clone())));
+store!(shared_queue, |store| Some(Box::new(store.clone())));
+store!(rayon_pool, |store| Some(Box::new(store.clone())));
+store!(rwlock, |store| Some(Box::new(store.clone())));
+store!(lock_free, |store| Some(Box::new(store.clone())));
+store!(
+    kvs_final,
+    |store| Some(Box::new(store.clone())),
+    /// It compacts by the same rule on a thread of its own, beside a writer that goes on. Here it does so
+    /// on the writer's thread, as the stages do: as much is written between two compactions.
+    fn churn(&mut self, key: &str, value: &str) -> Outcome<()> {
+        loop {
+            Store::set(self, key.to_owned(), value.to_owned())?;
+            let stats = self.stats();
+            if stats.garbage_bytes >= stats.live_bytes {
+                return Ok(self.compact()?);
+            }
+        }
+    }
+);
 
 macro_rules! pooled_server {
     ($stage:ident, $store:expr, $threads:expr, $listens:expr) => {{
