@@ -32,10 +32,10 @@ impl Promise {
         }
     }
 
-    /// Injects each fault.
+    /// Injects each fault, and tries it at the usual length, which has to do.
     pub(crate) fn notices_its_faults(&self, run: Run) -> Result<(), String> {
         for &(fault, message) in self.faults {
-            match quietly(|| (self.shown_by)(Run { fault, ..run })) {
+            match quietly(|| (self.shown_by)(Run { deep: false, fault, ..run })) {
                 Err(noticed) if noticed.contains(message) => {}
                 other => return Err(format!("{fault}: not noticed by `{message}`, but {other:?}")),
             }
