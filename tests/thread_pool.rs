@@ -92,21 +92,24 @@ mod bounded {
     }
 }
 
-/// Declares tests, most of them in a line each.
+/// Declares for a pool those of the tests of all pools that are for it.
 macro_rules! tests {
-    ($($(#[$attribute:meta])* fn $name:ident $work:block)*) => {
-        $($(#[$attribute])* #[test] fn $name() $work)*
+    ($module:ident: $pool:ty, $($check:ident($($more:expr),*),)*) => {
+        mod $module {
+            use super::*;
+            $(#[test]
+            fn $check() {
+                pools::$check(pool::<$pool>() $(, $more)*);
+            })*
+        }
     };
 }
 
 tests! {
-    fn naive_thread_pool_spawn_counter { pools::every_job_runs_once(pool::<NaiveThreadPool>()) }
-    fn naive_thread_pool_panicking_jobs_cost_no_thread {
-        pools::panicking_jobs_cost_no_thread(pool::<NaiveThreadPool>(), 50, CATCHES)
-    }
-    fn naive_thread_pool_threads_are_gone_after_drop {
-        pools::threads_are_gone_after_drop(pool::<NaiveThreadPool>())
-    }
+    naive_thread_pool: NaiveThreadPool,
+    every_job_runs_once(),
+    panicking_jobs_cost_no_thread(50, CATCHES),
+    threads_are_gone_after_drop(),
 }
 
 #[cfg(target_os = "linux")]
@@ -137,58 +140,52 @@ fn naive_thread_pool_a_refused_thread_costs_only_its_job() {
 
 #[cfg(from_stage = "4")]
 tests! {
-    fn shared_queue_thread_pool_spawn_counter { pools::every_job_runs_once(pool::<SharedQueueThreadPool>()) }
-    fn shared_queue_thread_pool_panic_task {
-        pools::panicking_jobs_cost_no_thread(pool::<SharedQueueThreadPool>(), 50, CATCHES)
-    }
-    fn shared_queue_thread_pool_threads_are_gone_after_drop {
-        pools::threads_are_gone_after_drop(pool::<SharedQueueThreadPool>())
-    }
-    fn shared_queue_thread_pool_jobs_that_wait_are_run_before_drop_returns {
-        pools::jobs_that_wait_are_run_before_drop_returns(pool::<SharedQueueThreadPool>())
-    }
-    fn shared_queue_thread_pool_dropped_inside_its_own_job_ends_its_threads {
-        pools::dropping_the_pool_inside_its_own_job_ends_its_threads(pool::<SharedQueueThreadPool>())
-    }
-    fn shared_queue_thread_pool_runs_jobs_in_the_order_in_which_they_were_spawned {
-        assert_eq!(bounded::order::<SharedQueueThreadPool>(), "o".repeat(10_000) + "abc")
-    }
-    fn shared_queue_thread_pool_zero_threads_are_refused {
-        bounded::zero_threads_are_refused::<SharedQueueThreadPool>()
-    }
-    #[cfg(target_os = "linux")]
-    fn shared_queue_thread_pool_new_that_fails_half_way_ends_what_it_had_started {
-        with_few_threads(|| {
-            bounded::new_that_fails_half_way_ends_what_it_had_started::<SharedQueueThreadPool>();
-        })
-    }
+    shared_queue_thread_pool: SharedQueueThreadPool,
+    every_job_runs_once(),
+    panicking_jobs_cost_no_thread(50, CATCHES),
+    threads_are_gone_after_drop(),
+    jobs_that_wait_are_run_before_drop_returns(),
+    dropping_the_pool_inside_its_own_job_ends_its_threads(),
 }
 
 #[cfg(from_stage = "5")]
 tests! {
-    fn rayon_thread_pool_spawn_counter { pools::every_job_runs_once(pool::<RayonThreadPool>()) }
-    fn rayon_thread_pool_panic_task { pools::panicking_jobs_cost_no_thread(pool::<RayonThreadPool>(), 50, CATCHES) }
-    fn rayon_thread_pool_threads_are_gone_after_drop {
-        pools::threads_are_gone_after_drop(pool::<RayonThreadPool>())
-    }
-    fn rayon_thread_pool_jobs_that_wait_are_run_before_drop_returns {
-        pools::jobs_that_wait_are_run_before_drop_returns(pool::<RayonThreadPool>())
-    }
-    fn rayon_thread_pool_dropped_inside_its_own_job_ends_its_threads {
-        pools::dropping_the_pool_inside_its_own_job_ends_its_threads(pool::<RayonThreadPool>())
-    }
-    fn rayon_thread_pool_runs_first_what_a_job_spawned_last {
-        assert_eq!(bounded::order::<RayonThreadPool>(), "cba".to_owned() + &"o".repeat(10_000))
-    }
-    fn rayon_thread_pool_zero_threads_are_refused {
-        bounded::zero_threads_are_refused::<RayonThreadPool>()
-    }
-    #[cfg(target_os = "linux")]
-    fn rayon_thread_pool_new_that_fails_half_way_ends_what_it_had_started {
-        with_few_threads(|| {
-            bounded::new_that_fails_half_way_ends_what_it_had_started::<RayonThreadPool>();
-        })
-    }
+    rayon_thread_pool: RayonThreadPool,
+    every_job_runs_once(),
+    panicking_jobs_cost_no_thread(50, CATCHES),
+    threads_are_gone_after_drop(),
+    jobs_that_wait_are_run_before_drop_returns(),
+    dropping_the_pool_inside_its_own_job_ends_its_threads(),
+}
+
+#[cfg(from_stage = "4")]
+#[test]
+fn the_shared_queue_runs_jobs_in_the_order_in_which_they_were_spawned() {
+    assert_eq!(bounded::order::<SharedQueueThreadPool>(), "o".repeat(10_000) + "abc");
+}
+
+#[cfg(from_stage = "5")]
+#[test]
+fn rayon_runs_first_what_a_job_spawned_last() {
+    assert_eq!(bounded::order::<RayonThreadPool>(), "cba".to_owned() + &"o".repeat(10_000));
+}
+
+#[cfg(from_stage = "4")]
+#[test]
+fn zero_threads_are_refused() {
+    bounded::zero_threads_are_refused::<SharedQueueThreadPool>();
+    #[cfg(from_stage = "5")]
+    bounded::zero_threads_are_refused::<RayonThreadPool>();
+}
+
+#[cfg(all(from_stage = "4", target_os = "linux"))]
+#[test]
+fn a_new_pool_that_fails_half_way_ends_what_it_had_started() {
+    with_few_threads(|| {
+        bounded::new_that_fails_half_way_ends_what_it_had_started::<SharedQueueThreadPool>();
+        #[cfg(from_stage = "5")]
+        bounded::new_that_fails_half_way_ends_what_it_had_started::<RayonThreadPool>();
+    });
 }
 
 #[cfg(all(from_stage = "5", target_os = "linux"))]
