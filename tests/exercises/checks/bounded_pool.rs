@@ -3,13 +3,11 @@
 use crate::bounded_pool::BoundedPool;
 use crate::stage_1::thread_pool::ThreadPool;
 use kvs_test_kit::comes_to_an_end;
+use kvs_test_kit::pools::{Pool, THREADS};
 use std::sync::Arc;
-use std::sync::Barrier;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::channel;
 use std::thread;
-
-const THREADS: u32 = 3;
 
 #[test]
 fn never_more_jobs_are_under_way_than_there_are_places() {
@@ -33,18 +31,6 @@ fn never_more_jobs_are_under_way_than_there_are_places() {
     assert!(0 < most && most <= THREADS, "{most} at once");
 }
 
-/// As many jobs as there are places meet; with a place less this would wait for ever.
-fn assert_has_all_places(pool: &BoundedPool) {
-    let all = Arc::new(Barrier::new(THREADS as usize + 1));
-    for _ in 0..THREADS {
-        let all = Arc::clone(&all);
-        pool.spawn(move || {
-            all.wait();
-        });
-    }
-    all.wait();
-}
-
 #[test]
 fn a_panic_gives_its_place_back() {
     comes_to_an_end(|| {
@@ -52,7 +38,7 @@ fn a_panic_gives_its_place_back() {
         for _ in 0..10 * THREADS {
             pool.spawn(|| panic!("a job"));
         }
-        assert_has_all_places(&pool);
+        Pool::new(move |job| pool.spawn(job)).has_all_threads();
     });
 }
 
