@@ -7,6 +7,7 @@ use kvs_final::{
     SledKvsEngine,
 };
 use kvs_test_kit::files::copy_dir;
+use kvs_test_kit::simulated::directory::everywhere;
 use kvs_test_kit::{Server, until};
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -263,4 +264,10 @@ fn a_store_of_sled_stays_in_its_directory_and_refuses_writes_when_that_was_delet
     let error = set(&store, 1).unwrap_err().to_string();
     assert!(error.contains("No such file"), "{error}");
     assert_eq!(store.get("key1".to_owned()).unwrap().unwrap(), "value");
+}
+
+/// On the simulated disk. [`promises`](../promises/directories.rs) does so to the real one, between operations.
+#[test]
+fn a_directory_that_is_moved_deleted_or_replaced_at_any_operation_hurts_nobody_elses_data() {
+    println!("{} runs", everywhere(0, 25).unwrap());
 }

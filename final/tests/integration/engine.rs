@@ -1,10 +1,10 @@
 //! The engine: what callbacks may do and are told, stores that are long enough to be replayed by several
-//! threads, and what a compaction leaves behind.
+//! threads, what a compaction leaves behind, and what ends all writing.
 
 use kvs_final::disk::{Fault, SimulatedDisk};
 use kvs_final::{Durability, KvStore, KvStoreOptions, KvsEngine, KvsError, Result, Stats, Write};
 use kvs_test_kit::simulated::workload::{
-    self, DIR, Model, Step, is_damaged, key, run_with, script,
+    self, COMPACT_AT, DIR, Model, Step, is_damaged, key, open_os, run_with, script,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -240,4 +240,94 @@ fn a_compaction_leaves_no_reason_for_the_next() {
         }
         assert!(times > 5, "seed {seed}: {times}");
     }
+}
+
+/// That there is something to crash in.
+#[test]
+fn the_scripts_have_rotations_and_compactions_of_all_segments_and_of_some() {
+    let disk = SimulatedDisk::new();
+    let open = || workload::options(&disk).compact_at(COMPACT_AT).open(DIR);
+    let segments = || {
+        let mut files = disk.files();
+        files.retain(|file| file.extension().is_some_and(|end| end == "seg"));
+        files
+    };
+    let mut store = Some(open().unwrap());
+    let (mut rotations, mut of_all, mut of_some) = (0, 0, 0);
+    for step in (0..6).flat_map(|seed| script(seed, 120)) {
+        let before = segments();
+        run_with(&step, &mut store, open).unwrap();
+        let after = segments();
+        let is_left = |file| after.contains(file);
+        match step {
+            Step::Compact => of_all += usize::from(!before.iter().any(is_left)),
+            Step::CompactIfDue if !before.iter().all(is_left) => {
+                of_some += usize::from(before.iter().any(is_left));
+            }
+            _ => rotations += after.len().saturating_sub(before.len()),
+        }
+    }
+    let counts = [rotations, of_all, of_some];
+    assert!(rotations >= 20 && of_all >= 8 && of_some >= 5, "{counts:?}");
+}
+
+fn set(store: &KvStore, number: usize, value: &str) -> Result<()> {
+    store.set(key(number), value.to_owned())
+}
+
+#[test]
+fn after_a_failed_sync_nothing_is_written_until_the_store_is_opened_again() {
+    type Open = fn(&SimulatedDisk) -> Result<KvStore>;
+    type Write = fn(&KvStore) -> Result<()>;
+    // The record fits in the reserved space, so at level `always` it is a write and a sync.
+    let cases: [(Open, usize, Write); 3] = [
+        (workload::open, 1, |store| set(store, 1, "unsure")),
+        (open_os, 0, KvStore::sync),
+        (open_os, 0, KvStore::compact),
+    ];
+    for (open, sync, write) in cases {
+        let disk = SimulatedDisk::new();
+        let store = open(&disk).unwrap();
+        set(&store, 0, "before").unwrap();
+        let (at, error) = (disk.operations() + sync, ErrorKind::Other);
+        disk.set_fault(Some(Fault { at, forever: false, error, short_write: false }));
+        assert!(matches!(write(&store), Err(KvsError::Stopped { .. })));
+        disk.set_fault(None);
+        let operations = disk.operations();
+        for _ in 0..3 {
+            assert!(matches!(set(&store, 2, "later"), Err(KvsError::Stopped { .. })));
+            assert!(matches!(store.remove(key(0)), Err(KvsError::Stopped { .. })));
+            assert!(matches!(store.sync(), Err(KvsError::Stopped { .. })));
+            assert!(matches!(store.compact(), Err(KvsError::Stopped { .. })));
+            assert_eq!(store.get(key(0)).unwrap().unwrap(), "before");
+            assert_eq!(store.get(key(1)).unwrap(), None, "it was never acknowledged");
+        }
+        assert_eq!(disk.operations(), operations, "the disk was left alone");
+        assert!(store.stats().last_error.unwrap().contains("a sync failed"));
+        drop(store);
+        let store = open(&disk).unwrap();
+        assert_eq!(store.get(key(0)).unwrap().unwrap(), "before");
+        set(&store, 2, "later").unwrap();
+    }
+}
+
+/// All that a rotation does fails as on a full disk, one operation after the other.
+#[test]
+fn only_a_sync_that_fails_for_want_of_space_ends_all_writing() {
+    let ends_writing = |number: &usize| {
+        let disk = SimulatedDisk::new();
+        let store = open_os(&disk).unwrap();
+        set(&store, 0, &"v".repeat(360)).unwrap();
+        let (at, error) = (disk.operations() + number, ErrorKind::StorageFull);
+        disk.set_fault(Some(Fault { at, forever: false, error, short_write: true }));
+        assert!(set(&store, 1, "too much").is_err(), "operation {number}");
+        match set(&store, 1, "after") {
+            Ok(()) => assert_eq!(store.get(key(1)).unwrap().unwrap(), "after"),
+            Err(KvsError::Stopped { .. }) => return true,
+            Err(other) => panic!("operation {number}: {other}"),
+        }
+        false
+    };
+    // Of the old segment, and a look whether it is there; and of the directory, for the manifest.
+    assert_eq!((0..17).filter(ends_writing).collect::<Vec<_>>(), [0, 1, 15]);
 }

@@ -30,8 +30,6 @@ macro_rules! on_each_pool {
 
 mod cli;
 mod client;
-mod crash;
-mod crowd;
 mod damage;
 mod directory;
 mod dump;

@@ -6,7 +6,7 @@ use kvs_final::thread_pool::{SharedQueueThreadPool, ThreadPool};
 use kvs_test_kit::engines::{Deferred, gated};
 use kvs_test_kit::local::{Local, nobody_listens, stat};
 use kvs_test_kit::raw::{GET_LARGE, NOTHING, SET, set};
-use kvs_test_kit::sigterm::{sigterm_under_load, with_large_value};
+use kvs_test_kit::sigterm::with_large_value;
 use kvs_test_kit::{Raw, Server, until};
 use rustix::net::sockopt::set_socket_recv_buffer_size;
 use std::process::Command;
@@ -16,12 +16,6 @@ use tempfile::TempDir;
 
 /// What the answer to `GET_LARGE` has beside the value.
 const FRAME: usize = r#"{"Ok":""}"#.len();
-
-#[test]
-fn sigterm_under_load_loses_no_acknowledged_write_and_cuts_no_answer() {
-    let acknowledged = sigterm_under_load(KVS, 9, 0);
-    println!("9 rounds of SIGTERM, {acknowledged} acknowledged writes, none lost");
-}
 
 /// A connection whose socket takes little, and that has asked for the large value and not read it.
 pub(crate) fn reads_later(server: &Server) -> Raw {

@@ -1,13 +1,14 @@
 //! The real server, killed at every system call that it makes for a script, and under load again and
-//! again on the same directory.
+//! again on the same directory; and told to stop under load.
 
 use super::history::Event;
 use super::load::{self, Numbers};
 use super::promise::{Outcome, Run, count, for_each, sums};
-use super::server::{KILL, kvs_server, under_strace};
+use super::server::{KILL, KVS, kvs_server, under_strace};
 use kvs_final::{KvStore, KvsClient, KvsEngine, KvsError};
 use kvs_test_kit::expected::Expected;
 use kvs_test_kit::files::content;
+use kvs_test_kit::sigterm::sigterm_under_load;
 use kvs_test_kit::{Server, until};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -185,5 +186,21 @@ pub(crate) fn under_load(run: Run) -> Outcome {
         count(kills, "kills, each followed by an open", kills),
         count(operations, "answered operations of 8 clients", 200 * kills),
         count(acknowledged, "acknowledged writes among them", 50 * kills),
+    ])
+}
+
+/// Told to stop instead.
+pub(crate) fn sigterm(run: Run) -> Outcome {
+    // So many more requests of each client are taken for acknowledged.
+    let more = match run.fault {
+        "a request that was never sent, taken for done" => 1_000_000,
+        "an answer that came, taken for lost" => -10,
+        _ => 0,
+    };
+    let rounds = run.pick(100, 2_000);
+    let acknowledged = sigterm_under_load(KVS, rounds as usize, more);
+    Ok(vec![
+        count(rounds, "rounds of SIGTERM", rounds),
+        count(acknowledged, "acknowledged writes", 100 * rounds),
     ])
 }

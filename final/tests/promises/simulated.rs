@@ -1,11 +1,11 @@
-//! What is tried on the simulated disk, and on inputs that are generated. Some seeds of it are ordinary
-//! tests.
+//! What is tried on the simulated disk, and on inputs that are generated.
 
 use super::promise::{Outcome, Run, count, for_each, sums};
 use kvs_final::Result;
-use kvs_test_kit::properties::PROPERTIES;
+use kvs_test_kit::properties::{PROPERTIES, Reached};
 use kvs_test_kit::simulated::damage::{Damage, Kind, hints, overwritten};
 use kvs_test_kit::simulated::{crash, faults, workload};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// A crash at every operation that changes the disk, and another in the recovery from it.
@@ -19,8 +19,9 @@ pub(crate) fn crashes(run: Run) -> Outcome {
     if run.injects("half of a batch, done without the other") {
         crash::with_batches_that_are_split(run.seed)?;
     }
-    let mut crashes = for_each(run.seeds(4, 160), |seed| crash::at_level_always(seed, 15))?;
-    crashes.extend(for_each(run.seeds(4, 160), |seed| crash::below_level_always(seed, 10))?);
+    let [always, below] = [15, 10].map(|losses| run.pick(losses, losses) as usize);
+    let mut crashes = for_each(run.seeds(4, 160), |seed| crash::at_level_always(seed, always))?;
+    crashes.extend(for_each(run.seeds(4, 160), |seed| crash::below_level_always(seed, below))?);
     let (images, again) = sums(crashes);
     Ok(vec![
         count(images, "images after a crash", run.pick(25_000, 1_000_000)),
@@ -32,7 +33,8 @@ pub(crate) fn crashes(run: Run) -> Outcome {
 pub(crate) fn io_errors(run: Run) -> Outcome {
     let is_done: fn(&Result<()>) -> bool =
         if run.injects("an error taken for success") { |_| true } else { Result::is_ok };
-    let runs = for_each(run.seeds(2, 50), |seed| Ok(faults::everywhere(seed, 190, is_done)))?;
+    let steps = if cfg!(debug_assertions) { 70 } else { 190 };
+    let runs = for_each(run.seeds(2, 50), |seed| Ok(faults::everywhere(seed, steps, is_done)))?;
     let runs = runs.into_iter().sum::<usize>();
     Ok(vec![count(runs, "runs, each with an error at one place", run.pick(8_000, 200_000))])
 }
@@ -52,6 +54,8 @@ pub(crate) fn salvage(run: Run) -> Outcome {
 
 /// Every flipped bit, every missing end and every byte too many; hints that are wrong; of killed stores every bit that counts.
 pub(crate) fn damage(run: Run) -> Outcome {
+    // Records beside those of the script, and how many bits a store has with them, at least.
+    let (more, bits) = if cfg!(debug_assertions) { (0, 4_000) } else { (40, 13_000) };
     let hints = hints(run.fault)?;
     let stranger = Path::new(workload::DIR).join("stranger");
     for (fault, kind) in [
@@ -59,11 +63,11 @@ pub(crate) fn damage(run: Run) -> Outcome {
         ("an end that no manifest names", Kind::Behind),
     ] {
         if run.injects(fault) {
-            Damage::to_a_store(run.seed, 40, false).to_a_file(&stranger, kind, usize::MAX)?;
+            Damage::to_a_store(run.seed, more, false).to_a_file(&stranger, kind, usize::MAX)?;
         }
     }
     let killed = for_each(run.seeds(10, 200), |seed| {
-        let damage = Damage::to_a_store(seed, 40, true);
+        let damage = Damage::to_a_store(seed, more, true);
         if run.injects("a killed store, taken for one after a restart") {
             damage.disk.set_session(Some(1));
         }
@@ -71,13 +75,13 @@ pub(crate) fn damage(run: Run) -> Outcome {
     })?;
     let stores = run.pick(10, 200);
     let counts =
-        for_each(run.seeds(10, 200), |seed| Damage::to_a_store(seed, 40, false).everywhere())?;
+        for_each(run.seeds(10, 200), |seed| Damage::to_a_store(seed, more, false).everywhere())?;
     let sum = |kind: usize| counts.iter().map(|counts| counts[kind] as u64).sum::<u64>();
     Ok(vec![
-        count(sum(0), "flipped bits", 6_500 * stores),
-        count(sum(1), "missing ends", 800 * stores),
-        count(sum(2), "bytes behind an end", 800 * stores),
-        count(killed.iter().sum::<u64>(), "flipped bits of killed stores", 6_000 * stores),
+        count(sum(0), "flipped bits", bits * stores),
+        count(sum(1), "missing ends", bits / 8 * stores),
+        count(sum(2), "bytes behind an end", bits / 8 * stores),
+        count(killed.iter().sum::<u64>(), "flipped bits of killed stores", bits / 2 * stores),
         count(hints, "hints that are wrong", 18),
     ])
 }
@@ -87,11 +91,17 @@ pub(crate) fn properties(run: Run) -> Outcome {
     // How many inputs are made with one seed.
     const EACH: u64 = 500;
     let counts = PROPERTIES.iter().map(|property| {
-        let done = for_each(run.seeds(60, 4_000), |seed| {
-            property.holds(seed, EACH, run.fault);
-            Ok(EACH)
-        })?;
-        Ok(count(done.into_iter().sum::<u64>(), property.inputs, run.pick(30_000, 2_000_000)))
+        let holds = |seed| Ok(property.holds(seed, EACH, run.fault));
+        let reached = for_each(run.seeds(60, 4_000), holds)?;
+        let inputs = EACH * reached.len() as u64;
+        let reached: BTreeSet<String> = reached.into_iter().flat_map(Reached::into_keys).collect();
+        if reached.len() < property.reaches {
+            return Err(format!(
+                "{inputs} {} come across no more than {reached:?}",
+                property.inputs
+            ));
+        }
+        Ok(count(inputs, property.inputs, run.pick(30_000, 2_000_000)))
     });
     counts.collect()
 }

@@ -1,10 +1,7 @@
 //! What other test programs show. They are run as everybody runs them.
 
 use super::promise::{Outcome, Run, count};
-use super::server::KVS;
 use kvs_test_kit::environment;
-use kvs_test_kit::sigterm::sigterm_under_load;
-
 use std::process::Command;
 
 /// What a test program printed.
@@ -31,7 +28,6 @@ impl Printed {
         command.args(["test", "--release", "--quiet", "--package", "final"]);
         command.args(["--test", "integration", "--", "--nocapture"]);
         command.args(modules.iter().map(|module| format!("{module}::{prefix}")));
-        command.env(environment::SIZE, environment::FULL);
         Printed::by(command.env(environment::FAULT, run.fault))
     }
 
@@ -50,14 +46,11 @@ impl Printed {
         results.filter_map(|rest| rest.split(' ').next()?.parse::<u64>().ok()).sum()
     }
 
-    /// The numbers in each line that has this text.
-    fn numbers(&self, text: &str) -> Vec<Vec<u64>> {
-        let lines = self.0.lines().filter(|line| line.contains(text));
-        let numbers = |line: &str| {
-            let parts = line.split(|letter: char| !letter.is_ascii_digit());
-            parts.filter_map(|part| part.parse().ok()).collect()
-        };
-        lines.map(numbers).collect()
+    /// The numbers in the line that has this text.
+    fn numbers(&self, text: &str) -> Vec<u64> {
+        let line = self.0.lines().find(|line| line.contains(text)).unwrap_or_default();
+        let parts = line.split(|letter: char| !letter.is_ascii_digit());
+        parts.filter_map(|part| part.parse().ok()).collect()
     }
 }
 
@@ -67,24 +60,15 @@ fn passed(modules: &[&str], meet_fault: &str, at_least: u64, run: Run) -> Outcom
     Ok(vec![count(Printed::by_tests(modules, prefix, run)?.passed(), "tests", at_least)])
 }
 
-pub(crate) fn crowd(run: Run) -> Outcome {
-    let idle = Printed::by_tests(&["crowd"], "", run)?.numbers("idle connections:");
-    let connections: u64 = idle.iter().filter_map(|line| line.first()).sum();
-    let bytes = idle.iter().filter_map(|line| line.get(1)).max().copied().unwrap_or_default();
-    Ok(vec![
-        count(idle.len(), "pools", 3),
-        count(connections, "idle clients in all, beside slow senders and non-readers", 30_000),
-        count(bytes, "bytes of memory for an idle connection at most", 0),
-    ])
-}
-
 /// Limits on both sides of each, hostile clients, and a process that runs out of something.
 pub(crate) fn clients(run: Run) -> Outcome {
     match run.fault {
         "a limit that is one too high" => passed(&["limits"], "a_key_or_value", 1, run),
-        "a client that takes what is another's" => passed(&["hostile"], "a_hundred_halves", 1, run),
+        "a client that takes what is another's" => {
+            passed(&["hostile"], "lines_without_end", 1, run)
+        }
         "a panic that takes others along" => passed(&["exhausted"], "a_panic_closes", 3, run),
-        _ => passed(&["limits", "hostile", "timeouts", "exhausted"], "", 31, run),
+        _ => passed(&["limits", "hostile", "timeouts", "exhausted"], "", 30, run),
     }
 }
 
@@ -107,26 +91,11 @@ pub(crate) fn formats(run: Run) -> Outcome {
     passed(&["formats"], "", 10, run)
 }
 
-/// Copies of a store in use.
-pub(crate) fn backup(run: Run) -> Outcome {
-    let numbers =
-        Printed::by_tests(&["dump"], "a_copy_under_load", run)?.numbers("of them refused").pop();
-    let [copies, refused, compactions] = numbers.unwrap_or_default()[..] else {
-        return Err("the copies end with no counts".to_owned());
-    };
-    Ok(vec![
-        count(copies, "copies", 600),
-        count(refused, "of them refused", 0),
-        count(compactions, "compactions meanwhile", 100),
-    ])
-}
-
 /// All models, which have to find faults of their own; one fault is not said to be one.
 pub(crate) fn models(run: Run) -> Outcome {
     let fault = ["publish after append", "found before it is written"];
     let all = Printed::by_models(if run.fault.is_empty() { &[] } else { &fault })?;
-    let numbers = all.numbers("faults found").pop().unwrap_or_default();
-    let [models, unbounded, executions, found, injected] = numbers[..] else {
+    let [models, unbounded, executions, found, injected] = all.numbers("faults found")[..] else {
         return Err(format!("the models end with no counts: {}", all.0));
     };
     Ok(vec![
@@ -134,21 +103,5 @@ pub(crate) fn models(run: Run) -> Outcome {
         count(unbounded, "of them without a bound", 5),
         count(executions, "executions", 500_000),
         count(found, format!("of {injected} injected faults found"), injected),
-    ])
-}
-
-/// SIGTERM under load, of which 20 rounds are an ordinary test.
-pub(crate) fn sigterm(run: Run) -> Outcome {
-    // So many more requests of each client are taken for acknowledged.
-    let more = match run.fault {
-        "a request that was never sent, taken for done" => 1_000_000,
-        "an answer that came, taken for lost" => -10,
-        _ => 0,
-    };
-    let rounds = run.pick(100, 2_000);
-    let acknowledged = sigterm_under_load(KVS, rounds as usize, more);
-    Ok(vec![
-        count(rounds, "rounds of SIGTERM", rounds),
-        count(acknowledged, "acknowledged writes", 100 * rounds),
     ])
 }

@@ -4,8 +4,8 @@
 use super::promise::Promise;
 use super::server::needs_strace;
 use super::{
-    bound, buggy_engine, directories, failing_disk, kills, linearizable, mapped, panics,
-    power_loss, simulated, soak, suites, two_power_losses, vanished,
+    backup, bound, buggy_engine, crowd, directories, failing_disk, kills, linearizable, mapped,
+    panics, power_loss, simulated, soak, suites, two_power_losses, vanished,
 };
 use kvs_test_kit::simulated::damage::HINTS;
 
@@ -13,6 +13,10 @@ use kvs_test_kit::simulated::damage::HINTS;
 const IMPOSSIBLE: &str = "cannot be: the key may";
 /// How it is said of a store that was written to by one client.
 const UNEXPECTED: &str = "not one of";
+
+/// What a debug build tries as well, a tenth of each: it takes seconds.
+pub(crate) const IN_SMALL: [&str; 8] =
+    ["crash", "sigterm", "faults", "damage", "salvage", "backup", "fuzz", "crowd"];
 
 pub(crate) const PROMISES: &[Promise] = &[
     Promise {
@@ -82,7 +86,7 @@ pub(crate) const PROMISES: &[Promise] = &[
         promise: "SIGTERM under load: every answer is whole, all that was acknowledged is there, \
                   exit code 0",
         needs: &[],
-        shown_by: suites::sigterm,
+        shown_by: kills::sigterm,
         faults: &[
             ("a request that was never sent, taken for done", "was acknowledged"),
             ("an answer that came, taken for lost", "has no answer"),
@@ -99,7 +103,7 @@ pub(crate) const PROMISES: &[Promise] = &[
         name: "full-disk",
         promise: "On a full disk a write is refused with a message, reads go on, and writes resume \
                   when there is space",
-        needs: &[failing_disk::needs_mount, needs_strace],
+        needs: &[failing_disk::needs_mount],
         shown_by: failing_disk::refuses_writes,
         faults: &[("a refused write taken for done", UNEXPECTED)],
     },
@@ -141,7 +145,7 @@ pub(crate) const PROMISES: &[Promise] = &[
         promise: "A copy of a directory in use, its manifest first, is refused, or opens as the store \
                   was at one moment, with all that was acknowledged before the copy began",
         needs: &[],
-        shown_by: suites::backup,
+        shown_by: backup::is_refused_or_a_moment,
         faults: &[("a segment copied before the manifest", "it is not what")],
     },
     Promise {
@@ -224,7 +228,7 @@ pub(crate) const PROMISES: &[Promise] = &[
         name: "crowd",
         promise: "Idle clients cost little memory and no thread, and slow ones keep nobody waiting",
         needs: &[],
-        shown_by: suites::crowd,
+        shown_by: crowd::costs_little,
         faults: &[("idle clients that leave something behind", "bytes for an idle connection")],
     },
     Promise {

@@ -2,8 +2,8 @@
 
 use std::env::var_os;
 
-/// An ordinary run tries each property on a size that takes seconds. Where this variable is [`FULL`], as
-/// the promises set it, the same tests do what they are about in earnest.
+/// An ordinary run takes seconds. Where this variable is [`FULL`], the same tests do what they are about in
+/// earnest.
 pub const SIZE: &str = "KVS_TEST_SIZE";
 
 /// What it is for the full size.

@@ -1,9 +1,9 @@
 //! Ten thousand idle clients, a thousand that send in drops, and a hundred that read no answer: those
 //! that behave are served, by a server that needs no thread and hardly any memory for the others.
 
-use crate::kvs_server;
+use super::promise::{Outcome, Run, count};
+use super::server::kvs_server;
 use kvs_test_kit::clients::Active;
-use kvs_test_kit::environment::{is_injected, pick};
 use kvs_test_kit::local::stat;
 use kvs_test_kit::process::{open_sockets, raise_open_files, resident, threads_called};
 use kvs_test_kit::raw::{FOUND, GET, GET_LARGE, NOTHING, SET, set};
@@ -23,33 +23,10 @@ const LARGE: usize = 256 << 10;
 /// More than an idle client may cost.
 const LEFT: usize = 4 << 10;
 
-/// How many clients of each kind there are.
-struct Crowd {
-    idle: usize,
-    dripping: usize,
-    unread: usize,
-}
-
-impl Crowd {
-    fn new() -> Crowd {
-        let crowd =
-            Crowd { idle: pick(1_000, 10_000), dripping: pick(100, 1_000), unread: pick(20, 100) };
-        let (limit, others) = (raise_open_files(), 200);
-        let wanted = (crowd.idle + crowd.dripping + crowd.unread + others) as u64;
-        assert!(limit >= wanted, "this process may open {limit} files, and {wanted} are wanted");
-        crowd
-    }
-}
-
 /// Does something; each client is answered on when it is done.
-fn go_on_during<T>(active: &Active, phase: &str, something: impl FnOnce() -> T) -> T {
-    let before = active.counts();
+fn go_on_during<T>(active: &Active, something: impl FnOnce() -> T) -> T {
     let result = something();
     active.go_on(ANSWERS);
-    let counts = before.into_iter().zip(active.counts());
-    let counts: Vec<usize> = counts.map(|(before, now)| now - before).collect();
-    let (total, least) = (counts.iter().sum::<usize>(), counts.iter().min().unwrap());
-    println!("  {phase}: {total} answers to the active clients, at least {least} to each");
     result
 }
 
@@ -62,19 +39,34 @@ fn connect(server: &Server, count: usize) -> Vec<TcpStream> {
     streams
 }
 
-/// One pool after the other: they share the limit of open files.
-#[test]
-fn a_crowd_costs_little_on_each_pool() {
-    ["queue", "naive", "rayon"].into_iter().for_each(a_crowd_costs_little);
+/// On one pool after the other: they share the limit of open files.
+pub(crate) fn costs_little(run: Run) -> Outcome {
+    let (pools, idle) = (["queue", "naive", "rayon"], run.pick(10_000, 10_000));
+    let bytes = pools.map(|pool| on_pool(pool, idle as usize, run));
+    let idle = pools.len() as u64 * idle;
+    Ok(vec![
+        count(pools.len(), "pools", 3),
+        count(idle, "idle clients in all, beside slow senders and non-readers", idle),
+        count(
+            bytes.into_iter().max().unwrap_or(0),
+            "bytes of memory for an idle connection at most",
+            0,
+        ),
+    ])
 }
 
-fn a_crowd_costs_little(pool: &str) {
-    let crowd = Crowd::new();
+/// So many are idle; a tenth as many send in drops, and a hundredth of them read nothing. Returns how much memory
+/// an idle one costs.
+fn on_pool(pool: &str, idle_clients: usize, run: Run) -> u64 {
+    let (dripping_clients, unread_clients) = (idle_clients / 10, idle_clients / 100);
+    let (limit, others) = (raise_open_files(), 200);
+    let wanted = (idle_clients + dripping_clients + unread_clients + others) as u64;
+    assert!(limit >= wanted, "this process may open {limit} files, and {wanted} are wanted");
     let dir = TempDir::new().unwrap();
     // No clock is to run out on a slow machine.
     let options = ["--pool", pool, "--threads", &THREADS.to_string(), "--max-connections", "20000"];
     let times = ["--request-timeout", "600", "--answer-timeout", "600"];
-    let server = kvs_server(&[&options[..], &times].concat(), &dir);
+    let server = kvs_server(&[&options[..], &times].concat(), dir.path());
     let pid = server.pid();
     let mut first = server.connect();
     assert_eq!(first.ask(SET), NOTHING);
@@ -90,27 +82,25 @@ fn a_crowd_costs_little(pool: &str) {
         let (of_pool, rest) = threads_called(pid, &prefix);
         assert!(of_pool + rest <= most, "{of_pool} threads of the pool and {rest} others");
     };
-    println!("{pool}: {THREADS} threads in the pool, {others} others");
 
     // Nobody else is there yet, so all the growth is theirs.
     let before = resident(pid);
-    let mut idle = connect(&server, crowd.idle);
-    if is_injected("idle clients that leave something behind") {
+    let mut idle = connect(&server, idle_clients);
+    if run.injects("idle clients that leave something behind") {
         idle.iter_mut().for_each(|client| client.write_all(&[b'{'; LEFT]).unwrap());
-        let arrived = (crowd.idle * LEFT) as u64;
+        let arrived = (idle_clients * LEFT) as u64;
         until("it has arrived", || stat(&mut first, "bytes_buffered") == arrived);
     }
-    let growth = resident(pid).saturating_sub(before) / crowd.idle as u64;
-    println!("  {} idle connections: {growth} bytes of memory each", crowd.idle);
+    let growth = resident(pid).saturating_sub(before) / idle_clients as u64;
     assert!(growth < 2048, "{growth} bytes for an idle connection");
     no_more_threads();
 
     assert_eq!(first.ask(&set("large", &"v".repeat(LARGE))), NOTHING);
     let active = Active::start(server.addr, ACTIVE);
-    go_on_during(&active, "idle ones", || ());
+    go_on_during(&active, || ());
     no_more_threads();
-    let mut dripping = go_on_during(&active, "dripping ones", || {
-        let mut dripping = connect(&server, crowd.dripping);
+    let mut dripping = go_on_during(&active, || {
+        let mut dripping = connect(&server, dripping_clients);
         for _ in 0..DROPS {
             for stream in &mut dripping {
                 stream.write_all(b"{").unwrap();
@@ -119,8 +109,8 @@ fn a_crowd_costs_little(pool: &str) {
         }
         dripping
     });
-    let unread = go_on_during(&active, "those that read nothing", || {
-        let mut unread = connect(&server, crowd.unread);
+    let unread = go_on_during(&active, || {
+        let mut unread = connect(&server, unread_clients);
         for stream in &mut unread {
             set_socket_recv_buffer_size(&*stream, 64 << 10).unwrap();
             stream.write_all(format!("{GET_LARGE}\n").repeat(20).as_bytes()).unwrap();
@@ -130,17 +120,17 @@ fn a_crowd_costs_little(pool: &str) {
         no_more_threads();
         unread
     });
-    go_on_during(&active, "all of them, and drops again", || {
+    go_on_during(&active, || {
         for stream in &mut dripping {
             stream.write_all(b"{").unwrap();
         }
         no_more_threads();
     });
     let crowded = first.ask(r#"{"Stats":{}}"#);
-    let connections = crowd.idle + crowd.dripping + crowd.unread + ACTIVE + 1;
+    let connections = idle_clients + dripping_clients + unread_clients + ACTIVE + 1;
     assert!(crowded.contains(&format!("\\nconnections {connections}\\n")), "{crowded}");
     // All of them are as good as new.
-    go_on_during(&active, "the idle ones and the dripping ones ask, all at once", || {
+    go_on_during(&active, || {
         for (streams, request, expected) in
             [(&mut idle, GET, FOUND), (&mut dripping, "", r#"{"Err":"not a message"#)]
         {
@@ -154,7 +144,8 @@ fn a_crowd_costs_little(pool: &str) {
         }
     });
     drop(unread);
-    go_on_during(&active, "alone again", || ());
+    go_on_during(&active, || ());
     no_more_threads();
     active.stop();
+    growth
 }
