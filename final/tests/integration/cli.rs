@@ -316,28 +316,3 @@ fn a_bench_finds_values_that_are_wrong() {
         .stdout(is_match("errors +50\n").unwrap())
         .stderr("the first error: a key had not the value it was given\n");
 }
-
-#[test]
-fn options_of_a_bench_that_make_no_sense_are_refused() {
-    for (option, value, message) in [
-        ("--clients", "0", "no number from 1 to 10000"),
-        ("--clients", "20000", "no number from 1 to 10000"),
-        ("--requests", "0", "no number from 1 on"),
-        ("--keys", "0", "no number from 1 to 4294967295"),
-        ("--pipeline", "0", "no number from 1 to 100000"),
-        ("--pipeline", "4000000000", "no number from 1 to 100000"),
-        ("--read-ratio", "1.5", "no number from 0 to 1"),
-        ("--read-ratio", "NaN", "no number from 0 to 1"),
-        ("--rate", "0", "no number of requests a second"),
-        ("--rate", "NaN", "no number of requests a second"),
-        ("--value-size", "-1", "wasn't expected"),
-        ("--value-size", "4G", "is more than"),
-        ("--value-size", "18446744073709551615", "is more than"),
-    ] {
-        let refused = kvs(&["bench", option, value]).assert().failure().code(1);
-        refused.stderr(contains(option).and(contains(message)));
-    }
-    for both in [&["--connect-each", "--pipeline", "2"][..], &["--json", "--csv"]] {
-        kvs(&["bench"]).args(both).assert().failure().stderr(contains("cannot be used with"));
-    }
-}

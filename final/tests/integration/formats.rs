@@ -193,7 +193,7 @@ fn is_refused(dir: &Path, name: &str, message: &str) {
 }
 
 #[test]
-fn a_later_manifest_is_refused_by_name() {
+fn a_later_manifest_or_segment_is_refused_by_name() {
     let dir = golden("closed");
     let path = dir.path().join("MANIFEST");
     let text = fs::read_to_string(&path).unwrap();
@@ -202,11 +202,8 @@ fn a_later_manifest_is_refused_by_name() {
     let crc = crc32fast::hash(body.as_bytes());
     fs::write(&path, format!("{body}crc {crc:08x}\n")).unwrap();
     is_refused(dir.path(), "MANIFEST", "a store of format 3");
-}
+    fs::write(&path, text).unwrap();
 
-#[test]
-fn a_later_segment_is_refused_by_name() {
-    let dir = golden("closed");
     let path = segments(dir.path()).remove(0);
     let mut bytes = fs::read(&path).unwrap();
     bytes[4] = later();

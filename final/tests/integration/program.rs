@@ -48,20 +48,6 @@ fn an_argument_that_is_no_text_is_refused_unless_it_is_a_path() {
     kvs(&["check"]).arg(&path).assert().success();
 }
 
-#[test]
-fn more_threads_than_a_server_has_a_use_for_are_refused_before_anything_else() {
-    let many = kvs(&["server", "--threads", "many"]).assert().code(1);
-    many.stderr(contains("`many` is no number from 1 to 1024"));
-    for (pool, threads) in [("rayon", "100000"), ("queue", "20000"), ("naive", "1025")] {
-        let dir = TempDir::new().unwrap();
-        let server = ["server", "--addr", "127.0.0.1:0", "--pool", pool, "--threads", threads];
-        let mut command = kvs(&server);
-        let refused = command.arg("--dir").arg(dir.path()).timeout(WATCHDOG).assert().code(1);
-        refused.stderr(contains("--threads").and(contains("from 1 to 1024")));
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
-    }
-}
-
 /// Starts a server, sets a key, and kills it.
 fn a_store_that_was_killed(args: &[&str]) -> TempDir {
     let (mut server, dir) = new_kvs_server(args);
@@ -131,7 +117,7 @@ fn segments_that_the_manifest_does_not_name_are_listed_and_a_start_says_which_it
 }
 
 #[test]
-fn the_level_of_durability_is_said_at_start_and_what_an_engine_cannot_do_is_refused() {
+fn the_level_of_durability_is_said_at_start() {
     for (args, message) in [
         (&[][..], "durability: interval=100: "),
         (&["--durability", "always"], "always: acknowledged writes survive power losses"),
@@ -141,20 +127,54 @@ fn the_level_of_durability_is_said_at_start_and_what_an_engine_cannot_do_is_refu
         let (server, _dir) = new_kvs_server(args);
         assert!(server.log().contains(message), "{}", server.log());
     }
+}
+
+#[test]
+fn options_that_make_no_sense_are_refused_before_anything_is_made() {
+    let cluster = "`--engine redis-cluster` and `--nodes HOST:PORT,...` go together";
+    let built = if cfg!(feature = "cluster") { "Connection refused" } else { "--features cluster" };
     let dir = TempDir::new().unwrap();
-    for (options, message) in [
-        ("--engine sled --durability always", "its durability is `os` and not `always`"),
-        ("--durability sometimes", "durability"),
-        ("--durability interval=0", "durability"),
-        ("--durability interval=", "durability"),
-        ("--durability always=1", "durability"),
-        ("--spare-garbage 0", "`0` is no number from 1 to 1000000"),
-        ("--spare-garbage 64M", "`64M` is no number from 1"),
-        ("--engine sled --spare-garbage 4", "`--spare-garbage` is for the engine kvs"),
+    for (args, message) in [
+        ("bench --clients 0", "no number from 1 to 10000"),
+        ("bench --clients 20000", "no number from 1 to 10000"),
+        ("bench --requests 0", "no number from 1 on"),
+        ("bench --keys 0", "no number from 1 to 4294967295"),
+        ("bench --pipeline 0", "no number from 1 to 100000"),
+        ("bench --pipeline 4000000000", "no number from 1 to 100000"),
+        ("bench --read-ratio 1.5", "no number from 0 to 1"),
+        ("bench --read-ratio NaN", "no number from 0 to 1"),
+        ("bench --rate 0", "no number of requests a second"),
+        ("bench --rate NaN", "no number of requests a second"),
+        ("bench --value-size -1", "wasn't expected"),
+        ("bench --value-size 4G", "is more than"),
+        ("bench --value-size 18446744073709551615", "is more than"),
+        ("bench --connect-each --pipeline 2", "cannot be used with"),
+        ("bench --json --csv", "cannot be used with"),
+        ("server --threads many", "`many` is no number from 1 to 1024"),
+        ("server --pool rayon --threads 100000", "from 1 to 1024"),
+        ("server --pool queue --threads 20000", "from 1 to 1024"),
+        ("server --pool naive --threads 1025", "from 1 to 1024"),
+        ("server --engine sled --durability always", "its durability is `os` and not `always`"),
+        ("server --durability sometimes", "durability"),
+        ("server --durability interval=0", "durability"),
+        ("server --durability interval=", "durability"),
+        ("server --durability always=1", "durability"),
+        ("server --spare-garbage 0", "`0` is no number from 1 to 1000000"),
+        ("server --spare-garbage 64M", "`64M` is no number from 1"),
+        ("server --engine sled --spare-garbage 4", "`--spare-garbage` is for the engine kvs"),
+        ("server --engine redis-cluster", cluster),
+        ("server --engine kvs --nodes 127.0.0.1:1", cluster),
+        ("server --engine redis-cluster --nodes 127.0.0.1:1,127.0.0.1:2", built),
     ] {
-        let mut server = kvs(&["server", "--dir"]);
-        let refused = server.arg(dir.path()).args(options.split(' ')).assert().failure();
-        refused.stderr(contains(message));
+        let mut command = kvs(&[]);
+        command.args(args.split(' ')).timeout(WATCHDOG);
+        if args.starts_with("server") {
+            command.args(["--addr", "127.0.0.1:0", "--dir"]).arg(dir.path());
+        }
+        // What an engine lacks is said in a sentence.
+        let is_named = |word: &&str| word.starts_with("--") && !args.contains("--engine");
+        let option = args.split(' ').rfind(is_named).unwrap_or_default();
+        command.assert().code(1).stderr(contains(message).and(contains(option)));
     }
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
 }
@@ -170,17 +190,4 @@ fn a_server_that_cannot_have_its_address_makes_no_store() {
         refused.stderr(contains(format!("cannot listen on {addr}: Address already in use")));
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
     }
-}
-
-#[test]
-fn a_server_in_front_of_a_cluster_has_its_nodes_and_is_built_for_it() {
-    let server = ["server", "--addr", "127.0.0.1:0", "--engine"];
-    for alone in [&["redis-cluster"][..], &["kvs", "--nodes", "127.0.0.1:1"]] {
-        let refused = kvs(&[&server, alone].concat()).assert().failure();
-        refused
-            .stderr(contains("`--engine redis-cluster` and `--nodes HOST:PORT,...` go together"));
-    }
-    let built = if cfg!(feature = "cluster") { "Connection refused" } else { "--features cluster" };
-    let nodes = ["redis-cluster", "--nodes", "127.0.0.1:1,127.0.0.1:2"];
-    kvs(&[&server[..], &nodes].concat()).assert().failure().stderr(contains(built));
 }
