@@ -1,5 +1,7 @@
 //! Every stage, and `final`, behind one interface, for the benches that set them side by side: its store and its server.
 
+pub mod process;
+
 use kvs_bench_kit::Outcome;
 use kvs_final::Durability;
 use serde::{Deserialize, Serialize};

@@ -38,6 +38,7 @@ use kvs_bench_kit::options::{Amount, Options, in_memory};
 use kvs_bench_kit::record::{Figures, Machine};
 use kvs_bench_kit::{Outcome, Record, Unit, derived, tables};
 use kvs_bench_stages::Stage;
+use kvs_bench_stages::process::{self, SERVE};
 use std::time::Instant;
 use tempfile::TempDir;
 use workloads::{By, Work};
@@ -45,7 +46,7 @@ use workloads::{By, Work};
 fn main() -> Outcome<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     match &args[..] {
-        [serve, task] if serve == server::SERVE => server::serve(task),
+        [serve, task] if serve == SERVE => process::serve(task),
         _ => run(&Options::parse(args)?),
     }
 }

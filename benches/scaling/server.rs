@@ -1,5 +1,4 @@
-//! Clients and a server, which is a process of its own: it can be ended, and what its threads use can
-//! be told from what the clients do.
+//! Clients, and a server that is a process of its own.
 
 use crate::engine::Bench;
 use crate::workloads::{By, Work};
@@ -10,69 +9,9 @@ use kvs_bench_kit::record::Figures;
 use kvs_bench_kit::repeat::Done;
 use kvs_bench_kit::usage::Usage;
 use kvs_bench_stages::Stage;
+use kvs_bench_stages::process::{Process, SERVE, Task};
 use rand::RngExt;
-use serde::{Deserialize, Serialize};
-use std::env;
-use std::io::{BufRead, BufReader, Read};
-use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::thread;
-
-/// The first argument of a process that is a server; the second is its [`Task`].
-pub(crate) const SERVE: &str = "serve";
-
-/// What a process is to serve.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct Task {
-    stage: Stage,
-    threads: u32,
-    dir: PathBuf,
-}
-
-/// The life of that process. It says its address, and ends with its input: so it does not outlive the
-/// process that started it.
-pub(crate) fn serve(task: &str) -> Outcome<()> {
-    let Task { stage, threads, dir } = serde_json::from_str(task)?;
-    thread::spawn(|| {
-        // Whatever comes, it is over.
-        let _ = std::io::stdin().read_to_end(&mut Vec::new());
-        std::process::exit(0);
-    });
-    kvs_bench_stages::serve(stage, &dir, threads, |addr| {
-        println!("{addr}");
-        Ok(())
-    })
-}
-
-/// A server with a store that has been filled.
-struct Process {
-    child: Child,
-    addr: SocketAddr,
-}
-
-impl Process {
-    fn start(task: &Task) -> Outcome<Process> {
-        let mut command = Command::new(env::current_exe()?);
-        command.arg(SERVE).arg(serde_json::to_string(task)?);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-        let mut line = String::new();
-        let output = child.stdout.as_mut().ok_or("the process has no output")?;
-        BufReader::new(output).read_line(&mut line)?;
-        match line.trim().parse() {
-            Ok(addr) => Ok(Process { child, addr }),
-            Err(_) => Err(format!("the server does not start: {}", child.wait()?).into()),
-        }
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // If it has ended by itself there is nothing to kill; `wait` takes it in both cases.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 impl Bench {
     /// Fills a store, starts a server on it, and lets clients ask it until the time is over.
@@ -85,11 +24,12 @@ impl Bench {
         exchanges: &[Exchange],
     ) -> Outcome<Figures> {
         self.fill(&mut *stage.open(&dir)?)?;
-        let process = Process::start(&Task { stage, threads, dir })?;
+        let task = serde_json::to_string(&Task { stage, threads, dir })?;
+        let process = Process::start(&[], &[SERVE, &task])?;
         let reconnect = work.by == By::Connections;
         let clients = if reconnect { 16 } else { threads as usize };
         let load = Load { addr: process.addr, exchanges, clients, reconnect };
-        let usage = || Usage::of(process.child.id());
+        let usage = || Usage::of(process.id());
         let measured = load.measure(self.seconds * work.longer, usage)?;
         let (seconds, before, after) = (measured.seconds, measured.before, measured.after);
         let mut done = Done::sum(measured.done);

@@ -87,6 +87,34 @@ pub fn counts(record: &Record) -> String {
     below(head, counted.into_iter().chain([named]))
 }
 
+/// What a get touches in memory; its atomic accesses in each stage, and in `final` by their place.
+pub fn touched(record: &Record) -> String {
+    const COUNTED: [(&str, &str); 5] = [
+        ("atomic read-modify-writes", "atomic"),
+        ("of them on shared words", "atomic-shared"),
+        ("other stores to these", "stores-shared"),
+        ("other loads of these", "loads-shared"),
+        ("accesses to shared cache lines", "lines-shared"),
+    ];
+    let count = |of: &str, figure: &str| Some(number(record.rounds_of(of, figure)?.median()));
+    let stages = STAGES.map(|(stage, _)| stage);
+    let flights = numbers_at(record, 1);
+    let all = flights.iter().map(|n| {
+        let title = format!("a get, {n} in flight");
+        grid(&title, &stages, &COUNTED, |stage, figure| count(&format!("{stage}/{n}/all"), figure))
+    });
+    let of_final = record.samples.iter().filter_map(|sample| sample.of.strip_prefix("final/"));
+    let places: BTreeSet<&str> = of_final.filter_map(|of| Some(of.split_once('/')?.1)).collect();
+    let places: Vec<&str> = places.into_iter().filter(|place| *place != "all").collect();
+    let columns = flights.iter().map(|n| (format!("{n} in flight"), n)).collect::<Vec<_>>();
+    let title = "`final`: atomic read-modify-writes a get, in";
+    let by_place =
+        grid(title, &places, &columns, |place, n| count(&format!("final/{n}/{place}"), "atomic"));
+    let bytes = record.conditions.number("value_bytes");
+    let head = format!("{}; values of {bytes} bytes.", record.source());
+    below(head, all.chain([by_place]))
+}
+
 /// Milliseconds an iteration of the six benches of the challenge, by the number of threads.
 pub fn queued(record: &Record) -> String {
     const BENCHES: [&str; 6] = [
