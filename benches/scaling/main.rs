@@ -9,12 +9,12 @@
 //! ```
 //!
 //! A full run is one round, of three minutes or so; repeated with the same file it adds one. `--out DIR` makes
-//! three rounds, and a page there with all figures, tables and the machine.
+//! three rounds, and a page there with all figures, tables and the machine; it leaves out what only the goals ask for.
 //!
 //! Keys have 16 bytes and values 1 KiB, so that a read goes to the log in every stage (`final` has
 //! short values in memory), and there are 10,000, so that all is in the cache of the operating system.
-//! The stores are in memory altogether (`/dev/shm`; but for the workloads that end with `-disk`): no stage waits for a disk, not even in a
-//! compaction, which syncs what it wrote. So a thread that waits, waits for another thread, and the
+//! The stores are in memory altogether (`/dev/shm`; but for the workloads that end with `-disk`): no stage
+//! waits for a disk, not even in a compaction, which syncs what it wrote. So a thread that waits, waits for another thread, and the
 //! record says how often. All promise the same: that a write survives the end of the process.
 //!
 //! Each stage takes its turn in every round, so that a machine that becomes slower does so for all.
@@ -72,7 +72,10 @@ fn run(options: &Options) -> Outcome<()> {
     let stages = || Stage::picked(cfg!(feature = "all-stages"), env!("KVS_STAGE"));
     let pairs = Work::ALL.into_iter().flat_map(|work| stages().map(move |stage| (work, stage)));
     let is_wanted = |(work, (stage, name)): &(Work, (Stage, &str))| {
-        !work.threads(*stage, cores).is_empty() && options.wants(&format!("{}/{name}", work.name))
+        let is_shown = options.out.is_none() || !work.is_for_goals();
+        is_shown
+            && !work.threads(*stage, cores).is_empty()
+            && options.wants(&format!("{}/{name}", work.name))
     };
     let pairs: Vec<_> = pairs.filter(is_wanted).collect();
     // A page shows how far the rounds are apart.

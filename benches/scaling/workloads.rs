@@ -74,12 +74,16 @@ impl Work {
         if self.by == By::Clients { 16 } else { 1 }
     }
 
+    /// Whether only the goals of `final` ask for it, and no figure shows it.
+    pub(crate) fn is_for_goals(self) -> bool {
+        self.on_disk || self.value_bytes != 1024
+    }
+
     /// The numbers of threads with which a stage is measured: 1, 2, 4, … to 8 or twice the cores.
     pub(crate) fn threads(self, stage: Stage, cores: u32) -> Vec<u32> {
         let is_served = self.by != By::Threads;
-        let is_for_goals = self.on_disk || self.value_bytes != 1024;
         match stage {
-            stage if is_for_goals && stage < Stage::LockFree => vec![],
+            stage if self.is_for_goals() && stage < Stage::LockFree => vec![],
             // It is no server for threads, and its engine is in one hand.
             Stage::NaivePool if is_served || self.beside != Beside::Nobody => vec![],
             Stage::NaivePool => vec![1],

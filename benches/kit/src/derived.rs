@@ -19,28 +19,26 @@ pub fn path(root: &Path, record: &str) -> PathBuf {
 /// Makes the tables of a record, in Markdown.
 type Maker = fn(&Record) -> String;
 
-/// The records that have tables in the texts.
-const TABLES: [(&str, Maker); 6] = [
-    ("counts", tables::counts),
-    ("queued", tables::queued),
-    ("scaling", tables::scaling),
-    ("peers-engine", peers::engines),
-    ("peers-servers", peers::servers),
-    ("cluster", peers::cluster),
-];
+/// The records that have tables in the texts, and who makes them.
+const TABLES: [(&str, Maker); 2] = [("queued", tables::queued), ("peers-engine", peers::engines)];
 
-/// The tables of each record that has some: the record's name, and Markdown.
+/// The records in which something is wanted of `final`.
+const WANTED: [&str; 4] = ["scaling", "peers-engine", "peers-servers", "cluster"];
+
+/// Those of a page that no text shows: the figure that grows has the first two.
+const UNSEEN: [&str; 3] = ["scaling-read.svg", "scaling-mixed.svg", "scaling-server-p99.svg"];
+
+/// The tables of the texts: names, and Markdown.
 ///
 /// # Errors
 /// If a record can't be read.
 pub fn tables(root: &Path) -> Outcome<Vec<(&'static str, String)>> {
-    let (mut tables, mut goals) = (Vec::new(), String::new());
-    for (name, make) in TABLES {
-        let record = Record::read(&path(root, name))?;
-        tables.push((name, make(&record)));
-        goals.extend(goals::table_of(name, &record).map(|table| table + "\n"));
-    }
-    tables.push(("goals", goals));
+    let read = |name: &str| Record::read(&path(root, name));
+    let made = TABLES.into_iter().map(|(name, make)| Ok((name, make(&read(name)?))));
+    let mut tables = made.collect::<Outcome<Vec<_>>>()?;
+    let goals = WANTED.into_iter().map(|name| Ok(goals::table_of(name, &read(name)?)));
+    let goals = goals.collect::<Outcome<Vec<_>>>()?;
+    tables.push(("goals", goals.into_iter().flatten().collect::<Vec<_>>().join("\n")));
     Ok(tables)
 }
 
@@ -52,8 +50,7 @@ pub fn figures(root: &Path) -> Outcome<Vec<(String, String)>> {
     let read = |name| Record::read(&path(root, name));
     let scaling = read("scaling")?;
     let mut figures = figures::charts(&scaling)?;
-    // The figure that grows has them.
-    figures.retain(|(name, _)| !["scaling-read.svg", "scaling-mixed.svg"].contains(&name.as_str()));
+    figures.retain(|(name, _)| !UNSEEN.contains(&name.as_str()));
     figures.extend(figures::measured(&scaling)?);
     figures.push(("queued.svg".to_owned(), figures::queued(&read("queued")?)?));
     figures.extend(peers::figures(&read("peers-engine")?, &read("peers-servers")?)?);
@@ -69,10 +66,29 @@ pub fn page(dir: &Path, record: &Record) -> Outcome<()> {
     record.write(&dir.join("scaling.json"))?;
     let svgs: String = figures::charts(record)?.into_iter().map(|(_, svg)| svg).collect();
     let (summary, tables) = (figures::summary(record)?, tables::scaling(record));
+    let tables = html(&tables);
     let page = format!(
         "<!doctype html><meta charset=utf-8><title>Every stage side by side</title>\n\
-         <body style='font-family:sans-serif;color-scheme:light dark;max-width:60em'><h1>Every stage side by side</h1>\n\
-         {summary}<pre style='white-space:pre-wrap'>{tables}</pre>{svgs}",
+         <style>body {{font-family: sans-serif; color-scheme: light dark; max-width: 60em}}\n\
+         svg {{max-width: 100%; height: auto}} td {{padding: 0 .5em; text-align: right}} td:first-child {{text-align: left}}\n\
+         table {{display: block; overflow-x: auto; margin: 1em 0; font-size: small}}</style>\n\
+         <h1>Every stage side by side</h1>\n{summary}{tables}{svgs}",
     );
     Ok(fs::write(dir.join("index.html"), page)?)
+}
+
+/// Tables in Markdown, and the lines between them, for a page.
+fn html(tables: &str) -> String {
+    let row =
+        |line: &str| "<tr><td>".to_owned() + &line.trim_matches(['|', ' ']).replace(" | ", "<td>");
+    let block = |block: &str| {
+        let rows = block.lines().filter(|line| !line.starts_with("|---")).map(row);
+        let is_table = block.starts_with('|');
+        if is_table {
+            format!("<table>{}</table>", rows.collect::<String>())
+        } else {
+            format!("<p>{block}</p>")
+        }
+    };
+    tables.split("\n\n").map(block).collect()
 }

@@ -57,7 +57,7 @@ pub(crate) fn queued(record: &Record) -> Outcome<String> {
         [("kvstore", "queue", 7), ("rayon", "rayon", 4), ("sled", "rayon, sled", 2)];
     let panel = |(work, title): (&str, &str)| {
         let line = |&(what, name, stage)| {
-            let points = points(record, &format!("{work}_queued_{what}/connects"), "seconds");
+            let points = points(record, &format!("{work}_queued_{what}/{}", server(record)), "seconds");
             Line { stage, name, points }
         };
         let (title, threads) = (title.to_owned(), "threads of the server's pool".to_owned());
@@ -72,7 +72,11 @@ pub(crate) fn queued(record: &Record) -> Outcome<String> {
         machine.file_system,
         record.rounds(),
     );
-    svg(&format!("The six of the challenge, on {}", server(record)), &conditions, &panels)
+    svg(
+        &format!("The six of the challenge, on {}", server(record).replace('-', " ")),
+        &conditions,
+        &panels,
+    )
 }
 
 /// The figures of `scaling`: one for each workload of the engine, with what is done in a second and how

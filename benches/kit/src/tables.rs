@@ -129,18 +129,19 @@ pub fn queued(record: &Record) -> String {
     let threads = numbers_at(record, 2).into_iter().map(|n| (n.to_string(), n));
     let title = "ms an iteration; threads of the pool";
     let table = grid(title, &BENCHES, &threads.collect::<Vec<_>>(), |bench, n| {
-        time(&format!("{bench}/connects/{n}"))
+        time(&format!("{bench}/{}/{n}", server(record)))
     });
     let null = time("null/clients").unwrap_or_default();
     let (server, source, rounds) = (server(record), record.source(), record.rounds());
+    let server = server.replace('-', " ");
     let head = format!("On {server}; {source}; rounds: {rounds}; `null`: {null} ms an iteration.");
     below(head, [table])
 }
 
-/// Whose server the six were measured on.
+/// Whose server the six were measured on, as it is in their names.
 pub(crate) fn server(record: &Record) -> String {
     let stage = record.conditions.settings.get("stage").and_then(|stage| stage.as_str());
-    stage.filter(|stage| *stage != "final").map_or("final".to_owned(), |n| format!("stage {n}"))
+    stage.filter(|stage| *stage != "final").map_or("final".to_owned(), |n| format!("stage-{n}"))
 }
 
 /// The workloads of `scaling`: name, title in the charts, and what counts threads there.
@@ -161,9 +162,12 @@ pub(crate) const SCALING: [(&str, &str, &str); 9] = [
 ];
 const SERVED: &str = "threads of the server's pool, and clients";
 
-/// The stages with as many threads as there are cores.
+/// The stages with as many threads as there are cores, or a few more.
 pub fn scaling(record: &Record) -> String {
-    let (stages, cores) = (STAGES.map(|(stage, _)| stage), record.conditions.machine.cores);
+    let (stages, cores) = (STAGES.map(|(stage, _)| stage), record.conditions.machine.cores as u32);
+    // The numbers of threads double, and that of the cores may lie between two of them.
+    let cores =
+        numbers_at(record, 2).range(..=cores.next_power_of_two()).max().copied().unwrap_or(1);
     let rounds = |stage: &str, work: &str, threads, figure| {
         record.shown(&format!("{work}/{stage}/{threads}"), figure)
     };

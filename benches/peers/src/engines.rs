@@ -1,4 +1,16 @@
 //! The engines: each, in each of its settings, behind one small trait.
+//!
+//! | engine | unsynced | after a power loss | every write synced |
+//! |---|---|---|---|
+//! | kvs | `Durability::Os` | what the system had not written yet is lost | `Durability::Always` |
+//! | sled | as it comes: it flushes every 500 ms | what it had not flushed, or the system not written, is lost | `flush`, which is no `fdatasync`, and `fdatasync` |
+//! | redb | `Durability::None` | all since the last commit at another level is lost: here, everything | `Durability::Immediate` |
+//! | fjall | as it comes: the journal is handed to the system at each write | what the system had not written yet is lost | `persist(SyncData)` |
+//! | lmdb | `MDB_NOSYNC` | the file may be damaged | as it comes |
+//!
+//! `raw` is no peer but the limit of the shape: a file that is appended to and synced, one write and one sync for all
+//! that wait, and nothing that could be read. RocksDB is not among them: its crate needs libclang and builds a large C++
+//! library.
 
 use fjall::{Keyspace, KeyspaceCreateOptions, PersistMode};
 use heed::types::{Bytes, Str};

@@ -7,7 +7,12 @@
 //!
 //! This is one round: each workload on each engine, or server. A word picks what has it in its name, as
 //! `get16`, `redis` or `load/kvs`; a file that is there already gets another round. The workloads are in
-//! the tables [`workloads::WORKLOADS`] and [`servers::WORKLOADS`]; `benches/README.md` says more.
+//! the tables [`workloads::WORKLOADS`] and [`servers::WORKLOADS`].
+//!
+//! Each runs in a process of its own, in a directory of its own, which `TMPDIR` places; engines and servers take
+//! turns, and may use two cores. Keys have 16 bytes, values 16, or 1 KiB that doesn't compress; keys are set and got in
+//! no order, and every answer is compared in full: one that is missing or wrong ends the run. Take no ratio below 1.2 for
+//! a difference, and compare within one run.
 
 mod engines;
 mod servers;

@@ -1,4 +1,10 @@
 //! The servers, each started for each workload, and what the clients in this process ask them.
+//!
+//! Ours runs with `--durability interval=1000 --threads 2`, memcached with `-t 2`, Redis, which has one thread for its
+//! clients, without a file, and for sets also with `--appendonly yes --appendfsync everysec` (`redis-aof`): that and ours
+//! promise the same, that a power loss takes the sets of the last second. A server's CPU is the time of its process in
+//! the program and in the kernel; on the loopback that includes what the kernel does to bring its answers to the client,
+//! but not what it does to bring the requests.
 
 use crate::{Pairs, evict, this_program_as};
 use kvs_bench_kit::Outcome;
