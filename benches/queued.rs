@@ -16,7 +16,7 @@
 //! nothing: that much of each figure is the harness's own. "Measure it" in the text builds such a bench.
 //!
 //! `KVS_RECORD=keep cargo bench --features stage-5 --bench queued -- --quick` adds a round to the
-//! record, which is of one stage. Criterion compares with the run before, also with another stage's.
+//! record, which is of one stage.
 
 #[cfg(from_stage = "4")]
 fn main() -> kvs_bench_kit::Outcome<()> {
@@ -51,6 +51,9 @@ mod six {
     /// the backlog holds never overflow it.
     const AT_ONCE: u32 = 128;
     const VALUE: &str = "0123456789abcdef";
+    /// Whose server it is: Criterion compares it with none but itself.
+    const SERVER: &str =
+        if cfg!(stage = "final") { "final" } else { concat!("stage-", env!("KVS_STAGE")) };
 
     pub fn measure() -> Outcome<()> {
         let new = || {
@@ -121,7 +124,7 @@ mod six {
                     ask(server.addr, &set);
                     server
                 });
-                let id = BenchmarkId::new("connects", threads);
+                let id = BenchmarkId::new(SERVER, threads);
                 group.bench_with_input(id, &server, |b, server| {
                     let addr = server.addr;
                     b.iter(|| ask(addr, exchanges));

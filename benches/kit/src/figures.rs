@@ -57,7 +57,8 @@ pub(crate) fn queued(record: &Record) -> Outcome<String> {
         [("kvstore", "queue", 7), ("rayon", "rayon", 4), ("sled", "rayon, sled", 2)];
     let panel = |(work, title): (&str, &str)| {
         let line = |&(what, name, stage)| {
-            let points = points(record, &format!("{work}_queued_{what}/{}", server(record)), "seconds");
+            let points =
+                points(record, &format!("{work}_queued_{what}/{}", server(record)), "seconds");
             Line { stage, name, points }
         };
         let (title, threads) = (title.to_owned(), "threads of the server's pool".to_owned());
