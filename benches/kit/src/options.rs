@@ -21,7 +21,7 @@ pub struct Options {
     pub amount: Amount,
     /// What to measure: what has one of these in its name. All, if there is none.
     pub words: Vec<String>,
-    /// Where the samples go, after those that are there.
+    /// Where the samples go, after those that are there. As all paths here: from the root of the workspace.
     pub json: Option<PathBuf>,
     /// Where a page with all figures goes, if this bench has one.
     pub out: Option<PathBuf>,
@@ -37,6 +37,9 @@ impl Options {
     /// # Errors
     /// If there is an option that is none of these.
     pub fn parse(args: impl IntoIterator<Item = String>) -> Outcome<Options> {
+        // Cargo runs a bench in the directory of its package, wherever it was typed.
+        let at =
+            |path| Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join::<String>(path);
         let (mut is_bench, mut is_test) = (false, false);
         let mut options =
             Options { amount: Amount::Quick, words: vec![], json: None, out: None, is_list: false };
@@ -52,8 +55,8 @@ impl Options {
                     let name = args.next().ok_or("which baseline?")?;
                     eprintln!("no baseline `{name}` of this bench: it has --json FILE");
                 }
-                "--out" => options.out = Some(args.next().ok_or("--out: which directory?")?.into()),
-                "--json" => options.json = Some(args.next().ok_or("--json: which file?")?.into()),
+                "--out" => options.out = Some(at(args.next().ok_or("--out: which directory?")?)),
+                "--json" => options.json = Some(at(args.next().ok_or("--json: which file?")?)),
                 other if other.starts_with('-') => {
                     let known = "there are --quick, --full, --list, --json FILE, --out DIR";
                     return Err(format!("{other}: no such option; {known}").into());
