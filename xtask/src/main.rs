@@ -25,10 +25,12 @@ mod tables;
 mod text;
 mod tree;
 
+use compiled::cargo;
 use links::Names;
+use reader::Outcome;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use tree::{Problem, Tree};
 
 const USAGE: &str = "\
@@ -53,36 +55,23 @@ const RUN: usize = 3;
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    let problems = match args[..] {
-        ["sync"] => sync(false),
-        ["sync", "--check"] => sync(true),
-        ["check"] => check(),
-        ["replay"] => replay(&Tree::new(root())),
-        ["follow", dir] => match Tree::new(root()).read(WALKTHROUGH) {
-            Ok(text) => return say(reader::follow(root(), dir, WALKTHROUGH, &text)),
-            Err(problem) => vec![problem],
-        },
-        ["start", dir] => return say(reader::start(root(), dir)),
-        ["check", dir] => return say(reader::check(root(), dir, None)),
-        ["check", dir, chapter] => return say(reader::check(root(), dir, Some(chapter))),
-        ["diff", dir, stage] => return say(reader::diff(root(), dir, stage)),
-        ["catch-up", dir, stage] => return say(reader::catch_up(root(), dir, stage)),
-        ["book"] => return book(&root().join("target/book")),
-        ["book", dir] => return book(Path::new(dir)),
-        _ => {
-            eprintln!("{USAGE}");
-            return ExitCode::from(2);
-        }
+    let outcome = match args[..] {
+        ["sync"] => outcome(sync(false)),
+        ["sync", "--check"] => outcome(sync(true)),
+        ["check"] => outcome(check()),
+        ["replay"] => outcome(replay(&Tree::new(root()))),
+        ["follow", dir] => reader::follow(root(), dir, WALKTHROUGH),
+        ["start", dir] => reader::start(root(), dir),
+        ["check", dir] => reader::check(root(), dir, None),
+        ["check", dir, chapter] => reader::check(root(), dir, Some(chapter)),
+        ["diff", dir, stage] => reader::diff(root(), dir, stage),
+        ["catch-up", dir, stage] => reader::catch_up(root(), dir, stage),
+        ["book"] => book(&root().join("target/book")),
+        ["book", dir] => book(Path::new(dir)),
+        _ => Err(USAGE.to_owned()),
     };
-    for problem in &problems {
-        eprintln!("{problem}");
-    }
-    if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-/// Says what came of a reader's command.
-fn say(outcome: reader::Outcome) -> ExitCode {
     match outcome {
+        Ok(text) if text.is_empty() => ExitCode::SUCCESS,
         Ok(text) => {
             println!("{text}");
             ExitCode::SUCCESS
@@ -94,12 +83,18 @@ fn say(outcome: reader::Outcome) -> ExitCode {
     }
 }
 
+/// What is said of problems.
+fn outcome(problems: Vec<Problem>) -> Outcome {
+    let said: Vec<String> = problems.iter().map(Problem::to_string).collect();
+    if said.is_empty() { Ok(String::new()) } else { Err(said.join("\n")) }
+}
+
 /// Makes pages of the text.
-fn book(dir: &Path) -> ExitCode {
+fn book(dir: &Path) -> Outcome {
     let manifest = root().join("xtask/book/Cargo.toml");
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    let made = cargo.arg("run").arg("--manifest-path").arg(manifest).arg("--").arg(dir).status();
-    if made.is_ok_and(|status| status.success()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let made = cargo().arg("run").arg("--manifest-path").arg(manifest).arg("--").arg(dir).status();
+    let is_made = made.is_ok_and(|status| status.success());
+    if is_made { Ok(String::new()) } else { Err("there is no book".to_owned()) }
 }
 
 /// Derives all files anew, and writes those that differ, or only names where they do.

@@ -1,37 +1,31 @@
 //! What a file looks like when some of its items are as in the new stage and the others still as in
 //! the old one. Nothing is ever patched: a state is computed from the set of items that are done.
+//!
+//! No directive has to name a private `use`: which of them a state has is computed from what its code names.
+//!
+//! - A name that only the new stage imports comes with the first new item that says it; one that
+//!   only the old stage imports goes with the last old item that does.
+//! - What no code names (a trait that is used through its methods) comes with the first item of the
+//!   file that is done, and goes with the last.
+//! - A directive may ask for one earlier: `use std::thread`, or `use` for all of a file. What no code
+//!   names goes earlier, too, if it asks.
 
-use super::imports::Imports;
-use super::items::{Kind, Piece, is_body, split, split_renamed};
+use super::items::{Import, Kind, Piece, is_body, split, split_renamed};
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The keys of the items of a file that are as in the new stage.
 pub(super) type Done = BTreeSet<String>;
 
-/// A piece as it is in some state.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Shown {
-    pub(super) blanks: usize,
-    pub(super) lines: Vec<String>,
-}
-
-impl Shown {
-    pub(super) fn text(&self) -> String {
-        "\n".repeat(self.blanks) + &self.lines.join("\n") + "\n"
-    }
-}
-
 /// A file of two stages.
 pub(super) struct FileChange {
     pub(super) slots: Vec<Slot>,
-    imports: Imports,
-    /// How many blank lines are between two pieces that follow each other.
-    old_gaps: Gaps,
-    new_gaps: Gaps,
+    /// How many blank lines are between two pieces that follow each other, in the new stage or else in the
+    /// old one.
+    gaps: BTreeMap<(String, String), usize>,
+    /// What the old stage imports, and the new one.
+    imports: [BTreeSet<Import>; 2],
 }
-
-type Gaps = BTreeMap<(String, String), usize>;
 
 impl FileChange {
     /// Compares the two; a file that is not there has an empty text. `renames` has old and new names
@@ -45,10 +39,12 @@ impl FileChange {
         renames: Vec<(&str, &str)>,
     ) -> Result<FileChange, String> {
         let (old_pieces, new_pieces) = (split_renamed(old, &renames)?, split(new)?);
-        let (old_gaps, new_gaps) = (gaps(&old_pieces), gaps(&new_pieces));
-        let slots = slots(old_pieces, new_pieces);
-        let imports = Imports::new(&slots);
-        let change = FileChange { slots, imports, old_gaps, new_gaps };
+        let end = |piece: &Piece| end(piece.item(), piece.kind);
+        let gap = |pair: &[Piece]| ((end(&pair[0]), end(&pair[1])), pair[1].blanks);
+        let gaps = old_pieces.windows(2).chain(new_pieces.windows(2)).map(gap).collect();
+        let imports = [&old_pieces, &new_pieces]
+            .map(|pieces| pieces.iter().flat_map(|piece| piece.imports.clone()).collect());
+        let change = FileChange { slots: slots(old_pieces, new_pieces), gaps, imports };
         for (done, text) in [(Done::new(), old), (change.changed().collect(), new)] {
             let state = change.text(&done);
             if state != text {
@@ -78,30 +74,72 @@ impl FileChange {
         Some(&self.slots[slot.block?].key)
     }
 
-    /// The pieces that the state has, a place for each slot.
-    pub(super) fn shown(&self, done: &Done) -> Vec<Option<Shown>> {
-        let is_all_done = self.changed().all(|key| done.contains(&key));
-        let is_done = |slot: &Slot| self.is_done(slot, done);
-        let imports = self.imports.state(&self.slots, done, &is_done, is_all_done);
-        let mut shown: Vec<Option<Shown>> = Vec::new();
+    /// The pieces that the state has, a place for each slot, each with the blank lines above it.
+    pub(super) fn shown(&self, done: &Done) -> Vec<Option<String>> {
+        let imports = self.imports(done);
         let mut before: Option<&Slot> = None;
-        for (slot, import) in self.slots.iter().zip(imports) {
+        let shown = self.slots.iter().map(|slot| {
             let lines = match slot.kind {
-                Kind::Import => import,
-                _ => self.lines(slot, done),
+                Kind::Import => self.import(slot, &imports)?,
+                _ => self.lines(slot, done)?,
             };
-            shown.push(lines.map(|lines| {
-                let blanks = before.map_or(0, |before| self.gap(before, slot));
-                before = Some(slot);
-                Shown { blanks, lines }
-            }));
-        }
-        shown
+            let blanks = before.map_or(0, |before| self.gap(before, slot));
+            before = Some(slot);
+            Some("\n".repeat(blanks) + &lines.join("\n") + "\n")
+        });
+        shown.collect()
     }
 
     /// The text of the state; empty if the file is not there.
-    pub(super) fn text(&self, done: &Done) -> String {
-        self.shown(done).iter().flatten().map(Shown::text).collect()
+    fn text(&self, done: &Done) -> String {
+        self.shown(done).into_iter().flatten().collect()
+    }
+
+    /// What a state imports.
+    fn imports(&self, done: &Done) -> BTreeSet<Import> {
+        let [old, new] = &self.imports;
+        let is_all_done = self.changed().all(|key| done.contains(&key));
+        let code = || self.slots.iter().filter(|slot| slot.kind != Kind::Import);
+        let changed = || code().filter(|slot| slot.is_changed());
+        let is_needed = |import: &&Import| {
+            let is_new = new.contains(import);
+            if is_all_done || is_new && old.contains(import) {
+                return is_new;
+            }
+            let says = |slot: &Slot, name: &str| {
+                let piece = if is_new { &slot.new } else { &slot.old };
+                piece.as_ref().is_some_and(|piece| piece.names.contains(name))
+            };
+            match &import.name {
+                _ if is_new && asked(done, import) => true,
+                Some(name) if code().any(|slot| says(slot, name)) => {
+                    changed().any(|slot| self.is_done(slot, done) == is_new && says(slot, name))
+                }
+                _ if is_new => changed().any(|slot| self.is_done(slot, done)),
+                _ => !asked(done, import),
+            }
+        };
+        old.union(new).filter(is_needed).cloned().collect()
+    }
+
+    /// The line of a slot when these are imported. What both stages import is where the new one has it.
+    fn import(&self, slot: &Slot, imports: &BTreeSet<Import>) -> Option<Vec<String>> {
+        let of = |piece: &Option<Piece>| -> BTreeSet<Import> {
+            piece.iter().flat_map(|piece| piece.imports.clone()).collect()
+        };
+        let (old, new) = (of(&slot.old), of(&slot.new));
+        let is_here = |import: &&Import| {
+            new.contains(import) || old.contains(import) && !self.imports[1].contains(import)
+        };
+        let here: BTreeSet<Import> = imports.iter().filter(is_here).cloned().collect();
+        let piece = if *imports == self.imports[0] || here == old && here != new {
+            &slot.old
+        } else if here == new {
+            &slot.new
+        } else {
+            return written(&slot.key, &here);
+        };
+        piece.as_ref().map(|piece| piece.lines.clone())
     }
 
     fn lines(&self, slot: &Slot, done: &Done) -> Option<Vec<String>> {
@@ -135,17 +173,11 @@ impl FileChange {
         if pair.0 == pair.1 {
             return 0;
         }
-        let known = self.new_gaps.get(&pair).or_else(|| self.old_gaps.get(&pair));
-        known.copied().unwrap_or_else(|| {
+        self.gaps.get(&pair).copied().unwrap_or_else(|| {
             let is_list = before.kind == slot.kind && !is_body(slot.kind);
             usize::from(!is_list && before.kind != Kind::Open && slot.kind != Kind::Close)
         })
     }
-}
-
-fn gaps(pieces: &[Piece]) -> Gaps {
-    let end = |piece: &Piece| end(piece.item(), piece.kind);
-    pieces.windows(2).map(|pair| ((end(&pair[0]), end(&pair[1])), pair[1].blanks)).collect()
 }
 
 /// A place in a file for a piece: the old or the new one, where there is one.
@@ -232,4 +264,33 @@ fn comes_before(new: &Piece, old: &Piece) -> bool {
         |piece: &Piece| order.iter().position(|kind| *kind == piece.kind).unwrap_or(order.len());
     place(new) < place(old)
         || new.kind == Kind::Import && old.kind == Kind::Import && new.lines < old.lines
+}
+
+/// Whether a directive names an import, or what it is part of.
+fn asked(done: &Done, import: &Import) -> bool {
+    done.iter().filter_map(|key| key.strip_prefix("use")).any(|path| {
+        let path = path.trim_start();
+        path.is_empty()
+            || import.path.strip_prefix(path).is_some_and(|r| r.is_empty() || r.starts_with("::"))
+    })
+}
+
+/// A `use` of these, as rustfmt writes it; none for no imports.
+fn written(key: &str, imports: &BTreeSet<Import>) -> Option<Vec<String>> {
+    let prefix = key.strip_prefix("use ")?.split(' ').next()?;
+    let inner = |import: &Import| match import.path.strip_prefix(prefix) {
+        Some(rest) => match rest.strip_prefix("::") {
+            Some(name) => name.to_owned(),
+            None => format!("self{rest}"),
+        },
+        None => import.path.clone(),
+    };
+    let mut names: Vec<String> = imports.iter().map(inner).collect();
+    names.sort_by_key(|name| (!name.starts_with("self"), name.clone()));
+    let line = match &names[..] {
+        [] => return None,
+        [name] => format!("use {prefix}::{name};"),
+        _ => format!("use {prefix}::{{{}}};", names.join(", ")),
+    };
+    Some(vec![line])
 }

@@ -23,7 +23,7 @@
 //! - `mod shared_queue`, `pub use shared_queue` (the path without what is taken from it), `//!` for the
 //!   documentation of the file.
 //! - `*`: what no other move names in this file.
-//! - Imports need no name: they come with the code that says them (see `imports.rs`). `use std::thread`
+//! - Imports need no name: they come with the code that says them (see `file_change.rs`). `use std::thread`
 //!   brings one earlier, `use` all of a file.
 //! - A second item of the same name is `name #2`.
 //! - In `Cargo.toml`, the dependencies. They are shown as `cargo add`.
@@ -50,7 +50,7 @@
 //! | file | what it does |
 //! |---|---|
 //! | `items.rs` | splits a file into the pieces that a move can name |
-//! | `file_change.rs`, `imports.rs` | what a file is like when some of its items are done: the pieces of both stages side by side |
+//! | `file_change.rs` | what a file is like when some of its items are done: the pieces of both stages side by side |
 //! | `directives.rs` | finds the directives |
 //! | `leg.rs` | finds the items that change, and the move that each is in |
 //! | `render.rs` | writes the difference of two states as captions and fences |
@@ -60,7 +60,6 @@
 
 mod directives;
 mod file_change;
-mod imports;
 pub(crate) mod items;
 mod leg;
 pub(crate) mod package;

@@ -6,7 +6,7 @@
 //! last lines, with `- …` between. The fences of a move are in the order of the file, and each takes
 //! for granted that those before it were typed.
 
-use super::file_change::{Done, FileChange, Shown, Slot};
+use super::file_change::{Done, FileChange, Slot};
 use super::items::{Kind, is_body};
 use similar::{ChangeTag, TextDiff};
 
@@ -33,8 +33,8 @@ enum Part {
 /// The file of a move, in the state before and after it.
 struct Step<'a> {
     change: &'a FileChange,
-    before: Vec<Option<Shown>>,
-    after: Vec<Option<Shown>>,
+    before: Vec<Option<String>>,
+    after: Vec<Option<String>>,
     ops: Vec<Op>,
     /// The file as the text links to it.
     link: String,
@@ -56,12 +56,11 @@ pub(super) fn render(
 }
 
 /// The difference of two states, taken within each item.
-fn ops(before: &[Option<Shown>], after: &[Option<Shown>]) -> Vec<Op> {
-    let text = |side: &Option<Shown>| side.as_ref().map(Shown::text).unwrap_or_default();
+fn ops(before: &[Option<String>], after: &[Option<String>]) -> Vec<Op> {
     let mut ops = Vec::new();
     for (slot, (old, new)) in before.iter().zip(after).enumerate() {
-        let (old, new) = (text(old), text(new));
-        ops.extend(TextDiff::from_lines(&old, &new).iter_all_changes().map(|line| {
+        let [old, new] = [old, new].map(|side| side.as_deref().unwrap_or_default());
+        ops.extend(TextDiff::from_lines(old, new).iter_all_changes().map(|line| {
             let text = line.value().trim_end_matches('\n').to_owned();
             Op { tag: line.tag(), text, slot }
         }));
@@ -160,7 +159,7 @@ impl Step<'_> {
     }
 
     fn whole(&self, first: usize, last: usize) -> String {
-        let code: String = self.after[first..=last].iter().flatten().map(Shown::text).collect();
+        let code: String = self.after[first..=last].iter().flatten().map(String::as_str).collect();
         let code = code.trim_start_matches('\n');
         format!("{}, {}:\n\n```rust\n{code}```\n", self.link, self.place(first, last))
     }

@@ -17,7 +17,6 @@ pub(crate) use check::check;
 
 use crate::moves;
 use crate::moves::package::{self, Package};
-use crate::tree::Problem;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{fs, io};
@@ -73,11 +72,11 @@ pub(crate) fn catch_up(root: &Path, dir: &str, stage: &str) -> Outcome {
 }
 
 /// Does what a reader of a text does: starts, types what each chapter shows, and has it checked.
-pub(crate) fn follow(root: &Path, dir: &str, file: &str, text: &str) -> Outcome {
+pub(crate) fn follow(root: &Path, dir: &str, file: &str) -> Outcome {
+    let text = fs::read_to_string(root.join(file)).map_err(|error| error.to_string())?;
     let mut said = start(root, dir)?;
     check::test(root, Path::new(dir), 0, &[])?;
-    let problems = |problems: Vec<Problem>| problems.iter().map(ToString::to_string).collect();
-    for end in moves::typed(root, file, text).map_err(|p| -> String { problems(p) })?.ends {
+    for end in moves::typed(root, file, &text).map_err(|wrong| format!("{wrong:?}"))?.ends {
         write(root, Path::new(dir), &end.package).map_err(|error| error.to_string())?;
         if !end.is_stage {
             // Between two stages nothing of what the first one could do is broken; but what the command line
