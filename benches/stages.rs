@@ -145,19 +145,13 @@ store!(
     }
 );
 
-macro_rules! pooled_server {
-    ($stage:ident, $store:expr, $threads:expr, $listens:expr) => {{
-        use $stage::thread_pool::ThreadPool;
-        let pool = $stage::thread_pool::SharedQueueThreadPool::new($threads)?;
-        let server = $stage::KvsServer::bind(([127, 0, 0, 1], 0).into(), $store, pool)?;
-        $listens(server.local_addr()?)?;
-        Ok(server.run()?)
-    }};
-}
-
 macro_rules! server {
-    ($stage:ident, $store:expr, $listens:expr) => {{
-        let server = $stage::KvsServer::bind(([127, 0, 0, 1], 0).into(), $store)?;
+    ($stage:ident, $store:expr, $listens:expr $(, $threads:expr)?) => {{
+        let server = $stage::KvsServer::bind(
+            ([127, 0, 0, 1], 0).into(),
+            $store
+            $(, <$stage::thread_pool::SharedQueueThreadPool as $stage::thread_pool::ThreadPool>::new($threads)?)?
+        )?;
         $listens(server.local_addr()?)?;
         Ok(server.run()?)
     }};
@@ -181,13 +175,9 @@ pub fn serve(
             server!(threaded_server, threaded_server::KvStore::open(dir)?, listens)
         }
         Stage::SharedQueue => server!(shared_queue, shared_queue::KvStore::open(dir)?, listens),
-        Stage::Rayon => {
-            pooled_server!(rayon_pool, rayon_pool::KvStore::open(dir)?, threads, listens)
-        }
-        Stage::RwLock => pooled_server!(rwlock, rwlock::KvStore::open(dir)?, threads, listens),
-        Stage::LockFree => {
-            pooled_server!(lock_free, lock_free::KvStore::open(dir)?, threads, listens)
-        }
-        Stage::Final => pooled_server!(kvs_final, open_final(dir)?, threads, listens),
+        Stage::Rayon => server!(rayon_pool, rayon_pool::KvStore::open(dir)?, listens, threads),
+        Stage::RwLock => server!(rwlock, rwlock::KvStore::open(dir)?, listens, threads),
+        Stage::LockFree => server!(lock_free, lock_free::KvStore::open(dir)?, listens, threads),
+        Stage::Final => server!(kvs_final, open_final(dir)?, listens, threads),
     }
 }

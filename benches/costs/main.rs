@@ -15,9 +15,8 @@
 //! two cores, two threads that do not disturb each other take half the time of one. What the threads did
 //! is checked: no sum, no length of a file and no number in a lock may be wrong.
 
-mod locks;
-mod maps;
 mod pools;
+mod shared;
 mod threads;
 
 use criterion::{BenchmarkId, Criterion};
@@ -51,9 +50,9 @@ fn measure() -> BTreeMap<String, Figures> {
         .configure_from_args();
     threads::costs(&mut criterion);
     pools::costs(&mut criterion);
-    locks::costs(&mut criterion);
+    shared::locks(&mut criterion);
     appends(&mut criterion);
-    let mut others = maps::costs(&mut criterion);
+    let mut others = shared::maps(&mut criterion);
     criterion.final_summary();
     if !std::env::args().any(|arg| arg == "--list") {
         others.insert(format!("thread-memory/idle/{}", threads::IDLE), threads::memory());

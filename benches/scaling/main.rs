@@ -28,11 +28,10 @@
 //! - `sets`, `compactions`: what the thread beside those that are measured did in a second;
 //! - `cpu`: the time of the server's process for a request.
 
-mod engine;
-mod server;
+mod bench;
 mod workloads;
 
-use engine::Bench;
+use bench::Bench;
 use kvs_bench_kit::load::Exchange;
 use kvs_bench_kit::options::{Amount, Options, in_memory};
 use kvs_bench_kit::record::{Figures, Machine};

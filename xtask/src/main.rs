@@ -8,7 +8,7 @@
 //! | `tables.rs` | tables and figures |
 //! | `numbers.rs` | measured numbers in prose |
 //!
-//! `cargo xtask check` runs what cannot be derived. `reader/` is for people who type along. `cargo xtask
+//! `cargo xtask check` runs what cannot be derived. `reader.rs` is for people who type along. `cargo xtask
 //! book` makes pages of the text, by a package of its own: `xtask/book`.
 //!
 //! `tree.rs` has the files as they are and as they should be, `text.rs` reads Markdown.

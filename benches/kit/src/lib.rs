@@ -8,7 +8,6 @@
 //! | [`record`] | what was measured, on what machine and revision: a file of JSON |
 //! | [`derived`] | the tables and figures of all records |
 //! | [`tables`], [`peers`], `figures` | which figures of which record they show, and numbers as tables have them |
-//! | `goals` | what is wanted of `final`, beside what was measured |
 //! | `chart` | lines over the number of threads, and bars, as SVG |
 //! | [`criterion`] | what Criterion has estimated, for a record |
 //! | [`data`] | keys and values |
@@ -22,7 +21,6 @@ pub mod criterion;
 pub mod data;
 pub mod derived;
 mod figures;
-mod goals;
 pub mod load;
 pub mod options;
 pub mod peers;

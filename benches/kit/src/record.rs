@@ -17,7 +17,7 @@
 //! ```
 
 use crate::Outcome;
-use procfs::{CpuInfo, Current, Meminfo, process::Process};
+use procfs::{CpuInfo, Current, Meminfo};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -273,23 +273,16 @@ impl Machine {
     /// # Errors
     /// If `/proc` doesn't say.
     pub fn here(stores: &Path) -> Outcome<Machine> {
+        let stores = stores.to_str().ok_or("the directory of the stores has no name")?;
+        let file_system = output("df", &["--output=fstype", stores])?;
         Ok(Machine {
             cpu: CpuInfo::current()?.model_name(0).unwrap_or("unknown").to_owned(),
             cores: std::thread::available_parallelism()?.get(),
             memory_gib: Meminfo::current()?.mem_total.div_ceil(1 << 30),
             kernel: fs::read_to_string("/proc/sys/kernel/osrelease")?.trim().to_owned(),
-            file_system: file_system(stores)?,
+            file_system: file_system.lines().last().unwrap_or_default().to_owned(),
         })
     }
-}
-
-/// The kind of the file system that a directory is in.
-fn file_system(dir: &Path) -> Outcome<String> {
-    let dir = dir.canonicalize()?;
-    let mounts = Process::myself()?.mountinfo()?.into_iter();
-    let around = mounts.filter(|mount| dir.starts_with(&mount.mount_point));
-    let nearest = around.max_by_key(|mount| mount.mount_point.components().count());
-    Ok(nearest.ok_or("no file system has the directory of the stores")?.fs_type)
 }
 
 /// The revision of the code that is measured.

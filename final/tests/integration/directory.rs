@@ -7,7 +7,7 @@ use kvs_final::{
     SledKvsEngine,
 };
 use kvs_test_kit::files::copy_dir;
-use kvs_test_kit::simulated::directory::everywhere;
+use kvs_test_kit::simulated::faults::fates_everywhere;
 use kvs_test_kit::{Server, until};
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -269,5 +269,5 @@ fn a_store_of_sled_stays_in_its_directory_and_refuses_writes_when_that_was_delet
 /// On the simulated disk. [`promises`](../promises/directories.rs) does so to the real one, between operations.
 #[test]
 fn a_directory_that_is_moved_deleted_or_replaced_at_any_operation_hurts_nobody_elses_data() {
-    println!("{} runs", everywhere(0, 25).unwrap());
+    println!("{} runs", fates_everywhere(0, 25).unwrap());
 }

@@ -3,11 +3,10 @@
 //! grows, the promise `soak` sees.)
 
 use crate::{limited, new_kvs_server};
-use kvs_test_kit::clients::Active;
 use kvs_test_kit::environment::is_injected;
 use kvs_test_kit::local::stat;
 use kvs_test_kit::process::{open_sockets, peak_resident, resident};
-use kvs_test_kit::raw::{GET, NOTHING, SET, get, set};
+use kvs_test_kit::raw::{Active, GET, NOTHING, SET, get, set};
 use kvs_test_kit::{Raw, Server, until};
 use std::thread;
 use tempfile::TempDir;

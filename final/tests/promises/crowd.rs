@@ -3,10 +3,9 @@
 
 use super::promise::{Outcome, Run, count};
 use super::server::kvs_server;
-use kvs_test_kit::clients::Active;
 use kvs_test_kit::local::stat;
 use kvs_test_kit::process::{open_sockets, raise_open_files, resident, threads_called};
-use kvs_test_kit::raw::{FOUND, GET, GET_LARGE, NOTHING, SET, set};
+use kvs_test_kit::raw::{Active, FOUND, GET, GET_LARGE, NOTHING, SET, set};
 use kvs_test_kit::{Raw, Server, until};
 use rustix::net::sockopt::set_socket_recv_buffer_size;
 use std::io::Write;

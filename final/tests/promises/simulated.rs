@@ -3,25 +3,28 @@
 use super::promise::{Outcome, Run, count, for_each, sums};
 use kvs_final::Result;
 use kvs_test_kit::properties::{PROPERTIES, Reached};
-use kvs_test_kit::simulated::damage::{Damage, Kind, hints, overwritten};
-use kvs_test_kit::simulated::{crash, faults, workload};
+use kvs_test_kit::simulated::crash::{self, Kind};
+use kvs_test_kit::simulated::damage::{self, Damage, hints, overwritten};
+use kvs_test_kit::simulated::{faults, workload};
 use std::collections::BTreeSet;
 use std::path::Path;
 
 /// A crash at every operation that changes the disk, and another in the recovery from it.
 pub(crate) fn crashes(run: Run) -> Outcome {
     if run.injects("a disk that lies about its syncs") {
-        crash::on_a_disk_that_lies(run.seed)?;
+        crash::everywhere(Kind::LyingDisk, run.seed, 3)?;
     }
     if run.injects("a write that was never done, taken for acknowledged") {
-        crash::with_a_promise_that_is_not_kept(run.seed)?;
+        crash::everywhere(Kind::NeverWritten, run.seed, 1)?;
     }
     if run.injects("half of a batch, done without the other") {
-        crash::with_batches_that_are_split(run.seed)?;
+        crash::everywhere(Kind::SplitBatches, run.seed, 1)?;
     }
-    let [always, below] = [15, 10].map(|losses| run.pick(losses, losses) as usize);
-    let mut crashes = for_each(run.seeds(4, 160), |seed| crash::at_level_always(seed, always))?;
-    crashes.extend(for_each(run.seeds(4, 160), |seed| crash::below_level_always(seed, below))?);
+    let mut crashes = Vec::new();
+    for (kind, losses) in [(Kind::Always, 15), (Kind::BelowAlways, 10)] {
+        let losses = run.pick(losses, losses) as usize;
+        crashes.extend(for_each(run.seeds(4, 160), |seed| crash::everywhere(kind, seed, losses))?);
+    }
     let (images, again) = sums(crashes);
     Ok(vec![
         count(images, "images after a crash", run.pick(25_000, 1_000_000)),
@@ -59,8 +62,8 @@ pub(crate) fn damage(run: Run) -> Outcome {
     let hints = hints(run.fault)?;
     let stranger = Path::new(workload::DIR).join("stranger");
     for (fault, kind) in [
-        ("damage that no checksum covers", Kind::Bit),
-        ("an end that no manifest names", Kind::Behind),
+        ("damage that no checksum covers", damage::Kind::Bit),
+        ("an end that no manifest names", damage::Kind::Behind),
     ] {
         if run.injects(fault) {
             Damage::to_a_store(run.seed, more, false).to_a_file(&stranger, kind, usize::MAX)?;

@@ -66,17 +66,16 @@ impl Gate {
     }
 }
 
+type Get = dyn Fn(String) -> Result<Option<String>> + Send + Sync;
+type Set = dyn Fn(String, String) -> Result<()> + Send + Sync;
+
 #[derive(Clone)]
-struct Played<G, S> {
-    get: G,
-    set: S,
+struct Played {
+    get: Arc<Get>,
+    set: Arc<Set>,
 }
 
-impl<G, S> KvsEngine for Played<G, S>
-where
-    G: Fn(String) -> Result<Option<String>> + Clone + Send + 'static,
-    S: Fn(String, String) -> Result<()> + Clone + Send + 'static,
-{
+impl KvsEngine for Played {
     fn set(&self, key: String, value: String) -> Result<()> {
         (self.set)(key, value)
     }
@@ -91,19 +90,17 @@ where
 }
 
 /// An engine that reads and writes as the test says. A removal does nothing.
-pub fn played<G, S>(get: G, set: S) -> impl KvsEngine
-where
-    G: Fn(String) -> Result<Option<String>> + Clone + Send + 'static,
-    S: Fn(String, String) -> Result<()> + Clone + Send + 'static,
-{
-    Played { get, set }
+pub fn played(
+    get: impl Fn(String) -> Result<Option<String>> + Send + Sync + 'static,
+    set: impl Fn(String, String) -> Result<()> + Send + Sync + 'static,
+) -> impl KvsEngine {
+    Played { get: Arc::new(get), set: Arc::new(set) }
 }
 
 /// An engine that reads as the test says. A write does nothing.
-pub fn reads<G>(get: G) -> impl KvsEngine
-where
-    G: Fn(String) -> Result<Option<String>> + Clone + Send + 'static,
-{
+pub fn reads(
+    get: impl Fn(String) -> Result<Option<String>> + Send + Sync + 'static,
+) -> impl KvsEngine {
     played(get, |_, _| Ok(()))
 }
 

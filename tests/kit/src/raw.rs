@@ -1,9 +1,12 @@
 //! A client that sends and reads lines as they are, and such lines: requests and answers as they are on
-//! the wire, without their newlines.
+//! the wire, without their newlines; and clients that ask and ask.
 
 use crate::wait::{WATCHDOG, until};
 use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::{self, JoinHandle};
 
 /// The connection. Whatever does not come within [`WATCHDOG`] fails the test.
 pub struct Raw(BufReader<TcpStream>);
@@ -120,4 +123,52 @@ pub fn remove(key: &str) -> String {
 /// The answer to a read that finds this value.
 pub fn found(value: &str) -> String {
     format!(r#"{{"Ok":"{value}"}}"#)
+}
+
+/// Clients that ask and ask, and whom nothing that others do may disturb. They ask for what [`SET`] has set, and count their answers.
+pub struct Active {
+    answers: Arc<[AtomicUsize]>,
+    done: Arc<AtomicBool>,
+    clients: Vec<JoinHandle<()>>,
+}
+
+impl Active {
+    /// So many.
+    pub fn start(addr: SocketAddr, clients: usize) -> Active {
+        let answers: Arc<[_]> = (0..clients).map(|_| AtomicUsize::new(0)).collect();
+        let done = Arc::new(AtomicBool::new(false));
+        let client = |number: usize| {
+            let (answers, done) = (Arc::clone(&answers), Arc::clone(&done));
+            let mut client = Raw::connect(addr);
+            thread::spawn(move || {
+                while !done.load(Ordering::Relaxed) {
+                    assert_eq!(client.ask(GET), FOUND);
+                    answers[number].fetch_add(1, Ordering::Relaxed);
+                }
+            })
+        };
+        let clients = (0..clients).map(client).collect();
+        Active { answers, done, clients }
+    }
+
+    /// How many answers each has had.
+    pub fn counts(&self) -> Vec<usize> {
+        self.answers.iter().map(|count| count.load(Ordering::Relaxed)).collect()
+    }
+
+    /// Returns when each has had so many more answers.
+    pub fn go_on(&self, answers: usize) {
+        let before = self.counts();
+        until("all active clients are answered", || {
+            let is_disturbed = self.clients.iter().any(JoinHandle::is_finished);
+            assert!(!is_disturbed, "one that behaves was disturbed");
+            before.iter().zip(self.counts()).all(|(before, now)| now >= before + answers)
+        });
+    }
+
+    /// Has them stop, and fails if one has failed.
+    pub fn stop(self) {
+        self.done.store(true, Ordering::Relaxed);
+        self.clients.into_iter().for_each(|client| client.join().unwrap());
+    }
 }

@@ -4,7 +4,7 @@
 //! A plain comment belongs to what comes after it.
 
 use proc_macro2::{TokenStream, TokenTree};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use syn::spanned::Spanned;
 use syn::{ItemImpl, UseTree, Visibility};
 
@@ -78,13 +78,14 @@ impl Mark {
 
     /// Takes it for one of an item of another name, or of a member of that.
     fn rename(&mut self, (old, new): (&str, &str)) {
-        let is_name = |c: char| c.is_alphanumeric() || c == '_';
-        let words = self.key.split_inclusive(|c| !is_name(c)).map(|word| {
-            let name = word.trim_end_matches(|c| !is_name(c));
-            if name == old { word.replacen(old, new, 1) } else { word.to_owned() }
-        });
-        if is_body(self.kind) && !self.is_of_trait {
-            self.key = words.collect();
+        let (word, name) = match self.key.strip_prefix("impl ") {
+            Some(name) => ("impl ", name),
+            None => ("", &*self.key),
+        };
+        let member =
+            name.strip_prefix(old).filter(|rest| rest.is_empty() || rest.starts_with("::"));
+        if let Some(member) = member.filter(|_| is_body(self.kind) && !self.is_of_trait) {
+            self.key = format!("{word}{new}{member}");
         }
     }
 }
@@ -181,12 +182,15 @@ fn mark(item: &syn::Item, marks: &mut Vec<Mark>) {
             marks.push(Mark::new(format!("mod {}", module.ident), kind, item));
         }
         syn::Item::Use(import) => {
-            let (prefix, tree) = prefix(&import.tree);
+            // Up to its braces, or to its last name.
+            let path = squeezed(&import.tree);
+            let prefix = path.split_once("::{").or_else(|| path.rsplit_once("::"));
+            let prefix = prefix.map_or("", |(prefix, _)| prefix);
             let is_private = matches!(import.vis, Visibility::Inherited);
             let (kind, word) =
                 if is_private { (Kind::Import, "use") } else { (Kind::Reexport, "pub use") };
             let mut mark = Mark::new(format!("{word} {prefix}"), kind, item);
-            imports(tree, &prefix, &mut mark.imports);
+            imports(&import.tree, "", &mut mark.imports);
             marks.push(mark);
         }
         syn::Item::Impl(block) => mark_members(block, marks),
@@ -226,24 +230,14 @@ fn mark_members(block: &ItemImpl, marks: &mut Vec<Mark>) {
 
 /// Gives the second, third, … of the same name a number.
 fn tell_apart(marks: &mut [Mark]) {
-    let mut seen: Vec<(String, Kind)> = Vec::new();
+    let mut seen = BTreeMap::new();
     for mark in marks {
-        let same = seen.iter().filter(|(key, kind)| *key == mark.key && *kind == mark.kind).count();
-        seen.push((mark.key.clone(), mark.kind));
-        if same > 0 {
-            mark.key += &format!(" #{}", same + 1);
+        let count = seen.entry((mark.key.clone(), mark.kind)).or_insert(0);
+        *count += 1;
+        if *count > 1 {
+            mark.key += &format!(" #{count}");
         }
     }
-}
-
-/// The path of a `use` up to its braces, or to its last name; and what comes then.
-fn prefix(mut tree: &UseTree) -> (String, &UseTree) {
-    let mut path = Vec::new();
-    while let UseTree::Path(step) = tree {
-        path.push(step.ident.to_string());
-        tree = &step.tree;
-    }
-    (path.join("::"), tree)
 }
 
 fn imports(tree: &UseTree, prefix: &str, found: &mut Vec<Import>) {

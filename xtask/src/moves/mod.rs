@@ -51,14 +51,12 @@
 //! |---|---|
 //! | `items.rs` | splits a file into the pieces that a move can name |
 //! | `file_change.rs` | what a file is like when some of its items are done: the pieces of both stages side by side |
-//! | `directives.rs` | finds the directives |
-//! | `leg.rs` | finds the items that change, and the move that each is in |
+//! | `leg.rs` | finds the directives, the items that change, and the move that each is in |
 //! | `render.rs` | writes the difference of two states as captions and fences |
 //! | `typist.rs` | types what they say, and nothing else |
 //! | `replay.rs` | has a whole text typed, compares the end with the stage, compiles, and makes the detours |
 //! | `package.rs` | reads a stage |
 
-mod directives;
 mod file_change;
 pub(crate) mod items;
 mod leg;
@@ -70,8 +68,7 @@ mod tests;
 mod typist;
 
 use crate::tree::{Problem, Tree};
-use directives::{Chapter, Directive, chapters};
-use leg::{Leg, legs};
+use leg::{Directive, Leg, chapters, legs};
 pub(crate) use replay::typed;
 use std::path::Path;
 
@@ -117,8 +114,7 @@ fn each_leg(
 ) -> Result<(), Vec<Problem>> {
     let mut problems = Vec::new();
     let chapters = chapters(file, text)?;
-    let has_moves = |chapter: &&Chapter| chapter.directives.iter().any(Directive::is_move);
-    for chapter in chapters.iter().filter(has_moves) {
+    for chapter in chapters.iter().filter(|c| c.directives.iter().any(Directive::is_move)) {
         for leg in legs(root, chapter).map_err(|e| vec![Problem::new(file, chapter.line, e)])? {
             problems.extend(visit(&leg).err().unwrap_or_default());
         }

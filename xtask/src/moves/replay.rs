@@ -4,8 +4,7 @@
 //! The package is written to `target/moves`, with the dependencies that the stages have. It is always
 //! the same one, so only itself is compiled anew.
 
-use super::directives::What;
-use super::leg::Leg;
+use super::leg::{Leg, What};
 use super::package::{self, Package};
 use super::{each_leg, typist};
 use crate::compiled::{Compiled, Stage, cargo};

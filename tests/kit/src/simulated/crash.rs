@@ -1,11 +1,11 @@
 //! A crash at every operation that changes the disk, and another one during the recovery from it.
 
 use crate::simulated::workload::{
-    AS_LONG, COMPACT_AT, DIR, Model, Step, files, holds, key, open, options, run, run_with, script,
-    set,
+    self, AS_LONG, COMPACT_AT, DIR, Model, Step, files, holds, key, open_os, options, run,
+    run_with, script, set,
 };
 use kvs_final::disk::SimulatedDisk;
-use kvs_final::{Durability, KvStoreOptions, KvsError, Write, check};
+use kvs_final::{Durability, KvStore, KvsError, Write, check};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use std::path::Path;
@@ -35,15 +35,36 @@ impl History {
     }
 }
 
-/// Runs a script on a disk. At level `always` each step is synced, at the others some are. What is expected
-/// of a batch does not change if its writes are done one after the other.
-fn history(
-    disk: &SimulatedDisk,
-    options: &KvStoreOptions,
-    seed: u64,
-    always: bool,
-    splits_batches: bool,
-) -> History {
+/// A run, and what is wrong in it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// At level `always`, with threads of the store's own, so that there are batches, and with nothing but
+    /// hints to write for the one that compacts.
+    Always,
+    /// At level `interval`, or `os`, where some steps are synced. What the threads of the store's own would
+    /// do, the script does.
+    BelowAlways,
+    /// `Always`, and a value is expected which was never written.
+    NeverWritten,
+    /// `Always`, and the writes of a batch are done one after the other. What is expected of it does not change.
+    SplitBatches,
+    /// `Always`, on a disk that says of each sync that it is done, and does nothing.
+    LyingDisk,
+}
+
+/// Runs a script. At level `always` each step is synced, at the others some are.
+fn history(kind: Kind, seed: u64) -> History {
+    let disk = SimulatedDisk::new();
+    disk.set_lying(kind == Kind::LyingDisk);
+    let options = match kind {
+        Kind::BelowAlways if seed.is_multiple_of(2) => {
+            options(&disk).durability(Durability::Interval(Duration::from_millis(1)))
+        }
+        Kind::BelowAlways => options(&disk).durability(Durability::Os),
+        _ => options(&disk).compact_at(u64::MAX).spare_segments(u32::MAX).background(true),
+    };
+    let below = kind == Kind::BelowAlways;
+    let options = if below { options.compact_at(COMPACT_AT) } else { options };
     let open = || options.clone().open(DIR);
     let mut store = Some(open().unwrap());
     let mut model = Model::new();
@@ -52,7 +73,7 @@ fn history(
     for step in script(seed, 120) {
         let began = disk.changes();
         let steps = match &step {
-            Step::Write(write @ Write::Batch(_)) if splits_batches => {
+            Step::Write(write @ Write::Batch(_)) if kind == Kind::SplitBatches => {
                 let batch = |(key, value): (&str, Option<&str>)| {
                     let change = (key.to_owned(), value.map(str::to_owned));
                     Step::Write(Write::Batch(vec![change]))
@@ -70,7 +91,7 @@ fn history(
         }
         step.apply_to(&mut model);
         holds(store.as_ref().unwrap(), &[&model]).unwrap();
-        let synced = always || matches!(step, Step::Compact | Step::Sync | Step::Reopen);
+        let synced = !below || matches!(step, Step::Compact | Step::Sync | Step::Reopen);
         history.push(began, &model, synced);
     }
     let began = disk.changes();
@@ -101,7 +122,6 @@ impl History {
         random: &mut StdRng,
     ) -> Result<(), String> {
         let allowed = self.allowed(changes);
-        let open = |disk: &SimulatedDisk| open(disk).map_err(|error| error.to_string());
         let checked = check(image, Path::new(DIR));
         let store = open(image)?;
         let seen = holds(&store, &allowed)?;
@@ -119,7 +139,7 @@ impl History {
         let step = set(key(0), AS_LONG);
         let mut expected = seen;
         step.apply_to(&mut expected);
-        run(&step, &mut Some(store.clone()), image).map_err(|error| error.to_string())?;
+        run(&step, &mut Some(store.clone()), image).map_err(said)?;
         let later = image.after_power_loss(image.changes(), random);
         drop(store);
         for image in [image, &later] {
@@ -138,18 +158,17 @@ impl History {
         changes: usize,
         random: &mut StdRng,
     ) -> Result<(), String> {
-        let message = |error: KvsError| error.to_string();
-        let store = options(image).durability(Durability::Os).open(DIR).map_err(message)?;
+        let store = open_os(image).map_err(said)?;
         let mut models = vec![holds(&store, &self.allowed(changes))?];
         for step in [set(key(1), AS_LONG), set(key(2), "")] {
             let mut next = models[models.len() - 1].clone();
             step.apply_to(&mut next);
             models.push(next);
-            run(&step, &mut Some(store.clone()), image).map_err(message)?;
+            run(&step, &mut Some(store.clone()), image).map_err(said)?;
         }
         let cut = image.after_power_loss(image.changes(), random);
         let models: Vec<&Model> = models.iter().collect();
-        let held = holds(&open(&cut).map_err(message)?, &models);
+        let held = holds(&open(&cut)?, &models);
         held.map(|_| ()).map_err(|error| format!("after two power losses: {error}"))
     }
 
@@ -181,7 +200,7 @@ impl History {
         random: &mut StdRng,
     ) -> Result<usize, String> {
         let recovered = image.snapshot();
-        drop(open(&recovered).map_err(|error| error.to_string())?);
+        drop(open(&recovered)?);
         for at in 0..recovered.changes() {
             let twice = recovered.after_power_loss(at, random);
             let what = |error| format!("and again at {at} of its recovery: {error}");
@@ -192,56 +211,23 @@ impl History {
     }
 }
 
-/// A run at level `always`, with threads of the store's own, so that there are batches, and with
-/// nothing but hints to write for the one that compacts.
-fn always(disk: &SimulatedDisk, seed: u64, splits_batches: bool) -> History {
-    let options = options(disk).compact_at(u64::MAX).spare_segments(u32::MAX);
-    history(disk, &options.background(true), seed, true, splits_batches)
-}
-
-/// A run at another level. What the threads of the store's own would do, the script does.
-fn below_always(disk: &SimulatedDisk, seed: u64) -> History {
-    let level = match seed % 2 {
-        0 => Durability::Interval(Duration::from_millis(1)),
-        _ => Durability::Os,
-    };
-    history(disk, &options(disk).durability(level).compact_at(COMPACT_AT), seed, false, false)
-}
-
-/// Crashes everywhere in a script of this seed at level `always`: a kill, and so many power losses, at each
-/// change. Returns how many images there were after a crash, and how many after a second one, during
-/// the recovery from the first.
+/// Crashes everywhere in a script of this seed: a kill, and so many power losses, at each change. Returns how
+/// many images there were after a crash, and how many after a second one, during the recovery from the first.
 ///
 /// # Errors
 /// The place of the crash, and what was wrong with the store after it.
-pub fn at_level_always(seed: u64, losses: usize) -> Result<(usize, usize), String> {
-    always(&SimulatedDisk::new(), seed, false)
-        .crash_everywhere(losses, &mut StdRng::seed_from_u64(seed))
-}
-
-/// Expects of the same run that a value is there which was never written.
-pub fn with_a_promise_that_is_not_kept(seed: u64) -> Result<(usize, usize), String> {
-    let mut history = always(&SimulatedDisk::new(), seed, false);
-    for write in &mut history.writes {
+pub fn everywhere(kind: Kind, seed: u64, losses: usize) -> Result<(usize, usize), String> {
+    let mut history = history(kind, seed);
+    for write in history.writes.iter_mut().filter(|_| kind == Kind::NeverWritten) {
         write.model.insert("key0".into(), "never written".into());
     }
-    history.crash_everywhere(1, &mut StdRng::seed_from_u64(seed))
+    history.crash_everywhere(losses, &mut StdRng::seed_from_u64(seed))
 }
 
-/// Has the writes of a batch done one after the other, and expects that half of it is never there.
-pub fn with_batches_that_are_split(seed: u64) -> Result<(usize, usize), String> {
-    always(&SimulatedDisk::new(), seed, true).crash_everywhere(1, &mut StdRng::seed_from_u64(seed))
+fn open(disk: &SimulatedDisk) -> Result<KvStore, String> {
+    workload::open(disk).map_err(said)
 }
 
-/// The same as [`at_level_always`] at level `interval`, or `os`, where some steps are synced.
-pub fn below_level_always(seed: u64, losses: usize) -> Result<(usize, usize), String> {
-    below_always(&SimulatedDisk::new(), seed)
-        .crash_everywhere(losses, &mut StdRng::seed_from_u64(seed))
-}
-
-/// The same as [`at_level_always`], on a disk that says of each sync that it is done, and does nothing.
-pub fn on_a_disk_that_lies(seed: u64) -> Result<(usize, usize), String> {
-    let disk = SimulatedDisk::new();
-    disk.set_lying(true);
-    always(&disk, seed, false).crash_everywhere(3, &mut StdRng::seed_from_u64(seed))
+fn said(error: KvsError) -> String {
+    error.to_string()
 }
