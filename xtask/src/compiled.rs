@@ -7,6 +7,7 @@ use std::process::Command;
 use std::{env, fs};
 
 /// What a compiler made of a program.
+#[derive(Default)]
 pub(crate) struct Compiled {
     is_good: bool,
     /// The codes of its errors.
@@ -30,10 +31,7 @@ impl Compiled {
     /// If it can't be started.
     pub(crate) fn by(compiler: &mut Command) -> Result<Compiled, String> {
         let output = compiler.output().map_err(|error| error.to_string())?;
-        let (codes, programs) = (BTreeSet::new(), Vec::new());
-        let is_good = output.status.success();
-        let mut compiled =
-            Compiled { is_good, codes, output: String::new(), library: None, programs };
+        let mut compiled = Compiled { is_good: output.status.success(), ..Compiled::default() };
         // Cargo says it to stdout, and rustc to stderr.
         let stderr = String::from_utf8_lossy(&output.stderr);
         for line in String::from_utf8_lossy(&output.stdout).lines().chain(stderr.lines()) {

@@ -55,18 +55,10 @@ fn excerpt(path: &str, source: &str, directive: &str) -> Result<String, String> 
     if !words.contains(&"docs") {
         lines.retain(|line| !line.trim_start().starts_with("///"));
     }
-    let mut rest = words[end..].iter().copied().peekable();
-    while let Some(option) = rest.next() {
-        let mut fragment = || rest.next_if(|word| !OPTIONS.contains(word));
-        let mut place = || line_with(&lines, fragment().ok_or("a text is missing")?);
-        if option == "fold" {
-            let first = place()?;
-            let last = match fragment() {
-                Some(text) => block_end(&lines, line_with(&lines, text)?),
-                None => block_end(&lines, first),
-            };
-            folds.push((first, last));
-        }
+    for fold in words[end..].split(|word| *word == "fold").skip(1) {
+        let first = line_with(&lines, fold.first().ok_or("a text is missing")?)?;
+        let last = fold.get(1).map_or(Ok(first), |text| line_with(&lines, text))?;
+        folds.push((first, block_end(&lines, last)));
     }
     let mut shown = String::new();
     for (at, line) in lines.iter().enumerate() {

@@ -111,8 +111,8 @@ fn sync(is_check: bool) -> Vec<Problem> {
 fn derive(tree: &mut Tree) -> Vec<Problem> {
     let mut problems = moves::sync(tree, WALKTHROUGH);
     problems.extend(tables::figures(tree));
-    let tables = tables::tables(tree).unwrap_or_else(|problem| {
-        problems.push(problem);
+    let tables = tables::tables(root()).unwrap_or_else(|error| {
+        problems.push(Problem::new("benches/results", 1, error.to_string()));
         BTreeMap::new()
     });
     for text in TEXTS {

@@ -3,29 +3,24 @@
 
 use crate::text::rewrite;
 use crate::tree::{Problem, Tree};
-use kvs_bench_kit::derived;
 use kvs_bench_kit::tables::thousands;
+use kvs_bench_kit::{Outcome, derived};
 use serde::Deserialize;
 use std::collections::{BTreeMap, VecDeque};
+use std::fs;
+use std::path::Path;
 
 /// All tables, by their names.
 ///
 /// # Errors
 /// If a record can't be read.
-pub(crate) fn tables(tree: &Tree) -> Result<BTreeMap<String, String>, Problem> {
-    let wrong = |error: &dyn ToString| Problem::new(derived::RECORDS, 1, error.to_string());
-    let made = derived::tables(tree.root()).map_err(|error| wrong(&error))?;
-    let mut tables: BTreeMap<String, String> =
-        made.into_iter().map(|(name, table)| (name.to_owned(), table)).collect();
-    if let Ok(promises) = tree.read(PROMISES) {
-        let promises = serde_json::from_str(&promises).map_err(|error| wrong(&error))?;
-        tables.insert("promises".to_owned(), promise_table(&promises));
-        let short = short_table(&promises).map_err(|error| wrong(&error))?;
-        tables.insert("promises-in-short".to_owned(), short);
-    }
-    if let (Ok(rows), Ok(properties)) = (tree.read(MATRIX), tree.read(PROPERTIES)) {
-        tables.insert("matrix".to_owned(), matrix(&rows, &properties));
-    }
+pub(crate) fn tables(root: &Path) -> Outcome<BTreeMap<&'static str, String>> {
+    let read = |file| fs::read_to_string(root.join(file)).map_err(|e| format!("{file}: {e}"));
+    let promises = serde_json::from_str(&read(PROMISES)?)?;
+    let mut tables: BTreeMap<_, _> = derived::tables(root)?.into_iter().collect();
+    tables.insert("promises", promise_table(&promises));
+    tables.insert("promises-in-short", short_table(&promises)?);
+    tables.insert("matrix", matrix(&read(MATRIX)?, &read(PROPERTIES)?));
     Ok(tables)
 }
 
@@ -47,9 +42,9 @@ fn matrix(rows: &str, properties: &str) -> String {
 }
 
 /// Writes the tables of a text.
-pub(crate) fn sync(tree: &mut Tree, file: &str, tables: &BTreeMap<String, String>) -> Vec<Problem> {
+pub(crate) fn sync(tree: &mut Tree, file: &str, tables: &BTreeMap<&str, String>) -> Vec<Problem> {
     let table = |name: &str| {
-        let names = || tables.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let names = || tables.keys().copied().collect::<Vec<_>>().join(", ");
         let table = tables.get(name).ok_or_else(|| format!("no such table; there are {}", names()));
         Ok(format!("\n{}\n\n", table?.trim()))
     };
@@ -151,13 +146,12 @@ fn promise_table(run: &Promises) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::Path;
 
     #[test]
     fn a_table_that_is_not_there_is_noticed() {
         let mut tree = Tree::new(Path::new("/nowhere"));
         tree.write("t.md", "\n<!-- table b -->\n<!-- /table -->\n".to_owned());
-        let tables = BTreeMap::from([("a".to_owned(), "| new |\n".to_owned())]);
+        let tables = BTreeMap::from([("a", "| new |\n".to_owned())]);
         let message = "no such table; there are a";
         assert_eq!(sync(&mut tree, "t.md", &tables), [Problem::new("t.md", 2, message)]);
     }

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Where the records are, below the root.
-pub const RECORDS: &str = "benches/results";
+const RECORDS: &str = "benches/results";
 /// Where the figures are, below the root.
 pub const FIGURES: &str = "benches/figures";
 
