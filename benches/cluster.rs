@@ -11,14 +11,13 @@
 
 use kvs_bench_kit::options::{Amount, Options, in_memory};
 use kvs_bench_kit::record::{Figures, output};
-use kvs_bench_kit::usage::{Running, Usage, cpu_of_children};
+use kvs_bench_kit::usage::{Usage, cpu_of_children};
 use kvs_bench_kit::{Outcome, Record, Unit, peers};
-use std::net::{TcpListener, TcpStream};
+use kvs_test_kit::Server;
+use kvs_test_kit::redis::{Cluster, NO_LOG, PATIENT};
+use std::env;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
-use std::{env, iter};
 
 const CLIENTS: usize = 16;
 const KEYS: usize = 1000;
@@ -44,10 +43,7 @@ fn measure() -> Outcome<()> {
         Amount::Quick => 100_000,
         Amount::Full => 1_000_000,
     };
-    let Ok(version) = output("redis-server", &["--version"]) else {
-        println!("left out: there is no redis-server");
-        return Ok(());
-    };
+    let version = output("redis-server", &["--version"]).unwrap_or_default();
     let version = version.split(' ').find_map(|word| word.strip_prefix("v=")).unwrap_or_default();
     let settings =
         [("requests", requests.into()), ("keys", KEYS.into()), ("redis", version.into())];
@@ -55,8 +51,7 @@ fn measure() -> Outcome<()> {
         .units(Unit::PerSecond, &["rate"])
         .units(Unit::Second, &["client", "server", "nodes"]);
     let mut record = options.continued(record)?;
-    let dir = tempfile::tempdir_in(in_memory())?;
-    let nodes = Nodes::start(dir.path())?;
+    let Some(cluster) = Cluster::start(0, NO_LOG, PATIENT) else { return Ok(()) };
     for (work, ask, depth) in [("get1", "get", 1), ("get16", "get", 16), ("set16", "set", 16)] {
         // Fewer where each waits for a round trip.
         let requests = if depth == 1 { requests / 4 } else { requests };
@@ -65,7 +60,7 @@ fn measure() -> Outcome<()> {
                 continue;
             }
             eprintln!("{work}/{who}");
-            let figures = nodes.asked(ask, depth, requests, servers)?;
+            let figures = asked(&cluster, ask, depth, requests, servers)?;
             record.add(format!("{work}/{who}"), figures);
         }
     }
@@ -73,148 +68,91 @@ fn measure() -> Outcome<()> {
     options.json.map_or(Ok(()), |path| record.write(&path))
 }
 
-/// Three primaries, and the addresses of all that runs.
-struct Nodes {
-    processes: Vec<Running>,
-    ports: Vec<String>,
-}
-
-impl Nodes {
-    fn start(dir: &std::path::Path) -> Outcome<Nodes> {
-        let held: Vec<_> = iter::repeat_with(free_ports).flatten().take(3).collect();
-        let ports = held.iter().map(|(port, ..)| port.to_string()).collect();
-        drop(held);
-        let mut nodes = Nodes { processes: Vec::new(), ports };
-        for port in &nodes.ports {
-            let mut node = Command::new("redis-server");
-            node.args(["--bind", "127.0.0.1", "--port", port, "--save", "", "--appendonly", "no"]);
-            node.args(["--cluster-enabled", "yes", "--cluster-config-file"]);
-            node.arg(format!("nodes-{port}")).current_dir(dir).stdout(Stdio::null());
-            nodes.processes.push(Running(node.spawn()?));
-            until("a node listens", || output("redis-cli", &["-p", port, "ping"]).is_ok())?;
-        }
-        let addrs = nodes.ports.iter().map(|port| format!("127.0.0.1:{port}"));
-        let create = ["--cluster", "create"].map(str::to_owned).into_iter().chain(addrs);
-        let create: Vec<String> = create.chain(["--cluster-yes".to_owned()]).collect();
-        output("redis-cli", &create.iter().map(String::as_str).collect::<Vec<_>>())?;
-        let is_well =
-            |port: &String| nodes.ask(port, &["cluster", "info"]).contains("cluster_state:ok");
-        until("the cluster is well", || nodes.ports.iter().all(is_well))?;
-        Ok(nodes)
-    }
-
-    /// What a node says; nothing if it says nothing.
-    fn ask(&self, port: &str, command: &[&str]) -> String {
-        output("redis-cli", &[&["-p", port], command].concat()).unwrap_or_default()
-    }
-
-    fn cpu(of: &[Running]) -> Outcome<f64> {
-        of.iter().map(|process| Ok(Usage::of(process.0.id())?.cpu)).sum()
-    }
-
-    /// So many requests, by so many servers of ours or straight.
-    fn asked(&self, ask: &str, depth: usize, requests: usize, servers: usize) -> Outcome<Figures> {
-        let started = (0..servers).map(|_| server(&self.ports[0])).collect::<Outcome<Vec<_>>>()?;
-        let (servers, addrs): (Vec<Running>, Vec<String>) = started.into_iter().unzip();
-        let [depth, keys] = [depth, KEYS].map(|number| number.to_string());
-        let straight = || {
-            let mut bench = Command::new("redis-benchmark");
-            bench.args(["--cluster", "-p", &self.ports[0], "-t", ask, "-d", "16", "--csv"]);
-            bench.args(["-r", &keys, "-P", &depth, "-c", &CLIENTS.to_string()]);
-            bench.args(["-n", &requests.to_string()]);
-            bench
+/// So many requests, by so many servers of ours or straight.
+fn asked(
+    cluster: &Cluster,
+    ask: &str,
+    depth: usize,
+    requests: usize,
+    servers: usize,
+) -> Outcome<Figures> {
+    let nodes = cluster.addrs();
+    let (_, port) = nodes[0].split_once(':').unwrap_or_default();
+    let dir = tempfile::tempdir_in(in_memory())?;
+    let kvs = || -> Outcome<Command> {
+        let mut kvs = Command::new(env::current_exe()?);
+        kvs.arg0("kvs");
+        Ok(kvs)
+    };
+    let server = |_| -> Outcome<Server> {
+        let mut server = kvs()?;
+        server.args(["server", "--engine", "redis-cluster", "--nodes", &nodes[0]]);
+        Ok(Server::start(&mut server, dir.path())?)
+    };
+    let servers = (0..servers).map(server).collect::<Outcome<Vec<_>>>()?;
+    let share = servers.len().max(1);
+    let [depth, keys, clients, of_each] =
+        [depth, KEYS, CLIENTS / share, requests / share].map(|number| number.to_string());
+    let mut straight = Command::new("redis-benchmark");
+    straight.args(["--cluster", "-p", port, "-t", ask, "-d", "16", "--csv", "-r", &keys]);
+    straight.args(["-P", &depth, "-c", &clients, "-n", &of_each]);
+    let over = |server: &Server| -> Outcome<Command> {
+        let mut bench = kvs()?;
+        bench.args(["bench", "--json", "--addr", &server.addr.to_string(), "--keys", &keys]);
+        bench.args(["--pipeline", &depth, "--clients", &clients, "--requests", &of_each]);
+        bench.args(["--read-ratio", if ask == "get" { "1" } else { "0" }]);
+        Ok(bench)
+    };
+    let benches = match &servers[..] {
+        [] => vec![straight],
+        servers => servers.iter().map(over).collect::<Outcome<_>>()?,
+    };
+    cluster.ask_all(&["config", "resetstat"]);
+    let pids: [Vec<u32>; 2] = [
+        servers.iter().map(Server::pid).collect(),
+        (0..nodes.len()).map(|node| cluster.pid(node)).collect(),
+    ];
+    let cpu = || -> Outcome<[f64; 3]> {
+        let [servers, nodes] = pids
+            .each_ref()
+            .map(|pids| pids.iter().map(|pid| Ok(Usage::of(*pid)?.cpu)).sum::<Outcome<f64>>());
+        Ok([cpu_of_children()?, servers?, nodes?])
+    };
+    let before = cpu()?;
+    let spawn = |mut bench: Command| bench.stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+    let running = benches.into_iter().map(spawn).collect::<Result<Vec<_>, _>>()?;
+    let mut rate = 0.0;
+    for bench in running {
+        let said = bench.wait_with_output()?;
+        let text = String::from_utf8_lossy(&said.stdout).into_owned();
+        // `…"rate_per_s":123456.78,…`, or of Redis, in the last line, `"GET","123456.78",…`.
+        let found = match text.split_once("\"rate_per_s\":") {
+            Some((_, rest)) => rest.split(',').next(),
+            None => text.lines().last().and_then(|line| line.split('"').nth(3)),
         };
-        let over = |addr: &String| -> Outcome<Command> {
-            let mut bench = Command::new(env::current_exe()?);
-            bench.arg0("kvs").args([
-                "bench",
-                "--addr",
-                addr,
-                "--keys",
-                &keys,
-                "--pipeline",
-                &depth,
-            ]);
-            bench.args(["--clients", &(CLIENTS / addrs.len()).to_string(), "--requests"]);
-            bench.args([&(requests / addrs.len()).to_string(), "--read-ratio"]);
-            bench.arg(if ask == "get" { "1" } else { "0" });
-            Ok(bench)
-        };
-        let benches = match &addrs[..] {
-            [] => vec![straight()],
-            addrs => addrs.iter().map(over).collect::<Outcome<_>>()?,
-        };
-        for port in &self.ports {
-            self.ask(port, &["config", "resetstat"]);
-        }
-        let cpu = || -> Outcome<[f64; 3]> {
-            Ok([cpu_of_children()?, Self::cpu(&servers)?, Self::cpu(&self.processes)?])
-        };
-        let before = cpu()?;
-        let spawn = |mut bench: Command| bench.stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
-        let running = benches.into_iter().map(spawn).collect::<Result<Vec<_>, _>>()?;
-        let mut rate = 0.0;
-        for bench in running {
-            let said = bench.wait_with_output()?;
-            let text = String::from_utf8_lossy(&said.stdout).into_owned();
-            // `"GET","123456.78",…`, or `100000 requests in 1.23 s: 81301 requests/s`.
-            let found = text.lines().find_map(|line| match line.split_once(" s: ") {
-                Some((_, rate)) => rate.split(' ').next()?.parse::<f64>().ok(),
-                None => line.split('"').nth(3)?.parse().ok(),
-            });
-            rate += found.ok_or_else(|| format!("a bench says no rate: {text}"))?;
-        }
-        let after = cpu()?;
-        let [client, server, nodes] =
-            [0, 1, 2].map(|part: usize| (after[part] - before[part]) / requests as f64);
-        let calls = |port: &String| {
-            let stats = self.ask(port, &["info", "commandstats"]);
-            let line =
-                stats.lines().find_map(|line| line.strip_prefix("cmdstat_")?.strip_prefix(ask));
-            let calls = line.and_then(|line| line.strip_prefix(":calls=")?.split(',').next());
-            calls.and_then(|calls| calls.parse::<f64>().ok()).unwrap_or(0.0)
-        };
-        let calls: Vec<f64> = self.ports.iter().map(calls).collect();
-        let all: f64 = calls.iter().sum();
-        // What wrote the keys before is no request.
-        let written = if ask == "set" { KEYS * addrs.len() } else { 0 };
-        let figures = [
-            ("rate", rate),
-            ("client", client),
-            ("server", server),
-            ("nodes", nodes),
-            ("calls", (all - written as f64) / requests as f64),
-            ("busiest", calls.iter().copied().fold(0.0, f64::max) / all),
-        ];
-        Ok(figures.map(|(name, figure)| (name.to_owned(), figure)).into())
+        let found = found.and_then(|rate| rate.parse::<f64>().ok());
+        rate += found.ok_or_else(|| format!("a bench says no rate: {text}"))?;
     }
-}
-
-/// A port whose number plus 10000, which the cluster's bus has, is free too. Both are held.
-fn free_ports() -> Option<(u16, TcpListener, TcpListener)> {
-    let one = TcpListener::bind("127.0.0.1:0").ok()?;
-    let port = one.local_addr().ok()?.port();
-    Some((port, one, TcpListener::bind(("127.0.0.1", port.checked_add(10_000)?)).ok()?))
-}
-
-/// A server of ours, and its address.
-fn server(node: &str) -> Outcome<(Running, String)> {
-    let addr = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
-    let mut server = Command::new(env::current_exe()?);
-    server.arg0("kvs").args(["server", "--engine", "redis-cluster", "--addr", &addr, "--nodes"]);
-    let server = server.arg(format!("127.0.0.1:{node}")).stderr(Stdio::null()).spawn()?;
-    let server = Running(server);
-    until("a server listens", || TcpStream::connect(&addr).is_ok())?;
-    Ok((server, addr))
-}
-
-fn until(what: &str, is_so: impl Fn() -> bool) -> Outcome<()> {
-    let start = Instant::now();
-    while !is_so() {
-        if start.elapsed() > Duration::from_secs(60) {
-            return Err(format!("not within a minute: {what}").into());
-        }
-        sleep(Duration::from_millis(20));
-    }
-    Ok(())
+    let after = cpu()?;
+    let [client, server, node] =
+        [0, 1, 2].map(|part: usize| (after[part] - before[part]) / requests as f64);
+    let calls = |node| {
+        let stats = cluster.ask(node, &["info", "commandstats"]);
+        let line = stats.lines().find_map(|line| line.strip_prefix("cmdstat_")?.strip_prefix(ask));
+        let calls = line.and_then(|line| line.strip_prefix(":calls=")?.split(',').next());
+        calls.and_then(|calls| calls.parse::<f64>().ok()).unwrap_or(0.0)
+    };
+    let calls: Vec<f64> = (0..nodes.len()).map(calls).collect();
+    let all: f64 = calls.iter().sum();
+    // What wrote the keys before is no request.
+    let written = if ask == "set" { KEYS * servers.len() } else { 0 };
+    let figures = [
+        ("rate", rate),
+        ("client", client),
+        ("server", server),
+        ("nodes", node),
+        ("calls", (all - written as f64) / requests as f64),
+        ("busiest", calls.iter().copied().fold(0.0, f64::max) / all),
+    ];
+    Ok(figures.map(|(name, figure)| (name.to_owned(), figure)).into())
 }

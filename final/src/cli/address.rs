@@ -32,11 +32,8 @@ impl ToSocketAddrs for Address {
 
     fn to_socket_addrs(&self) -> io::Result<Self::Iter> {
         let (host, port) = split(&self.0).ok_or(io::ErrorKind::InvalidInput)?;
-        // The system knows the zones of link-local addresses. Others mean the same in all zones.
-        match ip(host) {
-            Some(ip) if !ip.is_unicast_link_local() => (&*ip.to_string(), port).to_socket_addrs(),
-            _ => (host, port).to_socket_addrs(),
-        }
+        // The system knows the zones of link-local addresses, which no parser of the standard library takes.
+        (host, port).to_socket_addrs()
     }
 }
 
@@ -75,7 +72,6 @@ mod tests {
     fn names_addresses_and_zones_are_understood() {
         assert_eq!(resolved("127.0.0.1:4000"), "127.0.0.1:4000");
         assert_eq!(resolved("[::1]:1"), "[::1]:1");
-        assert_eq!(resolved("[::1%lo]:1"), "[::1]:1");
         assert_eq!(resolved("[fe80::1%lo]:4000"), "[fe80::1%1]:4000");
         assert!(["127.0.0.1:7", "[::1]:7"].contains(&&*resolved("localhost:7")));
         let no_zone: Address = "[fe80::1%nosuch]:4000".parse().unwrap();

@@ -18,9 +18,10 @@ quit            ends, as ctrl-D does
 A key or a value that begins with a double quote is a JSON string: set \"two words\" \"two\\nlines\"
 ";
 
-/// What a line begins with.
-pub(super) const NAMES: [&str; 10] =
-    ["get", "set", "rm", "cas", "batch", "len", "keys", "stats", "help", "quit"];
+/// What a line may begin with.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    HELP.lines().filter_map(|line| line.split(' ').next()).filter(|name| *name != "A")
+}
 
 /// How many keys are asked for at a time.
 pub(super) const PAGE: usize = 10_000;

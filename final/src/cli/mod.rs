@@ -62,8 +62,7 @@ pub fn server() -> ExitCode {
 /// The program `kvs-client`.
 pub fn client() -> ExitCode {
     run(|| {
-        let (options, command) = args::parse::<args::RequestArgs>()?.split();
-        let (remote, output) = options.split();
+        let (remote, output, command) = args::parse::<args::RequestArgs>()?.split();
         client::request(&remote, output, command)
     })
 }

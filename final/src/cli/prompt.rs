@@ -121,7 +121,7 @@ impl Completer for Line {
         if word.contains(char::is_whitespace) {
             return Ok((pos, vec!["\t".to_owned()]));
         }
-        let names = command::NAMES.iter().filter(|name| name.starts_with(word));
+        let names = command::names().filter(|name| name.starts_with(word));
         Ok((0, names.map(|name| format!("{name} ")).collect()))
     }
 }

@@ -7,14 +7,13 @@ use crate::os::Socket;
 use crate::thread_pool::{NaiveThreadPool, RayonThreadPool, SharedQueueThreadPool, ThreadPool};
 use crate::{Durability, EngineKind, KvStoreOptions, KvsEngine, KvsServer, Limits, SledKvsEngine};
 use rustix::process::{Resource, getrlimit};
-use std::fmt;
+use std::fmt::Display;
 use std::net::ToSocketAddrs;
-use std::str::FromStr;
 
 pub(super) fn serve(args: &ServerArgs) -> Outcome {
     process::fix_allocator();
     stderr::write_in_background()?;
-    (args.pool().serve)(args)
+    (args.pool().1)(args)
 }
 
 /// Asks for the address and the threads, which the system may refuse, before it opens the store: a
@@ -22,9 +21,8 @@ pub(super) fn serve(args: &ServerArgs) -> Outcome {
 fn with_pool<P: ThreadPool>(args: &ServerArgs) -> Outcome {
     let dir = args.dir();
     let owned = match args.engine {
-        Some(ServerEngine::RedisCluster) => None,
-        Some(ServerEngine::Owned(engine)) => Some(EngineKind::choose(Some(engine), dir)?),
-        None => Some(EngineKind::choose(None, dir)?),
+        Some(None) => None,
+        asked => Some(EngineKind::choose(asked.flatten(), dir)?),
     };
     if owned.is_some() != args.nodes.is_empty() {
         return Err(err_msg("`--engine redis-cluster` and `--nodes HOST:PORT,...` go together"));
@@ -37,15 +35,11 @@ fn with_pool<P: ThreadPool>(args: &ServerArgs) -> Outcome {
     let level = owned.map(|engine| durability(engine, args.durability)).transpose()?;
     let socket = bind(args)?;
     let pool = P::new(args.threads())?;
-    let said = |engine: &dyn fmt::Display, durability: &dyn fmt::Display| {
-        let (pool, threads) = (args.pool().name, args.threads());
-        format!("engine: {engine}; durability: {durability}; pool: {pool}, {threads} threads")
-    };
     let limits = limited_by_open_files(args.limits());
     let Some((engine, level)) = owned.zip(level) else {
-        return in_front_of_cluster(args, socket, pool, &said, &limits);
+        return in_front_of_cluster(args, socket, pool, &limits);
     };
-    let said = said(&engine, &format_args!("{level}: {}", level.promise()));
+    let said = said(args, engine, format_args!("{level}: {}", level.promise()));
     match engine {
         EngineKind::Kvs => {
             let mut options = KvStoreOptions::new().durability(level).map_sealed(true);
@@ -63,28 +57,30 @@ fn with_pool<P: ThreadPool>(args: &ServerArgs) -> Outcome {
     }
 }
 
+#[cfg(feature = "cluster")]
 fn in_front_of_cluster<P: ThreadPool>(
     args: &ServerArgs,
     socket: Socket,
     pool: P,
-    said: &dyn Fn(&dyn fmt::Display, &dyn fmt::Display) -> String,
     limits: &Limits,
 ) -> Outcome {
-    #[cfg(feature = "cluster")]
-    {
-        use crate::{RedisClusterEngine, RedisClusterOptions};
-        let options = RedisClusterOptions { durability: args.durability, ..Default::default() };
-        let engine = RedisClusterEngine::open(&args.nodes, options)?;
-        let said = said(&ServerEngine::RedisCluster, &engine.promise());
-        run(KvsServer::listen(socket, engine, pool, limits.clone())?, &said, limits)
-    }
-    #[cfg(not(feature = "cluster"))]
-    {
-        let _ = (args, socket, pool, said, limits);
-        Err(err_msg(
-            "this `kvs` was built without the engine `redis-cluster`: `cargo build -p final --features cluster`",
-        ))
-    }
+    use crate::{RedisClusterEngine, RedisClusterOptions};
+    let options = RedisClusterOptions { durability: args.durability, ..Default::default() };
+    let engine = RedisClusterEngine::open(&args.nodes, options)?;
+    let said = said(args, "redis-cluster", engine.promise());
+    run(KvsServer::listen(socket, engine, pool, limits.clone())?, &said, limits)
+}
+
+#[cfg(not(feature = "cluster"))]
+fn in_front_of_cluster<P>(_: &ServerArgs, _: Socket, _: P, _: &Limits) -> Outcome {
+    Err(err_msg(
+        "this `kvs` was built without the engine `redis-cluster`: `cargo build -p final --features cluster`",
+    ))
+}
+
+fn said(args: &ServerArgs, engine: impl Display, durability: impl Display) -> String {
+    let ((pool, _), threads) = (args.pool(), args.threads());
+    format!("engine: {engine}; durability: {durability}; pool: {pool}, {threads} threads")
 }
 
 fn run<E: KvsEngine, P: ThreadPool>(
@@ -139,66 +135,12 @@ fn limited_by_open_files(mut limits: Limits) -> Limits {
     limits
 }
 
-/// What a server can be put in front of.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum ServerEngine {
-    /// An engine with a data directory.
-    Owned(EngineKind),
-    /// A Redis Cluster.
-    RedisCluster,
-}
+/// A thread pool that can run a server: its name, and what runs it.
+pub(super) type Pool = (&'static str, fn(&ServerArgs) -> Outcome);
 
-impl fmt::Display for ServerEngine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ServerEngine::Owned(engine) => engine.fmt(f),
-            ServerEngine::RedisCluster => f.write_str("redis-cluster"),
-        }
-    }
-}
-
-impl FromStr for ServerEngine {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        match name {
-            "redis-cluster" => Ok(ServerEngine::RedisCluster),
-            name => match name.parse() {
-                Ok(engine) => Ok(ServerEngine::Owned(engine)),
-                Err(_) => Err(format!(
-                    "`{name}` is no engine; there are `kvs`, `sled` and `redis-cluster`"
-                )),
-            },
-        }
-    }
-}
-
-/// A thread pool that can run a server.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Pool {
-    name: &'static str,
-    serve: fn(&ServerArgs) -> Outcome,
-}
-
-const QUEUE: Pool = Pool { name: "queue", serve: with_pool::<SharedQueueThreadPool> };
-
-const POOLS: [Pool; 3] = [
-    Pool { name: "naive", serve: with_pool::<NaiveThreadPool> },
-    QUEUE,
-    Pool { name: "rayon", serve: with_pool::<RayonThreadPool> },
+/// The first one is the default.
+pub(super) const POOLS: [Pool; 3] = [
+    ("queue", with_pool::<SharedQueueThreadPool>),
+    ("naive", with_pool::<NaiveThreadPool>),
+    ("rayon", with_pool::<RayonThreadPool>),
 ];
-
-impl Default for Pool {
-    fn default() -> Pool {
-        QUEUE
-    }
-}
-
-impl FromStr for Pool {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        let message = || format!("`{name}` is no pool; there are `naive`, `queue` and `rayon`");
-        POOLS.into_iter().find(|pool| pool.name == name).ok_or_else(message)
-    }
-}

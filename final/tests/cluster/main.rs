@@ -6,15 +6,14 @@
 #[allow(dead_code)] // what the promises need of it
 mod history;
 mod load;
-mod nodes;
 
 use kvs_final::{Durability, KvsClient, KvsEngine, KvsError, Limits, Result, Write};
 use kvs_final::{RedisClusterEngine, RedisClusterOptions};
 use kvs_test_kit::environment::pick;
 use kvs_test_kit::local::Local;
+use kvs_test_kit::redis::{Cluster, HASTY, NO_LOG, PATIENT, SYNCED, cli};
 use kvs_test_kit::{process, until};
 use load::{Load, Seen};
-use nodes::{Cluster, HASTY, NO_LOG, PATIENT, SYNCED, cli};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
 use std::thread;
@@ -53,7 +52,7 @@ fn walk(engine: &RedisClusterEngine, limit: usize) -> Vec<String> {
 
 #[test]
 fn each_operation_means_what_it_means_for_the_other_engines() {
-    let Some(cluster) = Cluster::start(NO_LOG, PATIENT) else { return };
+    let Some(cluster) = Cluster::start(1, NO_LOG, PATIENT) else { return };
     let engine = open(&cluster, None).unwrap();
     let text = |text: &str| Some(text.to_owned());
     let compare = |key: &str, expected, new| engine.compare_and_set(key.to_owned(), expected, new);
@@ -114,7 +113,7 @@ fn each_operation_means_what_it_means_for_the_other_engines() {
 
 #[test]
 fn a_get_sees_the_write_that_was_begun_before_it() {
-    let Some(cluster) = Cluster::start(SYNCED, PATIENT) else { return };
+    let Some(cluster) = Cluster::start(1, SYNCED, PATIENT) else { return };
     // With `always`, gets and writes go over connections of their own.
     for durability in [None, Some(Durability::Always)] {
         let engine = open(&cluster, durability).unwrap();
@@ -146,7 +145,7 @@ fn a_get_sees_the_write_that_was_begun_before_it() {
 
 #[test]
 fn a_durability_that_the_nodes_do_not_give_is_refused() {
-    let Some(mut cluster) = Cluster::start(NO_LOG, PATIENT) else { return };
+    let Some(mut cluster) = Cluster::start(1, NO_LOG, PATIENT) else { return };
     for (log, given) in [
         (NO_LOG, [false; 3]),
         (["yes", "everysec"], [false; 3]),
@@ -234,7 +233,7 @@ fn failovers(
 
 #[test]
 fn after_the_end_of_a_primary_under_load_its_replica_serves_what_was_acknowledged_but_for_some() {
-    let Some(mut cluster) = Cluster::start(NO_LOG, HASTY) else { return };
+    let Some(mut cluster) = Cluster::start(1, NO_LOG, HASTY) else { return };
     for (log, durability) in [(NO_LOG, None), (SYNCED, Some(Durability::Always))] {
         cluster.set_log(log);
         let of_all = failovers(&mut cluster, durability, pick(1, 50));
@@ -259,7 +258,7 @@ const MORE_THAN_BUFFERS: usize = 40 << 20;
 #[test]
 fn a_failover_to_a_replica_that_was_behind_loses_what_was_acknowledged_and_a_write_that_waits_is_none()
  {
-    let Some(mut cluster) = Cluster::start(NO_LOG, HASTY) else { return };
+    let Some(mut cluster) = Cluster::start(1, NO_LOG, HASTY) else { return };
     for (log, durability) in [(NO_LOG, None), (SYNCED, Some(Durability::Always))] {
         cluster.set_log(log);
         let engine = open(&cluster, durability).unwrap();
@@ -292,7 +291,7 @@ fn a_failover_to_a_replica_that_was_behind_loses_what_was_acknowledged_and_a_wri
 
 #[test]
 fn replies_that_come_to_more_than_a_node_can_hold_are_asked_for_one_after_the_other() {
-    let Some(cluster) = Cluster::start(NO_LOG, PATIENT) else { return };
+    let Some(cluster) = Cluster::start(1, NO_LOG, PATIENT) else { return };
     let options = RedisClusterOptions { durability: None, timeout: Duration::from_secs(100) };
     let engine = RedisClusterEngine::open(&cluster.addrs(), options).unwrap();
     set(&engine, "{t}", &"x".repeat(1 << 20)).unwrap();
@@ -312,7 +311,7 @@ fn replies_that_come_to_more_than_a_node_can_hold_are_asked_for_one_after_the_ot
 
 #[test]
 fn no_write_is_sent_over_a_connection_that_its_node_has_closed() {
-    let Some(cluster) = Cluster::start(NO_LOG, PATIENT) else { return };
+    let Some(cluster) = Cluster::start(1, NO_LOG, PATIENT) else { return };
     let engine = open(&cluster, None).unwrap();
     for _ in 0..10 {
         (0..10).for_each(|key| set(&engine, &key.to_string(), "").unwrap());
@@ -322,7 +321,7 @@ fn no_write_is_sent_over_a_connection_that_its_node_has_closed() {
 
 #[test]
 fn a_node_that_is_silent_keeps_no_thread_and_no_request_for_another_node() {
-    let Some(cluster) = Cluster::start(NO_LOG, HASTY) else { return };
+    let Some(cluster) = Cluster::start(1, NO_LOG, HASTY) else { return };
     let engine = open(&cluster, None).unwrap();
     let (silent, replica) = cluster.pair_of("{silent}");
     let names = || (0..).map(|number| format!("{{{number}}}"));
@@ -362,7 +361,7 @@ fn a_node_that_is_silent_keeps_no_thread_and_no_request_for_another_node() {
 
 #[test]
 fn while_slots_move_each_key_is_linearizable_and_no_request_fails() {
-    let Some(cluster) = Cluster::start(NO_LOG, PATIENT) else { return };
+    let Some(cluster) = Cluster::start(1, NO_LOG, PATIENT) else { return };
     let engine = open(&cluster, None).unwrap();
     for number in 0..2000 {
         engine.set_then(format!("key{number}"), "value".to_owned(), |result| result.unwrap());
@@ -428,7 +427,7 @@ fn while_slots_move_each_key_is_linearizable_and_no_request_fails() {
 
 #[test]
 fn a_server_outlives_its_cluster_and_finds_it_again() {
-    let Some(mut cluster) = Cluster::start(SYNCED, HASTY) else { return };
+    let Some(mut cluster) = Cluster::start(1, SYNCED, HASTY) else { return };
     let options = RedisClusterOptions { durability: None, timeout: Duration::from_secs(2) };
     let engine = RedisClusterEngine::open(&cluster.addrs(), options).unwrap();
     let server = Local::start(engine, Limits::default());

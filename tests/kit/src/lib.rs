@@ -18,6 +18,7 @@
 //! | [`local`] | a server in the test's own process |
 //! | [`engines`] | engines of the tests' own, for such a server |
 //! | [`expected`] | what a store may hold after writes some of which failed |
+//! | [`redis`] | a Redis Cluster in front of which a server is put |
 //! | [`sigterm`] | a server that is told to stop under load |
 //! | [`properties`] | what holds of bytes from outside, whatever they are |
 //! | [`simulated`] | what a store is asked on a disk that crashes, fails or decays |
@@ -33,6 +34,7 @@ pub mod pools;
 pub mod process;
 pub mod properties;
 pub mod raw;
+pub mod redis;
 pub mod server;
 pub mod sigterm;
 /// What a store of `final` promises, tried on the simulated disk: a `workload`, during which there is a

@@ -17,44 +17,53 @@ pub(in crate::cli) struct ClientArgs {
     options: ClientOptions,
     /// Without a command: a prompt on a terminal, else one request a line
     #[structopt(subcommand)]
-    request: Option<RequestArgs>,
+    request: Option<Request>,
 }
 
 impl ClientArgs {
     /// Which server, how its answers are printed, and what it is asked if that is on the command line.
     pub(in crate::cli) fn split(self) -> (Remote, Output, Option<Command>) {
-        let (own, command) = self.request.map(RequestArgs::split).unzip();
-        let (remote, output) = own.unwrap_or_default().or(self.options).split();
-        (remote, output, command)
+        let (remote, output) = self.options.split();
+        (remote, output, self.request.map(Request::command))
+    }
+}
+
+/// The command line of the client that is asked for one thing.
+#[derive(Debug, StructOpt)]
+#[structopt(name = "kvs-client", about = "Talks to a key/value server")]
+pub(in crate::cli) struct RequestArgs {
+    #[structopt(flatten)]
+    options: ClientOptions,
+    #[structopt(subcommand)]
+    request: Request,
+}
+
+impl RequestArgs {
+    /// Which server, how its answer is printed, and what it is asked.
+    pub(in crate::cli) fn split(self) -> (Remote, Output, Command) {
+        let (remote, output) = self.options.split();
+        (remote, output, self.request.command())
     }
 }
 
 // They may be before a request's name and behind it.
-#[derive(Debug, Default, StructOpt)]
-pub(in crate::cli) struct ClientOptions {
+#[derive(Debug, StructOpt)]
+struct ClientOptions {
     #[structopt(flatten)]
     remote: RemoteArgs,
     /// Prints each answer as a line of JSON: {"Ok":"VALUE"}, {"Ok":null}, {"Err":"MESSAGE"}
-    #[structopt(long)]
+    #[structopt(long, global = true)]
     json: bool,
 }
 
 impl ClientOptions {
-    fn or(self, others: ClientOptions) -> ClientOptions {
-        let json = self.json || others.json;
-        ClientOptions { remote: self.remote.or(others.remote), json }
-    }
-
-    /// Which server, and how its answers are printed.
-    pub(in crate::cli) fn split(&self) -> (Remote, Output) {
+    fn split(&self) -> (Remote, Output) {
         (self.remote.remote(), Output::of_stdout(self.json))
     }
 }
 
-/// The command line of a single request.
 #[derive(Debug, StructOpt)]
-#[structopt(name = "kvs-client", about = "Talks to a key/value server")]
-pub(in crate::cli) enum RequestArgs {
+enum Request {
     /// Prints the value of a key
     #[structopt(after_help = "\
 Where there is no such key it prints `Key not found`, and the exit code is 0. --json tells that from a value.
@@ -62,7 +71,10 @@ What a terminal could obey is printed there as a JSON string.
 
 EXAMPLE:
     kvs client get animal")]
-    Get(KeyArgs),
+    Get {
+        /// The key
+        key: String,
+    },
     /// Gives a key a value
     #[structopt(after_help = "\
 EXAMPLES:
@@ -73,8 +85,6 @@ EXAMPLES:
         key: String,
         /// The value; put `--` before one that starts with a dash
         value: String,
-        #[structopt(flatten)]
-        options: ClientOptions,
     },
     /// Removes a key and its value
     #[structopt(after_help = "\
@@ -82,7 +92,10 @@ Where there is no such key the exit code is 1.
 
 EXAMPLE:
     kvs client rm animal")]
-    Rm(KeyArgs),
+    Rm {
+        /// The key
+        key: String,
+    },
     /// Gives a key a value if it has the one that is expected
     #[structopt(after_help = "\
 Where the value is another, the exit code is 1.
@@ -99,8 +112,6 @@ EXAMPLES:
         /// The value from then on, or null
         #[structopt(parse(from_str = value_or_null))]
         new: OrNull,
-        #[structopt(flatten)]
-        options: ClientOptions,
     },
     /// Sets and removes several keys: all of it is done or nothing, also if the server is killed
     #[structopt(after_help = "\
@@ -110,24 +121,13 @@ EXAMPLE:
         /// An array of pairs in JSON: key and value, or null to remove the key
         #[structopt(parse(try_from_str = command::batch))]
         writes: Write,
-        #[structopt(flatten)]
-        options: ClientOptions,
     },
     /// Prints how many keys there are
     #[structopt(after_help = "EXAMPLE:\n    kvs client len --addr 127.0.0.1:4000")]
-    Len(ClientOptions),
+    Len,
     /// Prints all keys in no order, a line each; one that is written meanwhile perhaps twice
     #[structopt(after_help = "EXAMPLE:\n    kvs client keys | sort -u")]
-    Keys(ClientOptions),
-}
-
-// A key, and the options of every request.
-#[derive(Debug, StructOpt)]
-pub(in crate::cli) struct KeyArgs {
-    /// The key
-    key: String,
-    #[structopt(flatten)]
-    options: ClientOptions,
+    Keys,
 }
 
 /// So that `structopt` does not take it for an argument that may be missing.
@@ -137,23 +137,16 @@ fn value_or_null(text: &str) -> OrNull {
     Some(text.to_owned()).filter(|text| text != "null")
 }
 
-impl RequestArgs {
-    /// Which server in what way, and what it is asked.
-    pub(in crate::cli) fn split(self) -> (ClientOptions, Command) {
-        match self {
-            RequestArgs::Get(KeyArgs { key, options }) => (options, Command::Get { key }),
-            RequestArgs::Set { key, value, options } => {
-                (options, Command::Write(Write::Set { key, value }))
-            }
-            RequestArgs::Rm(KeyArgs { key, options }) => {
-                (options, Command::Write(Write::Remove { key }))
-            }
-            RequestArgs::Cas { key, old: expected, new, options } => {
-                (options, Command::Write(Write::CompareAndSet { key, expected, new }))
-            }
-            RequestArgs::Batch { writes, options } => (options, Command::Write(writes)),
-            RequestArgs::Len(options) => (options, Command::Len),
-            RequestArgs::Keys(options) => (options, Command::Keys),
-        }
+impl Request {
+    fn command(self) -> Command {
+        Command::Write(match self {
+            Request::Get { key } => return Command::Get { key },
+            Request::Len => return Command::Len,
+            Request::Keys => return Command::Keys,
+            Request::Set { key, value } => Write::Set { key, value },
+            Request::Rm { key } => Write::Remove { key },
+            Request::Cas { key, old: expected, new } => Write::CompareAndSet { key, expected, new },
+            Request::Batch { writes } => writes,
+        })
     }
 }

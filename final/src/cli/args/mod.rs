@@ -31,10 +31,20 @@ const PATHS: [&str; 2] = ["dir", "to"];
 /// # Errors
 /// If an argument is not UTF-8 where that is wanted: `structopt` would panic.
 pub(super) fn parse<T: StructOpt>() -> Outcome<T> {
-    let matches = T::clap().get_matches();
+    let mut matches = T::clap().get_matches();
+    lift(&mut matches);
     match not_text(&matches) {
         None => Ok(T::from_clap(&matches)),
         Some(what) => Err(err_msg(format!("{what:?} is not UTF-8"))),
+    }
+}
+
+/// Gives a command what its subcommand was given, so that options may be before its name and behind it. `clap` does
+/// so only at the root, for what is `global` there.
+fn lift(matches: &mut ArgMatches<'_>) {
+    if let Some(own) = &mut matches.subcommand {
+        lift(&mut own.matches);
+        matches.args.extend(own.matches.args.iter().map(|(name, found)| (*name, found.clone())));
     }
 }
 
@@ -158,29 +168,21 @@ pub(super) struct RestoreArgs {
 
 // Which server, and how to talk to it. `structopt` would make a doc comment the help of each command
 // that has this.
-#[derive(Debug, Default, StructOpt)]
+#[derive(Debug, StructOpt)]
 pub(super) struct RemoteArgs {
     /// The server's address, by default 127.0.0.1:4000
-    #[structopt(long, value_name = "HOST:PORT")]
+    #[structopt(long, global = true, value_name = "HOST:PORT")]
     addr: Option<Address>,
     /// How long the server may do nothing while something is expected of it: 30 by default, and 5 for
     /// taking the connection
-    #[structopt(long, value_name = "SECONDS", parse(try_from_str = numbers::time))]
+    #[structopt(long, global = true, value_name = "SECONDS", parse(try_from_str = numbers::time))]
     timeout: Option<Duration>,
     /// The longest answer in bytes, as JSON; 1G by default
-    #[structopt(long, value_name = "BYTES", parse(try_from_str = numbers::bytes))]
+    #[structopt(long, global = true, value_name = "BYTES", parse(try_from_str = numbers::bytes))]
     max_answer: Option<usize>,
 }
 
 impl RemoteArgs {
-    fn or(self, others: RemoteArgs) -> RemoteArgs {
-        RemoteArgs {
-            addr: self.addr.or(others.addr),
-            timeout: self.timeout.or(others.timeout),
-            max_answer: self.max_answer.or(others.max_answer),
-        }
-    }
-
     pub(super) fn remote(&self) -> Remote {
         let mut options = KvsClientOptions::new();
         if let Some(time) = self.timeout {

@@ -1,7 +1,7 @@
 use crate::cli::address::Address;
 use crate::cli::numbers;
-use crate::cli::server::{Pool, ServerEngine};
-use crate::{Durability, Limits};
+use crate::cli::server::{POOLS, Pool};
+use crate::{Durability, EngineKind, Limits};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use structopt::StructOpt;
@@ -29,8 +29,8 @@ pub(in crate::cli) struct ServerArgs {
     #[structopt(long, value_name = "HOST:PORT")]
     addr: Option<Address>,
     /// The storage engine: kvs, sled or redis-cluster; by default the one whose data is there, else kvs
-    #[structopt(long, value_name = "NAME")]
-    pub(in crate::cli) engine: Option<ServerEngine>,
+    #[structopt(long, value_name = "NAME", parse(try_from_str = engine))]
+    pub(in crate::cli) engine: Option<OrCluster>,
     /// Nodes of the cluster whose server this is to be (`--engine redis-cluster`); it finds the others itself
     #[structopt(long, value_name = "HOST:PORT,...", use_delimiter = true)]
     pub(in crate::cli) nodes: Vec<String>,
@@ -47,7 +47,7 @@ pub(in crate::cli) struct ServerArgs {
     #[structopt(long, value_name = "DIR", parse(from_os_str))]
     dir: Option<PathBuf>,
     /// The thread pool: naive, queue or rayon; by default queue
-    #[structopt(long, value_name = "NAME")]
+    #[structopt(long, value_name = "NAME", parse(try_from_str = pool))]
     pool: Option<Pool>,
     /// Threads in the pool, 1 to 1024; by default one for each logical core
     #[structopt(long, value_name = "N", parse(try_from_str = parse_threads))]
@@ -68,7 +68,7 @@ impl ServerArgs {
     }
 
     pub(in crate::cli) fn pool(&self) -> Pool {
-        self.pool.unwrap_or_default()
+        self.pool.unwrap_or(POOLS[0])
     }
 
     pub(in crate::cli) fn threads(&self) -> u32 {
@@ -127,6 +127,19 @@ struct LimitArgs {
     /// that is longer; 300 by default
     #[structopt(long, value_name = "SECONDS", parse(try_from_str = numbers::time))]
     keepalive: Option<Duration>,
+}
+
+/// An engine with a data directory, or a Redis Cluster, which has none.
+type OrCluster = Option<EngineKind>;
+
+fn engine(name: &str) -> Result<OrCluster, String> {
+    let unknown = |_| format!("`{name}` is no engine; there are `kvs`, `sled` and `redis-cluster`");
+    if name == "redis-cluster" { Ok(None) } else { name.parse().map(Some).map_err(unknown) }
+}
+
+fn pool(name: &str) -> Result<Pool, String> {
+    let unknown = || format!("`{name}` is no pool; there are `naive`, `queue` and `rayon`");
+    POOLS.into_iter().find(|(pool, _)| *pool == name).ok_or_else(unknown)
 }
 
 fn parse_threads(number: &str) -> Result<u32, String> {

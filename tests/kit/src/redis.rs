@@ -1,6 +1,6 @@
-//! A real Redis Cluster: six processes on loopback, three primaries with a replica each.
+//! A real Redis Cluster: processes on loopback, three primaries and their replicas.
 
-use kvs_test_kit::{process, server::in_memory, until};
+use crate::{process, server::in_memory, until};
 use rand::RngExt;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::iter::repeat_with;
@@ -8,37 +8,40 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
-/// The nodes' log: none, or one that is synced before each answer.
-pub(crate) const NO_LOG: [&str; 2] = ["no", "everysec"];
-pub(crate) const SYNCED: [&str; 2] = ["yes", "always"];
-/// How long the nodes wait for one of theirs, in milliseconds: short where that is what a test is about. Elsewhere
-/// a busy machine must not have a replica take over.
-pub(crate) const PATIENT: u32 = 10_000;
-pub(crate) const HASTY: u32 = 1_000;
+/// The nodes' log: none.
+pub const NO_LOG: [&str; 2] = ["no", "everysec"];
+/// One that is synced before each answer.
+pub const SYNCED: [&str; 2] = ["yes", "always"];
+/// How long the nodes wait for one of theirs, in milliseconds. A busy machine must not have a replica take over,
+pub const PATIENT: u32 = 10_000;
+/// unless that is what a test is about.
+pub const HASTY: u32 = 1_000;
 
-pub(crate) struct Cluster {
-    pub(crate) nodes: Vec<Node>,
+/// The cluster. It ends when this is dropped.
+pub struct Cluster {
+    nodes: Vec<Node>,
     log: [&'static str; 2],
     patience: u32,
     _dir: TempDir,
 }
 
-pub(crate) struct Node {
-    pub(crate) port: u16,
+struct Node {
+    port: u16,
     dir: std::path::PathBuf,
-    pub(crate) process: Option<Child>,
+    process: Option<Child>,
 }
 
 impl Cluster {
-    /// Returns when all nodes agree that all is well; none if `redis-server` is missing.
-    pub(crate) fn start(log: [&'static str; 2], patience: u32) -> Option<Cluster> {
+    /// Three primaries with so many replicas each. Returns when all nodes agree that all is well; none if
+    /// `redis-server` is missing.
+    pub fn start(replicas: usize, log: [&'static str; 2], patience: u32) -> Option<Cluster> {
         let version = Command::new("redis-server").arg("--version").stdout(Stdio::null()).status();
         if version.is_err() {
             println!("skipped: there is no redis-server");
             return None;
         }
         let dir = in_memory();
-        let ports: Vec<_> = repeat_with(free_ports).flatten().take(6).collect();
+        let ports: Vec<_> = repeat_with(free_ports).flatten().take(3 + 3 * replicas).collect();
         let node = |(port, ..): &(u16, _, _)| {
             let dir = dir.path().join(port.to_string());
             std::fs::create_dir(&dir).unwrap();
@@ -47,21 +50,23 @@ impl Cluster {
         let nodes = ports.iter().map(node).collect();
         drop(ports);
         let mut cluster = Cluster { nodes, log, patience, _dir: dir };
-        (0..6).for_each(|node| cluster.run(node));
-        let addrs = cluster.addrs();
+        (0..cluster.nodes.len()).for_each(|node| cluster.run(node));
+        let (addrs, replicas) = (cluster.addrs(), replicas.to_string());
         let mut create = vec!["--cluster", "create"];
         create.extend(addrs.iter().map(String::as_str));
-        create.extend(["--cluster-replicas", "1", "--cluster-yes"]);
+        create.extend(["--cluster-replicas", &replicas, "--cluster-yes"]);
         cli(&create).unwrap();
         cluster.settle();
         Some(cluster)
     }
 
-    pub(crate) fn addrs(&self) -> Vec<String> {
+    /// Of all nodes.
+    pub fn addrs(&self) -> Vec<String> {
         self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)).collect()
     }
 
-    pub(crate) fn run(&mut self, node: usize) {
+    /// Starts a node.
+    pub fn run(&mut self, node: usize) {
         let Node { port, dir, process } = &mut self.nodes[node];
         let [appendonly, appendfsync] = self.log;
         let mut command = Command::new("redis-server");
@@ -79,55 +84,67 @@ impl Cluster {
         });
     }
 
-    pub(crate) fn kill(&mut self, node: usize) {
+    /// Ends a node by SIGKILL.
+    pub fn kill(&mut self, node: usize) {
         let mut process = self.nodes[node].process.take().unwrap();
         process.kill().unwrap();
         process.wait().unwrap();
     }
 
-    pub(crate) fn signal(&self, node: usize, signal: &str) {
-        process::signal(self.nodes[node].process.as_ref().unwrap().id(), signal);
+    /// The number of a node's process.
+    pub fn pid(&self, node: usize) -> u32 {
+        self.nodes[node].process.as_ref().unwrap().id()
     }
 
-    pub(crate) fn ask(&self, node: usize, command: &[&str]) -> String {
+    /// Sends a node a signal, such as `-STOP`.
+    pub fn signal(&self, node: usize, signal: &str) {
+        process::signal(self.pid(node), signal);
+    }
+
+    /// What a node says to a command; nothing if it says nothing.
+    pub fn ask(&self, node: usize, command: &[&str]) -> String {
         ask(self.nodes[node].port, command).unwrap_or_default()
     }
 
-    pub(crate) fn ask_all(&self, command: &[&str]) {
-        (0..6).for_each(|node| drop(self.ask(node, command)));
+    /// Has all nodes do a command.
+    pub fn ask_all(&self, command: &[&str]) {
+        (0..self.nodes.len()).for_each(|node| drop(self.ask(node, command)));
     }
 
     /// Gives all nodes another log, also those that are run from now on.
-    pub(crate) fn set_log(&mut self, log: [&'static str; 2]) {
+    pub fn set_log(&mut self, log: [&'static str; 2]) {
         self.log = log;
         self.ask_all(&["config", "set", "appendonly", log[0], "appendfsync", log[1]]);
     }
 
     /// Waits until all nodes run, each slot has a primary, and each replica has what its primary has.
-    pub(crate) fn settle(&self) {
+    pub fn settle(&self) {
         let is_well = |node| {
             let role = self.ask(node, &["info", "replication"]);
             self.ask(node, &["cluster", "info"]).contains("cluster_state:ok")
-                && self.ask(node, &["cluster", "slots"]).matches("127.0.0.1").count() >= 6
-                && (role.contains("connected_slaves:1") && role.contains("state=online")
+                && self.ask(node, &["cluster", "slots"]).matches("127.0.0.1").count()
+                    >= self.nodes.len()
+                && (self.nodes.len() == 3
+                    || role.contains("connected_slaves:1") && role.contains("state=online")
                     || role.contains("master_link_status:up"))
         };
-        until("the cluster is well", || (0..6).all(is_well));
+        until("the cluster is well", || (0..self.nodes.len()).all(is_well));
     }
 
-    pub(crate) fn is_primary(&self, node: usize) -> bool {
+    /// Whether a node runs and says that it is one.
+    pub fn is_primary(&self, node: usize) -> bool {
         self.nodes[node].process.is_some() && self.ask(node, &["role"]).starts_with("master")
     }
 
     /// How many bytes of its primary's writes a replica has had.
-    pub(crate) fn offset(&self, replica: usize) -> u64 {
+    pub fn offset(&self, replica: usize) -> u64 {
         let info = self.ask(replica, &["info", "replication"]);
         let offset = info.lines().find_map(|line| line.strip_prefix("slave_repl_offset:"));
         offset.map_or(0, |offset| offset.trim().parse().unwrap())
     }
 
     /// The primary of a key's slot, and its replica.
-    pub(crate) fn pair_of(&self, key: &str) -> (usize, usize) {
+    pub fn pair_of(&self, key: &str) -> (usize, usize) {
         let slot: u32 = self.ask(0, &["cluster", "keyslot", key]).parse().unwrap();
         let all = self.ask(0, &["cluster", "nodes"]);
         // Name, address, flags, the name of a replica's primary, four more, and the slots.
@@ -191,7 +208,11 @@ fn ask(port: u16, command: &[&str]) -> io::Result<String> {
     Ok(answer.trim().to_owned())
 }
 
-pub(crate) fn cli(arguments: &[&str]) -> std::result::Result<String, String> {
+/// What `redis-cli` prints.
+///
+/// # Errors
+/// The same, if it fails.
+pub fn cli(arguments: &[&str]) -> Result<String, String> {
     let output = Command::new("redis-cli").args(arguments).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     if output.status.success() { Ok(text) } else { Err(text) }
