@@ -73,6 +73,8 @@ pub(super) fn run(
 struct Dispatcher {
     nodes: Rc<Nodes>,
     lanes: RefCell<HashMap<Slot, Lane>>,
+    /// What may be handed to connections; whoever adds to it calls `send` then.
+    free: RefCell<Vec<Request>>,
     /// Whether a write waits for a replica.
     is_confirmed: bool,
     timeout: Duration,
@@ -95,28 +97,27 @@ impl Dispatcher {
         let timeout = options.timeout;
         let nodes = Rc::new(Nodes::find(seeds, timeout / 5, Arc::clone(&counters)).await?);
         let (is_confirmed, promise) = survey::promise(&nodes, options.durability).await?;
-        let lanes = RefCell::default();
-        Ok((Rc::new(Dispatcher { nodes, lanes, is_confirmed, timeout, counters }), promise))
+        let (lanes, free) = Default::default();
+        Ok((Rc::new(Dispatcher { nodes, lanes, free, is_confirmed, timeout, counters }), promise))
     }
 
     fn begin(self: &Rc<Self>, messages: impl Iterator<Item = Message>) {
-        let mut free = Vec::new();
         for message in messages {
             match message {
                 Message::Request(request) => {
                     let slot = request.slot;
                     self.lanes.borrow_mut().entry(slot).or_default().waiting.push_back(request);
-                    self.let_through(slot, &mut free);
+                    self.let_through(slot);
                 }
                 Message::Ask(ask) => drop(spawn_local(ask(Rc::clone(&self.nodes)))),
             }
         }
-        self.send(free);
+        self.send();
     }
 
-    /// Adds the next ones of a lane, if none of it is under way. A lane that is empty goes.
-    fn let_through(&self, slot: Slot, free: &mut Vec<Request>) {
-        let mut lanes = self.lanes.borrow_mut();
+    /// Frees the next ones of a lane, if none of it is under way. A lane that is empty goes.
+    fn let_through(&self, slot: Slot) {
+        let (mut lanes, mut free) = (self.lanes.borrow_mut(), self.free.borrow_mut());
         let Some(lane) = lanes.get_mut(&slot).filter(|lane| lane.under_way == 0) else { return };
         let first = free.len();
         while let Some(next) = lane.waiting.front()
@@ -131,46 +132,49 @@ impl Dispatcher {
         }
     }
 
-    /// This request of a lane has its answer. Adds those that may follow.
-    fn answer(&self, request: Request, reply: Result<Value>, free: &mut Vec<Request>) {
+    /// This request of a lane has its answer. Frees those that may follow.
+    fn answer(&self, request: Request, reply: Result<Value>) {
         let slot = request.slot;
         request.answer(reply);
         if let Some(lane) = self.lanes.borrow_mut().get_mut(&slot) {
             lane.under_way -= 1;
         }
-        self.let_through(slot, free);
+        self.let_through(slot);
     }
 
-    /// Hands each to the connection over which it goes.
-    fn send(self: &Rc<Self>, mut all: Vec<Request>) {
-        let mut links: Vec<(Rc<Node>, bool)> = Vec::new();
+    /// Hands what is free to the connections over which it goes.
+    fn send(self: &Rc<Self>) {
         let now = Instant::now();
-        while !all.is_empty() {
-            for request in std::mem::take(&mut all) {
-                let Some(request) = self.in_time(request, now, &mut all) else { continue };
-                let node = match &request.ask {
-                    Some(addr) => Some(self.nodes.node(addr)),
-                    None => self.nodes.of(request.slot),
-                };
-                let Some(node) = node else {
-                    self.nodes.refresh();
-                    self.again(request, "no node has the slot of the key".to_owned());
-                    continue;
-                };
-                let waits = self.is_confirmed && request.is_write;
-                node.link(waits).waiting.borrow_mut().push_back(request);
-                if !links.iter().any(|(to, of)| Rc::ptr_eq(to, &node) && *of == waits) {
-                    links.push((node, waits));
+        loop {
+            let all = self.free.take();
+            if all.is_empty() {
+                break;
+            }
+            for request in all.into_iter().filter_map(|request| self.in_time(request, now)) {
+                let of_slot = || self.nodes.of(request.slot);
+                match request.ask.as_ref().map(|addr| self.nodes.node(addr)).or_else(of_slot) {
+                    Some(node) => {
+                        let link = node.link(self.is_confirmed && request.is_write);
+                        link.waiting.borrow_mut().push_back(request);
+                    }
+                    None => {
+                        self.nodes.refresh();
+                        self.again(request, "no node has the slot of the key".to_owned());
+                    }
                 }
             }
         }
-        for (node, waits) in links {
-            self.fill(&node, waits);
+        for node in self.nodes.known() {
+            for waits in [false, true] {
+                if !node.link(waits).waiting.borrow().is_empty() {
+                    self.fill(&node, waits);
+                }
+            }
         }
     }
 
     /// Answers a request that has taken too long.
-    fn in_time(&self, request: Request, now: Instant, free: &mut Vec<Request>) -> Option<Request> {
+    fn in_time(&self, request: Request, now: Instant) -> Option<Request> {
         if now.saturating_duration_since(request.begun) <= self.timeout {
             return Some(request);
         }
@@ -179,7 +183,7 @@ impl Dispatcher {
             why => why,
         };
         let why = error(format!("not done within {:?}: {why}", self.timeout));
-        self.answer(request, Err(why), free);
+        self.answer(request, Err(why));
         None
     }
 
@@ -188,7 +192,7 @@ impl Dispatcher {
     /// the next one.
     fn fill(self: &Rc<Self>, node: &Rc<Node>, waits: bool) {
         let (link, now) = (node.link(waits), Instant::now());
-        let (mut pipeline, mut size, mut free) = (Vec::new(), 0, Vec::new());
+        let (mut pipeline, mut size) = (Vec::new(), 0);
         while !waits || link.under_way.get() == 0 {
             let mut waiting = link.waiting.borrow_mut();
             // The oldest and the newest by turns: behind many large ones a small one need not wait for all of them,
@@ -208,7 +212,7 @@ impl Dispatcher {
             link.is_newest_next.set(!is_newest);
             let next = if is_newest { waiting.pop_back() } else { waiting.pop_front() };
             drop(waiting);
-            if let Some(request) = next.and_then(|next| self.in_time(next, now, &mut free)) {
+            if let Some(request) = next.and_then(|next| self.in_time(next, now)) {
                 pipeline.push(request);
                 size += more;
             }
@@ -218,11 +222,11 @@ impl Dispatcher {
             let (dispatcher, node) = (Rc::clone(self), Rc::clone(node));
             spawn_local(async move {
                 dispatcher.flight(&node, waits, pipeline, size).await;
-                dispatcher.fill(&node, waits);
+                dispatcher.send();
             });
         }
-        if !free.is_empty() {
-            self.send(free);
+        if !self.free.borrow().is_empty() {
+            self.send();
         }
     }
 
@@ -268,26 +272,24 @@ impl Dispatcher {
                  known whether it survives the node"
             ))),
         };
-        let mut free = Vec::new();
         for mut request in all {
             if request.ask.take().is_some() {
                 replies.next();
             }
             let Some(reply) = replies.next() else {
                 let missing = error(format!("{node} has not replied to each request"));
-                self.answer(request, Err(missing), &mut free);
+                self.answer(request, Err(missing));
                 continue;
             };
             match (Refusal::of(&reply), &unconfirmed) {
                 (Some(refusal), _) => self.refused(request, refusal),
                 (None, Some(unconfirmed)) if matches!(reply, Value::Okay | Value::Int(1)) => {
                     self.counters.unknown.fetch_add(1, Ordering::Relaxed);
-                    self.answer(request, Err(unconfirmed.clone()), &mut free);
+                    self.answer(request, Err(unconfirmed.clone()));
                 }
-                (None, _) => self.answer(request, Ok(reply), &mut free),
+                (None, _) => self.answer(request, Ok(reply)),
             }
         }
-        self.send(free);
     }
 
     /// There was no reply to some, and others wait: another node may have their slot by now. What may have been
@@ -302,18 +304,16 @@ impl Dispatcher {
         for request in waiting {
             self.again(request, why.clone());
         }
-        let mut free = Vec::new();
         for mut request in all {
             request.ask = None;
             if *was_sent && request.is_write {
                 self.counters.unknown.fetch_add(1, Ordering::Relaxed);
                 let message = format!("no answer ({why}): the write may have been done or not");
-                self.answer(request, Err(error(message)), &mut free);
+                self.answer(request, Err(error(message)));
             } else {
                 self.again(request, why.clone());
             }
         }
-        self.send(free);
     }
 
     /// A node has not done it, and says why.
@@ -349,7 +349,8 @@ impl Dispatcher {
         let dispatcher = Rc::clone(self);
         spawn_local(async move {
             sleep(rest).await;
-            dispatcher.send(vec![request]);
+            dispatcher.free.borrow_mut().push(request);
+            dispatcher.send();
         });
     }
 }

@@ -136,6 +136,11 @@ impl Nodes {
         node
     }
 
+    /// Those that were ever heard of.
+    pub(super) fn known(&self) -> Vec<Rc<Node>> {
+        self.known.borrow().clone()
+    }
+
     /// The primary of a slot, as far as known.
     pub(super) fn of(&self, slot: Slot) -> Option<Rc<Node>> {
         self.primaries.borrow().get(&slot).cloned()
@@ -170,7 +175,7 @@ impl Nodes {
     /// the last answer.
     pub(super) async fn look(&self) -> Result<()> {
         self.counters.refreshes.fetch_add(1, Ordering::Relaxed);
-        let mut known = self.known.borrow().clone();
+        let mut known = self.known();
         let first = self.next.replace(self.next.get() + 1) % known.len();
         known.rotate_left(first);
         let mut slots = redis::pipe();

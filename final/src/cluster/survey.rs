@@ -12,20 +12,6 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 /// Keys in one reply to `SCAN`.
 const SCANNED: usize = 1000;
 
-/// What a node does before it answers. The weakest first.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Logging {
-    /// It won't say.
-    Unknown(String),
-    None,
-    /// It hands the log to the operating system, or will do so in at most two seconds: it doesn't wait for
-    /// the sync that it makes each second.
-    EverySecond,
-    /// It hands the log to the operating system.
-    Written,
-    Synced,
-}
-
 /// Asks all nodes what they do, and compares that with what a write has to survive. Returns whether a replica
 /// is to confirm each write, and in words what it survives.
 pub(super) async fn promise(nodes: &Nodes, asked: Option<Durability>) -> Result<(bool, String)> {
@@ -36,21 +22,12 @@ pub(super) async fn promise(nodes: &Nodes, asked: Option<Durability>) -> Result<
             all.insert(logging(nodes, node).await);
         }
     }
-    let weakest = all.pop_first().unwrap_or(Logging::None);
-    let node = match &weakest {
-        Logging::Unknown(why) => &format!("it isn't known what the end of a node takes ({why})"),
-        Logging::None => "the end of a node takes what no replica has (appendonly no)",
-        Logging::EverySecond => {
-            "the end of a node may take its last two seconds (appendfsync everysec)"
-        }
-        Logging::Written => "the end of a node's process, but no power loss (appendfsync no)",
-        Logging::Synced => "the end and the power loss of a node (appendfsync always)",
-    };
+    let (does, node) = all.pop_first().ok_or_else(|| error("the cluster has no node"))?;
     let is_given = match asked {
         None => true,
         // At every level of ours an acknowledged write is there after the end of the process: `everysec` is none.
-        Some(Durability::Os) => weakest >= Logging::Written,
-        Some(Durability::Always | Durability::Interval(_)) => weakest == Logging::Synced,
+        Some(Durability::Os) => does >= WRITES,
+        Some(Durability::Always | Durability::Interval(_)) => does == SYNCS,
     };
     if !is_given {
         let asked = asked.unwrap_or_default();
@@ -68,22 +45,34 @@ pub(super) async fn promise(nodes: &Nodes, asked: Option<Durability>) -> Result<
     Ok((is_confirmed, format!("a write survives the end of this server; {node}; {failover}")))
 }
 
-async fn logging(nodes: &Nodes, node: &Node) -> Logging {
+/// What a node does before it answers, at least: it hands its log to the operating system, or syncs it.
+const WRITES: u8 = 3;
+const SYNCS: u8 = 4;
+
+/// What a node does before it answers, and in words what its end takes. Less is less.
+async fn logging(nodes: &Nodes, node: &Node) -> (u8, String) {
+    let unknown = |why| (0, format!("it isn't known what the end of a node takes ({why})"));
     let mut found = [const { String::new() }; 2];
     // Together only from Redis 7 on.
     for (found, name) in found.iter_mut().zip(["appendonly", "appendfsync"]) {
         match ask_for::<Vec<String>>(nodes, node, &["CONFIG", "GET", name]).await {
             Ok(pair) => *found = pair.into_iter().nth(1).unwrap_or_default(),
-            Err(why) => return Logging::Unknown(why.to_string()),
+            Err(why) => return unknown(why.to_string()),
         }
     }
-    match found.each_ref().map(String::as_str) {
-        ["no", _] => Logging::None,
-        ["yes", "everysec"] => Logging::EverySecond,
-        ["yes", "no"] => Logging::Written,
-        ["yes", "always"] => Logging::Synced,
-        _ => Logging::Unknown(format!("{node} doesn't say whether it has a log")),
-    }
+    let (does, words) = match found.each_ref().map(String::as_str) {
+        ["no", _] => (1, "the end of a node takes what no replica has (appendonly no)"),
+        // It doesn't wait for the sync that it makes each second, nor always for the write.
+        ["yes", "everysec"] => {
+            (2, "the end of a node may take its last two seconds (appendfsync everysec)")
+        }
+        ["yes", "no"] => {
+            (WRITES, "the end of a node's process, but no power loss (appendfsync no)")
+        }
+        ["yes", "always"] => (SYNCS, "the end and the power loss of a node (appendfsync always)"),
+        _ => return unknown(format!("{node} doesn't say whether it has a log")),
+    };
+    (does, words.to_owned())
 }
 
 /// How many keys the primaries have, one after the other.
