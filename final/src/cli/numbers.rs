@@ -1,5 +1,7 @@
 //! Numbers as people write them on a command line.
 
+use std::ops::RangeBounds;
+use std::str::FromStr;
 use std::time::Duration;
 
 pub(super) fn bytes(text: &str) -> Result<usize, String> {
@@ -20,18 +22,30 @@ pub(super) fn bytes_to<const MOST: usize>(text: &str) -> Result<usize, String> {
 }
 
 pub(super) fn count(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(count @ 1..) => Ok(count),
-        _ => Err(format!("`{text}` is no number from 1 on")),
-    }
+    number(text, 1.., "number from 1 on")
 }
 
 /// A number from 1 to `MOST`.
 pub(super) fn count_to<const MOST: usize>(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(count) if (1..=MOST).contains(&count) => Ok(count),
-        _ => Err(format!("`{text}` is no number from 1 to {MOST}")),
-    }
+    number(text, 1..=MOST, &format!("number from 1 to {MOST}"))
+}
+
+pub(super) fn ratio(text: &str) -> Result<f64, String> {
+    number(text, 0.0..=1.0, "number from 0 to 1")
+}
+
+pub(super) fn rate(text: &str) -> Result<f64, String> {
+    number(text, 0.001..=1e9, "number of requests a second, such as 1000 or 0.5")
+}
+
+/// A number in a range.
+fn number<T: FromStr + PartialOrd>(
+    text: &str,
+    range: impl RangeBounds<T>,
+    what: &str,
+) -> Result<T, String> {
+    let number = text.parse().ok().filter(|number| range.contains(number));
+    number.ok_or_else(|| format!("`{text}` is no {what}"))
 }
 
 pub(super) fn time(text: &str) -> Result<Duration, String> {
@@ -39,21 +53,6 @@ pub(super) fn time(text: &str) -> Result<Duration, String> {
     match time {
         Some(time) if time >= Duration::from_millis(1) => Ok(time),
         _ => Err(format!("`{text}` is no time in seconds, such as 30 or 0.5")),
-    }
-}
-
-pub(super) fn ratio(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(ratio) if (0.0..=1.0).contains(&ratio) => Ok(ratio),
-        _ => Err(format!("`{text}` is no number from 0 to 1")),
-    }
-}
-
-/// So many of something a second.
-pub(super) fn rate(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(rate) if (0.001..=1e9).contains(&rate) => Ok(rate),
-        _ => Err(format!("`{text}` is no number of requests a second, such as 1000 or 0.5")),
     }
 }
 

@@ -1,5 +1,5 @@
 use super::RemoteArgs;
-use crate::cli::bench::{Format, Settings};
+use crate::cli::bench::Settings;
 use crate::cli::numbers;
 use structopt::StructOpt;
 
@@ -63,10 +63,10 @@ pub(in crate::cli) struct BenchArgs {
     connect_each: bool,
     /// Prints the report as one JSON object
     #[structopt(long, conflicts_with = "csv")]
-    json: bool,
+    pub(in crate::cli) json: bool,
     /// Prints the report as a line of CSV, below one with the names
     #[structopt(long)]
-    csv: bool,
+    pub(in crate::cli) csv: bool,
 }
 
 impl BenchArgs {
@@ -82,15 +82,6 @@ impl BenchArgs {
             keys: self.keys.unwrap_or(1000) as u32,
             value_size: self.value_size.unwrap_or(16),
             connect_each: self.connect_each,
-        }
-    }
-
-    /// How it is reported.
-    pub(in crate::cli) fn format(&self) -> Format {
-        match (self.json, self.csv) {
-            (true, _) => Format::Json,
-            (_, true) => Format::Csv,
-            _ => Format::Text,
         }
     }
 }

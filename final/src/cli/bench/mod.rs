@@ -12,7 +12,6 @@ use client::{BenchClient, SharedReport, lock};
 use crossbeam::channel::{self, Receiver};
 use crossbeam::select;
 pub(super) use load::Settings;
-pub(super) use report::Format;
 use report::Report;
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex};
@@ -64,7 +63,12 @@ pub(super) fn bench(args: &BenchArgs) -> Outcome {
     for part in &reports {
         report.add(&lock(part))?;
     }
-    io::stdout().write_all(report.print(&settings, time, args.format()).as_bytes())?;
+    let print = match (args.json, args.csv) {
+        (true, _) => Report::json,
+        (_, true) => Report::csv,
+        _ => Report::text,
+    };
+    io::stdout().write_all(print(&report, &settings, time).as_bytes())?;
     if is_done { report.verdict() } else { Err(err_msg("it was stopped before its last request")) }
 }
 

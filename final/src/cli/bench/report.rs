@@ -8,15 +8,6 @@ use std::fmt::Write;
 use std::io;
 use std::time::Duration;
 
-/// How a report is printed.
-#[derive(Clone, Copy)]
-pub(in crate::cli) enum Format {
-    /// For people.
-    Text,
-    Json,
-    Csv,
-}
-
 /// What clients saw. Times are in nanoseconds, to three digits.
 pub(super) struct Report {
     reads: Histogram<u64>,
@@ -60,27 +51,21 @@ impl Report {
         Ok(())
     }
 
-    pub(super) fn print(&self, settings: &Settings, time: Duration, format: Format) -> String {
-        let fields = self.fields(settings, time);
-        match format {
-            Format::Text => self.text(settings, time),
-            Format::Json => {
-                let fields = fields.iter().map(|(name, value)| format!("\"{name}\":{value}"));
-                format!("{{{}}}\n", fields.collect::<Vec<_>>().join(","))
-            }
-            Format::Csv => {
-                let names = fields.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>();
-                let text = |value: &Value| match value {
-                    Value::Null => String::new(),
-                    value => value.to_string(),
-                };
-                let values = fields.iter().map(|(_, value)| text(value)).collect::<Vec<_>>();
-                // A file that has something in it has the names, too.
-                let has_names = fstat(io::stdout()).is_ok_and(|stat| stat.st_size > 0);
-                let names = if has_names { String::new() } else { names.join(",") + "\n" };
-                names + &values.join(",") + "\n"
-            }
-        }
+    /// One object.
+    pub(super) fn json(&self, settings: &Settings, time: Duration) -> String {
+        let fields = self.fields(settings, time).into_iter();
+        let fields: Vec<_> = fields.map(|(name, value)| format!("\"{name}\":{value}")).collect();
+        format!("{{{}}}\n", fields.join(","))
+    }
+
+    /// A line of a table, and the one with the names unless stdout has that.
+    pub(super) fn csv(&self, settings: &Settings, time: Duration) -> String {
+        let (names, values): (Vec<_>, Vec<_>) = self.fields(settings, time).into_iter().unzip();
+        let text = |value: Value| if value.is_null() { String::new() } else { value.to_string() };
+        let values: Vec<_> = values.into_iter().map(text).collect();
+        let has_names = fstat(io::stdout()).is_ok_and(|stat| stat.st_size > 0);
+        let names = if has_names { String::new() } else { names.join(",") + "\n" };
+        names + &values.join(",") + "\n"
     }
 
     fn answered(&self) -> u64 {
@@ -122,7 +107,8 @@ impl Report {
         fields
     }
 
-    fn text(&self, settings: &Settings, time: Duration) -> String {
+    /// For people.
+    pub(super) fn text(&self, settings: &Settings, time: Duration) -> String {
         let Settings { clients, pipeline, keys, value_size, rate, .. } = settings;
         let (answered, seconds) = (self.answered(), time.as_secs_f64());
         let reached = answered as f64 / seconds;
