@@ -26,8 +26,8 @@ const TABLES: [(&str, Maker); 2] = [("queued", tables::queued), ("peers-engine",
 /// The records in which something is wanted of `final`.
 const WANTED: [&str; 4] = ["scaling", "peers-engine", "peers-servers", "cluster"];
 
-/// Those of a page that no text shows: the figure that grows has the first two.
-const UNSEEN: [&str; 3] = ["scaling-read.svg", "scaling-mixed.svg", "scaling-server-p99.svg"];
+/// Those of a page that no text shows: the figure that grows has them.
+const UNSEEN: [&str; 2] = ["scaling-read.svg", "scaling-mixed.svg"];
 
 /// The tables of the texts: names, and Markdown.
 ///
@@ -66,8 +66,7 @@ pub fn page(dir: &Path, record: &Record) -> Outcome<()> {
     fs::create_dir_all(dir)?;
     record.write(&dir.join("scaling.json"))?;
     let svgs: String = figures::charts(record)?.into_iter().map(|(_, svg)| svg).collect();
-    let (summary, tables) = (figures::summary(record)?, tables::scaling(record));
-    let tables = html(&tables);
+    let (summary, tables) = (figures::summary(record)?, html(&tables::scaling(record)));
     let page = format!(
         "<!doctype html><meta charset=utf-8><title>Every stage side by side</title>\n\
          <style>body {{font-family: sans-serif; color-scheme: light dark; max-width: 60em}}\n\
@@ -81,17 +80,11 @@ pub fn page(dir: &Path, record: &Record) -> Outcome<()> {
 /// Tables in Markdown, and the lines between them, for a page.
 fn html(tables: &str) -> String {
     let row =
-        |line: &str| "<tr><td>".to_owned() + &line.trim_matches(['|', ' ']).replace(" | ", "<td>");
-    let block = |block: &str| {
-        let rows = block.lines().filter(|line| !line.starts_with("|---")).map(row);
-        let is_table = block.starts_with('|');
-        if is_table {
-            format!("<table>{}</table>", rows.collect::<String>())
-        } else {
-            format!("<p>{block}</p>")
-        }
+        |line: &str| format!("<tr><td>{}", line.trim_matches(['|', ' ']).replace(" | ", "<td>"));
+    let lines = |block: &str| -> String {
+        block.lines().filter(|line| !line.starts_with("|---")).map(row).collect()
     };
-    tables.split("\n\n").map(block).collect()
+    tables.split("\n\n").map(|block| format!("<table>{}</table>", lines(block))).collect()
 }
 
 /// What is wanted of `final`, beside what was measured, as far as it can be told from this record.

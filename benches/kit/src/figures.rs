@@ -81,7 +81,7 @@ pub(crate) fn queued(record: &Record) -> Outcome<String> {
 }
 
 /// The figures of `scaling`: one for each workload of the engine, with what is done in a second and how
-/// long the slow ones take; and for the servers one of each.
+/// long the slow ones take; and one for the servers.
 pub(crate) fn charts(record: &Record) -> Outcome<Vec<(String, String)>> {
     let (servers, engines): (Vec<_>, Vec<_>) =
         SCALING.into_iter().partition(|(work, ..)| work.starts_with("server"));
@@ -93,14 +93,10 @@ pub(crate) fn charts(record: &Record) -> Outcome<Vec<(String, String)>> {
         let charts = views.filter_map(|view| chart(record, work, view.1, threads, view));
         (work, what, charts.collect::<Vec<_>>())
     });
-    let titles = ["Servers: thousands of requests a second", "Servers: 99th percentile, µs"];
-    let names = ["server", "server-p99"].into_iter().zip(titles);
-    let of_servers = VIEWS[..2].iter().zip(names).map(|(view, (name, title))| {
-        let charts = servers.iter();
-        let charts = charts.filter_map(|(work, what, n)| chart(record, work, what, n, view));
-        (name, title, charts.collect())
-    });
-    let all = of_engine.chain(of_servers).filter(|(.., charts)| !charts.is_empty());
+    let servers = servers.iter();
+    let servers = servers.filter_map(|(work, what, n)| chart(record, work, what, n, &VIEWS[0]));
+    let servers = ("server", "Servers: thousands of requests a second", servers.collect());
+    let all = of_engine.chain([servers]).filter(|(.., charts)| !charts.is_empty());
     all.map(|(name, title, charts)| {
         let svg = svg(title, &conditions(record, name), &charts)?;
         Ok((format!("scaling-{name}.svg"), svg))
