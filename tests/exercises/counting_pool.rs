@@ -89,18 +89,13 @@ impl<P: ThreadPool> ThreadPool for CountingPool<P> {
 
 mod tests {
     use super::*;
-    use kvs_test_kit::WATCHDOG;
+    use kvs_test_kit::until;
     use rayon_pool::thread_pool::{NaiveThreadPool, RayonThreadPool, SharedQueueThreadPool};
     use std::sync::Barrier;
-    use std::time::Instant;
 
     /// Waits for counts that only the end of jobs brings about.
     fn wait_for<P>(pool: &CountingPool<P>, expected: Counts) {
-        let since = Instant::now();
-        while pool.counts() != expected {
-            assert!(since.elapsed() < WATCHDOG, "{:?}, not {expected:?}", pool.counts());
-            thread::yield_now();
-        }
+        until(&format!("the counts are {expected:?}"), || pool.counts() == expected);
     }
 
     fn counts_what_happens<P: ThreadPool>() {

@@ -25,24 +25,18 @@ pub(crate) fn get_many(
 
 mod tests {
     use super::*;
-    use kvs_final::thread_pool::{SharedQueueThreadPool, ThreadPool};
-    use kvs_final::{KvStore, KvsServer};
+    use kvs_final::Limits;
     use kvs_test_kit::comes_to_an_end;
+    use kvs_test_kit::engines::Memory;
+    use kvs_test_kit::local::Local;
     use std::io::{BufRead, BufReader, Write};
     use std::net::TcpListener;
     use std::thread;
-    use tempfile::TempDir;
 
     #[test]
     fn the_values_come_in_the_order_of_the_keys() {
-        let dir = TempDir::new().unwrap();
-        let (engine, pool) = (KvStore::open(dir.path()), SharedQueueThreadPool::new(2));
-        let addr = ([127, 0, 0, 1], 0).into();
-        let server = KvsServer::bind(addr, engine.unwrap(), pool.unwrap()).unwrap();
-        let (addr, handle) = (server.local_addr().unwrap(), server.handle());
-        let running = thread::spawn(|| server.run());
-
-        let mut client = KvsClient::connect(addr).unwrap();
+        let server = Local::start(Memory::default(), Limits::default());
+        let mut client = KvsClient::connect(server.addr).unwrap();
         for number in 0..100 {
             client.set(format!("key {number}"), format!("value {number}")).unwrap();
         }
@@ -52,10 +46,6 @@ mod tests {
         let expected = numbers().map(|number| (number < 100).then(|| format!("value {number}")));
         assert_eq!(values.unwrap(), expected.collect::<Vec<_>>());
         assert_eq!(get_many(&mut client, []).unwrap(), [] as [Option<String>; 0]);
-
-        drop(client);
-        handle.shutdown();
-        running.join().unwrap().unwrap();
     }
 
     /// This server answers nothing before it has all requests: a client that waits for an answer

@@ -1,22 +1,14 @@
 //! What `kvs` offers to those who use a server: requests from a pipe, a prompt, stats, a bench.
 
-use crate::{KVS, kvs, new_kvs_server, spawn};
+use crate::*;
 use assert_cmd::assert::Assert;
-use kvs_final::{KvsClient, Limits};
 use kvs_test_kit::engines::reads;
-use kvs_test_kit::local::Local;
-use kvs_test_kit::raw::NOTHING;
-use kvs_test_kit::{Raw, Server, WATCHDOG};
-use predicates::prelude::PredicateBooleanExt;
-use predicates::str::{contains, is_empty, is_match};
+use predicates::str::{is_empty, is_match};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{File, read_to_string};
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
-use std::process::Command;
+use std::fs::read_to_string;
+use std::io::{BufRead, BufReader};
 use std::time::Instant;
-use tempfile::TempDir;
 
 /// What comes of these lines.
 fn pipe(server: &Server, lines: impl Into<Vec<u8>>) -> Assert {
@@ -147,7 +139,7 @@ fn a_line_without_end_is_refused_at_the_servers_limit() {
         let (mut input, output) = (child.stdin.take().unwrap(), child.stderr.take().unwrap());
         let (message, messages) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
-            for line in BufReader::new(output).lines().map_while(Result::ok) {
+            for line in BufReader::new(output).lines().map_while(std::io::Result::ok) {
                 let _ = message.send(line);
             }
         });

@@ -1,17 +1,11 @@
 //! The client, against a real server and against servers that misbehave.
 
-use kvs_final::{
-    KvStore, KvsClient, KvsClientOptions, KvsEngine, KvsError, Limits, Result, SledKvsEngine,
-};
-use kvs_test_kit::WATCHDOG;
-use kvs_test_kit::engines::Memory;
-use kvs_test_kit::local::Local;
-use kvs_test_kit::raw::NOTHING;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use crate::*;
+use kvs_final::KvsClientOptions;
+use std::io::{BufRead, BufReader};
+use std::net::{Shutdown, TcpStream};
 use std::sync::mpsc;
-use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::thread::JoinHandle;
 
 /// A server, and a client of it.
 fn start() -> (Local, KvsClient) {

@@ -1,18 +1,11 @@
 //! What recovery makes of the end of a segment of a store that was not closed, before a restart and after it, and
 //! what is saved of a damaged one.
 
-use crate::{kvs, kvs_server};
-use kvs_final::disk::{Fault, SimulatedDisk};
-use kvs_final::{Durability, KvStore, KvStoreOptions, KvsEngine, KvsError, check};
+use crate::*;
+use kvs_final::disk::Fault;
 use kvs_test_kit::simulated::damage::{is_noticed, salvaged, store, without};
-use kvs_test_kit::simulated::workload::{DIR, Model, is_damaged, key, open, open_os, options};
-use predicates::str::contains;
-use rand::SeedableRng;
-use rand::rngs::StdRng;
-use std::fs;
+use kvs_test_kit::simulated::workload::{Model, key, open, open_os, options};
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
-use tempfile::TempDir;
 
 /// Every "\u{1}" of a value looks like the header of a very long record.
 #[test]

@@ -1,21 +1,15 @@
 //! A store is its directory, whatever becomes of the directory's name and of the marker in it.
 
 use super::KVS;
+use crate::*;
 use fork::{Fork, fork, waitpid_nohang};
-use kvs_final::{
-    Durability, EngineKind, KvStore, KvStoreOptions, KvsClient, KvsEngine, KvsError, Result,
-    SledKvsEngine,
-};
+use kvs_final::EngineKind;
 use kvs_test_kit::files::copy_dir;
 use kvs_test_kit::simulated::faults::fates_everywhere;
-use kvs_test_kit::{Server, until};
 use std::cell::RefCell;
+use std::env;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
-use std::process::{Command, exit};
-use std::time::Duration;
-use std::{env, fs};
-use tempfile::TempDir;
+use std::process::exit;
 
 fn place<const N: usize>(names: [&str; N]) -> (TempDir, [PathBuf; N]) {
     let place = TempDir::new().unwrap();

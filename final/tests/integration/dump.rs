@@ -1,14 +1,7 @@
 //! `kvs dump` and `kvs restore`.
 
-use crate::{KVS, kvs, kvs_server, new_kvs_server};
-use kvs_final::{KvStore, KvStoreOptions, KvsEngine, SledKvsEngine};
-use kvs_test_kit::files::content;
-use kvs_test_kit::raw::set;
-use predicates::prelude::PredicateBooleanExt;
-use predicates::str::{contains, is_empty};
-use std::path::Path;
-use std::process::Command;
-use tempfile::TempDir;
+use crate::*;
+use predicates::str::is_empty;
 
 /// Keys and values of all sorts, some overwritten and some removed, in several segments.
 fn write(store: &impl KvsEngine) {

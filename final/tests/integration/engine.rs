@@ -1,19 +1,16 @@
 //! The engine: what callbacks may do and are told, stores that are long enough to be replayed by several
 //! threads, what a compaction leaves behind, and what ends all writing.
 
-use kvs_final::disk::{Fault, SimulatedDisk};
-use kvs_final::{Durability, KvStore, KvStoreOptions, KvsEngine, KvsError, Result, Stats, Write};
+use crate::*;
+use kvs_final::disk::Fault;
+use kvs_final::{Stats, Write};
 use kvs_test_kit::simulated::workload::{
-    self, COMPACT_AT, DIR, Model, Step, is_damaged, key, open_os, run_with, script,
+    self, COMPACT_AT, Model, Step, key, open_os, run_with, script,
 };
-use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
+use rand::RngExt;
 use std::collections::HashMap;
 use std::io::ErrorKind;
-use std::path::Path;
 use std::sync::mpsc;
-use std::thread;
-use tempfile::TempDir;
 
 fn open(disk: &SimulatedDisk) -> Result<KvStore> {
     let options = KvStoreOptions::new().durability(Durability::Always);

@@ -1,20 +1,11 @@
 //! What clients see when the server's process runs out of something.
 
-use crate::{KVS, limited};
-use kvs_final::thread_pool::{SharedQueueThreadPool, ThreadPool};
-use kvs_final::{KvStore, KvStoreOptions, KvsClient, KvsEngine, Limits, Result, Write};
-use kvs_test_kit::engines::{Gate, Memory, gated};
-use kvs_test_kit::environment::is_injected;
-use kvs_test_kit::local::{Local, stat};
-use kvs_test_kit::raw::{GET, NOTHING, get, set};
-use kvs_test_kit::{Raw, Server, until};
+use crate::*;
+use kvs_final::Write;
+use kvs_test_kit::engines::{Gate, gated};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
-use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
-use std::{error, fmt, io, thread};
-use tempfile::TempDir;
+use std::sync::atomic::AtomicUsize;
+use std::{error, fmt, io};
 
 fn is_refused(client: &mut Raw, message: &str) {
     let answer = client.try_ask(GET);

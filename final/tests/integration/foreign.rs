@@ -1,14 +1,8 @@
 //! Text of other protocols with requests in it, as a web page on the same machine can send it, or as it
 //! comes to the wrong port: none of the requests is executed.
 
-use kvs_final::thread_pool::ThreadPool;
-use kvs_final::{KvsEngine, Limits};
-use kvs_test_kit::Raw;
-use kvs_test_kit::engines::Memory;
-use kvs_test_kit::environment::is_injected;
-use kvs_test_kit::local::Local;
-use kvs_test_kit::raw::{FOUND, GET};
-use std::io::Write;
+use crate::*;
+use kvs_test_kit::raw::FOUND;
 
 /// What somebody wants the server to execute.
 const SMUGGLED: &str =

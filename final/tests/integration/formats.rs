@@ -6,22 +6,13 @@
 //! Whoever only reads a store needs no leave to write, changes nothing, and is in nobody's way who reads
 //! too.
 
-use crate::{KVS, kvs, kvs_server};
+use crate::*;
+use kvs_final::EngineKind;
 use kvs_final::disk::{Access, Disk, RealDisk};
-use kvs_final::{
-    Durability, EngineKind, KvStore, KvStoreOptions, KvsEngine, KvsError, SledKvsEngine, check,
-};
-use kvs_test_kit::Server;
-use kvs_test_kit::environment::is_injected;
-use kvs_test_kit::files::content;
 use kvs_test_kit::properties::starts;
-use predicates::str::contains;
 use rustix::process::geteuid;
-use std::fs::{self, Permissions};
+use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use tempfile::TempDir;
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden.tar");
 

@@ -2,14 +2,9 @@
 //! and what they leave in a server's memory and in its log: nothing, and few lines. (That nothing else
 //! grows, the promise `soak` sees.)
 
-use crate::{limited, new_kvs_server};
-use kvs_test_kit::environment::is_injected;
-use kvs_test_kit::local::stat;
+use crate::*;
 use kvs_test_kit::process::{open_sockets, peak_resident, resident};
-use kvs_test_kit::raw::{Active, GET, NOTHING, SET, get, set};
-use kvs_test_kit::{Raw, Server, until};
-use std::thread;
-use tempfile::TempDir;
+use kvs_test_kit::raw::Active;
 
 /// How often the one that behaves has to be answered while, and after, something bad happens.
 const ANSWERS: usize = 200;

@@ -1,20 +1,8 @@
 //! What a server takes from its clients: each limit, on both sides of it.
 
-use crate::kvs_server;
-use kvs_final::Limits;
-use kvs_final::thread_pool::{SharedQueueThreadPool, ThreadPool};
-use kvs_test_kit::engines::{Deferred, Distant, Memory};
-use kvs_test_kit::environment::is_injected;
-use kvs_test_kit::local::{Local, stat};
-use kvs_test_kit::raw::{GET, NOTHING, found, get, set};
-use kvs_test_kit::{Raw, until};
-use rand::SeedableRng;
-use rand::rngs::StdRng;
+use crate::*;
+use kvs_test_kit::engines::Distant;
 use rustix::net::sockopt::set_socket_recv_buffer_size;
-use std::io::Write;
-use std::thread;
-use std::time::Duration;
-use tempfile::TempDir;
 
 /// Of 200 GETs, as a measure of how long something else does not happen.
 const A_WHILE: usize = 200;

@@ -1,7 +1,7 @@
 //! What `final` does, seen from outside.
 //!
 //! All of it is one program, since one links faster than twenty. A file is a module:
-//! `cargo test -p final --test integration limits::` runs the tests of one.
+//! `cargo test -p final --test integration limits::` runs the tests of one. What several of them use is imported here.
 #![allow(clippy::unwrap_used)] // helpers of tests are tests
 
 /// Tests a function of a pool on each of the three.
@@ -50,10 +50,33 @@ mod stopping;
 mod timeouts;
 mod whereabouts;
 
-use kvs_test_kit::Server;
+use kvs_final::disk::SimulatedDisk;
+use kvs_final::thread_pool::{SharedQueueThreadPool, ThreadPool};
+use kvs_final::{
+    Durability, KvStore, KvStoreOptions, KvsClient, KvsEngine, KvsError, Limits, Result,
+    SledKvsEngine, check,
+};
+use kvs_test_kit::engines::{Deferred, Memory};
+use kvs_test_kit::environment::is_injected;
+use kvs_test_kit::files::content;
+use kvs_test_kit::local::{Local, stat};
 use kvs_test_kit::process::with_signals;
-use std::net::SocketAddr;
+use kvs_test_kit::raw::{GET, NOTHING, SET, found, get, set};
+use kvs_test_kit::simulated::workload::{DIR, is_damaged};
+use kvs_test_kit::{Raw, Server, WATCHDOG, until};
+use predicates::prelude::PredicateBooleanExt;
+use predicates::str::contains;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
 use tempfile::TempDir;
 
 const KVS: &str = env!("CARGO_BIN_EXE_kvs");

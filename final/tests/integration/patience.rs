@@ -1,17 +1,10 @@
 //! Clients that wait: for a server that is slow or hangs, while they are stopped themselves, and for
 //! those who read their output.
 
-use crate::{KVS, new_kvs_server, spawn};
-use kvs_final::KvsClient;
-use kvs_test_kit::environment::is_injected;
+use crate::*;
 use kvs_test_kit::process::{is_connecting, peak_resident, signal, tasks};
 use kvs_test_kit::wait::settle;
-use kvs_test_kit::{Raw, Server, until};
-use std::io::Write;
-use std::net::TcpListener;
-use std::process::{Child, Command, Output};
-use std::thread;
-use std::time::Duration;
+use std::process::Output;
 
 /// What the clients here are given, in seconds.
 const TIMEOUT: &str = "2";

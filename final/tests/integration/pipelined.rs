@@ -1,18 +1,11 @@
 //! Many requests under way on one connection: the order of their answers, and who waits for whom.
 
-use kvs_final::thread_pool::ThreadPool;
-use kvs_final::{Durability, KvStoreOptions, KvsEngine, Limits};
-use kvs_test_kit::engines::{Deferred, Distant};
-use kvs_test_kit::local::{Local, stat};
-use kvs_test_kit::raw::{GET, NOTHING, found, get, remove, set};
-use kvs_test_kit::{Raw, until};
-use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
+use crate::*;
+use kvs_test_kit::engines::Distant;
+use kvs_test_kit::raw::remove;
+use rand::RngExt;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::Duration;
-use tempfile::TempDir;
+use std::sync::atomic::AtomicBool;
 
 /// Random requests for a few keys that begin with `prefix`, and how each answer begins.
 fn requests(prefix: &str, count: usize, random: &mut StdRng) -> (String, Vec<String>) {

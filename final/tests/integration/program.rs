@@ -1,16 +1,8 @@
 //! The program `kvs`: server and client in one.
 
-use crate::{KVS, kvs, kvs_server, new_kvs_server};
-use kvs_final::{KvStore, KvsClient, KvsEngine};
-use kvs_test_kit::files::content;
-use kvs_test_kit::{Server, WATCHDOG};
-use predicates::prelude::PredicateBooleanExt;
-use predicates::str::contains;
+use crate::*;
 use std::ffi::OsStr;
-use std::net::TcpListener;
 use std::os::unix::ffi::OsStrExt;
-use std::process::Command;
-use tempfile::TempDir;
 
 #[test]
 fn it_prints_the_version_that_all_programs_have() {

@@ -1,21 +1,14 @@
 //! `kvs client` on a terminal.
 
 use crate::stderr::terminal;
-use crate::{KVS, new_kvs_server};
-use kvs_final::KvsClient;
-use kvs_test_kit::{Raw, Server, WATCHDOG};
+use crate::*;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::termios::{LocalModes, tcgetattr};
-use std::fs::File;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command, ExitStatus};
-use std::thread;
-use tempfile::TempDir;
+use std::process::ExitStatus;
 
 /// A client at a prompt, and the terminal before it.
 struct Terminal {

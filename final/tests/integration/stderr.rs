@@ -1,22 +1,14 @@
 //! A stderr that takes nothing.
 
 use crate::stopping::reads_later;
-use crate::{KVS, new_kvs_server};
-use kvs_final::{KvStore, KvsClient, KvsEngine};
-use kvs_test_kit::environment::is_injected;
+use crate::*;
 use kvs_test_kit::local::nobody_listens;
-use kvs_test_kit::raw::{GET, NOTHING, SET};
-use kvs_test_kit::{Raw, Server, until};
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{Action, tcflow};
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
+use std::fs::OpenOptions;
 use std::os::fd::OwnedFd;
-use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex};
-use std::thread;
-use tempfile::TempDir;
+use std::sync::Mutex;
 
 /// A pipe that takes no byte more, and its other end.
 fn full_pipe() -> (File, OwnedFd) {

@@ -1,18 +1,11 @@
 //! How a server ends that has something to do.
 
-use crate::KVS;
-use kvs_final::Limits;
-use kvs_final::thread_pool::{SharedQueueThreadPool, ThreadPool};
-use kvs_test_kit::engines::{Deferred, gated};
-use kvs_test_kit::local::{Local, nobody_listens, stat};
-use kvs_test_kit::raw::{GET_LARGE, NOTHING, SET, set};
+use crate::*;
+use kvs_test_kit::engines::gated;
+use kvs_test_kit::local::nobody_listens;
+use kvs_test_kit::raw::GET_LARGE;
 use kvs_test_kit::sigterm::with_large_value;
-use kvs_test_kit::{Raw, Server, until};
 use rustix::net::sockopt::set_socket_recv_buffer_size;
-use std::process::Command;
-use std::thread;
-use std::time::Duration;
-use tempfile::TempDir;
 
 /// What the answer to `GET_LARGE` has beside the value.
 const FRAME: usize = r#"{"Ok":""}"#.len();

@@ -2,18 +2,11 @@
 //! does not wait for those that keep them busy. (Which client is late is decided without a socket:
 //! `server/state.rs` and `server/watchdog.rs` have the tests of it.)
 
-use crate::new_kvs_server;
-use kvs_final::Limits;
-use kvs_final::thread_pool::ThreadPool;
-use kvs_test_kit::Raw;
+use crate::*;
 use kvs_test_kit::engines::{Gate, played, reads};
-use kvs_test_kit::local::Local;
 use kvs_test_kit::process::cpu_time;
-use kvs_test_kit::raw::{GET, NOTHING, found, get, set};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::sync::atomic::AtomicUsize;
+use std::time::Instant;
 
 const SET: &str = r#"{"Set":{"key":"a","value":"1"}}"#;
 

@@ -1,16 +1,8 @@
 //! A directory that is not what it was thought to be: whoever starts there is told what is wrong with it.
 
-use crate::{KVS, kvs};
-use kvs_final::disk::SimulatedDisk;
-use kvs_final::{KvsEngine, KvsError, check};
-use kvs_test_kit::Server;
-use kvs_test_kit::simulated::workload::{DIR, is_damaged, open};
-use predicates::str::contains;
-use std::fs;
+use crate::*;
+use kvs_test_kit::simulated::workload::open;
 use std::os::unix::fs::symlink;
-use std::path::Path;
-use std::process::Command;
-use tempfile::TempDir;
 
 #[test]
 fn a_start_that_makes_a_new_store_says_so_once_and_where() {

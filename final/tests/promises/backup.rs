@@ -1,14 +1,9 @@
 //! Copies of a store that is in use, made as `final/README.md` says: its manifest before its segments.
 
-use super::promise::{Outcome, Run, count};
-use kvs_final::{Durability, KvStore, KvStoreOptions, KvsEngine, KvsError};
+use super::*;
 use kvs_test_kit::wait::until;
-use std::path::Path;
-use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread;
-use std::time::Duration;
-use tempfile::TempDir;
+use std::process::Stdio;
+use std::sync::atomic::AtomicUsize;
 
 /// Of each store.
 const COPIES: usize = 10;

@@ -1,14 +1,10 @@
 //! A store that is overwritten as fast as it can be, on a disk with just enough room.
 
 use super::failing_disk::SmallDisk;
-use super::promise::{Outcome, Run, count};
-use kvs_final::{Durability, KvStore, KvStoreOptions, KvsClient, KvsEngine, KvsError, Limits};
-use kvs_test_kit::local::Local;
+use super::*;
 use rustix::fs::statvfs;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::sync::atomic::AtomicU64;
 
 /// So many threads write.
 const WRITERS: u64 = 2;

@@ -2,12 +2,11 @@
 //! that such engines are known for, or with none. Where the bug opens a window, the thread lets
 //! others run, so that it is not a matter of luck.
 
-use kvs_final::{KvsEngine, KvsError, Result};
+use super::*;
+use kvs_final::Result;
 use std::collections::{HashMap, HashSet};
-use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, RwLock};
-use std::thread::{self, ThreadId, yield_now};
+use std::sync::RwLock;
+use std::thread::{ThreadId, yield_now};
 
 /// An overwrite takes the old entry out of the index before it puts the new one in, as the skip list
 /// of crossbeam 0.1.3 does.

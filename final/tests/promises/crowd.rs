@@ -1,16 +1,11 @@
 //! Ten thousand idle clients, a thousand that send in drops, and a hundred that read no answer: those
 //! that behave are served, by a server that needs no thread and hardly any memory for the others.
 
-use super::promise::{Outcome, Run, count};
-use super::server::kvs_server;
-use kvs_test_kit::local::stat;
+use super::*;
 use kvs_test_kit::process::{open_sockets, raise_open_files, resident, threads_called};
-use kvs_test_kit::raw::{Active, FOUND, GET, GET_LARGE, NOTHING, SET, set};
-use kvs_test_kit::{Raw, Server, until};
+use kvs_test_kit::raw::{Active, FOUND, GET_LARGE, SET, set};
 use rustix::net::sockopt::set_socket_recv_buffer_size;
-use std::io::Write;
 use std::net::TcpStream;
-use tempfile::TempDir;
 
 const THREADS: usize = 2;
 const ACTIVE: usize = 16;

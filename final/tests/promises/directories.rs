@@ -1,25 +1,13 @@
 //! A directory has one owner; and directories are moved, deleted, restored, cleaned up and reached by a
 //! link that is turned, while two stores at a time have them or others of their names.
 
-use super::promise::{Outcome, Run, count, for_each};
-use super::server::{KVS, kvs_server};
+use super::server::KVS;
+use super::*;
 use kvs_final::disk::{Access, Dir, Disk, DiskFile, FileId, RealDisk, RealFile};
-use kvs_final::{Durability, KvStore, KvStoreOptions, KvsEngine, KvsError};
-use kvs_test_kit::Server;
-use kvs_test_kit::expected::Expected;
 use kvs_test_kit::files::copy_dir;
-use kvs_test_kit::raw::{FOUND, GET, NOTHING, SET};
-use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
+use kvs_test_kit::raw::{FOUND, SET};
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::Arc;
-use std::thread;
-use tempfile::TempDir;
 
 /// Starts a second server on a directory, which must be refused with a message.
 fn is_refused(dir: &Path) -> Result<(), String> {

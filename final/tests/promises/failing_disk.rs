@@ -1,16 +1,9 @@
 //! A server on a disk that is full, and on one whose sync fails once.
 
-use super::promise::{Outcome, Run, count, for_each, sums};
-use super::server::{kvs_server, run, under_strace};
-use kvs_final::{KvStore, KvStoreOptions, KvsClient, KvsEngine, KvsError, Limits, Result};
-use kvs_test_kit::expected::Expected;
+use super::server::under_strace;
+use super::*;
+use kvs_final::Result;
 use kvs_test_kit::files::copy_dir;
-use kvs_test_kit::local::Local;
-use kvs_test_kit::until;
-use std::path::Path;
-use std::process::Command;
-use std::{fs, result};
-use tempfile::TempDir;
 
 /// A file system in memory, of a few megabytes.
 pub(crate) struct SmallDisk(TempDir);

@@ -1,22 +1,13 @@
 //! The real server, killed at every system call that it makes for a script, and under load again and
 //! again on the same directory; and told to stop under load.
 
-use super::history::Event;
-use super::load::{self, Numbers};
-use super::promise::{Outcome, Run, count, for_each, sums};
-use super::server::{KILL, KVS, kvs_server, under_strace};
-use kvs_final::{KvStore, KvsClient, KvsEngine, KvsError};
-use kvs_test_kit::expected::Expected;
+use super::load;
+use super::server::{KILL, KVS, under_strace};
+use super::*;
 use kvs_test_kit::files::content;
 use kvs_test_kit::sigterm::sigterm_under_load;
-use kvs_test_kit::{Server, until};
-use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
-use tempfile::TempDir;
 
 /// The system calls that do something with files and sockets. Those of the others that are between
 /// two of these change nothing that the next open could see.

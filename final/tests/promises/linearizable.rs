@@ -2,16 +2,9 @@
 //! moment: in one process, over a connection, and while compaction runs.
 
 use super::buggy_engine::BuggyEngine;
-use super::history::Checker;
-use super::load::{self, Client, Direct, Numbers};
-use super::promise::{Count, Outcome, Run, count};
-use super::table::PROMISES;
+use super::load::{self, Client, Direct};
+use super::*;
 use kvs_final::thread_pool::{NaiveThreadPool, RayonThreadPool, SharedQueueThreadPool, ThreadPool};
-use kvs_final::{Durability, KvStore, KvStoreOptions, KvsClient, KvsEngine, Limits};
-use kvs_test_kit::local::{Local, stat};
-use kvs_test_kit::until;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 
 /// How many operations are checked at a time.
 const STRETCH: u64 = 20_000;

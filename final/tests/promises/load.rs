@@ -1,13 +1,9 @@
 //! Clients that read, write and remove a few keys at once, and write down what they saw.
 
-use super::history::{Checker, Event, Op};
-use kvs_final::{KvsClient, KvsEngine, KvsError, Result, Write};
-use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
+use super::*;
+use kvs_final::{Result, Write};
 use std::panic::resume_unwind;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::Duration;
-use std::{result, thread};
+use std::sync::atomic::AtomicU32;
 
 /// So few keys there are, so that clients meet.
 const KEYS: u32 = 24;

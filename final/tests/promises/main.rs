@@ -42,15 +42,31 @@ mod two_power_losses;
 mod vanished;
 mod volume;
 
+use history::{Checker, Event, Op};
+use kvs_final::{Durability, KvStore, KvStoreOptions, KvsClient, KvsEngine, KvsError, Limits};
+use kvs_test_kit::expected::Expected;
+use kvs_test_kit::local::{Local, stat};
+use kvs_test_kit::raw::{GET, NOTHING};
+use kvs_test_kit::{Raw, Server, until};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use promise::{Promise, Run};
+use load::Numbers;
+use promise::{Count, Outcome, Promise, Run, count, for_each, sums};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 use record::Line;
-use std::env;
+use server::{kvs_server, run};
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::panic::catch_unwind;
-use std::process::ExitCode;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use std::{env, result, thread};
 use table::{IN_SMALL, PROMISES};
+use tempfile::TempDir;
+use volume::Volume;
 
 fn main() -> ExitCode {
     // One at a time: some of them measure.

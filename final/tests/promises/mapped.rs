@@ -1,11 +1,8 @@
 //! A device that fails under a store whose segments are read through memory maps.
 
-use super::promise::{Outcome, Run, count, for_each};
-use super::volume::{Switch, Volume};
-use kvs_final::{Durability, KvStoreOptions, KvsEngine, KvsError};
+use super::volume::Switch;
+use super::*;
 use rustix::fs::{Advice, fadvise};
-use std::fs::{self, File};
-use std::path::Path;
 
 const KEYS: u64 = 2_000;
 

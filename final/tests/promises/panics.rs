@@ -1,10 +1,10 @@
 //! Jobs that panic, in each pool.
 
-use super::promise::{Count, Outcome, Run, count, quietly};
+use super::promise::quietly;
+use super::*;
 use crossbeam::channel::{self, Sender};
 use kvs_final::thread_pool::{NaiveThreadPool, RayonThreadPool, SharedQueueThreadPool, ThreadPool};
 use kvs_test_kit::pools::{Pool, THREADS, panicking_jobs_cost_no_thread};
-use std::thread;
 
 fn cost_their_job<P>(name: &str, catches: bool, run: Run) -> Result<Count, String>
 where

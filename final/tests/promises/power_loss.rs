@@ -1,17 +1,9 @@
 //! Power losses on real file systems, with the store under load.
 
-use super::history::{Event, Op, UNHEARD};
-use super::load::{self, Direct, Ended, Numbers};
-use super::promise::{Outcome, Run, count};
-use super::volume::Volume;
-use kvs_final::{Durability, KvStore, KvStoreOptions, Result};
-use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
-use std::path::Path;
-use std::result;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::Duration;
+use super::history::UNHEARD;
+use super::load::{self, Direct, Ended};
+use super::*;
+use kvs_final::Result;
 
 const CLIENTS: usize = 4;
 /// Small, so that rotations and compactions are interrupted as well.

@@ -1,10 +1,10 @@
 //! A promise, what shows that it is kept, and the faults that are injected there and must be noticed.
 
+use super::*;
 use rayon::prelude::*;
 use serde::Serialize;
 use std::ops::Range;
-use std::panic::{self, AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::panic::{self, AssertUnwindSafe};
 
 pub(crate) struct Promise {
     /// Picks it on the command line.

@@ -1,11 +1,8 @@
 //! What came of a run of all promises, for the table in `final/PROMISES.md`.
 
-use super::promise::{Count, Promise};
+use super::*;
 use serde::Serialize;
 use serde_json::json;
-use std::fs;
-use std::process::Command;
-use std::time::Duration;
 
 /// What came of a promise that was kept.
 #[derive(Serialize)]

@@ -1,8 +1,6 @@
 //! The program `kvs server`, by itself and under `strace`, and programs that only have to succeed.
 
-use kvs_test_kit::Server;
-use std::path::Path;
-use std::process::Command;
+use super::*;
 
 pub(crate) const KVS: &str = env!("CARGO_BIN_EXE_kvs");
 

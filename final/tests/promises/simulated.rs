@@ -1,13 +1,12 @@
 //! What is tried on the simulated disk, and on inputs that are generated.
 
-use super::promise::{Outcome, Run, count, for_each, sums};
+use super::*;
 use kvs_final::Result;
 use kvs_test_kit::properties::{PROPERTIES, Reached};
 use kvs_test_kit::simulated::crash::{self, Kind};
 use kvs_test_kit::simulated::damage::{self, Damage, hints, overwritten};
 use kvs_test_kit::simulated::{faults, workload};
 use std::collections::BTreeSet;
-use std::path::Path;
 
 /// A crash at every operation that changes the disk, and another in the recovery from it.
 pub(crate) fn crashes(run: Run) -> Outcome {

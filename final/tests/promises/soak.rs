@@ -1,21 +1,12 @@
 //! A server that works without rest, for clients that stay and for others that come and go: what it
 //! takes from the machine does not grow.
 
-use super::promise::{Outcome, Run, count};
-use super::server::kvs_server;
-use kvs_final::{KvsClient, KvsError};
+use super::*;
 use kvs_test_kit::process::{open_files, resident, threads};
-use kvs_test_kit::raw::{GET_LARGE, NOTHING, set};
-use kvs_test_kit::{Raw, Server, until};
-use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
+use kvs_test_kit::raw::{GET_LARGE, set};
 use rustix::net::sockopt::set_socket_linger;
-use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, ScopedJoinHandle};
-use std::time::{Duration, Instant};
-use tempfile::TempDir;
+use std::thread::ScopedJoinHandle;
 
 /// So many clients stay, and one looks at the stats.
 const CLIENTS: u32 = 8;

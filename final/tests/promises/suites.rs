@@ -1,8 +1,7 @@
 //! What other test programs show. They are run as everybody runs them.
 
-use super::promise::{Outcome, Run, count};
+use super::*;
 use kvs_test_kit::environment;
-use std::process::Command;
 
 /// What a test program printed.
 struct Printed(String);
@@ -55,7 +54,7 @@ impl Printed {
 }
 
 /// The tests of these modules, or those of them which meet the fault: their names begin so.
-fn passed(modules: &[&str], meet_fault: &str, at_least: u64, run: Run) -> Outcome {
+pub(crate) fn passed(modules: &[&str], meet_fault: &str, at_least: u64, run: Run) -> Outcome {
     let prefix = if run.fault.is_empty() { "" } else { meet_fault };
     Ok(vec![count(Printed::by_tests(modules, prefix, run)?.passed(), "tests", at_least)])
 }
@@ -70,25 +69,6 @@ pub(crate) fn clients(run: Run) -> Outcome {
         "a panic that takes others along" => passed(&["exhausted"], "a_panic_closes", 3, run),
         _ => passed(&["limits", "hostile", "timeouts", "exhausted"], "", 30, run),
     }
-}
-
-/// What five other protocols send, and what only looks like a message.
-pub(crate) fn foreign(run: Run) -> Outcome {
-    passed(&["foreign"], "", 4, run)
-}
-
-/// A client that is stopped, that is answered slowly or not at all, or whose output nobody reads.
-pub(crate) fn patience(run: Run) -> Outcome {
-    passed(&["patience"], "time_in_which", 7, run)
-}
-
-pub(crate) fn log(run: Run) -> Outcome {
-    passed(&["stderr"], "lines_that_nobody_takes", 5, run)
-}
-
-/// Directories that were written once and are opened ever after, and ones that are refused.
-pub(crate) fn formats(run: Run) -> Outcome {
-    passed(&["formats"], "", 10, run)
 }
 
 /// All models, which have to find faults of their own; one fault is not said to be one.

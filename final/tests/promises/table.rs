@@ -1,8 +1,8 @@
 //! What is promised: for each promise its name, the promise, what shows that it is kept, and the faults
 //! that are injected there, with a part of the message by which each must be noticed.
 
-use super::promise::Promise;
 use super::server::needs_strace;
+use super::*;
 use super::{
     backup, bound, buggy_engine, crowd, directories, failing_disk, kills, linearizable, mapped,
     panics, power_loss, simulated, soak, suites, two_power_losses, vanished,
@@ -218,7 +218,7 @@ pub(crate) const PROMISES: &[Promise] = &[
         promise: "What was written is read by every later version; a later format, a foreign file \
                   and the other engine's directory are refused by name",
         needs: &[],
-        shown_by: suites::formats,
+        shown_by: |run| suites::passed(&["formats"], "", 10, run),
         faults: &[
             ("a golden file that is not as it was", "the checksum does not match"),
             ("a later format that is let in", "unwrap_err()` on an `Ok` value"),
@@ -248,7 +248,7 @@ pub(crate) const PROMISES: &[Promise] = &[
         promise: "Text of another protocol, such as a web page can send, ends its connection with an \
                   error, and no request in it is executed",
         needs: &[],
-        shown_by: suites::foreign,
+        shown_by: |run| suites::passed(&["foreign"], "", 4, run),
         faults: &[("a server that passes over what is no message", "gets {\"Err\"")],
     },
     Promise {
@@ -264,7 +264,7 @@ pub(crate) const PROMISES: &[Promise] = &[
         promise: "A log that nobody takes keeps a server neither from serving nor from its end; lines \
                   that are dropped are counted",
         needs: &[],
-        shown_by: suites::log,
+        shown_by: |run| suites::passed(&["stderr"], "lines_that_nobody_takes", 5, run),
         faults: &[("a dropped line that is not counted", "of some 2000")],
     },
     Promise {
@@ -272,7 +272,7 @@ pub(crate) const PROMISES: &[Promise] = &[
         promise: "`kvs client` and `kvs stats` lose no answer by being stopped, nor by who reads their \
                   output slowly; `kvs bench` ends when its server hangs",
         needs: &[],
-        shown_by: suites::patience,
+        shown_by: |run| suites::passed(&["patience"], "time_in_which", 7, run),
         faults: &[("an answer that never comes", "the server gave no answer within")],
     },
     Promise {

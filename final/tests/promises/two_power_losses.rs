@@ -3,13 +3,9 @@
 //! At the first the bytes of a write are on the disk, and the file's length is not. At the second the
 //! length of the next write is, and its bytes are not. ext4 then shows those of the first.
 
-use super::promise::{Outcome, Run, count};
-use super::volume::{Switch, Volume};
-use kvs_final::{Durability, KvStore, KvStoreOptions, KvsEngine, KvsError, Result};
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
-use std::result;
+use super::volume::Switch;
+use super::*;
+use kvs_final::Result;
 
 /// What writes a value to the end of a file.
 struct Log<E> {

@@ -1,19 +1,11 @@
 //! Clients whose machine is gone without a word: they are in a network namespace of their own, at the other
 //! end of a pair of virtual links, and their end is set down.
 
-use super::promise::{Outcome, Run, count};
-use super::server::{kvs_server_at, run};
-use kvs_test_kit::Raw;
-use kvs_test_kit::local::stat;
-use kvs_test_kit::raw::{GET, NOTHING};
+use super::server::kvs_server_at;
+use super::*;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
-use std::fs::File;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
-use std::process::Command;
-use std::thread;
-use std::time::{Duration, Instant};
-use tempfile::TempDir;
 
 const SERVER: &str = "10.66.0.1";
 const CLIENTS: &str = "10.66.0.2";

@@ -4,16 +4,10 @@
 //! does: nothing that it has in memory gets to the device any more, neither data nor journal. The
 //! program `xfs_io` issues it, for ext4 too. Mounted again, the file system recovers from its journal.
 
-use super::server::run;
+use super::*;
 use rustix::fs::statvfs;
-use std::env;
-use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
-use tempfile::TempDir;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, ChildStdin, Stdio};
 
 /// How long a file may take to be closed.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(20);
