@@ -27,6 +27,7 @@ const ENGINES: [Row; 15] = [
     ("each set synced, 64 threads", "synced", "64-threads"),
 ];
 
+const AFTER_A_KILL: &str = "After `kill -9` at the end of the load";
 const KILLED: [Row; 6] = [
     ("open, ms", "load", "open"),
     ("acknowledged keys that are lost", "load", "lost"),
@@ -53,14 +54,16 @@ const SERVERS: [(&str, &str); 13] = [
     ("SET, 16 clients, 16 in flight each", "set-pipeline16"),
 ];
 
-/// What the figures show, for a terminal.
-pub fn rates(record: &Record) -> String {
+/// All that was measured, for a terminal.
+pub fn all(record: &Record) -> String {
     let [rates, cpu, p99] = ["rate", "cpu", "p99"].map(of_servers);
     let tables = [
         ("Thousands of operations a second", &ENGINES[..]),
         ("Thousands of requests a second", &rates),
         ("The server's CPU, µs a request", &cpu),
         ("99 % of requests take at most, µs", &p99),
+        ("", &[("bytes of memory an idle client, of 10,000", "idle", "client-bytes")]),
+        (AFTER_A_KILL, &KILLED),
     ];
     below(head(record), tables.map(|(title, rows)| beside_peers(record, title, rows)))
 }
@@ -70,15 +73,8 @@ fn of_servers(figure: &'static str) -> [Row; 13] {
 }
 
 /// Our engine beside others.
-pub fn engines(record: &Record) -> String {
-    let killed = beside_peers(record, "After `kill -9` at the end of the load", &KILLED);
-    below(head(record), [killed])
-}
-
-/// Our server beside others.
-pub fn servers(record: &Record) -> String {
-    const IDLE: [Row; 1] = [("bytes of memory an idle client, of 10,000", "idle", "client-bytes")];
-    below(head(record), [beside_peers(record, "", &IDLE)])
+pub(crate) fn engines(record: &Record) -> String {
+    below(head(record), [beside_peers(record, AFTER_A_KILL, &KILLED)])
 }
 
 /// What is faster to see than to read: the names of the files, and SVG.

@@ -82,7 +82,6 @@ fn measure(args: Vec<String>) -> Outcome<()> {
     let keys = if is_engines { keys } else { 1_000 };
     let (pairs, programs) = if is_engines { workloads::pairs() } else { servers::pairs() };
     let run = if is_engines { workloads::run } else { servers::run };
-    let tables = if is_engines { peers::engines } else { peers::servers };
 
     let settings = [("keys", keys.into()), ("seconds", seconds.into()), ("programs", programs)];
     let mut record = Record::new(&env::temp_dir(), settings)?
@@ -109,7 +108,7 @@ fn measure(args: Vec<String>) -> Outcome<()> {
             record.write(path)?;
         }
     }
-    println!("{}\n{}", peers::rates(&record), tables(&record));
+    println!("{}", peers::all(&record));
     Ok(())
 }
 
