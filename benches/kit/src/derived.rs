@@ -21,7 +21,8 @@ pub fn path(root: &Path, record: &str) -> PathBuf {
 type Maker = fn(&Record) -> String;
 
 /// The records that have tables in the texts, and who makes them.
-const TABLES: [(&str, Maker); 2] = [("queued", tables::queued), ("peers-engine", peers::engines)];
+const TABLES: [(&str, Maker); 3] =
+    [("queued", tables::queued), ("peers-engine", peers::engines), ("touched", tables::touched)];
 
 /// The records in which something is wanted of `final`.
 const WANTED: [&str; 4] = ["scaling", "peers-engine", "peers-servers", "cluster"];
