@@ -122,7 +122,7 @@ impl Bulk {
             }
             Ok(Some(command)) => command,
         };
-        match command.submit(&mut self.client) {
+        match command.submit(&mut self.client, self.output) {
             Ok(answer) => self.under_way.push_back((number, answer)),
             Err(error) => {
                 // What was acknowledged before the connection was lost is still told.
@@ -139,7 +139,7 @@ impl Bulk {
         while self.under_way.len() > most
             && let Some((number, answer)) = self.under_way.pop_front()
         {
-            self.answer(number, answer.wait(self.output))?;
+            self.answer(number, answer())?;
         }
         Ok(())
     }

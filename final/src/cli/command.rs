@@ -1,7 +1,7 @@
 //! What a client can be told, at the prompt and in a pipe a line each.
 
 use super::output::Output;
-use crate::{KvsClient, Page, Pending, Write};
+use crate::{KvsClient, Write};
 
 /// What `help` says.
 pub(super) const HELP: &str = "\
@@ -41,49 +41,44 @@ pub(super) enum Command {
 impl Command {
     /// Asks the server, and returns what is to be printed.
     pub(super) fn execute(self, client: &mut KvsClient, output: Output) -> crate::Result<String> {
-        self.submit(client)?.wait(output)
+        self.submit(client, output)?()
     }
 
     /// Asks the server. The answer comes after those to what it was asked before.
-    pub(super) fn submit(self, client: &mut KvsClient) -> crate::Result<Answer> {
+    pub(super) fn submit(self, client: &mut KvsClient, output: Output) -> crate::Result<Answer> {
         Ok(match self {
-            Command::Get { key } => Answer::Value(client.submit_get(key)?),
-            Command::Write(write) => Answer::Done(client.submit_write(write)?),
-            Command::Len => Answer::Count(client.len()?),
-            Command::Keys => {
-                let mut pages = vec![client.keys(None, PAGE)?];
-                while let Some(cursor) = pages.last().and_then(|page| page.cursor.clone()) {
-                    pages.push(client.keys(Some(cursor), PAGE)?);
-                }
-                Answer::Keys(pages)
+            Command::Get { key } => {
+                let value = client.submit_get(key)?;
+                Box::new(move || Ok(output.value(value.wait()?)))
             }
-            Command::Stats => Answer::Text(client.stats()?),
-            Command::Help => Answer::Text(HELP.to_owned()),
-            Command::Quit => Answer::Text(String::new()),
+            Command::Write(write) => {
+                let done = client.submit_write(write)?;
+                Box::new(move || done.wait().map(|()| output.done()))
+            }
+            Command::Len => answer(output.count(client.len()?)),
+            Command::Keys => {
+                let (mut text, mut cursor) = (String::new(), None);
+                loop {
+                    let page = client.keys(cursor, PAGE)?;
+                    cursor = page.cursor.clone();
+                    text += &output.keys(page);
+                    if cursor.is_none() {
+                        break answer(text);
+                    }
+                }
+            }
+            Command::Stats => answer(output.text(client.stats()?)),
+            Command::Help => answer(output.text(HELP.to_owned())),
+            Command::Quit => answer(String::new()),
         })
     }
 }
 
-/// What a command prints, or what that waits for.
-pub(super) enum Answer {
-    Value(Pending<Option<String>>),
-    Done(Pending<()>),
-    Count(u64),
-    Keys(Vec<Page>),
-    Text(String),
-}
+/// Waits for what a command prints.
+pub(super) type Answer = Box<dyn FnOnce() -> crate::Result<String>>;
 
-impl Answer {
-    /// What is to be printed.
-    pub(super) fn wait(self, output: Output) -> crate::Result<String> {
-        Ok(match self {
-            Answer::Value(pending) => output.value(pending.wait()?),
-            Answer::Done(pending) => pending.wait().map(|()| output.done())?,
-            Answer::Count(count) => output.count(count),
-            Answer::Keys(pages) => pages.into_iter().map(|page| output.keys(page)).collect(),
-            Answer::Text(text) => output.text(text),
-        })
-    }
+fn answer(text: String) -> Answer {
+    Box::new(move || Ok(text))
 }
 
 /// What the line asks for; nothing if it is blank.

@@ -1,11 +1,11 @@
 //! What is printed while a server is talked to.
 
 use super::outcome::{Outcome, err_msg, print_message};
+use crossbeam::channel::{self, Receiver, Sender};
 use std::io::{self, BufWriter, Write};
 use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
 
 /// Prints on a thread of its own, in order: who reads slowly does not keep the server waiting, which
@@ -17,16 +17,14 @@ pub(super) struct Printer {
     thread: JoinHandle<io::Result<()>>,
 }
 
-enum Piece {
-    Out(String),
-    Message(String),
-}
+/// A text, and whether it is for people on stderr.
+type Piece = (String, bool);
 
 impl Printer {
     /// # Errors
     /// If the system refuses the thread.
     pub(super) fn start() -> Outcome<Printer> {
-        let (sender, pieces) = mpsc::channel();
+        let (sender, pieces) = channel::unbounded();
         let behind = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&behind);
         let run = move || print(&pieces, &count);
@@ -39,7 +37,7 @@ impl Printer {
     /// # Errors
     /// If stdout takes nothing any more; [`Printer::finish`] says why.
     pub(super) fn out(&self, text: String) -> Outcome {
-        if text.is_empty() { Ok(()) } else { self.send(text.len(), Piece::Out(text)) }
+        if text.is_empty() { Ok(()) } else { self.send((text, false)) }
     }
 
     /// Prints a line for people on stderr, after what stdout got before.
@@ -47,7 +45,7 @@ impl Printer {
     /// # Errors
     /// As [`Printer::out`].
     pub(super) fn message(&self, message: String) -> Outcome {
-        self.send(message.len(), Piece::Message(message))
+        self.send((message, true))
     }
 
     /// How many bytes wait to be written.
@@ -72,35 +70,25 @@ impl Printer {
         Ok(self.thread.join().map_err(|_| err_msg("the printer panicked"))??)
     }
 
-    fn send(&self, bytes: usize, piece: Piece) -> Outcome {
-        self.behind.fetch_add(bytes, Ordering::Relaxed);
+    fn send(&self, piece: Piece) -> Outcome {
+        self.behind.fetch_add(piece.0.len(), Ordering::Relaxed);
         self.pieces.send(piece).map_err(|_| err_msg("stdout takes nothing any more"))
     }
 }
 
 fn print(pieces: &Receiver<Piece>, behind: &AtomicUsize) -> io::Result<()> {
     let mut stdout = BufWriter::new(io::stdout());
-    loop {
-        let piece = match pieces.try_recv() {
-            Ok(piece) => piece,
-            Err(_) => {
-                stdout.flush()?;
-                match pieces.recv() {
-                    Ok(piece) => piece,
-                    Err(_) => return Ok(()),
-                }
-            }
-        };
-        match piece {
-            Piece::Out(text) => {
-                stdout.write_all(text.as_bytes())?;
-                behind.fetch_sub(text.len(), Ordering::Relaxed);
-            }
-            Piece::Message(message) => {
-                stdout.flush()?;
-                print_message(&message);
-                behind.fetch_sub(message.len(), Ordering::Relaxed);
-            }
+    for (text, is_message) in pieces {
+        if is_message {
+            stdout.flush()?;
+            print_message(&text);
+        } else {
+            stdout.write_all(text.as_bytes())?;
+        }
+        behind.fetch_sub(text.len(), Ordering::Relaxed);
+        if pieces.is_empty() {
+            stdout.flush()?;
         }
     }
+    stdout.flush()
 }

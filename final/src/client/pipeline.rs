@@ -15,9 +15,9 @@ pub(super) type Answer = Result<Response>;
 /// connection, so nobody ever waits for it.
 pub(super) type Slot = Mutex<Option<Answer>>;
 
-/// Locks a connection or a slot. A thread that panicked with the lock has not left it half-changed:
+/// Locks a connection, a slot, or what a bench has seen. A thread that panicked with the lock has not left it half-changed:
 /// what it calls under the lock does not panic.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

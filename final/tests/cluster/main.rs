@@ -2,6 +2,7 @@
 //! missing they say so and do nothing.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod failovers;
 #[path = "../promises/history.rs"]
 #[allow(dead_code)] // what the promises need of it
 mod history;
@@ -9,11 +10,10 @@ mod load;
 
 use kvs_final::{Durability, KvsClient, KvsEngine, KvsError, Limits, Result, Write};
 use kvs_final::{RedisClusterEngine, RedisClusterOptions};
-use kvs_test_kit::environment::pick;
 use kvs_test_kit::local::Local;
 use kvs_test_kit::redis::{Cluster, HASTY, NO_LOG, PATIENT, SYNCED, cli};
 use kvs_test_kit::{process, until};
-use load::{Load, Seen};
+use load::Load;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
 use std::thread;
@@ -82,16 +82,16 @@ fn each_operation_means_what_it_means_for_the_other_engines() {
     assert!(matches!(apart, KvsError::Unsupported { .. }), "{apart}");
     assert_eq!(get(&engine, "1").unwrap(), None);
 
-    let (list_at, _) = cluster.pair_of("list");
-    cluster.ask(list_at, &["rpush", "list", "1"]);
-    let other_type = get(&engine, "list").unwrap_err().to_string();
-    assert!(other_type.contains("WRONGTYPE"), "{other_type}");
-    let other_type = compare("list", None, text("1")).unwrap_err().to_string();
-    assert!(other_type.contains("WRONGTYPE"), "{other_type}");
-    let (at, _) = cluster.pair_of("bytes");
-    cluster.ask(at, &["eval", "return redis.call('SET', KEYS[1], '\\255')", "1", "bytes"]);
-    let no_text = get(&engine, "bytes").unwrap_err().to_string();
-    assert!(no_text.contains("not UTF-8"), "{no_text}");
+    cluster.ask(cluster.pair_of("list").0, &["rpush", "list", "1"]);
+    let bytes = ["eval", "return redis.call('SET', KEYS[1], '\\255')", "1", "bytes"];
+    cluster.ask(cluster.pair_of("bytes").0, &bytes);
+    for (refused, why) in [
+        (get(&engine, "list").unwrap_err(), "WRONGTYPE"),
+        (compare("list", None, text("1")).unwrap_err(), "WRONGTYPE"),
+        (get(&engine, "bytes").unwrap_err(), "not UTF-8"),
+    ] {
+        assert!(refused.to_string().contains(why), "{refused}");
+    }
 
     let mut all: Vec<String> = (0..100).map(|number| format!("key{number}")).collect();
     let writes = all.iter().map(|key| Write::Set { key: key.clone(), value: key.clone() });
@@ -188,107 +188,6 @@ fn a_durability_that_the_nodes_do_not_give_is_refused() {
     assert!(no_cluster.contains("has a slot"), "{no_cluster}");
 }
 
-/// Kills primaries under load, one after the other, and lets their replicas take over. Returns how many
-/// writes were acknowledged, how many of these were lost, and how many keys weren't linearizable: first of the
-/// failovers to a replica that its primary had sent nothing since they were synchronized, then of all others.
-fn failovers(
-    cluster: &mut Cluster,
-    durability: Option<Durability>,
-    times: usize,
-) -> [[usize; 4]; 2] {
-    let engine = open(cluster, durability).unwrap();
-    let (mut sums, mut before) = ([[0; 4]; 2], Seen::default());
-    for time in 0..times {
-        let (primary, replica) = cluster.pair_of(&time.to_string());
-        let offset = cluster.offset(replica);
-        let mut has_stream = false;
-        let mut seen = Load::run(format!("{durability:?}-{time}"), &engine, |load| {
-            load.wait_for_answers(500);
-            has_stream = cluster.offset(replica) > offset;
-            cluster.kill(primary);
-            until("the replica is promoted", || cluster.is_primary(replica));
-            until("its slots are served", || get(&engine, &time.to_string()).is_ok());
-            if durability.is_some() {
-                let alone = set(&engine, &time.to_string(), "").unwrap_err().to_string();
-                assert!(alone.contains("no replica has confirmed"), "{alone}");
-            }
-            cluster.run(primary);
-            until("its writes are kept", || set(&engine, &time.to_string(), "").is_ok());
-            load.wait_for_answers(500);
-        });
-        for error in &seen.errors {
-            assert!(error.contains("engine: "), "{error}");
-        }
-        // Also of what the round before was answered at its end.
-        let acknowledged = seen.acknowledged.len();
-        let lost = seen.lost(&engine) + before.lost(&engine);
-        let of_round = [1, acknowledged, lost, seen.violations().len()];
-        let sum = &mut sums[usize::from(has_stream)];
-        *sum = std::array::from_fn(|index| sum[index] + of_round[index]);
-        before = seen;
-        cluster.settle();
-    }
-    sums
-}
-
-#[test]
-fn after_the_end_of_a_primary_under_load_its_replica_serves_what_was_acknowledged_but_for_some() {
-    let Some(mut cluster) = Cluster::start(1, NO_LOG, HASTY) else { return };
-    for (log, durability) in [(NO_LOG, None), (SYNCED, Some(Durability::Always))] {
-        cluster.set_log(log);
-        let of_all = failovers(&mut cluster, durability, pick(1, 50));
-        for (what, of) in ["was sent nothing since its sync", "was sent writes"].iter().zip(of_all)
-        {
-            let [times, acknowledged, lost, violations] = of;
-            println!(
-                "{durability:?}: {times} failovers to a replica that {what}: {acknowledged} acknowledged \
-                 sets of keys of their own, {lost} of them lost; {violations} of {} shared keys not \
-                 linearizable",
-                16 * times
-            );
-            assert!(acknowledged >= 100 * times && lost * 4 <= acknowledged, "{of:?}");
-            assert!(durability.is_none() || [lost, violations] == [0, 0], "{of:?}");
-        }
-    }
-}
-
-/// So many bytes don't fit into the buffers of a connection over loopback.
-const MORE_THAN_BUFFERS: usize = 40 << 20;
-
-#[test]
-fn a_failover_to_a_replica_that_was_behind_loses_what_was_acknowledged_and_a_write_that_waits_is_none()
- {
-    let Some(mut cluster) = Cluster::start(1, NO_LOG, HASTY) else { return };
-    for (log, durability) in [(NO_LOG, None), (SYNCED, Some(Durability::Always))] {
-        cluster.set_log(log);
-        let engine = open(&cluster, durability).unwrap();
-        let (primary, replica) = cluster.pair_of("{t}");
-        cluster.signal(replica, "-STOP");
-        let promise = open(&cluster, None).unwrap().promise().to_owned();
-        assert!(promise.contains("isn't known"), "what a silent node does: {promise}");
-        let (last, value) = (&*format!("{{t}}{durability:?}"), "x".repeat(64 << 10));
-        if durability.is_some() {
-            let message = set(&engine, last, &value).unwrap_err().to_string();
-            assert!(message.contains("no replica has confirmed"), "{message}");
-        } else {
-            for number in 0..MORE_THAN_BUFFERS / value.len() {
-                set(&engine, &format!("{{t}}{number}"), &value).unwrap();
-            }
-            set(&engine, last, &value).unwrap();
-        }
-        assert!(get(&engine, last).unwrap().is_some());
-        cluster.kill(primary);
-        cluster.signal(replica, "-CONT");
-        until("the replica is promoted", || cluster.is_primary(replica));
-        until("its slots are served", || get(&engine, last).is_ok());
-        if durability.is_none() {
-            assert_eq!(get(&engine, last).unwrap(), None, "what was acknowledged is gone");
-        }
-        cluster.run(primary);
-        cluster.settle();
-    }
-}
-
 #[test]
 fn replies_that_come_to_more_than_a_node_can_hold_are_asked_for_one_after_the_other() {
     let Some(cluster) = Cluster::start(1, NO_LOG, PATIENT) else { return };
@@ -369,7 +268,7 @@ fn while_slots_move_each_key_is_linearizable_and_no_request_fails() {
     let first_page = engine.keys(None, 10).unwrap();
     let names: Vec<String> = (0..6).map(|node| cluster.ask(node, &["cluster", "myid"])).collect();
     let primaries: Vec<usize> = (0..6).filter(|node| cluster.is_primary(*node)).collect();
-    let increments = AtomicU32::new(0);
+    let (addrs, increments) = (cluster.addrs(), AtomicU32::new(0));
     let mut seen = Load::run("load".to_owned(), &engine, |load| {
         thread::scope(|scope| {
             // A counter in a slot that moves: none of the increments may be lost or done twice.
@@ -377,18 +276,13 @@ fn while_slots_move_each_key_is_linearizable_and_no_request_fails() {
                 while !load.is_over.load(Ordering::Relaxed) {
                     let old = get(&engine, "{key1}count").unwrap();
                     let new = old.as_ref().map_or(1, |old| old.parse::<u32>().unwrap() + 1);
-                    let done = engine.compare_and_set(
-                        "{key1}count".to_owned(),
-                        old,
-                        Some(new.to_string()),
-                    );
-                    match done {
+                    let new = Some(new.to_string());
+                    match engine.compare_and_set("{key1}count".to_owned(), old, new.clone()) {
                         Ok(()) => increments.fetch_add(1, Ordering::Relaxed),
                         Err(KvsError::Mismatch) => 0,
                         Err(error) => panic!("{error}"),
                     };
-                    let pair =
-                        ["{key1}a", "{key1}b"].map(|key| (key.to_owned(), Some(new.to_string())));
+                    let pair = ["{key1}a", "{key1}b"].map(|key| (key.to_owned(), new.clone()));
                     engine.write_batch(pair.to_vec()).unwrap();
                 }
             };
@@ -396,12 +290,10 @@ fn while_slots_move_each_key_is_linearizable_and_no_request_fails() {
             load.wait_for_answers(500);
             let (from, _) = cluster.pair_of("{key1}");
             let to = *primaries.iter().find(|node| **node != from).unwrap();
-            let addr = cluster.addrs().swap_remove(from);
-            let (from, to) = (&*names[from], &*names[to]);
-            let reshard =
-                ["--cluster", "reshard", &addr, "--cluster-from", from, "--cluster-to", to];
-            let all = ["--cluster-slots", "5461", "--cluster-yes"];
-            cli(&[&reshard[..], &all].concat()).unwrap();
+            let mut reshard = vec!["--cluster", "reshard", &addrs[from], "--cluster-yes"];
+            reshard.extend(["--cluster-from", &names[from], "--cluster-to", &names[to]]);
+            reshard.extend(["--cluster-slots", "5461"]);
+            cli(&reshard).unwrap();
             load.wait_for_answers(500);
             load.is_over.store(true, Ordering::Relaxed);
         });

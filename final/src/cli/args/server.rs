@@ -50,8 +50,8 @@ pub(in crate::cli) struct ServerArgs {
     #[structopt(long, value_name = "NAME", parse(try_from_str = pool))]
     pool: Option<Pool>,
     /// Threads in the pool, 1 to 1024; by default one for each logical core
-    #[structopt(long, value_name = "N", parse(try_from_str = parse_threads))]
-    threads: Option<u32>,
+    #[structopt(long, value_name = "N", parse(try_from_str = numbers::count_to::<MAX_THREADS>))]
+    threads: Option<usize>,
     #[structopt(flatten)]
     limits: LimitArgs,
 }
@@ -72,7 +72,7 @@ impl ServerArgs {
     }
 
     pub(in crate::cli) fn threads(&self) -> u32 {
-        self.threads.unwrap_or(num_cpus::get().min(MAX_THREADS) as u32)
+        self.threads.unwrap_or(num_cpus::get().min(MAX_THREADS)) as u32
     }
 
     pub(in crate::cli) fn limits(&self) -> Limits {
@@ -140,11 +140,4 @@ fn engine(name: &str) -> Result<OrCluster, String> {
 fn pool(name: &str) -> Result<Pool, String> {
     let unknown = || format!("`{name}` is no pool; there are `naive`, `queue` and `rayon`");
     POOLS.into_iter().find(|(pool, _)| *pool == name).ok_or_else(unknown)
-}
-
-fn parse_threads(number: &str) -> Result<u32, String> {
-    match number {
-        "0" => Err("a pool needs at least one thread".into()),
-        _ => Ok(numbers::count_to::<MAX_THREADS>(number)? as u32),
-    }
 }

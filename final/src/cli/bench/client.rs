@@ -2,11 +2,12 @@ use super::load::{Op, Settings};
 use super::report::Report;
 use crate::cli::client::Remote;
 use crate::cli::outcome::Outcome;
+use crate::client::lock;
 use crate::{KvsClient, KvsError, Pending, Result};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use std::{mem, thread};
 
@@ -17,11 +18,6 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
 /// What clients have seen so far. Locked for a moment, by the client and by who shows the progress.
 pub(super) type SharedReport = Arc<Mutex<Report>>;
-
-/// A client that panicked has not left it half-changed: what is called under the lock does not panic.
-pub(super) fn lock(report: &SharedReport) -> MutexGuard<'_, Report> {
-    report.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// One of the clients: a thread, a connection, and its share of the requests.
 pub(super) struct BenchClient {
