@@ -121,24 +121,6 @@ impl SimulatedDisk {
         is_durable(&self.state().changes)
     }
 
-    /// The content of a file, if there is one of that name.
-    pub fn content(&self, path: &Path) -> Option<Vec<u8>> {
-        let state = self.state();
-        let file = *state.now.names.get(&state.name(path)?)?;
-        Some(state.now.files[file].clone())
-    }
-
-    /// The paths of all files.
-    pub fn files(&self) -> Vec<PathBuf> {
-        let state = self.state();
-        let names = state.now.names.keys();
-        let path = |(dir, name): &Name| {
-            let mut dirs = state.now.dirs.iter();
-            dirs.find(|(_, id)| *id == dir).map(|(path, _)| path.join(name))
-        };
-        names.filter_map(path).collect()
-    }
-
     /// A disk with the same content, all of it durable.
     pub fn snapshot(&self) -> SimulatedDisk {
         let state = self.state();

@@ -1,9 +1,27 @@
 use super::SimulatedDisk;
-use crate::disk::power_loss::Change;
-use std::path::Path;
+use crate::disk::power_loss::{Change, Name};
+use std::path::{Path, PathBuf};
 
-/// What somebody else does to a disk, behind the back of whoever has taken a directory.
+/// What somebody else sees of a disk, and does to it behind the back of whoever has taken a directory.
 impl SimulatedDisk {
+    /// The content of a file, if there is one of that name.
+    pub fn content(&self, path: &Path) -> Option<Vec<u8>> {
+        let state = self.state();
+        let file = *state.now.names.get(&state.name(path)?)?;
+        Some(state.now.files[file].clone())
+    }
+
+    /// The paths of all files.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let state = self.state();
+        let names = state.now.names.keys();
+        let path = |(dir, name): &Name| {
+            let mut dirs = state.now.dirs.iter();
+            dirs.find(|(_, id)| *id == dir).map(|(path, _)| path.join(name))
+        };
+        names.filter_map(path).collect()
+    }
+
     /// Replaces the content of a file, as damage would; makes it, and its directory, if need be.
     pub fn set_content(&self, path: &Path, content: Vec<u8>) {
         let mut state = self.state();

@@ -52,7 +52,8 @@ pub(crate) fn find_orphans(dir: &dyn Dir, manifest: &Manifest) -> Result<Orphans
     Ok(orphans)
 }
 
-/// Removes orphans, and a manifest that was not finished.
+/// Removes orphans, and a manifest that was not finished. A hint may stay: it is one that isn't used, and isn't when it
+/// comes back after a power loss.
 pub(crate) fn remove_orphans(dir: &dyn Dir, orphans: &Orphans) -> Result<()> {
     for (name, records) in &orphans.segments {
         let path = dir.path().join(name);
@@ -62,7 +63,11 @@ pub(crate) fn remove_orphans(dir: &dyn Dir, orphans: &Orphans) -> Result<()> {
             log::warn!("{path}: removed with {records} records; the manifest does not name it");
         }
     }
-    orphans.hints.iter().try_for_each(|segment| hint::remove(dir, *segment))?;
+    for segment in &orphans.hints {
+        if let Err(error) = hint::remove(dir, *segment) {
+            log::warn!("a hint that isn't used cannot be deleted: {error}");
+        }
+    }
     match dir.remove(manifest::UNFINISHED) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(KvsError::at(&dir.path().join(manifest::UNFINISHED))(error))

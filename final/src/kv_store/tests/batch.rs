@@ -83,19 +83,29 @@ fn fail_now_and_after(later: usize, disk: &SimulatedDisk) {
     disk.before_operation(at + later, move || same.set_fault(fault(at + later)));
 }
 
+/// The write of all three fails and, once that is truncated, one of them by itself.
 #[test]
-fn a_group_that_cannot_be_written_is_done_one_by_one_and_concludes_nothing() {
-    let disk = SimulatedDisk::new();
-    let store = open_os(&disk).unwrap();
-    store.set("a".into(), "1".into()).unwrap();
-    // The write of all three and, once that is truncated, the first removal by itself.
-    fail_now_and_after(2, &disk);
-    let mut ops = [remove("a"), cas("a", Some("1"), None), set("b", "2")];
-    store.0.committer.commit(&mut ops);
-    assert!(matches!(ops[0].result, Err(KvsError::File { .. })), "{:?}", ops[0].result);
-    assert_eq!(outcomes(&ops[1..]), [true, true], "the second one finds the value");
-    assert_eq!(store.get("a".into()).unwrap(), None);
-    assert_eq!(store.get("b".into()).unwrap().unwrap(), "2");
+fn a_group_that_cannot_be_written_is_done_one_by_one_and_concludes_nothing_from_one_that_fails() {
+    let long = "a value that is not kept in the index";
+    let dependent = [remove("a"), cas("a", Some("1"), None), set("b", "2")];
+    let others = [set("a", "2"), set("b", "2"), set("c", "3")];
+    for (later, mut ops, done, found) in [
+        (2, dependent, [false, true, true], [None, Some("2"), None, Some(long)]),
+        (3, others, [true, false, true], [Some("2"), None, Some("3"), Some(long)]),
+    ] {
+        let disk = SimulatedDisk::new();
+        let store = open_os(&disk).unwrap();
+        store.set("a".into(), "1".into()).unwrap();
+        fail_now_and_after(later, &disk);
+        store.0.committer.commit(&mut ops);
+        assert_eq!(ops.each_ref().map(|op| op.result.is_ok()), done);
+        assert!(ops.iter().any(|op| matches!(op.result, Err(KvsError::File { .. }))));
+        store.set("d".into(), long.into()).unwrap();
+        for store in [store, open_os(&disk.after_kill(disk.changes())).unwrap()] {
+            let values = ["a", "b", "c", "d"].map(|key| store.get(key.into()).unwrap());
+            assert_eq!(values, found.map(|value| value.map(str::to_owned)));
+        }
+    }
 }
 
 /// Its record may be in the log, too: the next open or power loss would do what was refused.
@@ -130,22 +140,4 @@ fn a_panic_while_a_failed_write_is_undone_stops_the_store_and_holds_up_nobody() 
         assert!(matches!(result, Err(KvsError::Stopped { .. })), "{result:?}");
     }
     assert_eq!(store.get("a".into()).unwrap(), None);
-}
-
-#[test]
-fn writes_of_different_keys_fail_each_by_itself() {
-    let disk = SimulatedDisk::new();
-    let store = open_os(&disk).unwrap();
-    // The write of all three and, once that is truncated, the second of them by itself.
-    fail_now_and_after(3, &disk);
-    let mut ops = [set("a", "1"), set("b", "2"), set("c", "3")];
-    store.0.committer.commit(&mut ops);
-    let done: Vec<bool> = ops.iter().map(|op| op.result.is_ok()).collect();
-    assert_eq!(done, [true, false, true]);
-    store.set("d".into(), "a value that is not kept in the index".into()).unwrap();
-    for store in [store, open_os(&disk.after_kill(disk.changes())).unwrap()] {
-        for (key, is_there) in [("a", true), ("b", false), ("c", true), ("d", true)] {
-            assert_eq!(store.get(key.into()).unwrap().is_some(), is_there, "{key}");
-        }
-    }
 }

@@ -41,28 +41,21 @@ fn full_segments_of_live_records_are_left_alone() {
 }
 
 #[test]
-fn small_segments_are_merged_when_there_are_too_many() {
-    let disk = SimulatedDisk::new();
-    drop(filled(&disk, 30));
-    let reopen = |spare| options(&disk).segment_bytes(100_000).spare_segments(spare).open(DIR);
-    assert!(!is_due(&reopen(5).unwrap()));
-    let store = reopen(4).unwrap();
-    assert_eq!(store.stats().segments, 6);
-    assert!(is_due(&store));
-    store.compact().unwrap();
-    assert!(!is_due(&store));
-    assert_eq!(store.stats().segments, 2);
-}
-
-#[test]
-fn the_compactor_sees_them_by_itself() {
-    let disk = SimulatedDisk::new();
-    drop(filled(&disk, 30));
-    let options = options(&disk).segment_bytes(100_000).spare_segments(2).background(true);
-    let store = options.open(DIR).unwrap();
-    until("it is done", || store.stats().compactions == 1);
-    assert_eq!(store.stats().segments, 2);
-    assert_eq!(store.get(key(99)).unwrap(), Some("v".repeat(30)));
+fn small_segments_are_merged_when_there_are_too_many_by_the_compactor_too() {
+    for background in [false, true] {
+        let disk = SimulatedDisk::new();
+        drop(filled(&disk, 30));
+        let open = |spare| options(&disk).segment_bytes(100_000).spare_segments(spare);
+        assert!(!is_due(&open(5).open(DIR).unwrap()));
+        let store = open(4).background(background).open(DIR).unwrap();
+        if !background {
+            assert!(is_due(&store) && store.stats().segments == 6);
+            store.compact().unwrap();
+        }
+        until("it is done", || store.stats().compactions == 1 && !is_due(&store));
+        assert_eq!(store.stats().segments, 2);
+        assert_eq!(store.get(key(99)).unwrap(), Some("v".repeat(30)));
+    }
 }
 
 /// With a compactor that has begun to work, so that writers wait for it.
