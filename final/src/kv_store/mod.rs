@@ -136,18 +136,12 @@ impl KvStore {
     }
 
     fn write(&self, write: Write) -> Result<()> {
-        let op = self.op(write)?;
+        self.0.opener.check()?;
+        let op = Op::checked(write)?;
         self.0.compactor.admit(op.len());
         self.0.commit(op)?;
         self.0.compact_if_due();
         Ok(())
-    }
-
-    /// A write that may be committed.
-    fn op(&self, write: Write) -> Result<Op> {
-        self.0.opener.check()?;
-        commit::check_limits(&write)?;
-        Ok(Op::new(write))
     }
 
     /// Leaves the index to the end of the process, which comes as soon as the store is closed: to free millions

@@ -30,6 +30,15 @@ impl Op {
         Op { write, result: Ok(()), is_refused: false, offset: 0 }
     }
 
+    /// A write that was checked.
+    ///
+    /// # Errors
+    /// If a key, a value or the batch is too long.
+    pub(crate) fn checked(write: Write) -> Result<Op> {
+        check_limits(&write)?;
+        Ok(Op::new(write))
+    }
+
     /// How long its record is, in bytes.
     pub(crate) fn len(&self) -> usize {
         record::write_len(&self.write)
@@ -94,6 +103,10 @@ impl Committer {
     /// another value. Ops before it count, though no reader can see them yet. Returns whether an op may depend on
     /// one before it.
     fn refuse(&self, ops: &mut [Op]) -> bool {
+        if ops.iter().all(|op| matches!(op.write, Write::Set { .. } | Write::Batch(_))) {
+            // They are done whatever was there.
+            return false;
+        }
         let mut before: HashMap<&str, Option<&str>> = HashMap::new();
         let (alone, mut together) = (ops.len() == 1, false);
         for Op { write, result, is_refused, .. } in ops {
@@ -158,7 +171,7 @@ impl Committer {
 }
 
 /// Refuses keys, values and batches that are too long, before anything is done with them.
-pub(crate) fn check_limits(write: &Write) -> Result<()> {
+fn check_limits(write: &Write) -> Result<()> {
     let too_large = |what, len, limit| {
         if len > limit { Err(KvsError::TooLarge { what, len, limit }) } else { Ok(()) }
     };
