@@ -28,6 +28,7 @@ pub use line_decoder::{Line, LineDecoder};
 use crate::{KvsError, Page, Result, Write};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
+use std::error::Error;
 
 /// The longest line, in bytes with its newline, that either side takes.
 pub const MAX_LINE: usize = 16 << 20;
@@ -161,8 +162,10 @@ pub fn encode(bytes: &mut Vec<u8>, message: &impl Serialize) {
 /// # Errors
 /// [`KvsError::Protocol`], with a message for whoever wrote the line.
 pub fn decode(line: &[u8]) -> Result<Request> {
-    let request = serde_json::from_slice(line);
-    let request = request.map_err(|error| KvsError::Protocol(error.to_string()))?;
+    let refused = |error: &dyn Error| KvsError::Protocol(error.to_string());
+    // The line as a whole: serde_json would look at each string in it by itself.
+    let text = str::from_utf8(line).map_err(|error| refused(&error))?;
+    let request = serde_json::from_str(text).map_err(|error| refused(&error))?;
     // serde takes an array for a struct. The names of the messages have no colon.
     let fields = memchr::memchr(b':', line).map(|colon| line[colon + 1..].trim_ascii_start());
     match fields {
