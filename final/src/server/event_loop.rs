@@ -133,11 +133,10 @@ impl<C: Served> EventLoop<C> {
     pub(super) fn wait(&self) -> io::Result<bool> {
         let timeout = {
             let mut work = self.work();
-            let has_work = !work.ready.is_empty() || !work.round.is_empty();
-            if work.ends && !has_work {
+            if work.ends && !work.has_some() {
                 return Ok(false);
             }
-            let sleeps = !has_work || fault!("a loop sleeps without a look at its queue");
+            let sleeps = !work.has_some() || fault!("a loop sleeps without a look at its queue");
             work.thread = if sleeps { Thread::Asleep } else { Thread::Awake };
             if sleeps { None } else { Some(Duration::ZERO) }
         };
@@ -176,11 +175,22 @@ impl<C: Served> EventLoop<C> {
 
     /// Queues a connection that has something to do.
     pub(super) fn push(&self, connection: Arc<C>) {
+        self.queue([connection], []);
+    }
+
+    /// Queues connections, and turns that wait for their writes. Wakes the thread if it wouldn't find them.
+    fn queue(
+        &self,
+        ready: impl IntoIterator<Item = Arc<C>>,
+        round: impl IntoIterator<Item = C::Paused>,
+    ) {
         let wake = {
             let mut work = self.work();
-            work.ready.push_back(connection);
-            // If there were others, it was woken for the first of them.
-            work.ready.len() == 1 && (work.thread == Thread::Asleep || work.is_stalled)
+            // If it had some, it was woken for the first of them.
+            let had_none = !work.has_some();
+            work.ready.extend(ready);
+            work.round.extend(round);
+            had_none && work.has_some() && (work.thread == Thread::Asleep || work.is_stalled)
         };
         if wake && !fault!("a connection is queued and its thread is not woken") {
             self.poller.wake();
@@ -262,21 +272,18 @@ impl<C: Served> EventLoop<C> {
             let mut work = self.work();
             work.ready.extend(noticed);
             if !work.is_stalled {
-                // It went on meanwhile, and perhaps went to sleep.
+                // It went on meanwhile. If it went to sleep, what woke it may have been taken by the look.
+                let wake = work.thread == Thread::Asleep;
                 drop(work);
-                self.poller.wake();
+                if wake {
+                    self.poller.wake();
+                }
                 return Ok(());
             }
             let (ready, round) = (std::mem::take(&mut work.ready), std::mem::take(&mut work.round));
             drop(work);
             fault!("what a stalled loop had is given to no other", return Ok(()));
-            if !ready.is_empty() || !round.is_empty() {
-                let mut work = other.work();
-                work.ready.extend(ready);
-                work.round.extend(round);
-                drop(work);
-                other.poller.wake();
-            }
+            other.queue(ready, round);
             more = full;
         }
         Ok(())
@@ -298,6 +305,10 @@ impl<C: Served> EventLoop<C> {
 }
 
 impl<C: Served> Work<C> {
+    fn has_some(&self) -> bool {
+        !self.ready.is_empty() || !self.round.is_empty()
+    }
+
     /// For the thread: it moves on. Tells the watchdog, if that looks no more or took it for stalled.
     fn goes_on(&mut self, watchdog: &Poller) {
         self.beats += 1;
