@@ -8,14 +8,18 @@
 use crate::sync::{Mutex, MutexGuard, fault};
 use mio::event::Source;
 use mio::net::TcpStream;
-use mio::{Poll, Registry, Token, Waker};
+use mio::unix::SourceFd;
+use mio::{Interest, Poll, Registry, Token, Waker};
 use std::io::{self, ErrorKind};
+use std::os::fd::{AsRawFd, RawFd};
 use std::sync::PoisonError;
 use std::time::Duration;
 
 /// How many events a look returns at most.
 const EVENTS: usize = 256;
 const WAKER: Token = Token(usize::MAX);
+/// Not for room from the start: every new connection has room, and would be reported for it.
+const INTEREST: Interest = Interest::READABLE;
 
 /// What has happened to a socket.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +38,7 @@ pub(super) struct Poller {
     poll: Mutex<(Poll, mio::Events)>,
     registry: Registry,
     waker: Waker,
-    fd: os::Fd,
+    fd: RawFd,
 }
 
 impl Poller {
@@ -45,14 +49,14 @@ impl Poller {
         Ok(Poller {
             registry,
             waker,
-            fd: os::fd(&poll),
+            fd: poll.as_raw_fd(),
             poll: Mutex::new((poll, mio::Events::with_capacity(EVENTS))),
         })
     }
 
     /// Watches a socket for bytes until it is closed. What is there already is reported too.
     pub(super) fn watch(&self, socket: &mut impl Source, token: usize) -> io::Result<()> {
-        self.registry.register(socket, Token(token), os::INTEREST)
+        self.registry.register(socket, Token(token), INTEREST)
     }
 
     /// Watches a connection for room for answers too, or no longer.
@@ -62,7 +66,8 @@ impl Poller {
         token: usize,
         on: bool,
     ) -> io::Result<()> {
-        os::watch_output(&self.registry, socket, Token(token), on)
+        let interest = if on { INTEREST | Interest::WRITABLE } else { INTEREST };
+        self.registry.reregister(&mut SourceFd(&socket.as_raw_fd()), Token(token), interest)
     }
 
     /// Ends the wait of the thread that waits, or of the next one.
@@ -90,15 +95,15 @@ impl Poller {
     }
 
     /// Ends its wait also when something happens that `other` would report. Returns whether the system
-    /// can do that; if not, the caller has to look every so often.
+    /// had room for that; if not, the caller has to look every so often.
     pub(super) fn follow(&self, other: &Poller) -> bool {
-        os::follow(&self.registry, &other.fd).is_ok()
+        self.registry.register(&mut SourceFd(&other.fd), WAKER, INTEREST).is_ok()
     }
 
     /// Ends [`Poller::follow`].
     pub(super) fn unfollow(&self, other: &Poller) {
         // It fails if it was not followed.
-        let _ = os::unfollow(&self.registry, &other.fd);
+        let _ = self.registry.deregister(&mut SourceFd(&other.fd));
     }
 }
 
@@ -126,67 +131,4 @@ fn wait(
         }
     }
     Ok(count == EVENTS)
-}
-
-/// What needs a file descriptor.
-#[cfg(all(unix, not(kvs_portable)))]
-mod os {
-    use super::WAKER;
-    use mio::net::TcpStream;
-    use mio::unix::SourceFd;
-    use mio::{Interest, Poll, Registry, Token};
-    use std::io;
-    use std::os::fd::{AsRawFd, RawFd};
-
-    /// Not for room from the start: every new connection has room, and would be reported for it.
-    pub(super) const INTEREST: Interest = Interest::READABLE;
-
-    pub(super) type Fd = RawFd;
-
-    pub(super) fn fd(poll: &Poll) -> Fd {
-        poll.as_raw_fd()
-    }
-
-    pub(super) fn watch_output(
-        registry: &Registry,
-        socket: &TcpStream,
-        token: Token,
-        on: bool,
-    ) -> io::Result<()> {
-        let interest = if on { INTEREST | Interest::WRITABLE } else { INTEREST };
-        registry.reregister(&mut SourceFd(&socket.as_raw_fd()), token, interest)
-    }
-
-    pub(super) fn follow(registry: &Registry, other: &Fd) -> io::Result<()> {
-        registry.register(&mut SourceFd(other), WAKER, INTEREST)
-    }
-
-    pub(super) fn unfollow(registry: &Registry, other: &Fd) -> io::Result<()> {
-        registry.deregister(&mut SourceFd(other))
-    }
-}
-
-#[cfg(not(all(unix, not(kvs_portable))))]
-mod os {
-    use mio::net::TcpStream;
-    use mio::{Interest, Poll, Registry, Token};
-    use std::io;
-
-    pub(super) const INTEREST: Interest = Interest::READABLE.add(Interest::WRITABLE);
-
-    pub(super) type Fd = ();
-
-    pub(super) fn fd(_: &Poll) -> Fd {}
-
-    pub(super) fn watch_output(_: &Registry, _: &TcpStream, _: Token, _: bool) -> io::Result<()> {
-        Ok(())
-    }
-
-    pub(super) fn follow(_: &Registry, _: &Fd) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    pub(super) fn unfollow(_: &Registry, _: &Fd) -> io::Result<()> {
-        Ok(())
-    }
 }
