@@ -4,7 +4,6 @@ use super::connection::Connection;
 use super::event_loop::Thread;
 use super::loop_group::LoopGroup;
 use super::poller::Event;
-use super::shared::Peer;
 use crate::os::is_out_of_descriptors;
 use mio::net::{TcpListener, TcpStream};
 use std::fs::File;
@@ -125,7 +124,7 @@ fn admit(group: &LoopGroup, mut stream: TcpStream, peer: SocketAddr) {
 /// Says why a connection is closed that was never served. It is dropped by the caller.
 fn refuse(group: &LoopGroup, mut stream: &TcpStream, peer: SocketAddr, why: &str) {
     group.refused.add(1);
-    group.shared.warnings.refused.warn(format_args!("{why}; from {}", Peer(Some(peer))));
+    group.shared.warnings.refused.warn(format_args!("{why}; from {peer}"));
     // A new socket has room for a line. If not, it was nothing but a courtesy.
     let _ = stream.write(format!("{{\"Err\":\"{why}\"}}\n").as_bytes());
 }

@@ -52,8 +52,7 @@
 //! request it was in, or those whose writes the engine had in its hands.
 //!
 //! A file uses only files above it in this list: `limits`, `stats`, `timeouts`, `shared`; `poller`, `notes`, `writes`;
-//! `event_loop`, `state`, `io`, `requests`; `connection`; `turn`; `loop_group`; `job`, `acceptor`, `watchdog`. One thing
-//! goes the other way: `turn` says what a paused turn is, which `event_loop` keeps without looking into it.
+//! `event_loop`, `io`, `state`, `requests`; `connection`; `turn`; `loop_group`; `job`, `acceptor`, `watchdog`.
 //! `models.rs` isn't a part of the server: `../models` compiles it, for loom.
 
 mod acceptor;

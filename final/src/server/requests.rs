@@ -63,7 +63,7 @@ pub(super) struct Requests<'a, E, W: Writer> {
     pub(super) count: u64,
     /// Whether some of them were begun.
     pub(super) has_begun: bool,
-    /// Whether the first line that is left waits until no write is under way.
+    /// Whether the first line that is left waits until no write is under way, as the turn before has found.
     pub(super) waits_for_all: bool,
     /// Writes of this turn that the engine does not have yet.
     pub(super) round: Vec<(Write, Waiter<W>)>,
@@ -210,17 +210,11 @@ impl<E: KvsEngine, W: Writer> Requests<'_, E, W> {
 pub(super) struct Input {
     bytes: Vec<u8>,
     lines: LineDecoder,
-    /// The first line waits until no write is under way. It may be long, so it isn't decoded in every turn until then.
-    waits_for_all: bool,
 }
 
 impl Input {
     pub(super) fn new(limits: &Limits) -> Input {
-        Input {
-            bytes: Vec::new(),
-            lines: LineDecoder::new(limits.request_bytes),
-            waits_for_all: false,
-        }
+        Input { bytes: Vec::new(), lines: LineDecoder::new(limits.request_bytes) }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -229,7 +223,6 @@ impl Input {
 
     pub(super) fn clear(&mut self) {
         self.bytes = Vec::new();
-        self.waits_for_all = false;
     }
 
     /// Whether a line is arriving that is too long, of which nothing is kept.
@@ -244,33 +237,24 @@ impl Input {
         received: &[u8],
         requests: &mut Requests<'_, E, W>,
     ) -> bool {
-        if self.waits_for_all && requests.waiting.0 > 0 && !requests.writes_are_done() {
-            self.bytes.extend_from_slice(received);
-            return true;
-        }
-        let held_back = self.execute_all(received, requests);
-        self.waits_for_all = requests.waits_for_all;
-        held_back
-    }
-
-    fn execute_all<E: KvsEngine, W: Writer>(
-        &mut self,
-        received: &[u8],
-        requests: &mut Requests<'_, E, W>,
-    ) -> bool {
-        let mut left_over = std::mem::take(&mut self.bytes);
-        if left_over.is_empty() {
+        let waits = std::mem::take(&mut requests.waits_for_all);
+        if self.bytes.is_empty() {
             let (done, held_back) = requests.execute_all(received, &mut self.lines);
             self.bytes = received[done..].to_vec();
             return held_back;
         }
-        left_over.extend_from_slice(received);
-        let (done, held_back) = requests.execute_all(&left_over, &mut self.lines);
-        left_over.drain(..done);
-        if left_over.capacity() > KEPT_BUFFER && left_over.len() < left_over.capacity() / 4 {
-            left_over.shrink_to_fit();
+        self.bytes.extend_from_slice(received);
+        // A line that waits may be long, so it isn't decoded in every turn until then.
+        if waits && requests.waiting.0 > 0 && !requests.writes_are_done() {
+            requests.waits_for_all = true;
+            return true;
         }
-        self.bytes = if left_over.is_empty() { Vec::new() } else { left_over };
+        let (done, held_back) = requests.execute_all(&self.bytes, &mut self.lines);
+        self.bytes.drain(..done);
+        let (len, capacity) = (self.bytes.len(), self.bytes.capacity());
+        if len == 0 || capacity > KEPT_BUFFER && len < capacity / 4 {
+            self.bytes.shrink_to_fit();
+        }
         held_back
     }
 }
@@ -310,7 +294,8 @@ mod tests {
     fn a_request_that_waits_for_writes_is_not_decoded_again_until_they_are_done() {
         let shared = Shared::new(Limits::default());
         let (mut input, writes) = (Input::new(&shared.limits), Mutex::new(Writes::default()));
-        let turn = |input: &mut Input, received: &[u8]| {
+        let mut waits_for_all = false;
+        let mut turn = |input: &mut Input, received: &[u8]| {
             let answers = Answers { bytes: &mut Vec::new(), errors: 0 };
             let mut requests = Requests {
                 engine: &Engine,
@@ -323,11 +308,12 @@ mod tests {
                 began: Instant::now(),
                 count: 0,
                 has_begun: false,
-                waits_for_all: false,
+                waits_for_all,
                 round: Vec::new(),
                 foreign: None,
             };
             let held_back = input.execute(received, &mut requests);
+            waits_for_all = requests.waits_for_all;
             (held_back, requests.count)
         };
         let number = writes.lock().unwrap().begin(1);

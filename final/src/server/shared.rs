@@ -5,9 +5,7 @@ use super::stats::Counters;
 use super::timeouts::Clock;
 use crate::limited_log::LimitedLog;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::fmt;
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 /// What clients can cause to be logged, as often as they like.
@@ -15,18 +13,6 @@ pub(super) struct Warnings {
     pub(super) refused: LimitedLog,
     pub(super) foreign: LimitedLog,
     pub(super) trouble: LimitedLog,
-}
-
-/// The other end of a connection, if it is known: that of a client that is gone may not be.
-pub(super) struct Peer(pub(super) Option<SocketAddr>);
-
-impl fmt::Display for Peer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(addr) => addr.fmt(f),
-            None => f.write_str("an address that is gone"),
-        }
-    }
 }
 
 /// What every connection may look at. Only the server's own thread writes here, and seldom, so that each core

@@ -19,6 +19,7 @@
 //! A turn (`turn.rs`) asks [`State::wants_read`], says what it has [`State::received`], asks for a
 //! [`State::verdict`] when what has arrived is executed, and what is [`State::next`] at its end.
 
+use super::io::Received;
 use super::timeouts::{Clock, Deadline, Timer};
 use std::fmt;
 use std::time::Duration;
@@ -58,24 +59,6 @@ enum Phase {
     Open,
     Ending(Close),
     Draining(Close),
-}
-
-/// What a read has brought.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Received {
-    /// So many bytes, and whether that is all that there was room for.
-    Bytes(usize, bool),
-    Nothing,
-    /// Nothing, because of a signal: perhaps there is something.
-    Interrupted,
-    /// The client has ended its side.
-    End,
-}
-
-impl Received {
-    pub(super) fn bytes(self) -> usize {
-        if let Received::Bytes(bytes, _) = self { bytes } else { 0 }
-    }
 }
 
 /// What a turn has done.

@@ -44,7 +44,7 @@ pub(super) struct Deadline {
     timer: Timer,
     at: u64,
     /// How much of it has been done since it was given so long, in bytes.
-    progress: usize,
+    progress: u32,
 }
 
 impl Deadline {
@@ -84,9 +84,9 @@ impl Deadline {
 
     /// So many bytes of a request have come, or of answers have gone.
     pub(super) fn progress(&mut self, bytes: usize, clock: Clock<'_>) {
-        self.progress += bytes;
-        if self.progress >= PROGRESS {
-            self.arm(self.timer, true, clock);
+        match self.progress as usize + bytes {
+            progress if progress < PROGRESS => self.progress = progress as u32,
+            _ => self.arm(self.timer, true, clock),
         }
     }
 }

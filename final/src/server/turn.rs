@@ -4,19 +4,16 @@
 //! its other connections. At most one turn is under way at a time, whichever thread gives it, so answers are in
 //! the order of the requests.
 
-use super::connection::{Connection, Inner};
-use super::event_loop::{EventLoop, Served};
+use super::connection::{Begun, Connection, Inner, Paused};
+use super::event_loop::EventLoop;
 use super::io::{self, Output};
 use super::notes::{ABORTED, HUNG_UP, READY};
-use super::poller::Event;
 use super::requests::{Answers, Requests};
-use super::shared::Peer;
 use super::state::{Close, Left, Next, Turn, Verdict};
 use super::stats::Counters;
-use super::writes::Waiter;
+use crate::KvsEngine;
 use crate::protocol::KEPT_BUFFER;
 use crate::sync::{Instant, MutexGuard};
-use crate::{KvsEngine, KvsError, Write};
 use std::net;
 use std::sync::Arc;
 
@@ -64,40 +61,10 @@ impl<'a, E> Context<'a, E> {
     }
 }
 
-/// A write, and what tells the connection of its end.
-type Begun = (Write, Waiter<Connection>);
-
-/// A turn that waits for its writes.
-pub(super) struct Paused {
-    connection: Arc<Connection>,
-    writes: std::vec::IntoIter<Begun>,
-    turn: Turn,
-    /// What came before the writes.
-    answers: Vec<u8>,
-    errors: u64,
-}
-
-impl Iterator for Paused {
-    type Item = Begun;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.writes.next()
-    }
-}
-
 /// How far a turn has come.
 enum Step {
     Pause(Paused),
     End(Next),
-}
-
-impl Served for Connection {
-    type Paused = Paused;
-
-    fn notice(&self, event: Event) -> bool {
-        let readable = if event.readable { READY } else { 0 };
-        self.notes.leave(if event.hung_up { READY | HUNG_UP } else { readable })
-    }
 }
 
 impl Connection {
@@ -230,13 +197,15 @@ impl Connection {
             began,
             count: 0,
             has_begun: false,
-            waits_for_all: false,
+            waits_for_all: inner.waits_for_all,
             round: Vec::new(),
             foreign: None,
         };
         let held_back = inner.input.execute(&context.read[..turn.received], &mut requests);
-        let Requests { answers, waiting, count, has_begun, round, foreign, .. } = requests;
+        let Requests { answers, waiting, count, has_begun, waits_for_all, round, foreign, .. } =
+            requests;
         inner.state.set_held_back(held_back);
+        inner.waits_for_all = waits_for_all;
         inner.counts_writes |= has_begun;
         inner.has_writes = waiting.0 > 0;
         turn.executed = count > 0;
@@ -244,7 +213,8 @@ impl Connection {
         counters.bytes_in.add(turn.received as u64);
         counters.turns.add(1);
         if let Some(error) = foreign {
-            let peer = Peer(self.stream.peer_addr().ok());
+            // That of a client that is gone may not be known.
+            let peer = self.stream.peer_addr().map_or("somewhere".into(), |peer| peer.to_string());
             shared.warnings.foreign.warn(format_args!("from {peer}"));
             inner.give_up(Close::Foreign, format!("{error}; the connection is closed"));
         }
@@ -286,9 +256,9 @@ impl Connection {
             inner.has_writes = answers.collect(&mut self.writes()).0 > 0;
         }
         if !inner.has_writes
-            && let Some(message) = inner.farewell.take()
+            && let Some(farewell) = inner.farewell.take()
         {
-            answers.add(Err(KvsError::Server(message)));
+            answers.add(Err(*farewell));
         }
         counters.errors.add(answers.errors);
         turn.answered |= !context.answers.is_empty();

@@ -20,7 +20,7 @@ pub(super) struct Writes {
     /// The sizes together.
     bytes: usize,
     /// How long the last value was that a get has found. The next one counts as so long until it is there.
-    expected: usize,
+    expected: u32,
     /// Bytes that were found beyond those that were expected, since [`Writes::take_arrived`].
     arrived: usize,
     /// Whether the connection wants to be woken when the oldest one is done.
@@ -37,7 +37,7 @@ impl Writes {
 
     /// Begins a get; returns its number.
     pub(super) fn begin_get(&mut self, key: usize) -> u64 {
-        self.begin(key + self.expected)
+        self.begin(key + self.expected as usize)
     }
 
     /// How many bytes more get `number` has found than were expected.
@@ -55,7 +55,9 @@ impl Writes {
             self.arrived += found.saturating_sub(*bytes);
             self.bytes -= std::mem::replace(bytes, found);
             self.bytes += found;
-            self.expected = if found > 0 { found } else { self.expected };
+            if found > 0 {
+                self.expected = u32::try_from(found).unwrap_or(u32::MAX);
+            }
             *slot = Some(result);
         }
         fault!("a write that is done wakes no connection", return false);
@@ -115,21 +117,21 @@ pub(super) trait Writer: Send + Sync + 'static {
     fn abort(self: &Arc<Self>);
 }
 
-/// Waits for a write. When it is dropped its writer is told what came of it, also if the engine
-/// has dropped it without a word.
+/// Waits for a write. Its writer is told what came of it, also if the engine drops it without a word.
 pub(super) struct Waiter<W: Writer> {
     writer: Arc<W>,
     number: u64,
-    result: Option<Outcome>,
+    is_done: bool,
 }
 
 impl<W: Writer> Waiter<W> {
     pub(super) fn new(writer: &Arc<W>, number: u64) -> Waiter<W> {
-        Waiter { writer: Arc::clone(writer), number, result: None }
+        Waiter { writer: Arc::clone(writer), number, is_done: false }
     }
 
     pub(super) fn finish(mut self, result: Outcome) {
-        self.result = Some(result);
+        self.is_done = true;
+        self.writer.finish_write(self.number, result);
     }
 
     /// A write as a round of an engine takes it, with whom to call when it is done.
@@ -142,13 +144,12 @@ impl<W: Writer> Waiter<W> {
 
 impl<W: Writer> Drop for Waiter<W> {
     fn drop(&mut self) {
-        let result = self.result.take();
-        if result.is_none() && thread::panicking() {
+        if self.is_done {
+        } else if thread::panicking() {
             self.writer.abort();
         } else {
             let silent = "the engine did not say what came of the request";
-            let result = result.unwrap_or_else(|| Err(KvsError::Server(silent.to_owned())));
-            self.writer.finish_write(self.number, result);
+            self.writer.finish_write(self.number, Err(KvsError::Server(silent.to_owned())));
         }
     }
 }

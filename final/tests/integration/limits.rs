@@ -1,7 +1,7 @@
 //! What a server takes from its clients: each limit, on both sides of it.
 
 use crate::*;
-use kvs_test_kit::engines::Distant;
+use kvs_test_kit::engines::{AT_ONCE, Distant};
 use rustix::net::sockopt::set_socket_recv_buffer_size;
 
 /// Of 200 GETs, as a measure of how long something else does not happen.
@@ -231,6 +231,52 @@ fn writes_that_are_not_done_take_memory_and_there_is_an_end_to_it() {
     assert_eq!(stat(&mut other, "bytes_buffered"), 0);
 }
 
+/// Asks for something that waits, and has the engine do it.
+fn ask_and_finish(engine: &Distant, client: &mut Raw, request: &str, key: &str) -> String {
+    client.send_line(request);
+    until("it is asked for", || engine.waiting() > 0);
+    engine.finish(key);
+    client.line()
+}
+
+#[test]
+fn a_value_is_counted_from_when_it_is_found_until_it_is_answered() {
+    let (engine, value) = (Distant::default(), "v".repeat(100_000));
+    let pool = SharedQueueThreadPool::new(1).unwrap();
+    let server = Local::start_on(pool, engine.clone(), Limits { jobs: 1, ..Limits::default() });
+    let (mut client, mut other) = (server.connect(), server.connect());
+    for key in ["k", AT_ONCE] {
+        assert_eq!(ask_and_finish(&engine, &mut client, &set(key, &value), key), NOTHING);
+    }
+    assert_eq!(client.ask(&get(AT_ONCE)), found(&value));
+    assert_eq!(stat(&mut other, "bytes_buffered"), 0);
+    client.send_line(GET);
+    until("it is asked for", || engine.waiting() > 0);
+    // The turn is over: there is one loop.
+    stat(&mut other, "bytes_buffered");
+    engine.finish("k");
+    assert_eq!(client.line(), found(&value));
+    assert_eq!(stat(&mut other, "bytes_buffered"), 0);
+}
+
+#[test]
+fn a_client_that_is_refused_sees_the_end_while_its_write_is_under_way() {
+    let engine = Distant::default();
+    // Twice as long in a request, and in an answer: more than there is memory for.
+    let (escaped, buffered_bytes) = (r#"\""#.repeat(6 << 20), 13 << 19);
+    let first = Local::start(engine.clone(), Limits::default());
+    let set_large = set("k", &escaped);
+    assert_eq!(ask_and_finish(&engine, &mut first.connect(), &set_large, "k"), NOTHING);
+    let server = Local::start(engine.clone(), Limits { buffered_bytes, ..Limits::default() });
+    let (mut client, mut other) = (small(&server), server.connect());
+    client.send(format!("{GET}\n{}\n", set("under way", "v")));
+    until("both are asked for", || engine.waiting() == 2);
+    engine.finish("k");
+    until("it is closed", || stat(&mut other, "connections") == 1);
+    assert!(client.line().len() < escaped.len(), "only a part was sent");
+    engine.finish("under way");
+}
+
 /// Of an engine that asks another machine. What one value has shown the next ones are taken to be.
 #[test]
 fn gets_that_wait_take_memory_and_there_is_an_end_to_it() {
@@ -238,17 +284,9 @@ fn gets_that_wait_take_memory_and_there_is_an_end_to_it() {
     let limits = Limits { buffered_bytes: 1 << 20, ..Limits::default() };
     let server = Local::start(engine.clone(), limits);
     let (mut other, mut client) = (server.connect(), server.connect());
-    let finish = |key: &str| {
-        until("it is asked for", || engine.waiting() > 0);
-        engine.finish(key);
-    };
     let value = "v".repeat(300 << 10);
-    client.send_line(&set("k", &value));
-    finish("k");
-    assert_eq!(client.line(), NOTHING);
-    client.send_line(GET);
-    finish("k");
-    assert_eq!(client.line(), found(&value));
+    assert_eq!(ask_and_finish(&engine, &mut client, &set("k", &value), "k"), NOTHING);
+    assert_eq!(ask_and_finish(&engine, &mut client, GET, "k"), found(&value));
     // As many as make a mebibyte.
     client.send(format!("{}\n{}", get("first"), format!("{GET}\n").repeat(20)));
     until("so many wait", || engine.waiting() == 4);
