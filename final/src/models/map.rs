@@ -7,10 +7,11 @@
 use super::sync::{Mutex, MutexGuard};
 use std::borrow::Borrow;
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
+use std::collections;
+use std::hash::Hash;
 use std::sync::{Arc, PoisonError};
 
-pub(crate) struct HashMap<K, V>(Mutex<BTreeMap<K, Arc<V>>>);
+pub(crate) struct HashMap<K, V>(Mutex<collections::HashMap<K, Arc<V>>>);
 
 /// What a `compute` shall do.
 pub(crate) enum Operation<V, T> {
@@ -36,13 +37,13 @@ struct Found<V> {
     before: OnceCell<Box<Found<V>>>,
 }
 
-impl<K: Ord, V> Default for HashMap<K, V> {
+impl<K: Eq + Hash, V> Default for HashMap<K, V> {
     fn default() -> Self {
         HashMap(Mutex::default())
     }
 }
 
-impl<K: Ord, V> HashMap<K, V> {
+impl<K: Eq + Hash, V> HashMap<K, V> {
     pub(crate) fn pin(&self) -> Pin<'_, K, V> {
         Pin { map: self, found: OnceCell::new() }
     }
@@ -51,12 +52,12 @@ impl<K: Ord, V> HashMap<K, V> {
         self.lock().len()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<K, Arc<V>>> {
+    fn lock(&self) -> MutexGuard<'_, collections::HashMap<K, Arc<V>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<K: Ord + Borrow<str>, V> Pin<'_, K, V> {
+impl<K: Eq + Hash + Borrow<[u8]>, V> Pin<'_, K, V> {
     fn keep(&self, value: Arc<V>) -> &V {
         let mut place = &self.found;
         while let Some(found) = place.get() {
@@ -65,12 +66,12 @@ impl<K: Ord + Borrow<str>, V> Pin<'_, K, V> {
         &place.get_or_init(|| Box::new(Found { value, before: OnceCell::new() })).value
     }
 
-    pub(crate) fn get(&self, key: &str) -> Option<&V> {
+    pub(crate) fn get(&self, key: &[u8]) -> Option<&V> {
         let value = self.map.lock().get(key).cloned();
         value.map(|value| self.keep(value))
     }
 
-    pub(crate) fn contains_key(&self, key: &str) -> bool {
+    pub(crate) fn contains_key(&self, key: &[u8]) -> bool {
         self.map.lock().contains_key(key)
     }
 
@@ -79,7 +80,7 @@ impl<K: Ord + Borrow<str>, V> Pin<'_, K, V> {
         old.map(|old| self.keep(old))
     }
 
-    pub(crate) fn remove(&self, key: &str) -> Option<&V> {
+    pub(crate) fn remove(&self, key: &[u8]) -> Option<&V> {
         let old = self.map.lock().remove(key);
         old.map(|old| self.keep(old))
     }

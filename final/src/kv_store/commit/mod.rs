@@ -160,7 +160,7 @@ impl Committer {
                 let len = record::len(&key, value.as_deref()) as u32;
                 if value.is_some() {
                     let entry = Entry::new(segment, offset, len, value.as_deref());
-                    self.index.insert(key.into_boxed_str(), entry);
+                    self.index.insert(&key, entry);
                 } else {
                     self.index.remove(&key, segment, len);
                 }

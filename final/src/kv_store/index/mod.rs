@@ -9,13 +9,20 @@ use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::fault;
 use crate::sync::map::{Compute, HashMap, Operation};
 use segment_table::SegmentTable;
+use std::borrow::Borrow;
 use std::collections::HashSet;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::sync::Arc;
 
 /// The longest value that is kept in its entry, in bytes: what fits beside the location without making
 /// the entry longer than 40 bytes.
 pub(crate) const INLINE: usize = 23;
+
+/// The longest key that is kept in its entry, in bytes: what an allocator gives away with an entry that has one of 16.
+const SHORT: usize = 30;
+
+/// What an allocator takes for an entry with a short key, in bytes.
+pub(crate) const ALLOCATED: usize = (size_of::<Key>() + size_of::<Entry>()).next_multiple_of(16);
 
 /// How many entries a thread has replaced before it looks which of them it can free. Such a look stops all
 /// cores for a moment (`membarrier`): two writers did 1.1 to 1.4 times as many sets with this as with the
@@ -29,7 +36,7 @@ const RETIRED: usize = 128;
 /// none. An entry that was replaced is freed after the last reader that found it has let go of its
 /// pin.
 pub(crate) struct Index {
-    pub(crate) entries: HashMap<Box<str>, Entry>,
+    pub(crate) entries: HashMap<Key, Entry>,
     pub(crate) segments: Arc<SegmentTable>,
     /// The map's.
     pub(crate) hasher: RandomState,
@@ -37,6 +44,40 @@ pub(crate) struct Index {
     /// number for people; nothing else is concluded from it, so `Relaxed`. Below zero for a moment, in two's
     /// complement, when a compaction has taken from a segment's sum what is not yet added to this one.
     garbage: AtomicU64,
+}
+
+/// A key as the map has it: looked for, compared and hashed as its bytes. A short one is in the map's own allocation,
+/// so it takes no other, and a look-up finds it beside the entry.
+#[derive(PartialEq, Eq)]
+pub(crate) enum Key {
+    Short { len: u8, bytes: [u8; SHORT] },
+    Long(Box<[u8]>),
+}
+
+impl From<&str> for Key {
+    fn from(key: &str) -> Key {
+        let mut bytes = [0; SHORT];
+        match bytes.get_mut(..key.len()) {
+            Some(short) => short.copy_from_slice(key.as_bytes()),
+            None => return Key::Long(key.as_bytes().into()),
+        }
+        Key::Short { len: key.len() as u8, bytes }
+    }
+}
+
+impl Borrow<[u8]> for Key {
+    fn borrow(&self) -> &[u8] {
+        match self {
+            Key::Short { len, bytes } => &bytes[..usize::from(*len)],
+            Key::Long(bytes) => bytes,
+        }
+    }
+}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Borrow::<[u8]>::borrow(self).hash(state);
+    }
 }
 
 /// All that a read needs; the segment by its number.
@@ -99,7 +140,7 @@ impl Index {
     /// Where in the table a key belongs: at this slot, if the table has more, or at what is left when it is
     /// divided by their number.
     pub(crate) fn slot(&self, key: &str) -> usize {
-        self.hasher.hash_one(key) as usize
+        self.hasher.hash_one(key.as_bytes()) as usize
     }
 
     /// The value of `key`, if it has one. It takes no lock.
@@ -111,7 +152,7 @@ impl Index {
     pub(crate) fn get(&self, key: &str) -> Result<Option<String>> {
         let entries = self.entries.pin();
         loop {
-            let Some(Entry { segment, offset, len, small }) = entries.get(key) else {
+            let Some(Entry { segment, offset, len, small }) = entries.get(key.as_bytes()) else {
                 return Ok(None);
             };
             #[cfg(feature = "testing")]
@@ -128,16 +169,16 @@ impl Index {
     }
 
     /// Lets readers find this record from now on.
-    pub(crate) fn insert(&self, key: Box<str>, entry: Entry) {
-        fault!("an overwrite unlinks first", self.entries.pin().remove(&key));
-        if let Some(old) = self.entries.pin().insert(key, entry) {
+    pub(crate) fn insert(&self, key: &str, entry: Entry) {
+        fault!("an overwrite unlinks first", self.entries.pin().remove(key.as_bytes()));
+        if let Some(old) = self.entries.pin().insert(key.into(), entry) {
             self.add_garbage(old.segment, old.len);
         }
     }
 
     /// Lets readers find no record from now on. The removal's own record is garbage from the start.
     pub(crate) fn remove(&self, key: &str, segment: u64, len: u32) {
-        if let Some(old) = self.entries.pin().remove(key) {
+        if let Some(old) = self.entries.pin().remove(key.as_bytes()) {
             self.add_garbage(old.segment, old.len);
         }
         self.add_removal(segment, len);
@@ -146,13 +187,13 @@ impl Index {
     /// Whether the newest record of `key` is the one at `offset` of this segment.
     pub(crate) fn is_at(&self, key: &str, segment: u64, offset: u32) -> bool {
         let entries = self.entries.pin();
-        entries.get(key).is_some_and(|e| e.segment == segment && e.offset == offset)
+        entries.get(key.as_bytes()).is_some_and(|e| e.segment == segment && e.offset == offset)
     }
 
     /// Whether `key` has a value, and its record isn't behind this place in the order of the segments' numbers.
     pub(crate) fn is_not_behind(&self, key: &str, place: Location) -> bool {
         let entries = self.entries.pin();
-        entries.get(key).is_some_and(|entry| {
+        entries.get(key.as_bytes()).is_some_and(|entry| {
             let found = (entry.segment, entry.offset);
             fault!("a walk passes over a record that is being moved", {
                 return found == (place.segment, place.offset);
@@ -162,7 +203,7 @@ impl Index {
     }
 
     pub(crate) fn contains(&self, key: &str) -> bool {
-        self.entries.pin().contains_key(key)
+        self.entries.pin().contains_key(key.as_bytes())
     }
 
     /// Moves a key to a copy of its record, but only if its entry still points into one of the `old`

@@ -45,7 +45,7 @@ impl Moving {
     }
 
     fn set(&self, segment: &Segment, value: &str) {
-        self.index.insert("key".into(), Entry::new(segment.number, 20, LEN, Some(value)));
+        self.index.insert("key", Entry::new(segment.number, 20, LEN, Some(value)));
     }
 
     /// What a compaction does with the key once its record is copied.
@@ -92,7 +92,7 @@ fn swap_against(new: Option<&'static str>, stale: &'static str) {
 impl Index {
     pub(crate) fn look_then_move(&self, old: &HashSet<u64>, key: &str, copy: &Entry) {
         let entries = self.entries.pin();
-        if entries.get(key).is_some_and(|entry| old.contains(&entry.segment)) {
+        if entries.get(key.as_bytes()).is_some_and(|entry| old.contains(&entry.segment)) {
             entries.insert(key.into(), *copy);
         } else {
             self.add_garbage(copy.segment, copy.len);

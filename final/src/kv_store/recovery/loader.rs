@@ -7,15 +7,17 @@
 //! of one region and stay in the log's order, so that the last one wins.
 
 use super::Files;
-use crate::Result;
 use crate::disk::Dir;
 use crate::kv_store::format::{Hint, Note, Value, hint, segment};
-use crate::kv_store::index::{Entry, Index};
+use crate::kv_store::index::{ALLOCATED, Entry, Index};
 use crate::sync::atomic::Ordering;
+use crate::{KvsError, Result};
 use crossbeam::channel::{Sender, bounded};
+use std::hint::black_box;
 use std::io;
+use std::panic::resume_unwind;
 use std::sync::Arc;
-use std::thread::{self, Scope};
+use std::thread::{self, Scope, ScopedJoinHandle};
 
 /// How many records are read before there is a first look at how many will come. A store with less needs no
 /// threads.
@@ -32,6 +34,9 @@ const BATCH: usize = 256 << 10;
 
 /// How many batches may wait for each thread, so that the memory they take has a bound.
 const QUEUED: usize = 8;
+
+/// How long the newest segment is at least, in bytes, if it is synced while the loader works.
+const SYNCED_MEANWHILE: u32 = 1 << 20;
 
 /// Records in the log's order, each with the number of its segment.
 #[derive(Default)]
@@ -50,6 +55,7 @@ pub(crate) fn fill(
     let segments: Vec<_> = files.segments.iter().map(|(segment, _)| Arc::clone(segment)).collect();
     index.segments.add(&segments);
     thread::scope(|scope| {
+        let syncing = sync_newest(files, scope);
         let mut loader = Loader::new(index, files.bytes(), scope);
         for (place, segment) in segments.iter().enumerate() {
             let before = loader.read;
@@ -75,8 +81,22 @@ pub(crate) fn fill(
             index.add_garbage(segment.number, end - segment::HEADER - records);
         }
         loader.finish();
-        Ok(())
+        // The next sync would not tell of it once more.
+        syncing
+            .map_or(Ok(()), |syncing| syncing.join().unwrap_or_else(|panic| resume_unwind(panic)))
     })
+}
+
+/// Begins to sync the newest segment, for what the open shows must be durable. If it was written to just now, the disk
+/// takes as long for that as the loader for all the rest.
+fn sync_newest<'scope>(
+    files: &Files,
+    scope: &'scope Scope<'scope, '_>,
+) -> Option<ScopedJoinHandle<'scope, Result<()>>> {
+    let (newest, _) = files.segments.last().filter(|(_, end)| *end >= SYNCED_MEANWHILE)?;
+    let newest = Arc::clone(newest);
+    let sync = move || newest.file.sync().map_err(KvsError::at(&newest.path));
+    thread::Builder::new().name("kvs-loader".into()).spawn_scoped(scope, sync).ok()
 }
 
 struct Loader<'scope, 'env> {
@@ -173,11 +193,14 @@ fn room(records: u64, found: usize) -> usize {
 }
 
 fn put(index: &Index, batch: &Batch) {
+    // glibc makes the heap of such a thread longer by a page at a time, with a system call that other threads wait
+    // for; and by all of this at once, which it then has.
+    drop(black_box(Vec::<u8>::with_capacity(ALLOCATED * batch.segments.len())));
     // Held for the batch, which makes the pins within it cheap.
     let _pin = index.entries.pin();
     let notes = batch.segments.iter().zip(batch.notes.notes());
     for (&segment, Note { offset, len, key, value }) in notes {
-        let insert = |value| index.insert(key.into(), Entry::new(segment, offset, len, value));
+        let insert = |value| index.insert(key, Entry::new(segment, offset, len, value));
         match value {
             Value::Removed => index.remove(key, segment, len),
             Value::Kept(value) => insert(Some(value)),
