@@ -2,7 +2,6 @@
 //! what is saved of a damaged one.
 
 use crate::*;
-use kvs_final::disk::Fault;
 use kvs_test_kit::simulated::damage::{is_noticed, salvaged, store, without};
 use kvs_test_kit::simulated::workload::{Model, key, open, open_os, options};
 use std::io::ErrorKind;
@@ -29,8 +28,7 @@ fn a_torn_tail_that_looks_like_headers_does_not_keep_the_store_from_opening() {
 fn what_the_disk_cannot_read_costs_the_records_there() {
     let (disk, _) = store(1, 40);
     for number in 0.. {
-        let (at, error) = (disk.operations() + number, ErrorKind::Other);
-        disk.set_fault(Some(Fault { at, forever: false, error, short_write: false }));
+        disk.fail(number, ErrorKind::Other);
         match salvaged(&disk) {
             Ok((_, found)) if found.is_empty() => return assert!(number > 10),
             Ok((saved, found)) => assert_eq!(saved, without(&disk, &found).0, "{found:?}"),
@@ -193,8 +191,7 @@ fn after_a_restart_in_a_copy_and_where_the_disk_cannot_tell_it_is_what_was_not_s
     disk.set_session(Some(2));
     let opens = |at: &usize| {
         let disk = disk.after_kill(disk.changes());
-        let (at, error) = (disk.operations() + at, ErrorKind::StorageFull);
-        disk.set_fault(Some(Fault { at, forever: false, error, short_write: false }));
+        let at = disk.fail(*at, ErrorKind::StorageFull);
         let opened = open_os(&disk);
         opened.is_ok_and(|store| store.stats().keys == 5 && disk.operations() > at + 1)
     };
@@ -275,8 +272,7 @@ fn a_write_that_panicked_is_behind_no_end_that_the_manifest_names() {
         let options = KvStoreOptions::new().background(false).disk(disk.clone());
         let store = options.durability(Durability::Always).open(DIR).unwrap();
         // Of all that can fail, so that no space is reserved.
-        let (error, at) = (ErrorKind::Unsupported, disk.operations() + at);
-        disk.set_fault(Some(Fault { at, forever: false, error, short_write: false }));
+        disk.fail(at, ErrorKind::Unsupported);
         disk.during_next_sync(|| panic!("a sync panics, as this test wants"));
         let panicked = store.set("a".to_owned(), "1".to_owned()).unwrap_err();
         assert!(panicked.to_string().contains("panicked"), "at {at}: {panicked}");

@@ -241,7 +241,7 @@ fn a_compaction_leaves_no_reason_for_the_next() {
 
 /// That there is something to crash in.
 #[test]
-fn the_scripts_have_rotations_and_compactions_of_all_segments_and_of_some() {
+fn the_scripts_have_rotations_compactions_of_all_segments_and_of_some_and_comparisons_in_rounds() {
     let disk = SimulatedDisk::new();
     let open = || workload::options(&disk).compact_at(COMPACT_AT).open(DIR);
     let segments = || {
@@ -250,13 +250,17 @@ fn the_scripts_have_rotations_and_compactions_of_all_segments_and_of_some() {
         files
     };
     let mut store = Some(open().unwrap());
-    let (mut rotations, mut of_all, mut of_some) = (0, 0, 0);
+    let (mut rotations, mut of_all, mut of_some, mut comparisons) = (0, 0, 0, 0);
     for step in (0..6).flat_map(|seed| script(seed, 120)) {
         let before = segments();
         run_with(&step, &mut store, open).unwrap();
         let after = segments();
         let is_left = |file| after.contains(file);
         match step {
+            Step::Round(writes) => {
+                let compares = |write: &&Write| matches!(write, Write::CompareAndSet { .. });
+                comparisons += writes.iter().filter(compares).count();
+            }
             Step::Compact => of_all += usize::from(!before.iter().any(is_left)),
             Step::CompactIfDue if !before.iter().all(is_left) => {
                 of_some += usize::from(before.iter().any(is_left));
@@ -264,8 +268,8 @@ fn the_scripts_have_rotations_and_compactions_of_all_segments_and_of_some() {
             _ => rotations += after.len().saturating_sub(before.len()),
         }
     }
-    let counts = [rotations, of_all, of_some];
-    assert!(rotations >= 20 && of_all >= 8 && of_some >= 5, "{counts:?}");
+    let counts = [(rotations, 20), (of_all, 8), (of_some, 5), (comparisons, 20)];
+    assert!(counts.iter().all(|(count, least)| count >= least), "{counts:?}");
 }
 
 fn set(store: &KvStore, number: usize, value: &str) -> Result<()> {
@@ -286,8 +290,7 @@ fn after_a_failed_sync_nothing_is_written_until_the_store_is_opened_again() {
         let disk = SimulatedDisk::new();
         let store = open(&disk).unwrap();
         set(&store, 0, "before").unwrap();
-        let (at, error) = (disk.operations() + sync, ErrorKind::Other);
-        disk.set_fault(Some(Fault { at, forever: false, error, short_write: false }));
+        disk.fail(sync, ErrorKind::Other);
         assert!(matches!(write(&store), Err(KvsError::Stopped { .. })));
         disk.set_fault(None);
         let operations = disk.operations();

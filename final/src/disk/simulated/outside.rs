@@ -1,9 +1,17 @@
-use super::SimulatedDisk;
+use super::{Fault, SimulatedDisk};
 use crate::disk::power_loss::{Change, Name};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-/// What somebody else sees of a disk, and does to it behind the back of whoever has taken a directory.
+/// What somebody else sees of a disk, and does to it behind the back of whoever has taken a directory; how it fails.
 impl SimulatedDisk {
+    /// The operation that comes `later` operations from now fails, that one only and as a whole. Returns its number.
+    pub fn fail(&self, later: usize, error: ErrorKind) -> usize {
+        let at = self.operations() + later;
+        self.set_fault(Some(Fault { at, forever: false, error, short_write: false }));
+        at
+    }
+
     /// The content of a file, if there is one of that name.
     pub fn content(&self, path: &Path) -> Option<Vec<u8>> {
         let state = self.state();

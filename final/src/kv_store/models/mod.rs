@@ -6,7 +6,7 @@ mod moving;
 
 use super::Shared;
 use super::commit::Op;
-use crate::disk::{Fault, SimulatedDisk};
+use crate::disk::SimulatedDisk;
 use crate::models::model::Model;
 use crate::{Durability, KvStore, KvStoreOptions, KvsEngine, KvsError, Result, Write};
 use loom::thread::{self, JoinHandle};
@@ -36,18 +36,6 @@ pub(crate) fn models() -> Vec<Model> {
             "a walk passes over a record that is being moved",
             "a key that is there is not found",
         ),
-        Model::new("compaction against set", || {
-            against_compaction(Some(SECOND), "the newer write has lost")
-        })
-        .max_preemptions(3)
-        .finds("compaction looks, then moves", "the newer write has lost")
-        .finds("compaction moves what is there", "the newer write has lost"),
-        Model::new("compaction against remove", || {
-            against_compaction(None, "a removed key is back")
-        })
-        .max_preemptions(3)
-        .finds("compaction looks, then moves", "a removed key is back")
-        .finds("compaction moves what is not there", "a removed key is back"),
     ];
     models.extend(log::models().into_iter().chain(moving::models()));
     models
@@ -151,8 +139,7 @@ fn sync_fails() {
     let disk = SimulatedDisk::new();
     let store = store_on(disk.clone(), Durability::Os);
     store.put(Some(FIRST)).unwrap();
-    let (at, error) = (disk.operations(), ErrorKind::Other);
-    disk.set_fault(Some(Fault { at, forever: false, error, short_write: false }));
+    disk.fail(0, ErrorKind::Other);
     let fails = |store: KvStore| {
         assert!(store.sync().is_err(), "a sync succeeds on what another has lost");
     };
@@ -217,20 +204,4 @@ fn keys_beside_compaction() {
     }
     assert!(found.contains(&"key".to_owned()), "a key that is there is not found");
     compactor.join().unwrap();
-}
-
-/// A write that comes during a compaction wins over the copy of the value before it, and a key that is removed doesn't
-/// come back with its copy. `stale` says what is wrong then.
-fn against_compaction(new: Option<&'static str>, stale: &'static str) {
-    let store = store_with_first();
-    let compactor = with(&store, |store| store.compact().unwrap());
-    let reader = with(&store, move |store| {
-        let seen = [store.value(), store.value()];
-        assert!(seen[0].as_deref() != new || seen[1].as_deref() == new, "{stale}");
-    });
-    store.put(new).unwrap();
-    assert_eq!(store.value().as_deref(), new, "{stale}");
-    compactor.join().unwrap();
-    reader.join().unwrap();
-    assert_eq!(store.value().as_deref(), new, "{stale}");
 }

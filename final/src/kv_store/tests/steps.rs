@@ -1,7 +1,7 @@
 //! Steps of the compactor among writes, in stores of tiny segments, against a map.
 
 use super::{DIR, key, open_os, options};
-use crate::disk::{Fault, SimulatedDisk};
+use crate::disk::SimulatedDisk;
 use crate::kv_store::compaction::plan::Goal;
 use crate::kv_store::format::segment::HEADER;
 use crate::kv_store::log::Log;
@@ -152,12 +152,11 @@ fn errors_in_a_step() -> Result<usize, String> {
             (0..20).for_each(|_| write(&store, &mut model, &mut random));
         }
         store.sync().unwrap();
-        let (at, error) = (disk.operations() + at, ErrorKind::Other);
-        disk.set_fault(Some(Fault { at, forever: false, error, short_write: false }));
+        let failing = disk.fail(at, ErrorKind::Other);
         let failed = store.0.compactor.do_step(&Goal::All((0..100_000).collect())).is_err();
         disk.set_fault(None);
-        if !failed && disk.operations() <= at {
-            return Ok(at);
+        if !failed && disk.operations() <= failing {
+            return Ok(failing);
         }
         let _ = store.compact();
         holds(&store, &model, "at once")?;

@@ -11,15 +11,19 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::slice;
 
-/// Notes the writes of a step. If one of a round failed, each of the others may have.
+/// Notes the writes of a step. If one of a round failed, each of the others may have; and what a comparison finds
+/// depends on those that have.
 fn note(step: &Step, acknowledged: bool, expected: &mut Expected) {
     let writes = match step {
         Step::Write(write) => slice::from_ref(write),
         Step::Round(writes) => writes,
         _ => &[],
     };
-    for (key, value) in writes.iter().flat_map(Write::changes) {
-        expected.note(key, value.map(str::to_owned), acknowledged);
+    for write in writes {
+        let is_done = acknowledged && !matches!(write, Write::CompareAndSet { .. });
+        for (key, value) in write.changes() {
+            expected.note(key, value.map(str::to_owned), is_done);
+        }
     }
 }
 

@@ -39,6 +39,8 @@ impl Step {
     /// What it changes.
     pub fn apply_to(&self, model: &mut Model) {
         match self {
+            Step::Write(Write::CompareAndSet { key, expected, .. })
+                if model.get(key) != expected.as_ref() => {}
             Step::Write(write) => {
                 for (key, value) in write.changes() {
                     match value {
@@ -89,20 +91,25 @@ pub fn open_os(disk: &SimulatedDisk) -> Result<KvStore> {
 /// are unique; every third one is too long to be kept in the index, and all others are as long as
 /// [`AS_LONG`].
 pub fn script(seed: u64, len: usize) -> Vec<Step> {
-    let mut random = StdRng::seed_from_u64(seed);
-    (0..len).map(|number| step(&mut random, number)).collect()
+    let (mut random, mut model) = (StdRng::seed_from_u64(seed), Model::new());
+    let step = |number| {
+        let step = step(&mut random, number, &model);
+        step.apply_to(&mut model);
+        step
+    };
+    (0..len).map(step).collect()
 }
 
 /// A value that takes exactly the place of most values of a script.
 pub const AS_LONG: &str = "value new";
 
-fn step(random: &mut StdRng, number: usize) -> Step {
+fn step(random: &mut StdRng, number: usize, model: &Model) -> Step {
     match random.random_range(0..28) {
         0 => Step::Compact,
         1 => Step::CompactIfDue,
         2 => Step::Reopen,
         3 => Step::Sync,
-        4 => Step::Round(changes(random, number).into_iter().map(write).collect()),
+        4 => Step::Round(round(changes(random, number), model.clone())),
         5 => Step::Write(Write::Batch(changes(random, number))),
         _ => Step::Write(write(change(random, number))),
     }
@@ -115,6 +122,21 @@ fn write((key, value): (String, Option<String>)) -> Write {
     }
 }
 
+/// The second and the fourth compare and set. The second finds what it expects, which may be of the first; the fourth
+/// doesn't.
+fn round(changes: Vec<(String, Option<String>)>, mut model: Model) -> Vec<Write> {
+    let write = |(place, (key, new)): (usize, (String, _))| {
+        let write = match place {
+            1 => Write::CompareAndSet { expected: model.get(&key).cloned(), key, new },
+            3 => Write::CompareAndSet { expected: Some("another".to_owned()), key, new },
+            _ => write((key, new)),
+        };
+        Step::Write(write.clone()).apply_to(&mut model);
+        write
+    };
+    changes.into_iter().enumerate().map(write).collect()
+}
+
 fn changes(random: &mut StdRng, number: usize) -> Vec<(String, Option<String>)> {
     (0..2 + random.random_range(0..4)).map(|_| change(random, number)).collect()
 }
@@ -125,7 +147,7 @@ fn change(random: &mut StdRng, number: usize) -> (String, Option<String>) {
     (key, random.random_ratio(4, 5).then(|| format!("value {number:03}{padding}")))
 }
 
-/// Runs a step. A removal of a missing key is not an error here.
+/// Runs a step. A removal of a missing key is not an error here, nor a comparison with another value.
 pub fn run(step: &Step, store: &mut Option<KvStore>, disk: &SimulatedDisk) -> Result<()> {
     run_with(step, store, || open(disk))
 }
@@ -144,7 +166,7 @@ pub fn run_with(
         return Ok(());
     };
     match step {
-        Step::Write(write) => unless_missing(write.clone().apply_to(store)),
+        Step::Write(write) => unless_refused(write.clone().apply_to(store)),
         Step::Round(writes) => {
             let (said, results) = mpsc::channel();
             store.round(writes.iter().map(|write| {
@@ -152,7 +174,7 @@ pub fn run_with(
                 (write.clone(), move |result| said.send(result).unwrap())
             }));
             drop(said);
-            results.iter().try_for_each(unless_missing)
+            results.iter().try_for_each(unless_refused)
         }
         Step::Sync => store.sync(),
         Step::Compact => store.compact(),
@@ -161,9 +183,9 @@ pub fn run_with(
     }
 }
 
-fn unless_missing(result: Result<()>) -> Result<()> {
+fn unless_refused(result: Result<()>) -> Result<()> {
     match result {
-        Err(KvsError::KeyNotFound) => Ok(()),
+        Err(KvsError::KeyNotFound | KvsError::Mismatch) => Ok(()),
         result => result,
     }
 }
