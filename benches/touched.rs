@@ -65,6 +65,10 @@ fn run(options: &Options) -> Outcome<()> {
     };
     let stages: Vec<_> = stages.filter(is_wanted).collect();
     let is_there = |program: &&str| output(program, &["--version"]).is_ok();
+    if cfg!(debug_assertions) {
+        println!("nothing is counted: a debug build calls what a release build has in place");
+        return Ok(());
+    }
     if !cfg!(target_arch = "x86_64") || !["valgrind", "addr2line"].iter().all(is_there) {
         println!("nothing is counted: there is no valgrind, no addr2line or no x86-64 here");
         return Ok(());

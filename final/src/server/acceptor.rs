@@ -66,6 +66,9 @@ impl Acceptor {
                 Err(error) if is_passing(&error) => {}
                 Err(error) if is_out_of_descriptors(&error) && self.reserve.is_some() => {
                     self.refuse_one(group);
+                    if !self.is_ready {
+                        return None;
+                    }
                 }
                 Err(error) => {
                     group.shared.warnings.trouble.warn(format_args!("cannot accept one: {error}"));
@@ -77,7 +80,8 @@ impl Acceptor {
         Some(Duration::ZERO)
     }
 
-    /// There is one descriptor after all, to say that there is none.
+    /// There is one descriptor after all, to say that there is none. Without one the system doesn't tell whether there
+    /// is a client to accept, so there may be none.
     fn refuse_one(&mut self, group: &LoopGroup) {
         drop(self.reserve.take());
         let accepted = self.listener.accept();
@@ -91,7 +95,7 @@ impl Acceptor {
                 drop(stream);
                 self.reserve = open_reserve();
             }
-            (Err(_), _) => {}
+            (Err(error), _) => self.is_ready = error.kind() != ErrorKind::WouldBlock,
         }
     }
 }

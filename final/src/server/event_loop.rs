@@ -62,7 +62,7 @@ struct Work<C: Served> {
     /// Whether the watchdog looks every so often. If not, the thread tells it when it wakes up.
     is_watched: bool,
     /// Whether the watchdog has found it stalled. The thread tells the watchdog when it takes the next connection or
-    /// wakes up; if it goes to sleep first, then not before it wakes up.
+    /// goes to sleep: it can help others then.
     is_stalled: bool,
     /// There is nothing more to come.
     ends: bool,
@@ -138,6 +138,9 @@ impl<C: Served> EventLoop<C> {
             }
             let sleeps = !work.has_some() || fault!("a loop sleeps without a look at its queue");
             work.thread = if sleeps { Thread::Asleep } else { Thread::Awake };
+            if sleeps && std::mem::take(&mut work.is_stalled) {
+                self.watchdog.wake();
+            }
             if sleeps { None } else { Some(Duration::ZERO) }
         };
         let noticed = self.notice(|happened| self.poller.wait(timeout, happened));

@@ -160,4 +160,24 @@ mod tests {
         group.loops[0].set_thread(Thread::Awake);
         assert_eq!(watchdog.help(now + TICK * 3 / 2), Some(TICK / 2));
     }
+
+    #[test]
+    fn a_loop_that_goes_to_sleep_after_a_stall_can_help_at_once() {
+        let group = LoopGroup::new(Limits { jobs: 2, ..Limits::default() }).unwrap();
+        let (mut watchdog, now) = (Watchdog::new(&group), Instant::now());
+        group.loops.iter().for_each(|each| each.set_thread(Thread::Awake));
+        group.poller.wait(Some(Duration::ZERO), |_| {}).unwrap();
+        for look in 0..2 {
+            watchdog.help(now + look * TICK);
+        }
+        assert!(watchdog.seen.iter().all(|seen| seen.pulse == Pulse::Stalled));
+        std::thread::scope(|scope| {
+            scope.spawn(|| group.loops[0].wait().unwrap());
+            let (began, long) = (Instant::now(), Duration::from_secs(60));
+            group.poller.wait(Some(long), |_| {}).unwrap();
+            let is_told = began.elapsed() < long;
+            group.loops[0].poller().wake();
+            assert!(is_told, "it sleeps, and the other one waits for the next sweep");
+        });
+    }
 }

@@ -14,7 +14,24 @@ const SET: &str = r#"{"Set":{"key":"a","value":"1"}}"#;
 #[test]
 fn a_server_that_has_nothing_to_do_sleeps() {
     let (server, _dir) = new_kvs_server(&["--request-timeout", "1"]);
-    let mut half = server.connect();
+    sleeps_until_one_is_late(&server, server.connect());
+}
+
+/// The system says then that it has none, whether or not there is a client to accept.
+#[test]
+fn a_server_that_is_out_of_descriptors_sleeps() {
+    let dir = TempDir::new().unwrap();
+    let mut command = limited("-n 40", "server");
+    let server = Server::start(command.args(["--request-timeout", "1"]), dir.path()).unwrap();
+    let mut clients: Vec<_> = std::iter::from_fn(|| {
+        let mut client = server.connect();
+        (client.try_ask(GET) == NOTHING).then_some(client)
+    })
+    .collect();
+    sleeps_until_one_is_late(&server, clients.pop().unwrap());
+}
+
+fn sleeps_until_one_is_late(server: &Server, mut half: Raw) {
     half.send(&GET[..10]);
     let (began, before) = (Instant::now(), cpu_time(server.pid()));
     assert!(before > Duration::ZERO, "the system does not tell");
