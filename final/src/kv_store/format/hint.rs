@@ -6,7 +6,7 @@
 //! | 4..8 | version of the format, 1 |
 //! | 8..16 | number of the segment |
 //! | 16..20 | end of the segment |
-//! | 20..24 | bytes 0..4 of the segment's first record: its checksum |
+//! | 20..24 | bytes 0..4 of the segment's first record: its checksum; 0 if there is none |
 //! | 24..28 | the same of the last record |
 //! | 28..32 | the longest value that is kept here, in bytes |
 //! | 32..36 | number of records |
@@ -159,10 +159,12 @@ impl Hint {
     /// The checksums of the first record and of the last one, as they are in the segment.
     fn fingerprint(&self, segment: &Segment) -> Result<[u8; 8]> {
         let mut found = [0; 8];
-        let last = self.notes.chunks_exact(NOTE).next_back().map(|note| u32_at(note, 0));
+        let Some(last) = self.notes.chunks_exact(NOTE).next_back() else {
+            return Ok(found);
+        };
         let (first_crc, last_crc) = found.split_at_mut(4);
         segment.read_at(first_crc, segment::HEADER.into())?;
-        segment.read_at(last_crc, last.unwrap_or(segment::HEADER).into())?;
+        segment.read_at(last_crc, u32_at(last, 0).into())?;
         Ok(found)
     }
 

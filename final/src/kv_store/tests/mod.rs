@@ -12,7 +12,7 @@ use kvs_test_kit::process::deleted_and_open;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Barrier};
 use std::thread;
 use tempfile::TempDir;
@@ -166,4 +166,19 @@ fn there_is_a_hint_where_it_is_short_and_one_that_is_not_usable_is_written_anew(
     fill(&store, 1_000);
     store.compact().unwrap();
     assert!(hints().iter().all(|hint| !written.contains(hint)));
+}
+
+#[test]
+fn a_segment_without_records_has_a_hint_without_records_where_that_is_short_enough() {
+    for (eighths, is_written) in [(1, false), (16, true)] {
+        let disk = SimulatedDisk::new();
+        let open = || options(&disk).hint_eighths(eighths).open(DIR).unwrap();
+        let store = open();
+        store.0.log.seal(true).unwrap();
+        store.compact_if_due().unwrap();
+        drop(store);
+        drop(open());
+        let is_there = |path: &PathBuf| path.extension().is_some_and(|end| end == "hint");
+        assert_eq!(disk.files().iter().any(is_there), is_written);
+    }
 }
