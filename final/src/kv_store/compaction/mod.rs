@@ -97,63 +97,79 @@ impl Compactor {
         garbage < options.compact_at || garbage < catalog.bytes() / 2
     }
 
-    /// Does steps for as long as they pay. Returns whether there were any.
+    /// Does steps for as long as they pay, and writes hints when none does. Returns whether there were any.
     pub(crate) fn run_if_due(&self) -> Result<bool> {
         let mut ran = false;
-        while let Some(goal) = self.goal() {
-            if matches!(goal, Goal::Space) && self.needs_tail() {
-                self.check_cancelled()?;
-                self.log.seal(false)?;
+        loop {
+            while let Some(goal) = self.goal() {
+                if matches!(goal, Goal::Space) && self.needs_tail() {
+                    self.check_cancelled()?;
+                    self.log.seal(false)?;
+                }
+                if !self.run(&goal)? {
+                    break;
+                }
+                ran = true;
             }
-            if !self.run(&goal)? {
-                break;
+            if self.write_hints() {
+                return Ok(ran);
             }
-            ran = true;
         }
-        self.write_hints();
-        Ok(ran)
     }
 
     /// Writes the hints of sealed segments that have none. A failure costs the next open time and nothing else, so it
-    /// isn't tried again.
-    pub(crate) fn write_hints(&self) {
+    /// isn't tried again. Returns whether it's done: a step comes first that writers may wait for. (They do while
+    /// the throttle is on, and it's off if the last step was of no use. So the two don't wait for each other.)
+    pub(crate) fn write_hints(&self) -> bool {
         let Log { catalog, options, .. } = &*self.log;
         if !catalog.lacks_hints.swap(false, Ordering::Relaxed) || options.hint_eighths == 0 {
-            return;
+            return true;
         }
         // While it has the lock, no segment is deleted.
         while let Ok(_running) = self.running.lock() {
+            if self.throttle.is_on() && self.is_due() {
+                catalog.lacks_hints.store(true, Ordering::Relaxed);
+                return false;
+            }
             let is_next = |(segment, _): &&Sealed| !segment.is_hinted.load(Ordering::Relaxed);
             let Some((segment, end)) = catalog.lock().sealed.iter().find(is_next).cloned() else {
-                return;
+                break;
             };
-            segment.is_hinted.store(true, Ordering::Relaxed);
             match self.write_hint(&segment, end) {
-                Ok(()) => {}
-                Err(KvsError::NoCompaction) => return,
-                Err(error) => ::log::warn!("{}: it has no hint: {error}", segment.path.display()),
+                Ok(is_done) => segment.is_hinted.store(is_done, Ordering::Relaxed),
+                Err(KvsError::NoCompaction) => break,
+                Err(error) => {
+                    segment.is_hinted.store(true, Ordering::Relaxed);
+                    ::log::warn!("{}: it has no hint: {error}", segment.path.display());
+                }
             }
         }
+        true
     }
 
-    fn write_hint(&self, segment: &Segment, end: u32) -> Result<()> {
+    /// Returns whether nothing is left to do for it: writers that wait for a step don't wait for all of a hint.
+    fn write_hint(&self, segment: &Segment, end: u32) -> Result<bool> {
         let Log { catalog, options, .. } = &*self.log;
         let (mut hint, mut scan) = (Hint::default(), Scan::new(segment, end));
         let (mut read, mut since) = (0, Instant::now());
-        while let Some((record, Location { offset, .. }, len)) = scan.next_whole()? {
+        while hint::pays(hint.size(), end, options.hint_eighths) {
+            let Some((record, Location { offset, .. }, len)) = scan.next_whole()? else {
+                catalog.stopped.check()?;
+                hint::write(&*catalog.dir, segment.number, &hint.encode(segment, end)?)?;
+                break;
+            };
             hint.push(Note::of(&record, offset, len));
-            if !hint::pays(hint.size(), end, options.hint_eighths) {
-                return Ok(());
-            }
             read += len as usize;
             if read >= CHUNK {
                 self.check_cancelled()?;
+                if self.holds_up() {
+                    return Ok(false);
+                }
                 self.pause(since.elapsed());
                 (read, since) = (0, Instant::now());
             }
         }
-        catalog.stopped.check()?;
-        hint::write(&*catalog.dir, segment.number, &hint.encode(segment, end)?)
+        Ok(true)
     }
 
     /// Compacts all segments that have garbage or are small, whether it pays or not; what becomes garbage

@@ -3,12 +3,16 @@
 use super::{DIR, key, open, options};
 use crate::disk::{Fault, SimulatedDisk};
 use crate::kv_store::background::compact;
+use crate::kv_store::commit::Op;
+use crate::kv_store::log::catalog::Sealed;
 use crate::sync::INJECTED;
-use crate::{Durability, KvStore, KvsEngine, Stats};
+use crate::{Durability, KvStore, KvsEngine, Stats, Write};
 use crossbeam::channel::{bounded, unbounded};
 use kvs_test_kit::until;
 use std::io::ErrorKind;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
@@ -157,4 +161,43 @@ fn a_compaction_that_lacked_space_is_tried_again_soon() {
     assert_eq!(store.get(key(0)).unwrap(), Some("v".repeat(30)));
     drop(stop);
     thread.join().unwrap();
+}
+
+/// How many hints are written when the first step begins that became due with the first read for a hint.
+fn hints_before_a_step(segment_bytes: u32, len: usize) -> usize {
+    let disk = SimulatedDisk::new();
+    let open = |eighths| {
+        let options = options(&disk).durability(Durability::Os).compact_at(1);
+        options.segment_bytes(segment_bytes).hint_eighths(eighths).open(DIR).unwrap()
+    };
+    let store = open(0);
+    (0..12).for_each(|number| store.set(key(number), "v".repeat(len)).unwrap());
+    drop(store);
+    let store = open(8);
+    store.0.compactor.throttle.note(true);
+    let (same, again, (tell, told)) = (store.clone(), disk.clone(), unbounded());
+    disk.before_operation(disk.operations(), move || {
+        for number in (0..12).cycle() {
+            let write = Write::Set { key: key(number), value: "w".repeat(len) };
+            same.0.commit(Op::new(write)).unwrap();
+            if same.0.compactor.holds_up() {
+                break;
+            }
+        }
+        let is_hint = |path: &PathBuf| path.extension().is_some_and(|end| end == "hint");
+        let count = again.clone();
+        let count = move || drop(tell.send(count.files().into_iter().filter(is_hint).count()));
+        again.during_next_sync(count);
+    });
+    assert!(store.compact_if_due().unwrap());
+    let is_hinted = |(segment, _): &Sealed| segment.is_hinted.load(Ordering::Relaxed);
+    assert!(store.0.log.catalog.lock().sealed.iter().all(is_hinted));
+    told.recv().unwrap()
+}
+
+#[test]
+fn a_step_waits_for_one_short_hint_and_not_for_a_long_one() {
+    let written =
+        [(4_000, 1_000), (4 << 20, 1 << 20)].map(|(bytes, len)| hints_before_a_step(bytes, len));
+    assert_eq!(written, [1, 0]);
 }
