@@ -3,7 +3,7 @@
 //! Those that belong together are one SVG for light and for dark pages. Plotters draws it in the colours for light ones; a
 //! style sheet in it, which names each colour, says what it is on dark ones. The colours are those of
 //! Okabe and Ito (2008), which nearly everybody can tell apart. No line is told by its colour alone: each
-//! has a marker of its own, and in the legend the lines stand in the order of their ends.
+//! has a marker of its own, and in the legend the lines stand in the order of their stages.
 
 use crate::Outcome;
 use crate::record::Rounds;
@@ -74,9 +74,8 @@ pub(crate) fn svg(title: &str, conditions: &str, charts: &[Chart]) -> Outcome<St
         for (chart, area) in charts.iter().zip(body.split_evenly((rows, 2))) {
             chart.draw_scaled(&area)?;
         }
-        let mut lines: Vec<&Line> = charts.iter().take(1).flat_map(|chart| &chart.lines).collect();
-        lines.sort_by(|a, b| end(b).total_cmp(&end(a)));
-        for (line, y) in lines.into_iter().zip((40..).step_by(24)) {
+        let lines = charts.iter().take(1).flat_map(|chart| &chart.lines);
+        for (line, y) in lines.zip((40..).step_by(24)) {
             legend.draw(&marker((12, y), LOOKS[line.stage])).map_err(message)?;
             let style = text(15, LOOKS[line.stage].0).pos(Pos::new(HPos::Left, VPos::Center));
             legend.draw(&Text::new(line.name, (26, y), style)).map_err(message)?;
@@ -204,11 +203,6 @@ impl Chart {
 
 fn text(size: u32, ink: Ink) -> TextStyle<'static> {
     ("sans-serif", size).into_font().color(&light(ink))
-}
-
-/// The value of a line at its end.
-fn end(line: &Line) -> f64 {
-    line.points.last().map_or(0.0, |(_, rounds)| rounds.median())
 }
 
 /// The marker of a look around a point: a polygon with so many corners.

@@ -90,7 +90,14 @@ pub(crate) fn charts(record: &Record) -> Outcome<Vec<(String, String)>> {
         // would not see it.
         let slow = if work == "compacting" { "longest" } else { "p99" };
         let views = VIEWS.iter().filter(|(name, ..)| ["rate", slow, "sets"].contains(name));
-        let charts = views.filter_map(|view| chart(record, work, view.1, threads, view));
+        let charts = views.filter_map(|view| {
+            let mut chart = chart(record, work, view.1, threads, view)?;
+            // Stages 2 to 5 have one engine: what would part their lines is noise.
+            chart.lines.retain(|line| !(1..=3).contains(&line.stage));
+            let last = chart.lines.iter_mut().find(|line| line.stage == 4);
+            last.into_iter().for_each(|line| line.name = "2–5 one mutex");
+            Some(chart)
+        });
         (work, what, charts.collect::<Vec<_>>())
     });
     let servers = servers.iter();
