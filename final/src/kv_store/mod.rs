@@ -167,7 +167,8 @@ impl KvStore {
     /// Compacts now, on this thread, whether it pays or not.
     ///
     /// # Errors
-    /// If the disk fails. The store is as it was then. On a disk without a free page it fails whatever there is to
+    /// If the disk fails. The store is as it was then. If only a segment can't be read, or is damaged, that one is left
+    /// alone until the next open, and the others are compacted. On a disk without a free page it fails whatever there is to
     /// reclaim: a new segment and a new manifest come first, then the copies, of a segment or two, and the old segments
     /// go last. A store that has a small disk for itself needs segments, and a garbage limit
     /// ([`KvStoreOptions::spare_garbage`]), that are small beside it.

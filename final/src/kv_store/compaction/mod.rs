@@ -30,6 +30,9 @@ pub(crate) struct Compactor {
     /// Set once, when the store is closed, or when no further step may run. Read at the
     /// start of a step under `running`, and in its course only to end it sooner: `Relaxed`.
     cancelled: AtomicBool,
+    /// Bytes of garbage that no step reclaims (`plan.rs`), as the last one found. An older value is a step too many
+    /// or too late: `Relaxed`.
+    stuck: AtomicU64,
     pub(crate) throttle: Throttle,
 }
 
@@ -42,6 +45,7 @@ impl Compactor {
             running: Mutex::default(),
             count: AtomicU64::new(0),
             cancelled: AtomicBool::new(false),
+            stuck: AtomicU64::new(0),
             throttle: Throttle::default(),
         }
     }
@@ -51,6 +55,13 @@ impl Compactor {
         self.goal().is_some()
     }
 
+    /// Bytes of garbage, and of all segments, but for what is stuck.
+    fn sums(&self) -> (u64, u64) {
+        let stuck = self.stuck.load(Ordering::Relaxed);
+        let sums = [self.index.garbage(), self.log.catalog.bytes()];
+        sums.map(|sum| sum.saturating_sub(stuck)).into()
+    }
+
     /// What a step would pay for: half of the bytes are garbage, or there are more segments than their live
     /// bytes explain.
     ///
@@ -58,8 +69,9 @@ impl Compactor {
     /// become, and there are at most two segments for each such length of live bytes, and one.
     fn goal(&self) -> Option<Goal> {
         let Log { options, catalog, .. } = &*self.log;
-        let (garbage, bytes) = (self.index.garbage(), catalog.bytes());
-        let explained = 2 * bytes.saturating_sub(garbage) / u64::from(options.segment_bytes.max(1));
+        let (garbage, bytes) = self.sums();
+        let kept = catalog.bytes().saturating_sub(garbage);
+        let explained = 2 * kept / u64::from(options.segment_bytes.max(1));
         let is_half = garbage >= options.compact_at && garbage >= bytes / 2;
         let too_many = catalog.sealed() > explained + options.spare_segments;
         if is_half { Some(Goal::Space) } else { too_many.then_some(Goal::Merge) }
@@ -93,8 +105,9 @@ impl Compactor {
     /// is done would have one more each time.
     fn needs_tail(&self) -> bool {
         let Log { options, catalog, .. } = &*self.log;
-        let garbage: u64 = catalog.lock().sealed.iter().map(|(s, _)| s.garbage()).sum();
-        garbage < options.compact_at || garbage < catalog.bytes() / 2
+        let sealed: u64 = catalog.lock().sealed.iter().map(|(s, _)| s.garbage()).sum();
+        let garbage = sealed.saturating_sub(self.stuck.load(Ordering::Relaxed));
+        garbage < options.compact_at || garbage < self.sums().1 / 2
     }
 
     /// Does steps for as long as they pay, and writes hints when none does. Returns whether there were any.
@@ -180,7 +193,14 @@ impl Compactor {
         let all = self.log.catalog.lock().sealed.iter().map(|(s, _)| s.number).collect();
         let goal = Goal::All(all);
         while self.run(&goal)? {}
-        self.run_if_due().map(drop)
+        self.run_if_due()?;
+        self.unreadable().map_or(Ok(()), Err)
+    }
+
+    /// Why a segment can't be read, if there is one.
+    fn unreadable(&self) -> Option<KvsError> {
+        let segments = self.log.catalog.lock();
+        segments.sealed.iter().find_map(|(segment, _)| segment.unreadable.get().cloned())
     }
 
     /// Does a step. If it fails, the store is as it was.
@@ -191,10 +211,12 @@ impl Compactor {
         self.check_cancelled()?;
         let since = Instant::now();
         let result = self.do_step(goal);
-        *last_error = result.as_ref().err().map(ToString::to_string);
+        let error = result.as_ref().err().cloned().or_else(|| self.unreadable());
+        *last_error = error.map(|error| error.to_string());
         let is_of_use = matches!(result, Ok(true));
         // A step that fails, or finds nothing to do where it should, is nothing to wait for.
-        if !matches!((&result, goal), (Ok(false), Goal::All(_))) {
+        let is_all = matches!(goal, Goal::All(_));
+        if !(matches!(result, Ok(false)) && (is_all || !self.is_due())) {
             self.throttle.note(is_of_use && self.log.options.background && !self.is_cancelled());
         }
         if is_of_use {

@@ -8,6 +8,10 @@
 //! Copies go behind all sealed segments. So nothing ever comes before a removal that was not before it
 //! already, and a segment that blocks it and is rewritten blocks it no more, whatever becomes of its
 //! records: each removal is dropped after at most as many steps as there are segments before it.
+//!
+//! A segment that can't be read stays, and what is in it still blocks removals. It's deleted once nothing in it is
+//! needed, unread as any other. Until then its garbage and the removals that it blocks are *stuck*: no step reclaims
+//! them, so none is due for them, and no writer waits for that.
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
@@ -20,6 +24,7 @@ pub(crate) struct Candidate {
     /// Of values that were overwritten or removed.
     pub(crate) dead: u64,
     pub(crate) removals: u64,
+    pub(crate) is_unreadable: bool,
 }
 
 /// What a step is for.
@@ -43,25 +48,56 @@ impl Candidate {
     }
 }
 
+/// What there is to reclaim.
+#[derive(Default)]
+struct Survey<'a> {
+    /// Segments without anything to copy.
+    unread: HashSet<u64>,
+    /// The others, as far as they can be read, each with what would be reclaimed if it were taken alone.
+    gains: Vec<(&'a Candidate, u64)>,
+    /// Bytes of removals that are blocked for now.
+    blocked: u64,
+    /// Bytes of garbage that stay.
+    stuck: u64,
+}
+
+fn survey(all: &[Candidate]) -> Survey<'_> {
+    let mut found = Survey::default();
+    let (mut is_dirty, mut is_stuck) = (false, false);
+    for candidate in all {
+        let Candidate { number, live, dead, removals, is_unreadable } = *candidate;
+        let held_up = if is_dirty { removals } else { 0 };
+        if live == 0 && held_up == 0 {
+            found.unread.insert(number);
+            continue;
+        }
+        is_dirty |= dead > 0;
+        if is_unreadable {
+            is_stuck |= dead > 0;
+            found.stuck += dead + removals;
+            continue;
+        }
+        if is_stuck {
+            found.stuck += held_up;
+        } else {
+            found.blocked += held_up;
+        }
+        found.gains.push((candidate, dead + removals - held_up));
+    }
+    found
+}
+
+/// Bytes of garbage in `all`, which are in the log's order, that no step reclaims.
+pub(crate) fn stuck(all: &[Candidate]) -> u64 {
+    survey(all).stuck
+}
+
 /// The numbers of the segments to take from `all`, which are in the log's order; a copy has `room` for so many bytes.
 ///
 /// Those without anything to copy come first, and alone: they are deleted unread. Else it is as many as it
 /// takes to fill a copy, and one at least, so a step needs space for two or three segments.
 pub(crate) fn choose(all: &[Candidate], goal: &Goal, room: u64) -> HashSet<u64> {
-    let (mut unread, mut blocked, mut is_dirty) = (HashSet::new(), 0, false);
-    // Each with what would be reclaimed if it were taken alone.
-    let mut gains = Vec::new();
-    for candidate in all {
-        let is_blocked = is_dirty && candidate.removals > 0;
-        if candidate.live == 0 && !is_blocked {
-            unread.insert(candidate.number);
-            continue;
-        }
-        let held_up = if is_blocked { candidate.removals } else { 0 };
-        blocked += held_up;
-        gains.push((candidate, candidate.dead + candidate.removals - held_up));
-        is_dirty |= candidate.dead > 0;
-    }
+    let Survey { unread, mut gains, blocked, .. } = survey(all);
     if !unread.is_empty() {
         return unread;
     }
@@ -103,7 +139,7 @@ mod tests {
     fn a_step_takes_what_reclaims_most_for_what_it_copies() {
         let chosen = |goal: &Goal, all: &[(u64, u64, u64)]| {
             let candidate = |(number, &(live, dead, removals)): (u64, &(u64, u64, u64))| {
-                Candidate { number, live, dead, removals }
+                Candidate { number, live, dead, removals, is_unreadable: false }
             };
             let all: Vec<_> = (1..).zip(all).map(candidate).collect();
             let mut chosen: Vec<u64> = choose(&all, goal, 100).into_iter().collect();
@@ -125,5 +161,28 @@ mod tests {
         let segments = [(99, 0, 0), (90, 10, 0), (30, 0, 0), (90, 10, 0), (9, 90, 0)];
         assert_eq!(chosen(&all, &segments), [2, 3]);
         assert_eq!(chosen(&all, &[(99, 0, 0), (60, 0, 40), (0, 0, 0)]), [3]);
+    }
+
+    #[test]
+    fn a_segment_that_cannot_be_read_is_passed_over_and_blocks_removals_until_nothing_in_it_is_needed()
+     {
+        for (unreadable, expected, is_stuck) in [
+            ((40, 50, 10), vec![3], 60 + 70),
+            ((40, 0, 10), vec![2], 10),
+            // It needn't be read.
+            ((0, 90, 10), vec![1], 0),
+        ] {
+            let segments = [unreadable, (20, 0, 70), (70, 30, 0)];
+            let candidate = |(number, (live, dead, removals))| Candidate {
+                number,
+                live,
+                dead,
+                removals,
+                is_unreadable: number == 1,
+            };
+            let all: Vec<_> = (1..).zip(segments).map(candidate).collect();
+            assert_eq!(stuck(&all), is_stuck);
+            assert_eq!(choose(&all, &Goal::Space, 20), HashSet::from_iter(expected));
+        }
     }
 }

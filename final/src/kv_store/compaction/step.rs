@@ -18,10 +18,13 @@
 
 use super::Compactor;
 use super::plan::{self, Candidate, Goal};
-use crate::kv_store::format::{Location, Record, Scan, Segment, WriteError, record, segment};
+use crate::kv_store::format::{
+    Location, Record, Scan, Segment, WriteError, manifest, record, segment,
+};
 use crate::kv_store::index::Entry;
 use crate::kv_store::log::Log;
 use crate::kv_store::log::catalog::{self, Sealed, Sealing};
+use crate::sync::atomic::Ordering;
 use crate::sync::{Instant, fault, thread};
 use crate::{KvsError, Result};
 use std::collections::HashSet;
@@ -45,6 +48,15 @@ const MAX_PAUSE: Duration = Duration::from_millis(100);
 impl Compactor {
     /// Does a step, if there is something to do. Returns whether there was. If it fails, the store is as it was.
     pub(crate) fn do_step(&self, goal: &Goal) -> Result<bool> {
+        loop {
+            if let Some(is_done) = self.try_step(goal)? {
+                return Ok(is_done);
+            }
+        }
+    }
+
+    /// The same; none if it has to begin anew, with other numbers or other segments.
+    fn try_step(&self, goal: &Goal) -> Result<Option<bool>> {
         let (log, index) = (&*self.log, &*self.index);
         let Sealing { sealed, tail, numbers } = log.catalog.sealing();
         // A record that has its place and isn't published yet would pass for garbage.
@@ -52,20 +64,25 @@ impl Compactor {
             self.committer.stripes.pass();
         }
         let candidates: Vec<_> = sealed.iter().map(candidate).collect();
+        self.stuck.store(plan::stuck(&candidates), Ordering::Relaxed);
         let room = u64::from(log.options.segment_bytes.saturating_sub(segment::HEADER).max(1));
         let victims = plan::choose(&candidates, goal, room);
         if victims.is_empty() {
-            return Ok(false);
+            return Ok(Some(false));
         }
         if numbers.end - numbers.start < MIN_NUMBERS {
             // They are taken from those before the next segment.
             log.seal(true)?;
-            return self.do_step(goal);
+            return Ok(None);
         }
         let mut copies = Copies { log, numbers, segments: Vec::new(), buffer: Vec::new() };
         let old: Vec<_> = sealed.iter().zip(&candidates).collect();
         let installed = match self.copy(&old, &victims, &mut copies) {
-            Ok(()) => log.catalog.install(&victims, &copies.segments, tail),
+            Ok(true) => log.catalog.install(&victims, &copies.segments, tail),
+            Ok(false) => {
+                self.delete(&copies.segments);
+                return Ok(None);
+            }
             Err(error) => Err(WriteError::Unchanged(error)),
         };
         match installed {
@@ -97,20 +114,21 @@ impl Compactor {
         let old: Vec<Sealed> = sealed.into_iter().filter(is_old).collect();
         index.subtract_garbage(old.iter().map(|(segment, _)| segment.take_garbage()).sum());
         self.delete(&old);
-        Ok(true)
+        Ok(Some(true))
     }
 
+    /// Returns whether all of it could be read.
     fn copy(
         &self,
         all: &[(&Sealed, &Candidate)],
         victims: &HashSet<u64>,
         copies: &mut Copies<'_>,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let mut copied = 0;
         let mut since = Instant::now();
         // Whether there are dead records in an earlier segment, and they stay.
         let mut is_dirty = false;
-        for ((segment, end), Candidate { number, live, dead, removals }) in all {
+        for ((segment, end), Candidate { number, live, dead, removals, .. }) in all {
             if !victims.contains(number) {
                 is_dirty |= *dead > 0;
                 continue;
@@ -122,7 +140,21 @@ impl Compactor {
                 continue;
             }
             let mut scan = Scan::new(segment, *end);
-            while let Some((record, location, len)) = scan.next_whole()? {
+            loop {
+                let (record, location, len) = match scan.next_whole() {
+                    Ok(Some(found)) => found,
+                    Ok(None) => break,
+                    // Nothing is wrong with the segment.
+                    Err(KvsError::File { path, source }) if manifest::is_full(&source) => {
+                        return Err(KvsError::File { path, source });
+                    }
+                    Err(error) => {
+                        ::log::error!("a segment isn't compacted before the next open: {error}");
+                        // It can't have been set before: such a segment isn't read.
+                        let _ = segment.unreadable.set(error);
+                        return Ok(false);
+                    }
+                };
                 copied += len as usize;
                 let is_kept = match record.value {
                     Some(_) => self.index.is_at(record.key, location.segment, location.offset),
@@ -140,7 +172,8 @@ impl Compactor {
             }
         }
         copies.finish()?;
-        self.log.sync()
+        self.log.sync()?;
+        Ok(true)
     }
 
     fn move_entries(&self, copy: &Segment, end: u32, old: &HashSet<u64>) -> Result<()> {
@@ -191,7 +224,8 @@ fn candidate((segment, end): &Sealed) -> Candidate {
     let records = u64::from(end - segment::HEADER);
     debug_assert!(removals <= garbage && garbage <= records, "{removals} {garbage} {records}");
     let (live, dead) = (records.saturating_sub(garbage), garbage.saturating_sub(removals));
-    Candidate { number: segment.number, live, dead, removals }
+    let is_unreadable = segment.unreadable.get().is_some();
+    Candidate { number: segment.number, live, dead, removals, is_unreadable }
 }
 
 /// Leaves as much time to the requests as the compaction took. The close of the store ends it

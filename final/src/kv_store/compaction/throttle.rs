@@ -73,8 +73,8 @@ impl Compactor {
     fn excess(&self) -> (u64, u64) {
         let options = &self.log.options;
         let half = u64::from(options.segment_bytes) * u64::from(options.spare_garbage) / 2;
-        let garbage = self.index.garbage();
-        let live = self.log.catalog.bytes().saturating_sub(garbage);
+        let (garbage, bytes) = self.sums();
+        let live = bytes.saturating_sub(garbage);
         (garbage.saturating_sub(live + half), half)
     }
 

@@ -13,6 +13,7 @@
 use super::hint;
 use super::record::{self, Location, Record};
 use crate::disk::{Access, Dir, DiskFile, FileId};
+use crate::sync::OnceLock;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::{KvsError, Result};
 use std::path::PathBuf;
@@ -38,6 +39,8 @@ pub(crate) struct Segment {
     /// Whether nothing is left to do for its hint: there is one, it would not pay, or it could not be written.
     /// Set by the loader and by the compactor, of which there is one at a time: `Relaxed`.
     pub(crate) is_hinted: AtomicBool,
+    /// Why the compactor can't read it. It leaves the segment as it is then, until the next open.
+    pub(crate) unreadable: OnceLock<KvsError>,
     /// Bytes of records that no index entry points to. Each is added once, by the thread that took the entry away
     /// or published the removal, after it has done so, with `Release`. The compactor loads it with
     /// `Acquire` and sees the index without all the entries whose records are in the sum: if that is all
@@ -68,6 +71,7 @@ impl Segment {
             is_current: true,
             id,
             is_hinted: AtomicBool::new(false),
+            unreadable: OnceLock::new(),
             garbage: AtomicU64::new(0),
             removals: AtomicU64::new(0),
         })

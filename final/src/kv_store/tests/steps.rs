@@ -103,6 +103,11 @@ fn steps(seed: u64) -> Result<u64, String> {
             }
             _ => Goal::Space,
         };
+        if random.random_ratio(1, 20)
+            && let Some((segment, _)) = store.0.log.catalog.lock().sealed.first()
+        {
+            let _ = segment.unreadable.set(KvsError::KeyNotFound);
+        }
         // Writes that come in the course of it, and begin the next segment. (Not while the log or
         // the manifest is synced: that thread would wait for itself.)
         let (same, shared) = (store.clone(), Arc::clone(&model));
