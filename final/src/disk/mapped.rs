@@ -18,6 +18,8 @@
 //! that is in the handler keeps the map from being dropped. **It is async-signal-safe**: it loads and stores
 //! atomics and makes one system call.
 //!
+//! Long reads don't come here (`LONG_READ` in `real.rs`), for the kernel is asked not to read a map ahead.
+//!
 //! Writes are not mapped. On an ext4 that was shut down, a store into a page that was never touched
 //! succeeded without a signal; and the page of zeros would swallow a write, which would then be acknowledged.
 

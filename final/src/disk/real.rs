@@ -11,6 +11,11 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
+/// From how many bytes on a read asks the file though there is a map. The map isn't read ahead (`mapped.rs`), so of a
+/// file that isn't in memory each page of it is a read of the device: 256 for a megabyte, where the file's own
+/// read-ahead made do with one or two. What a map spares is one system call, which is little beside so long a copy.
+const LONG_READ: usize = 64 << 10;
+
 /// The file system of the operating system.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RealDisk;
@@ -68,7 +73,8 @@ impl DiskFile for RealFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         #[cfg(feature = "testing")]
         reach(Point::FileRead);
-        if self.map.get().is_some_and(|map| map.read(buffer, offset)) {
+        let map = self.map.get().filter(|_| buffer.len() < LONG_READ);
+        if map.is_some_and(|map| map.read(buffer, offset)) {
             return Ok(());
         }
         self.file.read_exact_at(buffer, offset)
@@ -101,5 +107,23 @@ impl DiskFile for RealFile {
         #[cfg(feature = "testing")]
         reach(Point::FileSync);
         self.file.sync_data()
+    }
+}
+
+#[cfg(all(test, target_os = "linux", not(kvs_portable)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_read_goes_through_the_map_and_a_long_one_does_not() {
+        for (len, is_mapped) in [(1, true), (LONG_READ - 1, true), (LONG_READ, false)] {
+            let file = RealFile::new(tempfile::tempfile().unwrap());
+            file.set_len(4 * LONG_READ as u64).unwrap();
+            file.map(4 * LONG_READ as u64);
+            // A map says no more once a page of it was wanted and could not be had.
+            file.set_len(LONG_READ as u64).unwrap();
+            file.read_at(&mut vec![0; len], 2 * LONG_READ as u64).unwrap_err();
+            assert_eq!(!file.map.get().unwrap().read(&mut [0], 0), is_mapped, "{len} bytes");
+        }
     }
 }

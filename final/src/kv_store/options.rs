@@ -177,7 +177,7 @@ impl KvStoreOptions {
     }
 
     /// Whether segments that are complete are read through memory maps, some 4,000 of them at most. It
-    /// spares a read of a longer value a system call. The first store that is opened with it takes over the signal
+    /// spares a read of a value of up to 64 KiB a system call. The first store that is opened with it takes over the signal
     /// SIGBUS for its process: where the device of a map fails, the read returns an error as it does without. A
     /// program that installs a handler of its own later has that fault end the process. Off by default;
     /// `kvs server` has it on.
