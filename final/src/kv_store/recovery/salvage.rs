@@ -194,7 +194,7 @@ fn is_trusted(bytes: &[u8], segment: u64, at: usize) -> bool {
 }
 
 /// Whether these bytes can be the middle of a text.
-fn may_be_text(bytes: &[u8]) -> bool {
+pub(crate) fn may_be_text(bytes: &[u8]) -> bool {
     // The end of a character whose start is before them.
     let cut = bytes.iter().take(3).take_while(|byte| **byte & 0xc0 == 0x80).count();
     // The start of one whose end is behind them is no error of a certain length.

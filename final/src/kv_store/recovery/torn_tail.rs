@@ -14,12 +14,21 @@
 //!   from a torn tail and is truncated: at level `always` the last batch, at `interval` what came after the
 //!   last sync that a write followed, at `os` the newest segment.
 //!
+//! What is looked for behind a bad place may also be in a value, for a client can put the bytes of a whole record there.
+//! As far as the bad record reaches by its own header, a record is evidence only if its header can't be text, as keys
+//! and values are; or if the bad record is whole with one bit flipped back, which may be one of its length. So a value
+//! can't make a write that ended early in it pass for damage, and a flipped length makes no record behind it vanish.
+//! Behind that, or if the header is lost, nothing says what was a value. There any whole record is evidence, and the
+//! store is refused: a refusal loses nothing.
+//!
 //! Where the manifest names a segment's end, nothing was written behind it since: a segment is written to
 //! only while the manifest calls it open, and is synced before it is called anything else. Zeros may
 //! be there, of reserved space. Anything else means that the manifest is an older one than the segment.
 
+use super::salvage::{may_be_text, mend};
 use crate::Result;
 use crate::kv_store::format::{Location, Segment, record};
+use std::cell::LazyCell;
 
 /// How much is read at a time where zeros are expected.
 const CHUNK: u32 = 1 << 20;
@@ -50,23 +59,30 @@ fn is_unfinished(segment: &Segment, bad: u32, end: u32) -> Result<bool> {
 /// Whether there is a whole record behind `bad` that was written when at `least` so much was synced.
 fn is_followed(segment: &Segment, bad: u32, end: u32, least: u32) -> Result<bool> {
     let rest = bytes(segment, bad, end)?;
+    let location = |start: usize| Location { segment: segment.number, offset: bad + start as u32 };
+    let own_len = record::decode_len(&rest).unwrap_or(0);
+    // Once: it takes long, and there may be many records in a value.
+    let is_bit_flipped = LazyCell::new(|| mend(&mut rest.clone(), location(0)));
+    let is_own = |start: usize| {
+        start < own_len && may_be_text(&rest[start..start + record::HEADER]) && !*is_bit_flipped
+    };
     // Whoever wrote the values chose what is here. Headers that lead to nothing must not make
     // this take for ever: it gives up after as much work as reading the rest so many times.
     let mut budget = 16 * rest.len();
-    for start in 0..rest.len() {
-        let (offset, bytes) = (bad + start as u32, &rest[start..]);
+    for start in record::HEADER..rest.len() {
+        let bytes = &rest[start..];
         let (Ok(len), Some(synced)) = (record::decode_len(bytes), record::decode_synced(bytes))
         else {
             continue;
         };
-        if len > bytes.len() || synced < least || synced > offset {
+        if len > bytes.len() || synced < least || synced > location(start).offset {
             continue;
         }
         let Some(left) = budget.checked_sub(len) else {
             return Ok(false);
         };
         budget = left;
-        if record::decode_whole(bytes, Location { segment: segment.number, offset }).is_ok() {
+        if record::decode_whole(bytes, location(start)).is_ok() && !is_own(start) {
             return Ok(true);
         }
     }
@@ -94,4 +110,64 @@ fn bytes(segment: &Segment, from: u32, end: u32) -> Result<Vec<u8>> {
     let mut bytes = vec![0; (end - from) as usize];
     segment.read_at(&mut bytes, from.into())?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::{Access, Disk, SimulatedDisk};
+    use crate::kv_store::format::Record;
+    use crate::kv_store::format::segment::HEADER;
+    use std::path::Path;
+
+    fn encoded(behind: usize, value: &str) -> Vec<u8> {
+        let location = Location { segment: 1, offset: HEADER + behind as u32 };
+        let (mut bytes, synced) = (Vec::new(), HEADER + 1);
+        record::encode(&mut bytes, location, &Record { synced, key: "k", value: Some(value) });
+        bytes
+    }
+
+    /// A record that is whole so far behind the first one, and is text, or has a header that is none.
+    fn other(behind: usize, is_text: bool) -> Vec<u8> {
+        let is_wanted = |bytes: &Vec<u8>| match is_text {
+            true => str::from_utf8(bytes).is_ok(),
+            false => !may_be_text(&bytes[..record::HEADER]),
+        };
+        (0..).map(|value| encoded(behind, &value.to_string())).find(is_wanted).unwrap()
+    }
+
+    fn is_torn_in(bytes: &[u8], is_same_session: bool) -> bool {
+        let dir = SimulatedDisk::new().claim(Path::new("/"), Access::Write).unwrap();
+        let segment = Segment::create(&*dir, 1).unwrap();
+        segment.file.write_at(bytes, HEADER.into()).unwrap();
+        is_torn(&segment, HEADER, HEADER + bytes.len() as u32, is_same_session).unwrap()
+    }
+
+    #[test]
+    fn a_record_in_the_value_of_a_torn_one_is_no_evidence_and_one_behind_a_flipped_length_is() {
+        let prefix = record::HEADER + "k---".len();
+        let forged = String::from_utf8(other(prefix, true)).unwrap();
+        let whole = encoded(0, &format!("---{forged}{}", "-".repeat(100)));
+        let cut = &whole[..whole.len() - 50];
+        let headless = [&[0; record::HEADER], &cut[record::HEADER..]].concat();
+        // Bytes 8 to 11 are the value's length, 12 and 13 the key's.
+        let flipped = |is_text, flipped: &[usize]| {
+            let first = encoded(0, "value");
+            let mut bytes = [&*first, &other(first.len(), is_text)].concat();
+            flipped.iter().for_each(|at| bytes[*at] ^= 1);
+            bytes
+        };
+        for (what, bytes, is_torn) in [
+            ("a value was cut", cut.to_vec(), true),
+            ("and its header is lost", headless, false),
+            ("a long value", flipped(true, &[9]), false),
+            ("a long key", flipped(true, &[13]), false),
+            ("both, and what follows is no text", flipped(false, &[9, 13]), false),
+        ] {
+            for is_same_session in [true, false] {
+                let found = is_torn_in(&bytes, is_same_session);
+                assert_eq!(found, is_torn, "{what}, {is_same_session}");
+            }
+        }
+    }
 }
