@@ -53,10 +53,12 @@ pub trait KvsEngine: Clone + Send + 'static {
         Err(KvsError::Unsupported { what: "count of its keys" })
     }
 
-    /// Some keys, at most `limit`, in no order: the first ones without a `cursor`, and with that of
+    /// Some keys, at most `limit` (0 counts as 1), in no order: the first ones without a `cursor`, and with that of
     /// a [`Page`] those that come next. A walk over all pages returns every key that has a value throughout, and
     /// perhaps more than once; a key that comes or goes meanwhile it may return or not. A call does no more
-    /// than a bounded piece of work, so a page may have no keys and be followed by another.
+    /// than a bounded piece of work, so a page may have no keys and be followed by another. Beside writers that never
+    /// stop, a walk of [`KvStore`](crate::KvStore) ends only if they write fewer keys between two pages than `limit`:
+    /// take some hundreds or more.
     ///
     /// # Errors
     /// [`KvsError::Cursor`] if the cursor is none of this engine's.

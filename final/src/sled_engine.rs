@@ -148,7 +148,7 @@ impl KvsEngine for SledKvsEngine {
         let (mut page, mut bytes) = (Page { keys: Vec::new(), cursor: cursor.clone() }, 0);
         for pair in self.db.range::<&String, _>((from, Bound::Unbounded)) {
             let (key, value) = pair.map_err(engine_error)?;
-            if page.keys.len() >= limit || bytes > MAX_PAGE {
+            if page.keys.len() >= limit.max(1) || bytes > MAX_PAGE {
                 return Ok(page);
             }
             bytes += key.len() + value.len();

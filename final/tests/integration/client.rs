@@ -340,18 +340,17 @@ fn pages_of_keys_have_every_key_once_if_nothing_is_written() {
         for keys in expected.chunks(50) {
             client.write_batch(keys.iter().map(write).collect()).unwrap();
         }
-        let (mut keys, mut cursor, mut pages) = (Vec::new(), None, 0);
-        loop {
-            let page = client.keys(cursor, 7).unwrap();
-            assert!(page.keys.len() <= 7);
-            (pages, cursor) = (pages + 1, page.cursor);
-            keys.extend(page.keys);
-            if cursor.is_none() {
-                break;
+        for limit in [0, 1, 7] {
+            let (mut keys, mut cursor, mut pages) = (Vec::new(), None, 0);
+            while pages == 0 || cursor.is_some() {
+                let page = client.keys(cursor, limit).unwrap();
+                assert!(page.keys.len() <= limit.max(1) && pages < 1_000);
+                (pages, cursor) = (pages + 1, page.cursor);
+                keys.extend(page.keys);
             }
+            keys.sort_unstable();
+            assert!(keys == expected && pages >= 15, "{pages} pages, {keys:?}");
         }
-        keys.sort_unstable();
-        assert!(keys == expected && pages >= 15, "{pages} pages, {keys:?}");
         assert_eq!(client.len().unwrap(), 100);
     }
     pages(KvStore::open(dirs[0].path()).unwrap());

@@ -4,6 +4,10 @@
 //! a key's record never moves back in it. An overwrite goes to the end, and a copy that a compaction makes goes
 //! into a segment with a higher number than those that it is from. So a key that has a value throughout is ahead of
 //! a walk by the segments' numbers until the walk returns it. A cursor is a place in the log.
+//!
+//! A walk ends where the log ends *then*, and not where it ended when the walk began: a key that was overwritten
+//! meanwhile is behind that end, and its old record, which the walk hadn't reached, may be gone with a compaction. So
+//! a walk goes on for as long as more keys are written between two pages than a page returns.
 
 use super::Index;
 use crate::kv_store::format::{Scan, segment};
@@ -30,6 +34,7 @@ const START: Cursor = Cursor { segment: 0, offset: segment::HEADER, batch_end: 0
 
 /// One page: at most `limit` keys, and about a megabyte of the log, or one record that is longer.
 pub(crate) fn page(log: &Log, index: &Index, from: Option<String>, limit: usize) -> Result<Page> {
+    let limit = limit.max(1);
     let mut at = from.map_or(Ok(START), |cursor| Cursor::parse(cursor, index))?;
     let (mut keys, mut left) = (Vec::new(), MAX_READ);
     while keys.len() < limit && left > 0 {
