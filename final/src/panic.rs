@@ -2,7 +2,7 @@
 
 use crate::sync::fault;
 use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 /// Runs `work` on the calling thread; if it panics, that is the end of the work and of nothing else.
 ///
@@ -12,6 +12,28 @@ pub(crate) fn catch_panic(work: impl FnOnce()) {
     fault!("a panic ends the worker", return work());
     if let Err(payload) = catch_unwind(AssertUnwindSafe(work)) {
         discard(payload);
+    }
+}
+
+/// Runs pieces of work on the calling thread, each whatever became of the others. The first panic goes on afterwards.
+#[derive(Default)]
+pub(crate) struct FirstPanic(Option<Box<dyn Any + Send>>);
+
+impl FirstPanic {
+    /// Runs `work`.
+    pub(crate) fn hold(&mut self, work: impl FnOnce()) {
+        match (catch_unwind(AssertUnwindSafe(work)), &self.0) {
+            (Ok(()), _) => {}
+            (Err(payload), None) => self.0 = Some(payload),
+            (Err(payload), Some(_)) => discard(payload),
+        }
+    }
+
+    /// Panics if a piece of work did.
+    pub(crate) fn go_on(self) {
+        if let Some(payload) = self.0 {
+            resume_unwind(payload);
+        }
     }
 }
 

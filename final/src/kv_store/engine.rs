@@ -4,6 +4,7 @@ use super::commit::Op;
 use super::index::keys;
 use super::options::Durability;
 use super::{KvStore, Shared};
+use crate::panic::FirstPanic;
 use crate::{KvsEngine, Page, Result, Write};
 use std::slice;
 
@@ -49,6 +50,7 @@ impl KvsEngine for KvStore {
         writes: impl IntoIterator<Item = (Write, D)>,
     ) {
         let (mut ops, mut told, mut bytes) = (Vec::new(), Vec::new(), 0);
+        let mut panic = FirstPanic::default();
         // Once: it is a system call.
         let checked = self.0.opener.check();
         for (write, done) in writes {
@@ -58,15 +60,16 @@ impl KvsEngine for KvStore {
                     ops.push(op);
                     told.push(done);
                 }
-                Err(error) => done(Err(error)),
+                Err(error) => panic.hold(|| done(Err(error))),
             }
             if bytes > MAX_ROUND {
-                self.0.commit_then(std::mem::take(&mut ops), std::mem::take(&mut told));
+                self.0.commit_then(std::mem::take(&mut ops), std::mem::take(&mut told), &mut panic);
                 bytes = 0;
             }
         }
-        self.0.commit_then(ops, told);
+        self.0.commit_then(ops, told, &mut panic);
         self.0.compact_if_due();
+        panic.go_on();
     }
 
     fn stats_text(&self) -> String {
@@ -90,20 +93,28 @@ impl Shared {
     }
 
     /// Commits a round, together if that pays. Where it would have to wait, the log's thread does.
-    fn commit_then<D: FnOnce(Result<()>) + Send + 'static>(&self, mut ops: Vec<Op>, told: Vec<D>) {
+    fn commit_then<D: FnOnce(Result<()>) + Send + 'static>(
+        &self,
+        mut ops: Vec<Op>,
+        told: Vec<D>,
+        panic: &mut FirstPanic,
+    ) {
         // Behind those that wait already, because it may depend on them.
         let waits = || self.is_always() || self.compactor.holds_up() || self.group_commit.is_busy();
         if ops.is_empty() {
         } else if self.background.commits() && waits() {
             self.group_commit.commit_then(ops.into_iter().zip(told));
         } else if self.is_always() {
-            ops.into_iter().zip(told).for_each(|(op, done)| done(self.commit(op)));
+            for (op, done) in ops.into_iter().zip(told) {
+                let result = self.commit(op);
+                panic.hold(|| done(result));
+            }
         } else {
             match self.log.catalog.stopped.check() {
                 Ok(()) => self.committer.commit(&mut ops),
                 Err(stopped) => ops.iter_mut().for_each(|op| op.result = Err(stopped.clone())),
             }
-            ops.into_iter().zip(told).for_each(|(op, done)| done(op.result));
+            ops.into_iter().zip(told).for_each(|(op, done)| panic.hold(|| done(op.result)));
         }
     }
 

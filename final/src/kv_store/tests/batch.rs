@@ -3,8 +3,12 @@
 use super::{DIR, open, open_os, options};
 use crate::disk::{Fault, SimulatedDisk};
 use crate::kv_store::commit::Op;
-use crate::{KvsEngine, KvsError, Write};
+use crate::kv_store::format::record::MAX_KEY;
+use crate::{Durability, KvsEngine, KvsError, Write};
 use std::io::ErrorKind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 fn set(key: &str, value: &str) -> Op {
     Op::new(Write::Set { key: key.to_owned(), value: value.to_owned() })
@@ -149,4 +153,27 @@ fn a_panic_while_a_failed_write_is_undone_stops_the_store_and_holds_up_nobody() 
         assert!(matches!(result, Err(KvsError::Stopped { .. })), "{result:?}");
     }
     assert_eq!(store.get("a".into()).unwrap(), None);
+}
+
+/// Each of them panics: one whose write is refused, those of a round's first part, and those of its rest.
+#[test]
+fn a_callback_that_panics_keeps_none_of_its_round_from_being_called_and_the_panic_goes_on() {
+    for durability in [Durability::Os, Durability::Always] {
+        let disk = SimulatedDisk::new();
+        let store = options(&disk).durability(durability).open(DIR).unwrap();
+        let called = Arc::new(AtomicUsize::new(0));
+        let (too_long, part) = ("k".repeat(MAX_KEY + 1), "v".repeat(2 << 20));
+        let writes = [("a", "1"), (&too_long, "2"), ("b", &part), ("c", "3"), ("d", "4")];
+        let round = writes.map(|(key, value)| {
+            let called = Arc::clone(&called);
+            let done = move |_| {
+                called.fetch_add(1, Ordering::Relaxed);
+                panic!("a callback panics, as this test wants");
+            };
+            (set(key, value).write, done)
+        });
+        catch_unwind(AssertUnwindSafe(|| store.round(round))).unwrap_err();
+        assert_eq!(called.load(Ordering::Relaxed), writes.len());
+        assert_eq!(store.len().unwrap(), 4);
+    }
 }
