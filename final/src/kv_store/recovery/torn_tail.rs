@@ -17,7 +17,8 @@
 //! What is looked for behind a bad place may also be in a value, for a client can put the bytes of a whole record there.
 //! As far as the bad record reaches by its own header, a record is evidence only if its header can't be text, as keys
 //! and values are; or if the bad record is whole with one bit flipped back, which may be one of its length. So a value
-//! can't make a write that ended early in it pass for damage, and a flipped length makes no record behind it vanish.
+//! can't make a write that ended early in it pass for damage, and a bit flipped in a length makes no record behind it
+//! vanish. (Two bits may, if the length reaches over all that follows and no header there is other than text.)
 //! Behind that, or if the header is lost, nothing says what was a value. There any whole record is evidence, and the
 //! store is refused: a refusal loses nothing.
 //!
