@@ -13,11 +13,10 @@
 use super::hint;
 use super::record::{self, Location, Record};
 use crate::disk::{Access, Dir, DiskFile, FileId};
-use crate::sync::OnceLock;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::{KvsError, Result};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Bytes before the first record.
 pub(crate) const HEADER: u32 = 20;
@@ -40,6 +39,8 @@ pub(crate) struct Segment {
     /// Set by the loader and by the compactor, of which there is one at a time: `Relaxed`.
     pub(crate) is_hinted: AtomicBool,
     /// Why the compactor can't read it. It leaves the segment as it is then, until the next open.
+    /// Set by the compactor, of which there is one at a time, and nothing depends on when another thread sees it: so
+    /// it's the standard library's in the models, too.
     pub(crate) unreadable: OnceLock<KvsError>,
     /// Bytes of records that no index entry points to. Each is added once, by the thread that took the entry away
     /// or published the removal, after it has done so, with `Release`. The compactor loads it with
