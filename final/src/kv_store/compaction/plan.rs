@@ -48,58 +48,38 @@ impl Candidate {
     }
 }
 
-/// What there is to reclaim.
-#[derive(Default)]
-struct Survey<'a> {
-    /// Segments without anything to copy.
-    unread: HashSet<u64>,
-    /// The others, as far as they can be read, each with what would be reclaimed if it were taken alone.
-    gains: Vec<(&'a Candidate, u64)>,
-    /// Bytes of removals that are blocked for now.
-    blocked: u64,
-    /// Bytes of garbage that stay.
-    stuck: u64,
-}
-
-fn survey(all: &[Candidate]) -> Survey<'_> {
-    let mut found = Survey::default();
-    let (mut is_dirty, mut is_stuck) = (false, false);
+/// The numbers of the segments to take from `all`, which are in the log's order; a copy has `room` for so many bytes. Also
+/// how many bytes of garbage are stuck.
+///
+/// Those without anything to copy come first, and alone: they are deleted unread. Else it is as many as it
+/// takes to fill a copy, and one at least, so a step needs space for two or three segments.
+pub(crate) fn choose(all: &[Candidate], goal: &Goal, room: u64) -> (HashSet<u64>, u64) {
+    let (mut unread, mut blocked, mut is_dirty) = (HashSet::new(), 0, false);
+    let (mut stuck, mut is_stuck) = (0, false);
+    // Each with what would be reclaimed if it were taken alone.
+    let mut gains = Vec::new();
     for candidate in all {
         let Candidate { number, live, dead, removals, is_unreadable } = *candidate;
         let held_up = if is_dirty { removals } else { 0 };
         if live == 0 && held_up == 0 {
-            found.unread.insert(number);
+            unread.insert(number);
             continue;
         }
         is_dirty |= dead > 0;
         if is_unreadable {
             is_stuck |= dead > 0;
-            found.stuck += dead + removals;
+            stuck += dead + removals;
             continue;
         }
         if is_stuck {
-            found.stuck += held_up;
+            stuck += held_up;
         } else {
-            found.blocked += held_up;
+            blocked += held_up;
         }
-        found.gains.push((candidate, dead + removals - held_up));
+        gains.push((candidate, dead + removals - held_up));
     }
-    found
-}
-
-/// Bytes of garbage in `all`, which are in the log's order, that no step reclaims.
-pub(crate) fn stuck(all: &[Candidate]) -> u64 {
-    survey(all).stuck
-}
-
-/// The numbers of the segments to take from `all`, which are in the log's order; a copy has `room` for so many bytes.
-///
-/// Those without anything to copy come first, and alone: they are deleted unread. Else it is as many as it
-/// takes to fill a copy, and one at least, so a step needs space for two or three segments.
-pub(crate) fn choose(all: &[Candidate], goal: &Goal, room: u64) -> HashSet<u64> {
-    let Survey { unread, mut gains, blocked, .. } = survey(all);
     if !unread.is_empty() {
-        return unread;
+        return (unread, stuck);
     }
     let reclaimable: u64 = gains.iter().map(|(_, gain)| gain).sum();
     let small = gains.iter().filter(|(candidate, _)| candidate.is_small(room)).count();
@@ -128,7 +108,7 @@ pub(crate) fn choose(all: &[Candidate], goal: &Goal, room: u64) -> HashSet<u64> 
         copied += candidate.kept();
         is_taken
     });
-    taken.map(|(candidate, _)| candidate.number).collect()
+    (taken.map(|(candidate, _)| candidate.number).collect(), stuck)
 }
 
 #[cfg(test)]
@@ -142,7 +122,7 @@ mod tests {
                 Candidate { number, live, dead, removals, is_unreadable: false }
             };
             let all: Vec<_> = (1..).zip(all).map(candidate).collect();
-            let mut chosen: Vec<u64> = choose(&all, goal, 100).into_iter().collect();
+            let mut chosen: Vec<u64> = choose(&all, goal, 100).0.into_iter().collect();
             chosen.sort_unstable();
             chosen
         };
@@ -166,11 +146,11 @@ mod tests {
     #[test]
     fn a_segment_that_cannot_be_read_is_passed_over_and_blocks_removals_until_nothing_in_it_is_needed()
      {
-        for (unreadable, expected, is_stuck) in [
-            ((40, 50, 10), vec![3], 60 + 70),
-            ((40, 0, 10), vec![2], 10),
+        for (unreadable, expected, stuck) in [
+            ((40, 50, 10), 3, 60 + 70),
+            ((40, 0, 10), 2, 10),
             // It needn't be read.
-            ((0, 90, 10), vec![1], 0),
+            ((0, 90, 10), 1, 0),
         ] {
             let segments = [unreadable, (20, 0, 70), (70, 30, 0)];
             let candidate = |(number, (live, dead, removals))| Candidate {
@@ -181,8 +161,7 @@ mod tests {
                 is_unreadable: number == 1,
             };
             let all: Vec<_> = (1..).zip(segments).map(candidate).collect();
-            assert_eq!(stuck(&all), is_stuck);
-            assert_eq!(choose(&all, &Goal::Space, 20), HashSet::from_iter(expected));
+            assert_eq!(choose(&all, &Goal::Space, 20), (HashSet::from([expected]), stuck));
         }
     }
 }

@@ -64,9 +64,9 @@ impl Compactor {
             self.committer.stripes.pass();
         }
         let candidates: Vec<_> = sealed.iter().map(candidate).collect();
-        self.stuck.store(plan::stuck(&candidates), Ordering::Relaxed);
         let room = u64::from(log.options.segment_bytes.saturating_sub(segment::HEADER).max(1));
-        let victims = plan::choose(&candidates, goal, room);
+        let (victims, stuck) = plan::choose(&candidates, goal, room);
+        self.stuck.store(stuck, Ordering::Relaxed);
         if victims.is_empty() {
             return Ok(Some(false));
         }
@@ -78,18 +78,17 @@ impl Compactor {
         let mut copies = Copies { log, numbers, segments: Vec::new(), buffer: Vec::new() };
         let old: Vec<_> = sealed.iter().zip(&candidates).collect();
         let installed = match self.copy(&old, &victims, &mut copies) {
-            Ok(true) => log.catalog.install(&victims, &copies.segments, tail),
-            Ok(false) => {
-                self.delete(&copies.segments);
-                return Ok(None);
-            }
+            Ok(()) => log.catalog.install(&victims, &copies.segments, tail),
             Err(error) => Err(WriteError::Unchanged(error)),
         };
         match installed {
             Ok(()) => {}
             Err(WriteError::Unchanged(error)) => {
                 self.delete(&copies.segments);
-                return Err(error);
+                let given_up = |(segment, known): &(&Sealed, &Candidate)| {
+                    segment.0.unreadable.get().is_some() && !known.is_unreadable
+                };
+                return if old.iter().any(given_up) { Ok(None) } else { Err(error) };
             }
             // Old and new may be needed; the next open deletes those that are not.
             Err(WriteError::Unknown(error)) => {
@@ -117,13 +116,12 @@ impl Compactor {
         Ok(Some(true))
     }
 
-    /// Returns whether all of it could be read.
     fn copy(
         &self,
         all: &[(&Sealed, &Candidate)],
         victims: &HashSet<u64>,
         copies: &mut Copies<'_>,
-    ) -> Result<bool> {
+    ) -> Result<()> {
         let mut copied = 0;
         let mut since = Instant::now();
         // Whether there are dead records in an earlier segment, and they stay.
@@ -140,21 +138,8 @@ impl Compactor {
                 continue;
             }
             let mut scan = Scan::new(segment, *end);
-            loop {
-                let (record, location, len) = match scan.next_whole() {
-                    Ok(Some(found)) => found,
-                    Ok(None) => break,
-                    // Nothing is wrong with the segment.
-                    Err(KvsError::File { path, source }) if manifest::is_full(&source) => {
-                        return Err(KvsError::File { path, source });
-                    }
-                    Err(error) => {
-                        ::log::error!("a segment isn't compacted before the next open: {error}");
-                        // It can't have been set before: such a segment isn't read.
-                        let _ = segment.unreadable.set(error);
-                        return Ok(false);
-                    }
-                };
+            let give_up = |error: &KvsError| give_up(segment, error);
+            while let Some((record, location, len)) = scan.next_whole().inspect_err(give_up)? {
                 copied += len as usize;
                 let is_kept = match record.value {
                     Some(_) => self.index.is_at(record.key, location.segment, location.offset),
@@ -172,8 +157,7 @@ impl Compactor {
             }
         }
         copies.finish()?;
-        self.log.sync()?;
-        Ok(true)
+        self.log.sync()
     }
 
     fn move_entries(&self, copy: &Segment, end: u32, old: &HashSet<u64>) -> Result<()> {
@@ -216,6 +200,14 @@ impl Compactor {
         let segments: Vec<_> = segments.iter().map(|(segment, _)| Arc::clone(segment)).collect();
         fault!("a deleted segment is emptied", drop(segments[0].file.set_len(0)));
         self.log.catalog.delete(&segments);
+    }
+}
+
+/// Leaves a segment to the next open, unless it's only that there's no space.
+fn give_up(segment: &Segment, error: &KvsError) {
+    if !matches!(error, KvsError::File { source, .. } if manifest::is_full(source)) {
+        ::log::error!("a segment isn't compacted before the next open: {error}");
+        let _ = segment.unreadable.set(error.clone());
     }
 }
 
