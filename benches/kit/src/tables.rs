@@ -9,7 +9,7 @@ pub(crate) const STAGES: [(&str, &str); 8] = [
     ("stage-2", "2 shared engine"),
     ("stage-3", "3 threaded server"),
     ("stage-4", "4 shared queue"),
-    ("stage-5", "5 rayon"),
+    ("stage-5", "5 any pool"),
     ("stage-6", "6 RwLock"),
     ("stage-7", "7 lock-free"),
     ("final", "final"),
