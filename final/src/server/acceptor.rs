@@ -9,8 +9,11 @@ use mio::net::{TcpListener, TcpStream};
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::net::{self, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+/// So long it waits for loops that the pool has been given, so that the first clients are spread over all of them. A
+/// pool with fewer threads never begins some.
+const START: Duration = Duration::from_millis(200);
 /// How long to wait when the system has no descriptor or no memory for a connection.
 const RETRY_DELAY: Duration = Duration::from_millis(20);
 /// So many are taken in before the server's thread looks after something else.
@@ -29,8 +32,8 @@ pub(super) struct Acceptor {
     reserve: Option<File>,
     /// There may be connections to take in.
     is_ready: bool,
-    /// No loop has begun yet, and one will.
-    is_starting: bool,
+    /// Until when it waits for loops that haven't begun; for the first one as long as it takes. None if it doesn't.
+    starting: Option<Instant>,
 }
 
 impl Acceptor {
@@ -38,7 +41,12 @@ impl Acceptor {
         listener.set_nonblocking(true)?;
         let mut listener = TcpListener::from_std(listener);
         group.poller.watch(&mut listener, LISTENER)?;
-        Ok(Acceptor { listener, reserve: open_reserve(), is_ready: true, is_starting: true })
+        Ok(Acceptor {
+            listener,
+            reserve: open_reserve(),
+            is_ready: true,
+            starting: Some(Instant::now() + START),
+        })
     }
 
     pub(super) fn notice(&mut self, event: Event) {
@@ -47,12 +55,17 @@ impl Acceptor {
 
     /// Takes some in. Returns how long to wait before the next, if they are not to be waited for.
     pub(super) fn accept(&mut self, group: &LoopGroup) -> Option<Duration> {
-        if self.is_starting {
+        if let Some(until) = self.starting {
             let states = || group.loops.iter().map(|each| each.state().0);
-            self.is_starting =
-                states().any(|thread| thread == Thread::Queued) && !states().any(Thread::runs);
+            let left = until.saturating_duration_since(Instant::now());
+            let is_patient = !left.is_zero() || !states().any(Thread::runs);
+            if is_patient && states().any(|thread| thread == Thread::Queued) {
+                // A loop that begins wakes this thread.
+                return Some(left).filter(|left| !left.is_zero());
+            }
+            self.starting = None;
         }
-        if !self.is_ready || self.is_starting {
+        if !self.is_ready {
             return None;
         }
         for _ in 0..BURST {
@@ -135,4 +148,41 @@ fn refuse(group: &LoopGroup, mut stream: &TcpStream, peer: SocketAddr, why: &str
 
 fn open_reserve() -> Option<File> {
     File::open("/dev/null").ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::Limits;
+    use std::net::TcpStream;
+
+    /// How many connections each of two loops has, of two that come while the first loop runs only.
+    fn spread(patience: Duration, begin: impl FnOnce(&mut Acceptor, &LoopGroup)) -> [usize; 2] {
+        let listener = net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = listener.local_addr().unwrap();
+        let group = LoopGroup::new(Limits { jobs: 2, ..Limits::default() }).unwrap();
+        group.loops.iter().for_each(|each| each.set_thread(Thread::Queued));
+        let mut acceptor = Acceptor::new(listener, &group).unwrap();
+        acceptor.starting = Some(Instant::now() + patience);
+        let _clients = [TcpStream::connect(addr).unwrap(), TcpStream::connect(addr).unwrap()];
+        group.loops[0].set_thread(Thread::Awake);
+        begin(&mut acceptor, &group);
+        while group.connections() < 2 {
+            acceptor.is_ready = true;
+            acceptor.accept(&group);
+        }
+        [group.loops[0].len(), group.loops[1].len()]
+    }
+
+    #[test]
+    fn the_first_clients_wait_for_a_loop_that_will_begin_and_not_for_ever() {
+        let hour = Duration::from_secs(3600);
+        let waits = |acceptor: &mut Acceptor, group: &LoopGroup| {
+            assert!(acceptor.accept(group).unwrap() > Duration::ZERO);
+            assert_eq!(group.connections(), 0);
+            group.loops[1].set_thread(Thread::Asleep);
+        };
+        assert_eq!(spread(hour, waits), [1, 1]);
+        assert_eq!(spread(Duration::ZERO, |_, _| ()), [2, 0]);
+    }
 }
