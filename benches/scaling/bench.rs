@@ -62,7 +62,7 @@ impl Bench {
             }) as _
         });
         let seconds = self.seconds * work.longer;
-        let mut measured = repeat(seconds, works.collect(), || Ok(()))?;
+        let mut measured = repeat(seconds, works.collect(), || Usage::of(std::process::id()))?;
         let seconds = measured.seconds;
         let other = Done::sum(measured.done.drain(threads..)).latencies.len() as f64 / seconds;
         let mut done = Done::sum(measured.done);
@@ -71,7 +71,10 @@ impl Bench {
         match work.beside {
             Beside::Writer => figures.insert("sets".to_owned(), other),
             Beside::Compactor => figures.insert("compactions".to_owned(), other),
-            Beside::Nobody => None,
+            Beside::Nobody => {
+                let cpu = measured.after.cpu - measured.before.cpu;
+                figures.insert("cpu".to_owned(), cpu / done.latencies.len() as f64)
+            }
         };
         Ok(figures)
     }

@@ -26,7 +26,8 @@
 //! - `waits`: how often an operation's thread left the processor to wait for something; for a server,
 //!   how often its threads did for a request;
 //! - `sets`, `compactions`: what the thread beside those that are measured did in a second;
-//! - `cpu`: the time of the server's process for a request.
+//! - `cpu`: the time of the server's process for a request; where threads call an engine and none works beside
+//!   them, that of the whole process for an operation.
 
 mod bench;
 mod workloads;

@@ -75,9 +75,9 @@ impl Load {
     /// Returns how much was written, and how much of the disk was in use at most.
     fn run(&self, fault: &str) -> Result<(u64, u64), String> {
         let disk = SmallDisk::new(self.room())?;
-        let spare = if fault.is_empty() { 4 } else { 1_000 };
-        let options = KvStoreOptions::new().durability(Durability::Os).spare_garbage(spare);
-        let options = options.segment_bytes(self.segment as u32).compact_at(self.segment);
+        let late = if fault.is_empty() { self.segment } else { self.room() };
+        let options = KvStoreOptions::new().durability(Durability::Os).spare_garbage(4);
+        let options = options.segment_bytes(self.segment as u32).compact_at(late);
         let store = options.open(disk.path().join("store")).map_err(|error| error.to_string())?;
         let server = self.through_server.then(|| Local::start(store.clone(), Limits::default()));
         // Only ends the sampling, and the sum is read after the threads' end: `Relaxed`.

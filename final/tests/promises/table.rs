@@ -285,10 +285,10 @@ pub(crate) const PROMISES: &[Promise] = &[
     Promise {
         name: "bound",
         promise: "However fast values are overwritten, embedded or through a server, the disk has at most as \
-                  much garbage as live data, four segments of it, and what a step of the compactor copies",
+                  much garbage as live data, four segments of it, what a step of the compactor copies, and a value for each writer",
         needs: &[failing_disk::needs_mount],
         shown_by: bound::holds,
-        faults: &[("writers that aren't slowed down", "No space left")],
+        faults: &[("compaction that begins too late", "No space left")],
     },
     Promise {
         name: "soak",

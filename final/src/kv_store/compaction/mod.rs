@@ -55,6 +55,11 @@ impl Compactor {
         self.goal().is_some()
     }
 
+    /// Whether a step would pay for less garbage. Writers wait for no other.
+    fn needs_space(&self) -> bool {
+        matches!(self.goal(), Some(Goal::Space))
+    }
+
     /// Bytes of garbage, and of all segments, but for what is stuck.
     fn sums(&self) -> (u64, u64) {
         let stuck = self.stuck.load(Ordering::Relaxed);
@@ -140,7 +145,7 @@ impl Compactor {
         }
         // While it has the lock, no segment is deleted.
         while let Ok(_running) = self.running.lock() {
-            if self.throttle.is_on() && self.is_due() {
+            if self.throttle.is_on() && self.needs_space() {
                 catalog.lacks_hints.store(true, Ordering::Relaxed);
                 return false;
             }
@@ -215,8 +220,8 @@ impl Compactor {
         *last_error = error.map(|error| error.to_string());
         let is_of_use = matches!(result, Ok(true));
         // A step that fails, or finds nothing to do where it should, is nothing to wait for.
-        let is_all = matches!(goal, Goal::All(_));
-        if !(matches!(result, Ok(false)) && (is_all || !self.is_due())) {
+        let should = matches!(goal, Goal::Space) && self.needs_space();
+        if should || !matches!(result, Ok(false)) {
             self.throttle.note(is_of_use && self.log.options.background && !self.is_cancelled());
         }
         if is_of_use {

@@ -29,7 +29,6 @@ use crate::sync::{Instant, fault, thread};
 use crate::{KvsError, Result};
 use std::collections::HashSet;
 use std::ops::Range;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// How many bytes are copied before it looks up: at whether it shall stop, and at the clock.
@@ -84,7 +83,7 @@ impl Compactor {
         match installed {
             Ok(()) => {}
             Err(WriteError::Unchanged(error)) => {
-                self.delete(&copies.segments);
+                self.delete(copies.segments);
                 let given_up = |(segment, known): &(&Sealed, &Candidate)| {
                     segment.0.unreadable.get().is_some() && !known.is_unreadable
                 };
@@ -93,7 +92,7 @@ impl Compactor {
             // Old and new may be needed; the next open deletes those that are not.
             Err(WriteError::Unknown(error)) => {
                 if fault!("copies are deleted although the manifest may name them") {
-                    self.delete(&copies.segments);
+                    self.delete(copies.segments);
                 }
                 self.cancel();
                 return Err(error);
@@ -111,8 +110,15 @@ impl Compactor {
         }
         let is_old = |(segment, _): &Sealed| victims.contains(&segment.number);
         let old: Vec<Sealed> = sealed.into_iter().filter(is_old).collect();
-        index.subtract_garbage(old.iter().map(|(segment, _)| segment.take_garbage()).sum());
-        self.delete(&old);
+        let garbage = old.iter().map(|(segment, _)| segment.take_garbage()).sum();
+        // Until their space is there, it's none for writers that wait for it.
+        if fault!("writers go on before there is space") {
+            index.subtract_garbage(garbage);
+            self.delete(old);
+        } else {
+            self.delete(old);
+            index.subtract_garbage(garbage);
+        }
         Ok(Some(true))
     }
 
@@ -196,8 +202,9 @@ impl Compactor {
         }
     }
 
-    fn delete(&self, segments: &[Sealed]) {
-        let segments: Vec<_> = segments.iter().map(|(segment, _)| Arc::clone(segment)).collect();
+    /// They are closed with that, unless readers are in them.
+    fn delete(&self, segments: Vec<Sealed>) {
+        let segments: Vec<_> = segments.into_iter().map(|(segment, _)| segment).collect();
         fault!("a deleted segment is emptied", drop(segments[0].file.set_len(0)));
         self.log.catalog.delete(&segments);
     }

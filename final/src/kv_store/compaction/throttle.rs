@@ -87,7 +87,7 @@ impl Compactor {
     pub(crate) fn holds_up(&self) -> bool {
         self.throttle.is_on()
             && self.is_behind()
-            && self.is_due()
+            && self.needs_space()
             && !fault!("writers are not slowed down")
     }
 

@@ -4,6 +4,7 @@ use super::{DIR, key, open, options};
 use crate::disk::{Fault, SimulatedDisk};
 use crate::kv_store::background::compact;
 use crate::kv_store::commit::Op;
+use crate::kv_store::compaction::plan::Goal;
 use crate::kv_store::log::catalog::Sealed;
 use crate::sync::INJECTED;
 use crate::{Durability, KvStore, KvsEngine, KvsError, Stats, Write};
@@ -109,6 +110,33 @@ fn writers_wait_for_a_compactor_that_falls_behind() {
     assert!(!overwrites_exceed_the_limit());
     INJECTED.set("writers are not slowed down");
     assert!(overwrites_exceed_the_limit(), "not noticed");
+    INJECTED.set("");
+}
+
+/// Whether writers still wait when a step does the operation `at`; and how many there are in all.
+fn waits_at(at: usize) -> (bool, usize) {
+    let disk = SimulatedDisk::new();
+    let options = options(&disk).durability(Durability::Os).segment_bytes(4000).compact_at(4000);
+    let store = options.open(DIR).unwrap();
+    let compactor = Arc::clone(&store.0.compactor);
+    compactor.throttle.note(true);
+    for number in (0..10).cycle().take_while(|_| !compactor.holds_up()) {
+        store.0.commit(Op::new(Write::Set { key: key(number), value: value(number) })).unwrap();
+    }
+    let (tell, told) = unbounded();
+    let same = Arc::clone(&compactor);
+    disk.before_operation(at, move || tell.send(same.holds_up()).unwrap());
+    compactor.do_step(&Goal::Space).unwrap();
+    assert!(!compactor.holds_up());
+    (told.try_recv().unwrap_or(false), disk.operations())
+}
+
+#[test]
+fn a_writer_that_waits_for_space_waits_until_the_old_segments_are_deleted() {
+    let last = waits_at(usize::MAX).1 - 1;
+    assert!(waits_at(last).0);
+    INJECTED.set("writers go on before there is space");
+    assert!(!waits_at(last).0, "not noticed");
     INJECTED.set("");
 }
 
