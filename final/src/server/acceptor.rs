@@ -12,8 +12,8 @@ use std::net::{self, SocketAddr};
 use std::time::{Duration, Instant};
 
 /// So long it waits for loops that the pool has been given, so that the first clients are spread over all of them. A
-/// pool with fewer threads never begins some.
-const START: Duration = Duration::from_millis(200);
+/// pool with fewer threads never begins some, and there the first clients wait as long.
+const START: Duration = Duration::from_millis(20);
 /// How long to wait when the system has no descriptor or no memory for a connection.
 const RETRY_DELAY: Duration = Duration::from_millis(20);
 /// So many are taken in before the server's thread looks after something else.
