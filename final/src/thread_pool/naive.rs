@@ -2,7 +2,8 @@ use super::ThreadPool;
 use crate::Result;
 use crate::limited_log::LimitedLog;
 use crate::panic::catch_panic;
-use crate::sync::thread;
+use crate::sync::{channel, thread};
+use std::convert::Infallible;
 
 /// A client has it logged by being one too many.
 static DROPPED: LimitedLog = LimitedLog::new("a job is dropped, there is no thread for it");
@@ -23,9 +24,17 @@ impl ThreadPool for NaiveThreadPool {
     fn spawn(&self, job: impl FnOnce() + Send + 'static) {
         // Within `catch_panic`, because a job that is dropped may panic as well.
         catch_panic(|| {
+            let (detached, is_detached) = channel::unbounded::<Infallible>();
             let thread = thread::Builder::new().name("kvs-naive".into());
-            if let Err(error) = thread.spawn(|| catch_panic(job)) {
-                DROPPED.warn(error);
+            // The handle is dropped before the thread ends. In glibc 2.36 `pthread_detach` looks at the thread once
+            // more after it has let go of it, and if that has ended meanwhile, the process gets a SIGSEGV.
+            let run = move || {
+                catch_panic(job);
+                let _ = is_detached.recv();
+            };
+            match thread.spawn(run) {
+                Ok(handle) => drop((handle, detached)),
+                Err(error) => DROPPED.warn(error),
             }
         });
     }
