@@ -17,6 +17,8 @@ pub(crate) fn models() -> Vec<Model> {
         Model::new("publish after append", publish_after_append)
             .max_preemptions(3)
             .finds("found before it is written", "called `Result::unwrap()` on an `Err` value"),
+        Model::new("publish after sync", publish_after_sync)
+            .finds("found before it is synced", "what is found isn't synced"),
         Model::new("overwrite beside a reader", overwrite)
             .finds("an overwrite unlinks first", "a key that has a value has none"),
         Model::new("pin against delete", pin_against_delete)
@@ -110,6 +112,23 @@ fn publish_after_append() {
     store.watch();
     writer.join().unwrap();
     reader.join().unwrap();
+}
+
+/// At level `always` a power loss takes nothing that a reader has found, also if it was written for another thread.
+fn publish_after_sync() {
+    let disk = SimulatedDisk::new();
+    let store = store_on(disk.clone(), Durability::Always);
+    let writer = with(&store, |store| store.put(Some(FIRST)).unwrap());
+    let look = || {
+        // No write is under way then.
+        let is_found = store.value().is_some();
+        assert!(!is_found || disk.is_durable(), "what is found isn't synced");
+    };
+    look();
+    let key = "other".to_owned();
+    store.0.commit(Op::new(Write::Set { key, value: String::new() })).unwrap();
+    look();
+    writer.join().unwrap();
 }
 
 /// A key that has a value has one at any moment while it gets another.
