@@ -3,7 +3,7 @@
 //! others run, so that it is not a matter of luck.
 
 use super::*;
-use kvs_final::Result;
+use kvs_final::{Page, Result};
 use std::collections::{HashMap, HashSet};
 use std::sync::RwLock;
 use std::thread::{ThreadId, yield_now};
@@ -25,6 +25,8 @@ pub(crate) const DELETED_FILE: &str = "a file deleted under a reader";
 pub(crate) const REMOVED_TWICE: &str = "a value removed twice";
 /// Compare-and-set is a `get`, and then a `set`.
 pub(crate) const LOST_UPDATE: &str = "a lost update";
+/// A walk through the keys goes on at a number, which a removal gives to the key behind.
+pub(crate) const COUNTING_WALK: &str = "a walk that counts the keys";
 /// A write is acknowledged when it waits for its turn.
 pub(crate) const EARLY_ACKNOWLEDGEMENT: &str = "an early acknowledgement";
 
@@ -145,6 +147,26 @@ impl KvsEngine for BuggyEngine {
         }
         self.set_at(*tail, &key, &new);
         Ok(())
+    }
+
+    fn keys(&self, cursor: Option<String>, _: usize) -> Result<Page> {
+        const PAGE: usize = 5;
+        let mut all: Vec<_> = self.shared.index.read().unwrap().keys().cloned().collect();
+        all.sort_unstable();
+        let counted = cursor.as_ref().and_then(|cursor| cursor.parse::<usize>().ok());
+        let after = || all.partition_point(|key| Some(key) <= cursor.as_ref());
+        let keys: Vec<_> =
+            all.iter().skip(counted.unwrap_or_else(after)).take(PAGE).cloned().collect();
+        let counts = self.window(COUNTING_WALK);
+        let next = || {
+            if counts {
+                Some((counted.unwrap_or(0) + PAGE).to_string())
+            } else {
+                keys.last().cloned()
+            }
+        };
+        let cursor = if keys.len() == PAGE { next() } else { None };
+        Ok(Page { keys, cursor })
     }
 
     fn write_batch(&self, writes: Vec<(String, Option<String>)>) -> Result<()> {

@@ -1,7 +1,7 @@
-//! Clients that read, write and remove a few keys at once, and write down what they saw.
+//! Clients that read, write, remove and list a few keys at once, and write down what they saw.
 
 use super::*;
-use kvs_final::{Result, Write};
+use kvs_final::{Page, Result, Write};
 use std::panic::resume_unwind;
 use std::sync::atomic::AtomicU32;
 
@@ -14,7 +14,13 @@ const STEADY: u32 = 8;
 pub(crate) trait Client: Send {
     fn read(&mut self, key: String) -> Result<Option<String>>;
     fn write(&mut self, write: Write) -> Result<()>;
+    fn page(&mut self, cursor: Option<String>) -> Result<Page>;
 }
+
+/// So many keys a page has at most: more than are written between two pages, or a walk might not end.
+const PAGE: usize = 1000;
+/// A client lists the keys once in so many operations.
+const LISTS: u64 = 500;
 
 /// An engine in this process.
 #[derive(Clone)]
@@ -28,6 +34,10 @@ impl<E: KvsEngine> Client for Direct<E> {
     fn write(&mut self, write: Write) -> Result<()> {
         write.apply_to(&self.0)
     }
+
+    fn page(&mut self, cursor: Option<String>) -> Result<Page> {
+        self.0.keys(cursor, PAGE)
+    }
 }
 
 impl Client for KvsClient {
@@ -37,6 +47,10 @@ impl Client for KvsClient {
 
     fn write(&mut self, write: Write) -> Result<()> {
         self.submit_write(write)?.wait()
+    }
+
+    fn page(&mut self, cursor: Option<String>) -> Result<Page> {
+        self.keys(cursor, PAGE)
     }
 }
 
@@ -198,7 +212,13 @@ fn work(
     let mut events = Vec::new();
     // What it has seen or set last.
     let mut last = [0; KEYS as usize];
-    for _ in 0..operations {
+    for operation in 1..=operations {
+        if operation.is_multiple_of(LISTS) {
+            match list(client, asked, numbers)? {
+                Ok(seen) => events.extend(seen),
+                Err(error) => return Ok((events, Some((numbers.moment(), error)))),
+            }
+        }
         let number = random.random_range(0..KEYS);
         let key = format!("key{number}");
         let kind = random.random_range(0..20);
@@ -251,6 +271,35 @@ fn work(
         }
     }
     Ok((events, None))
+}
+
+/// Lists all keys. What is listed was there at some moment of it, and what isn't was not.
+fn list(
+    client: u8,
+    asked: &mut impl Client,
+    numbers: &Numbers,
+) -> result::Result<Result<Vec<Event>>, String> {
+    let call = numbers.moment();
+    let (mut listed, mut cursor) = ([false; KEYS as usize], None);
+    loop {
+        let page = match asked.page(cursor) {
+            Ok(page) => page,
+            Err(error) => return Ok(Err(error)),
+        };
+        for key in page.keys {
+            let number = key.strip_prefix("key").and_then(|number| number.parse::<usize>().ok());
+            let place = number.and_then(|number| listed.get_mut(number));
+            *place.ok_or_else(|| format!("`{key}` is listed, which nobody wrote"))? = true;
+        }
+        cursor = page.cursor;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    let end = Some(numbers.moment());
+    let op = |is_there| if is_there { Op::NotFound(0) } else { Op::Found(0) };
+    let events = (0..).zip(listed).map(|(key, is)| Event { key, client, op: op(is), call, end });
+    Ok(Ok(events.collect()))
 }
 
 /// Reads all keys.

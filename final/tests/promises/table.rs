@@ -176,6 +176,7 @@ pub(crate) const PROMISES: &[Promise] = &[
             (buggy_engine::DELETED_FILE, "entity not found"),
             (buggy_engine::REMOVED_TWICE, IMPOSSIBLE),
             (buggy_engine::LOST_UPDATE, IMPOSSIBLE),
+            (buggy_engine::COUNTING_WALK, IMPOSSIBLE),
             (buggy_engine::EARLY_ACKNOWLEDGEMENT, IMPOSSIBLE),
         ],
     },
