@@ -139,6 +139,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_page_has_all_figures_and_tables_of_a_record() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let record = Record::read(&path(&root, "scaling")).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        page(dir.path(), &record).unwrap();
+        let page = fs::read_to_string(dir.path().join("index.html")).unwrap();
+        let [figures, closed] = ["<svg", "</svg>"].map(|tag| page.matches(tag).count());
+        assert_eq!([figures, closed], [1 + figures::charts(&record).unwrap().len(); 2]);
+        assert!(!page.contains("NaN"));
+        let rows = tables::scaling(&record).lines().filter(|line| line.starts_with("| ")).count();
+        assert!(rows > 12 && page.matches("<tr>").count() >= rows, "{rows}");
+        let again = Record::read(&dir.path().join("scaling.json")).unwrap();
+        assert_eq!(again.rounds(), record.rounds());
+    }
+
+    #[test]
     fn a_goal_is_a_ratio_to_the_best_of_the_same_round_and_reached_or_not() {
         let dir = tempfile::tempdir().unwrap();
         let mut record = Record::new(dir.path(), []).unwrap().units(Unit::PerSecond, &["rate"]);
