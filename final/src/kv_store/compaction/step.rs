@@ -111,12 +111,22 @@ impl Compactor {
         let is_old = |(segment, _): &Sealed| victims.contains(&segment.number);
         let old: Vec<Sealed> = sealed.into_iter().filter(is_old).collect();
         let garbage = old.iter().map(|(segment, _)| segment.take_garbage()).sum();
-        // Until their space is there, it's none for writers that wait for it.
+        let bytes = |segments: &[Sealed]| segments.iter().map(|(_, end)| u64::from(*end)).sum();
+        let (gone, copied) = (bytes(&old), bytes(&copies.segments));
+        // Until their space is there, it's none for writers that wait for it. Their live bytes count as long: if they
+        // didn't, there would seem to be more garbage than writers may make, and these would wait.
+        let count_bytes = || log.catalog.replace_bytes(gone, copied);
         if fault!("writers go on before there is space") {
+            count_bytes();
             index.subtract_garbage(garbage);
             self.delete(old);
+        } else if fault!("live bytes of a step are gone before its garbage") {
+            count_bytes();
+            self.delete(old);
+            index.subtract_garbage(garbage);
         } else {
             self.delete(old);
+            count_bytes();
             index.subtract_garbage(garbage);
         }
         Ok(Some(true))

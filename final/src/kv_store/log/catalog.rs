@@ -30,7 +30,8 @@ pub(crate) struct Catalog {
     /// Whether a sealed segment may lack a hint, so that the compactor looks; with the next write, if it is not
     /// seen at once: `Relaxed`.
     pub(crate) lacks_hints: AtomicBool,
-    /// Bytes in all segments; for the compactor's decision and for people, hence `Relaxed`.
+    /// Bytes in all segments; copies count from when those that they replace are deleted. For the compactor's decision and
+    /// for people, hence `Relaxed`.
     bytes: AtomicU64,
 }
 
@@ -121,6 +122,12 @@ impl Catalog {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
+    /// So many are gone with segments that were deleted, and so many there are in their copies.
+    pub(crate) fn replace_bytes(&self, gone: u64, copied: u64) {
+        self.add_bytes(copied);
+        self.bytes.fetch_sub(gone, Ordering::Relaxed);
+    }
+
     /// Makes an empty segment to write to, which doesn't belong to the store yet.
     pub(crate) fn create(&self) -> Result<Arc<Segment>> {
         let number = {
@@ -178,8 +185,8 @@ impl Catalog {
     /// Takes some sealed segments out, and puts copies before the segment with the number `before`.
     pub(crate) fn install(&self, old: &HashSet<u64>, copies: &[Sealed], before: u64) -> Replaced {
         let mut segments = self.lock();
-        let is_old = |(segment, _): &Sealed| old.contains(&segment.number);
-        let (old, mut sealed): (Vec<_>, Vec<_>) = segments.sealed.iter().cloned().partition(is_old);
+        let mut sealed = segments.sealed.clone();
+        sealed.retain(|(segment, _)| !old.contains(&segment.number));
         let is_behind = |(segment, _): &Sealed| {
             segment.number == before && !fault!("copies are put at the end of the log")
         };
@@ -189,9 +196,6 @@ impl Catalog {
         let tail = segments.tail();
         self.replace_manifest(&mut segments, sealed, (tail, None))?;
         self.map(copies);
-        let bytes = |segments: &[Sealed]| segments.iter().map(|(_, end)| u64::from(*end)).sum();
-        self.add_bytes(bytes(copies));
-        self.bytes.fetch_sub(bytes(&old), Ordering::Relaxed);
         Ok(())
     }
 

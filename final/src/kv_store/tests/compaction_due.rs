@@ -11,6 +11,7 @@ use crate::{Durability, KvStore, KvsEngine, KvsError, Stats, Write};
 use crossbeam::channel::{bounded, unbounded};
 use kvs_test_kit::until;
 use std::io::ErrorKind;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -113,31 +114,59 @@ fn writers_wait_for_a_compactor_that_falls_behind() {
     INJECTED.set("");
 }
 
-/// Whether writers still wait when a step does the operation `at`; and how many there are in all.
-fn waits_at(at: usize) -> (bool, usize) {
+fn put(store: &KvStore, number: usize) {
+    store.0.commit(Op::new(Write::Set { key: key(number), value: value(number) })).unwrap();
+}
+
+/// Whether writers wait when a step does the operation `at`, and which operations it does, in a store that `fill` fills.
+fn waits_at(at: usize, fill: fn(&KvStore)) -> (bool, Range<usize>) {
     let disk = SimulatedDisk::new();
     let options = options(&disk).durability(Durability::Os).segment_bytes(4000).compact_at(4000);
     let store = options.open(DIR).unwrap();
     let compactor = Arc::clone(&store.0.compactor);
     compactor.throttle.note(true);
-    for number in (0..10).cycle().take_while(|_| !compactor.holds_up()) {
-        store.0.commit(Op::new(Write::Set { key: key(number), value: value(number) })).unwrap();
-    }
+    fill(&store);
+    assert!(compactor.is_due());
     let (tell, told) = unbounded();
-    let same = Arc::clone(&compactor);
+    let (same, first) = (Arc::clone(&compactor), disk.operations());
     disk.before_operation(at, move || tell.send(same.holds_up()).unwrap());
     compactor.do_step(&Goal::Space).unwrap();
     assert!(!compactor.holds_up());
-    (told.try_recv().unwrap_or(false), disk.operations())
+    (told.try_recv().unwrap_or(false), first..disk.operations())
 }
 
 #[test]
 fn a_writer_that_waits_for_space_waits_until_the_old_segments_are_deleted() {
-    let last = waits_at(usize::MAX).1 - 1;
-    assert!(waits_at(last).0);
+    let fill = |store: &KvStore| {
+        let goes_on = |_: &usize| !store.0.compactor.holds_up();
+        (0..10).cycle().take_while(goes_on).for_each(|number| put(store, number));
+    };
+    let last = waits_at(usize::MAX, fill).1.end - 1;
+    assert!(waits_at(last, fill).0);
     INJECTED.set("writers go on before there is space");
-    assert!(!waits_at(last).0, "not noticed");
+    assert!(!waits_at(last, fill).0, "not noticed");
     INJECTED.set("");
+}
+
+#[test]
+fn where_no_writer_waits_before_a_step_none_waits_in_the_course_of_it() {
+    // A bit more garbage than live data: with nothing else in its segments, and beside some live records.
+    let fills: [fn(&KvStore); 2] = [
+        |store| (0..200).chain(0..200).chain(0..20).for_each(|number| put(store, number)),
+        |store| {
+            let all = (0..200).chain((0..200).filter(|number| number % 10 > 0)).chain(0..40);
+            all.for_each(|number| put(store, number));
+        },
+    ];
+    for fill in fills {
+        let operations = waits_at(usize::MAX, fill).1;
+        assert!(operations.len() > 10, "{operations:?}");
+        let last = operations.end - 1;
+        operations.for_each(|at| assert!(!waits_at(at, fill).0, "at {at}"));
+        INJECTED.set("live bytes of a step are gone before its garbage");
+        assert!(waits_at(last, fill).0, "not noticed");
+        INJECTED.set("");
+    }
 }
 
 #[test]
