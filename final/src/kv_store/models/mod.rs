@@ -114,7 +114,7 @@ fn publish_after_append() {
     reader.join().unwrap();
 }
 
-/// At level `always` a power loss takes nothing that a reader has found, also if it was written for another thread.
+/// At level `always` a power loss takes nothing that a reader has found, whichever thread wrote it.
 fn publish_after_sync() {
     let disk = SimulatedDisk::new();
     let store = store_on(disk.clone(), Durability::Always);
