@@ -138,7 +138,7 @@ impl KvStore {
     fn write(&self, write: Write) -> Result<()> {
         self.0.opener.check()?;
         let op = Op::checked(write)?;
-        self.0.compactor.admit(op.len());
+        let _admitted = self.0.compactor.admit(op.len());
         self.0.commit(op)?;
         self.0.compact_if_due();
         Ok(())

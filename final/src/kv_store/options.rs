@@ -161,10 +161,10 @@ impl KvStoreOptions {
     /// How much garbage there may be beside as much as there is live data, in segments
     /// ([`KvStoreOptions::segment_bytes`]). From half of it on writes wait for the
     /// compactor: the longer, the nearer the garbage is to the limit, and there until a segment was
-    /// reclaimed; the caller of [`KvsEngine::round`](crate::KvsEngine::round) doesn't, but is told later. (Of writes
-    /// that are let through at the same time each adds its value to that.) They wait for no compactor that has failed,
-    /// or that the store was opened without. Where [`KvStoreOptions::compact_at`] is more than that, it counts. 4 by
-    /// default, 1 at least.
+    /// reclaimed; the caller of [`KvsEngine::round`](crate::KvsEngine::round) doesn't, but is told later. (Writes that
+    /// are let through at the same time add their values to that: of those longer than 64 KiB a segment, or one that is
+    /// longer.) They wait for no compactor that has failed, or that the store was opened without. Where
+    /// [`KvStoreOptions::compact_at`] is more than that, it counts. 4 by default, 1 at least.
     pub fn spare_garbage(mut self, segments: u32) -> Self {
         self.spare_garbage = segments.max(1);
         self

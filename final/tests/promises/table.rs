@@ -286,7 +286,7 @@ pub(crate) const PROMISES: &[Promise] = &[
     Promise {
         name: "bound",
         promise: "However fast values are overwritten, embedded or through a server, the disk has at most as \
-                  much garbage as live data, four segments of it, what a step of the compactor copies, and a value for each writer",
+                  much garbage as live data, four segments of it, what a step of the compactor copies, and a segment of what is being written",
         needs: &[failing_disk::needs_mount],
         shown_by: bound::holds,
         faults: &[("compaction that begins too late", "No space left")],

@@ -28,6 +28,7 @@ use crate::sync::atomic::Ordering;
 use crate::sync::{Instant, fault, thread};
 use crate::{KvsError, Result};
 use std::collections::HashSet;
+use std::mem;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -56,7 +57,7 @@ impl Compactor {
 
     /// The same; none if it has to begin anew, with other numbers or other segments.
     fn try_step(&self, goal: &Goal) -> Result<Option<bool>> {
-        let (log, index) = (&*self.log, &*self.index);
+        let log = &*self.log;
         let Sealing { sealed, tail, numbers } = log.catalog.sealing();
         // A record that has its place and isn't published yet would pass for garbage.
         if !fault!("compaction does not wait for those that publish") {
@@ -110,25 +111,7 @@ impl Compactor {
         }
         let is_old = |(segment, _): &Sealed| victims.contains(&segment.number);
         let old: Vec<Sealed> = sealed.into_iter().filter(is_old).collect();
-        let garbage = old.iter().map(|(segment, _)| segment.take_garbage()).sum();
-        let bytes = |segments: &[Sealed]| segments.iter().map(|(_, end)| u64::from(*end)).sum();
-        let (gone, copied) = (bytes(&old), bytes(&copies.segments));
-        // Until their space is there, it's none for writers that wait for it. Their live bytes count as long: if they
-        // didn't, there would seem to be more garbage than writers may make, and these would wait.
-        let count_bytes = || log.catalog.replace_bytes(gone, copied);
-        if fault!("writers go on before there is space") {
-            count_bytes();
-            index.subtract_garbage(garbage);
-            self.delete(old);
-        } else if fault!("live bytes of a step are gone before its garbage") {
-            count_bytes();
-            self.delete(old);
-            index.subtract_garbage(garbage);
-        } else {
-            self.delete(old);
-            count_bytes();
-            index.subtract_garbage(garbage);
-        }
+        self.reclaim(old, &copies.segments);
         Ok(Some(true))
     }
 
@@ -210,6 +193,25 @@ impl Compactor {
         if !self.is_behind() {
             pause(worked);
         }
+    }
+
+    /// Deletes the old segments, and counts the copies in their place.
+    fn reclaim(&self, old: Vec<Sealed>, copies: &[Sealed]) {
+        let bytes = |segments: &[Sealed]| segments.iter().map(|(_, end)| u64::from(*end)).sum();
+        let (mut gone, mut copied) = (bytes(&old), bytes(copies));
+        let mut garbage = old.iter().map(|(segment, _)| segment.take_garbage()).sum();
+        let Log { catalog, .. } = &*self.log;
+        if fault!("writers go on before there is space") {
+            self.index.subtract_garbage(mem::take(&mut garbage));
+        }
+        if fault!("live bytes of a step are gone before its garbage") {
+            catalog.replace_bytes(mem::take(&mut gone), mem::take(&mut copied));
+        }
+        // Until their space is there, it's none for writers that wait for it. Their live bytes count as long: if they
+        // didn't, there would seem to be more garbage than writers may make, and these would wait.
+        self.delete(old);
+        catalog.replace_bytes(gone, copied);
+        self.index.subtract_garbage(garbage);
     }
 
     /// They are closed with that, unless readers are in them.

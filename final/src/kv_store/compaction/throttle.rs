@@ -9,7 +9,7 @@
 use super::Compactor;
 use crate::kv_store::commit::group_commit::MAX_BATCH;
 use crate::sync::atomic::{AtomicBool, Ordering};
-use crate::sync::{Condvar, Mutex, fault};
+use crate::sync::{Condvar, Mutex, MutexGuard, fault};
 use std::sync::PoisonError;
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ const NANOS_PER_BYTE: u64 = 10;
 const MAX_WAIT: Duration = Duration::from_millis(100);
 
 /// What a batch of writers that do not wait counts for, and how long it may be at most while the compactor is behind,
-/// in bytes.
+/// in bytes. A longer write is a long one.
 const ROUND: usize = 64 << 10;
 
 #[derive(Default)]
@@ -32,6 +32,23 @@ pub(crate) struct Throttle {
     /// Held to wait, and to end the waits. Protects nothing else.
     steps: Mutex<()>,
     stepped: Condvar,
+    /// Bytes of the long writes that were let in and aren't done: all of them may become garbage at once.
+    under_way: Mutex<usize>,
+    /// Told when there are fewer.
+    fewer: Condvar,
+}
+
+/// A long write that was let in; it's done when this is dropped.
+pub(crate) struct Admitted<'a> {
+    throttle: &'a Throttle,
+    len: usize,
+}
+
+impl Drop for Admitted<'_> {
+    fn drop(&mut self) {
+        *self.throttle.under_way() -= self.len;
+        self.throttle.fewer.notify_all();
+    }
 }
 
 impl Throttle {
@@ -57,6 +74,20 @@ impl Throttle {
 
     pub(crate) fn is_on(&self) -> bool {
         self.is_on.load(Ordering::Relaxed)
+    }
+
+    fn under_way(&self) -> MutexGuard<'_, usize> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets a long write in: alone, or beside others if they are `most` bytes together.
+    fn let_in(&self, len: usize, most: usize) -> Admitted<'_> {
+        let is_full = |bytes: &mut usize| {
+            *bytes > 0 && *bytes + len > most && !fault!("long writes are let in all at once")
+        };
+        let wait = self.fewer.wait_while(self.under_way(), is_full);
+        *wait.unwrap_or_else(PoisonError::into_inner) += len;
+        Admitted { throttle: self, len }
     }
 
     fn wait(&self, time: Duration) {
@@ -93,7 +124,7 @@ impl Compactor {
 
     /// Waits until a batch may be done; returns how long it may be, in bytes.
     pub(crate) fn admit_batch(&self) -> usize {
-        self.admit(ROUND);
+        drop(self.admit(ROUND));
         let (excess, most) = self.excess();
         // More would get behind the limit, with no wait in between.
         match self.holds_up() {
@@ -102,8 +133,11 @@ impl Compactor {
         }
     }
 
-    /// Waits until a write of `len` bytes may be done. The caller holds no lock.
-    pub(crate) fn admit(&self, len: usize) {
+    /// Waits until a write of `len` bytes may be done. The caller holds no lock, and what is returned until it's done.
+    pub(crate) fn admit(&self, len: usize) -> Option<Admitted<'_>> {
+        let most = self.log.options.segment_bytes as usize;
+        // The others are short enough that as many as there are threads make no difference.
+        let admitted = (len > ROUND).then(|| self.throttle.let_in(len, most));
         while self.holds_up() {
             let (excess, most) = self.excess();
             // At the limit as long as it takes.
@@ -112,8 +146,40 @@ impl Compactor {
             let time = Duration::from_nanos(nanos).min(MAX_WAIT);
             self.throttle.wait(time);
             if left > 0 && time < MAX_WAIT {
-                return;
+                break;
             }
         }
+        admitted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sync::INJECTED;
+    use std::iter;
+    use std::thread;
+
+    #[test]
+    fn long_writes_under_way_are_bounded_and_one_longer_than_that_is_alone() {
+        let throttle = Throttle::default();
+        let lens = || [40, 60, 30, 200].into_iter().cycle().take(400);
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for len in lens() {
+                        let _admitted = throttle.let_in(len, 100);
+                        let under_way = *throttle.under_way();
+                        assert!(under_way <= 100 || under_way == len, "{under_way} with {len}");
+                        thread::yield_now();
+                    }
+                });
+            }
+        });
+        assert_eq!(*throttle.under_way(), 0);
+        INJECTED.set("long writes are let in all at once");
+        let _two: Vec<_> = iter::repeat_with(|| throttle.let_in(60, 100)).take(2).collect();
+        assert!(*throttle.under_way() > 100, "not noticed");
+        INJECTED.set("");
     }
 }

@@ -197,7 +197,7 @@ fn back_pressure() {
     let leader = with(&store, |store| {
         store.0.group_commit.serve(|| store.0.compactor.admit_batch(), || ());
     });
-    let writer = with(&store, |store| store.0.compactor.admit(100));
+    let writer = with(&store, |store| drop(store.0.compactor.admit(100)));
     let (key, value) = ("key".to_owned(), SECOND.to_owned());
     group_commit.commit_then([(Op::new(Write::Set { key, value }), Result::unwrap)]);
     assert_eq!(store.value().as_deref(), Some(FIRST), "it didn't wait for the compactor");
