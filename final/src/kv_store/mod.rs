@@ -14,10 +14,10 @@
 //! | folder | what | threads |
 //! |---|---|---|
 //! | `format/` | what is in the files, and nothing else | |
-//! | `commit/` | what becomes of a write; group commit, where a leader does it for all in a queue | any number; of leaders one at a time |
-//! | `log/` | the tail, where records are appended; the catalog of segments; how a segment is sealed | any number; one at a time has the write call |
-//! | `index/` | the index; the readers of a key, and of all keys page by page | any number, without a lock |
-//! | `compaction/` | which segments a step takes, what it does, and which writers wait for it | one of its own |
+//! | `commit/` | what becomes of a write; group commit, for level `always` and for rounds while the compactor is behind: its leader does it for all in a queue | any number; of leaders one at a time |
+//! | `log/` | the tail, where records are appended; the catalog of segments; how a segment is sealed | any number; one at a time leads here, too, and has the write call |
+//! | `index/` | the index; the readers of a key, and of all keys page by page | any number; a get takes no lock, a page of keys asks the log where it ends |
+//! | `compaction/` | which segments a step takes, and which writers wait for it; what it does, in an order that no crash can harm: `compaction/step.rs` | one of its own |
 //! | `recovery/` | open, check, and salvage; what a *torn tail* is, and what damage: `recovery/torn_tail.rs`, which `recovery/mod.rs` asks | the one that opens the store; it fills the index on as many as there are cores |
 //!
 //! # Locks
@@ -26,15 +26,18 @@
 //! 1. `Compactor::running`: whoever compacts, for a step with its pauses, or writes a hint: the compactor's thread, or
 //!    one that calls `compact`.
 //! 2. `Stripes`: a writer those of its keys, in the order of their numbers, from before its records have their places
-//!    until they're in the index. The compactor takes one at a time, before it reads.
-//! 3. `Log::tail`: a writer for a push; a leader before and after its write; who seals, for all of it. Who sleeps in
-//!    it for a leader keeps its stripes: the leader has its own already.
+//!    until they're in the index, whoever writes them. The compactor takes one at a time, before it reads: what has a
+//!    place and isn't in the index yet would pass for garbage.
+//! 3. `Log::tail`: a writer for a push; a leader before and after its write, and while it writes again, one by one, what
+//!    it couldn't write together; who seals, for all of it; who syncs, closes, or reads a page of keys, for a look. Who
+//!    sleeps in it for a leader keeps its stripes: the leader has its own already.
 //! 4. `Log::syncing`: whoever syncs the log. The close syncs without: no other thread of the store runs by then.
 //! 5. `Catalog::segments`: who replaces the manifest, or looks at it.
 //!
-//! `GroupCommit::queue`, the result of a thread that waits there, and `Throttle::steps` are the last: who has one takes
-//! no other. A caller's function is called without any; a logger isn't: it may be called under `running`, `tail` and
-//! `syncing`, and must not use the store.
+//! `GroupCommit::queue`, the result of a thread that waits there, and both locks of `Throttle` are the last: who has one
+//! takes no other. (A long write waits for its share of `Throttle::under_way` before all of these, and keeps the
+//! share, not the lock.) A caller's function is called without any; a logger isn't: it may be called under all but the
+//! last ones, and must not use the store.
 //!
 //! Simpler than the real thing: all keys are in memory; there are no ranges, and no transactions beyond
 //! compare-and-set on one key, and batches of which a crash leaves all or nothing.
@@ -169,8 +172,8 @@ impl KvStore {
     /// # Errors
     /// If the disk fails. The store is as it was then. If only a segment can't be read, or is damaged, that one is left
     /// alone until the next open, and the others are compacted. On a disk without a free page it fails whatever there is to
-    /// reclaim: a new segment and a new manifest come first, then the copies, of a segment or two, and the old segments
-    /// go last. A store that has a small disk for itself needs segments, and a garbage limit
+    /// reclaim: a new segment to write to and a manifest that names it come first, then the copies, of a segment or two, and
+    /// a manifest that names those; the old segments go last. A store that has a small disk for itself needs segments, and a garbage limit
     /// ([`KvStoreOptions::spare_garbage`]), that are small beside it.
     pub fn compact(&self) -> Result<()> {
         self.0.opener.check()?;

@@ -25,7 +25,7 @@ pub(super) struct Connection {
     number: usize,
     pub(super) shared: Arc<Shared>,
     pub(super) notes: Notes,
-    /// From when on a sweep wakes it, in [`Shared::clock`]'s milliseconds. Seeing it a round late does no
+    /// From when on a sweep wakes it, in [`Shared::clock`]'s milliseconds. Seeing it a sweep late does no
     /// harm: `Relaxed`.
     look_at: AtomicU64,
     /// Locked while a thread works on a turn, not while the turn is paused. That there's only one turn at a time is up

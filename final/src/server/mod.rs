@@ -13,9 +13,9 @@
 //! ```
 //!
 //! A connection belongs to the loop that had the fewest when it came. From a request to its answer a loop touches
-//! no lock that another loop takes on its way, and no counter that another loop writes (the engine's apart), so what
-//! one loop does costs the others nothing (`benches/touched.rs` counts it). Numbers that clients ask for are added up
-//! when they ask.
+//! no lock that another loop takes on its way, and no counter that another loop writes, so what one loop does costs
+//! the others nothing (`benches/touched.rs` counts it). The engine has its own, and a loop that is held up gets
+//! help. Numbers that clients ask for are added up when they ask.
 //!
 //! **A request, from the socket and back:**
 //!
@@ -28,10 +28,11 @@
 //!    further (`io.rs`).
 //! 5. It reads once, at most 64 KiB, if its [state](state::State) says so (`state.rs`).
 //! 6. It executes the requests that have arrived in full: a get at once; a set is kept for the *round* (`requests.rs`).
-//!    Where the engine's gets wait, a get is only begun. A get behind sets has to see them: up to 16 of these go to the
-//!    engine there and then; behind more the get is held back until they're done.
-//! 7. With sets the turn pauses here. When the other ready connections have had their turns, the loop gives all
-//!    their sets to the engine together, and goes on with each turn (`job.rs`).
+//!    A get behind sets has to see them. If there are at most 16 sets, they go to the engine there and then; behind
+//!    more, or if the engine isn't done with them at once, the get is held back until it is. An engine whose gets wait
+//!    is given all the sets first, and then the get, which it only begins.
+//! 7. With sets the turn pauses here. When the other ready connections have had their turns, or a millisecond is
+//!    over, the loop gives all their sets to the engine together, and goes on with each turn (`job.rs`).
 //! 8. The engine calls back when a set is done, at once or later and from any thread; a set that is done later
 //!    queues its connection for another turn (`writes.rs`).
 //! 9. The turn collects the answers as far as all before them are there, and sends them with one call (`turn.rs`).
@@ -43,12 +44,13 @@
 //! `shared.rs` and `loop_group.rs` are what clients may ask for, what is counted, what connections share and what
 //! threads share. (`../os.rs` is the address to listen on.)
 //!
-//! A loop that is held up (a slow disk, an engine that blocks, a huge request) holds up no clients but those whose
-//! writes are in the same round: within four milliseconds the watchdog gives what its other connections have to do to
-//! another loop, until it goes on. The connections stay its own.
+//! A loop that is held up (a slow disk, an engine that blocks, a huge request) holds up no clients but the one whose
+//! turn it is, or those whose writes the engine is just doing. Within four milliseconds the watchdog finds out, looks
+//! into the loop's poller in its place, and gives what its other connections have to do to another loop, until it goes
+//! on. They still belong to it; but after a turn elsewhere, the next one is there, too, if there's more to do at once.
 //! When all are held up, what clients send waits in their sockets: that is the back-pressure.
-//! A write that waits for a sync holds up no loop, nor does a get that waits for another machine: the engine is told
-//! whom to call when it is done ([`KvsEngine::round`], [`KvsEngine::get_then`]). A panic costs the connection whose
+//! A write that waits for its own sync holds up no loop, nor does a get that waits for another machine: the engine is
+//! told whom to call when it is done ([`KvsEngine::round`], [`KvsEngine::get_then`]). A panic costs the connection whose
 //! request it was in, or those whose writes the engine had in its hands.
 //!
 //! A file uses only files above it in this list: `limits`, `stats`, `timeouts`, `shared`; `poller`, `notes`, `writes`;
