@@ -7,6 +7,7 @@ use kvs_bench_kit::data::{Key, Values, random};
 use kvs_bench_kit::load::{Exchange, Load};
 use kvs_bench_kit::record::Figures;
 use kvs_bench_kit::repeat::{Done, repeat};
+use kvs_bench_kit::tables::times_as_long;
 use kvs_bench_kit::usage::Usage;
 use kvs_bench_stages::process::{Process, SERVE, Task};
 use kvs_bench_stages::{Stage, Store};
@@ -61,7 +62,7 @@ impl Bench {
                 _ => self.get(store, &mut random),
             }) as _
         });
-        let seconds = self.seconds * work.longer;
+        let seconds = self.seconds * times_as_long(work.name);
         let mut measured = repeat(seconds, works.collect(), || Usage::of(std::process::id()))?;
         let seconds = measured.seconds;
         let other = Done::sum(measured.done.drain(threads..)).latencies.len() as f64 / seconds;
@@ -125,7 +126,7 @@ impl Bench {
         let clients = if reconnect { 16 } else { threads as usize };
         let load = Load { addr: process.addr, exchanges, clients, reconnect };
         let usage = || Usage::of(process.id());
-        let measured = load.measure(self.seconds * work.longer, usage)?;
+        let measured = load.measure(self.seconds * times_as_long(work.name), usage)?;
         let (seconds, before, after) = (measured.seconds, measured.before, measured.after);
         let mut done = Done::sum(measured.done);
         let requests = (done.latencies.len() * work.in_flight()) as f64;

@@ -17,12 +17,6 @@ pub(crate) struct Work {
     /// Where the stores are: in memory, or in the directory for temporary files. What isn't measured as the
     /// others are is for the goals, and only of stage 7 and `final`.
     pub(crate) on_disk: bool,
-    /// How many times as long as the others it is measured.
-    ///
-    /// A stage stops for a compaction after every 10,000 sets. Where somebody does nothing but set, the
-    /// time is over in one more often than not, and what was done is a whole number of those. Beside a
-    /// compactor the time has to hold several compactions, or one more or less would decide.
-    pub(crate) longer: f64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -49,8 +43,7 @@ pub(crate) enum By {
 }
 
 const fn work(name: &'static str, sets: u64, by: By) -> Work {
-    let (longer, beside) = (if sets == 100 { 4.0 } else { 1.0 }, Beside::Nobody);
-    Work { name, sets, beside, by, value_bytes: 1024, on_disk: false, longer }
+    Work { name, sets, beside: Beside::Nobody, by, value_bytes: 1024, on_disk: false }
 }
 
 impl Work {
@@ -59,8 +52,8 @@ impl Work {
         work("read", 0, By::Threads),
         work("write", 100, By::Threads),
         work("mixed", 5, By::Threads),
-        Work { beside: Beside::Writer, longer: 4.0, ..work("beside-writer", 0, By::Threads) },
-        Work { beside: Beside::Compactor, longer: 3.0, ..work("compacting", 0, By::Threads) },
+        Work { beside: Beside::Writer, ..work("beside-writer", 0, By::Threads) },
+        Work { beside: Beside::Compactor, ..work("compacting", 0, By::Threads) },
         work("server-get", 0, By::Clients),
         work("server-set", 100, By::Clients),
         work("server-mixed", 5, By::Clients),

@@ -3,7 +3,7 @@
 use crate::Outcome;
 use crate::chart::{Chart, Line, svg};
 use crate::record::{Record, Rounds};
-use crate::tables::{SCALING, STAGES, numbers_at, server, thousands};
+use crate::tables::{SCALING, STAGES, numbers_at, seconds, server, thousands};
 
 /// How a figure of the record is drawn: its name there, the title, and whether each line of the grid is a
 /// multiple of the one below.
@@ -43,8 +43,9 @@ pub(crate) fn measured(record: &Record) -> Outcome<Vec<(String, String)>> {
             chart.lines.retain(|line| shown.contains(&Some(line.stage)));
             Some(chart)
         };
+        let conditions = conditions(record, MIXED, PANELS.iter().map(|(work, ..)| *work));
         let panels: Vec<Chart> = PANELS.iter().filter_map(panel).collect();
-        let svg = svg("Engines and servers", &conditions(record, "summary"), &panels)?;
+        let svg = svg("Engines and servers", &conditions, &panels)?;
         Ok((format!("{name}.svg"), svg))
     };
     MEASURED.iter().map(figure).collect()
@@ -98,14 +99,18 @@ pub(crate) fn charts(record: &Record) -> Outcome<Vec<(String, String)>> {
             last.into_iter().for_each(|line| line.name = "2–5 one mutex");
             Some(chart)
         });
-        (work, what, charts.collect::<Vec<_>>())
+        let conditions = conditions(record, "The engine by itself", [work]);
+        (work, what, conditions, charts.collect::<Vec<_>>())
     });
+    let conditions =
+        conditions(record, "Server and clients", servers.iter().map(|(work, ..)| *work));
     let servers = servers.iter();
     let servers = servers.filter_map(|(work, what, n)| chart(record, work, what, n, &VIEWS[0]));
-    let servers = ("server", "Servers: thousands of requests a second", servers.collect());
+    let title = "Servers: thousands of requests a second";
+    let servers = ("server", title, conditions, servers.collect());
     let all = of_engine.chain([servers]).filter(|(.., charts)| !charts.is_empty());
-    all.map(|(name, title, charts)| {
-        let svg = svg(title, &conditions(record, name), &charts)?;
+    all.map(|(name, title, conditions, charts)| {
+        let svg = svg(title, &conditions, &charts)?;
         Ok((format!("scaling-{name}.svg"), svg))
     })
     .collect()
@@ -115,7 +120,8 @@ pub(crate) fn charts(record: &Record) -> Outcome<Vec<(String, String)>> {
 pub(crate) fn summary(record: &Record) -> Outcome<String> {
     let chart = |(work, what, threads)| chart(record, work, what, threads, &VIEWS[0]);
     let charts: Vec<_> = SCALING.into_iter().filter_map(chart).collect();
-    svg("Thousands a second", &conditions(record, "summary"), &charts)
+    let conditions = conditions(record, MIXED, SCALING.iter().map(|(work, ..)| *work));
+    svg("Thousands a second", &conditions, &charts)
 }
 
 /// One figure of one workload, if there is any: the line of each stage, with the median at each number of
@@ -143,23 +149,23 @@ fn points(record: &Record, of: &str, figure: &str) -> Vec<(f64, Rounds)> {
     numbers_at(record, 2).into_iter().filter_map(point).collect()
 }
 
-/// Under what conditions, in one line.
-fn conditions(record: &Record, name: &str) -> String {
+/// What a figure shows that has both.
+const MIXED: &str = "Engines, then servers";
+
+/// Under what conditions these workloads were measured, in one line.
+fn conditions<'a>(
+    record: &Record,
+    whole: &str,
+    works: impl IntoIterator<Item = &'a str>,
+) -> String {
     let conditions = &record.conditions;
-    let whole =
-        if name.starts_with("server") { "Server and clients" } else { "The engine by itself" };
-    let whole = if name == "summary" { "Engines, then servers" } else { whole };
     let rounds = match record.rounds() {
         1 => "one round".to_owned(),
         rounds => format!("median, least and most of {rounds} rounds"),
     };
-    // Where somebody does nothing but set it is measured for longer.
-    let seconds = conditions.number("seconds");
-    let seconds = match name {
-        "write" | "beside-writer" => format!("{} s", 4.0 * seconds),
-        name if name.starts_with("server") => format!("{seconds} s, of sets {} s", 4.0 * seconds),
-        _ => format!("{seconds} s"),
-    };
+    let all = works.into_iter().map(|work| seconds(record, work));
+    let (least, most) = all.fold((f64::MAX, 0.0), |(least, most), s| (s.min(least), s.max(most)));
+    let seconds = if least == most { format!("{most} s") } else { format!("{least} to {most} s") };
     format!(
         "{whole}; {} cores; {} values of {} bytes, in memory ({}); {rounds} of {seconds}",
         conditions.machine.cores,
