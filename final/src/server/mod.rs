@@ -27,17 +27,19 @@
 //! 4. The turn first sends what is left of earlier answers; while the client does not take them, it goes no
 //!    further (`io.rs`).
 //! 5. It reads once, at most 64 KiB, if its [state](state::State) says so (`state.rs`).
-//! 6. It executes the requests that have arrived in full: a get at once; a set is kept for the *round* (`requests.rs`).
+//! 6. It executes the requests that have arrived in full, for a millisecond at most: a get at once; a set is kept for
+//!    the *round* (`requests.rs`).
 //!    A get behind sets has to see them. If there are at most 16 sets, they go to the engine there and then; behind
 //!    more, or if the engine isn't done with them at once, the get is held back until it is. An engine whose gets wait
 //!    is given all the sets first, and then the get, which it only begins.
 //! 7. With sets the turn pauses here. When the other ready connections have had their turns, or a millisecond is
-//!    over, the loop gives all their sets to the engine together, and goes on with each turn (`job.rs`).
-//! 8. The engine calls back when a set is done, at once or later and from any thread; a set that is done later
-//!    queues its connection for another turn (`writes.rs`).
+//!    over, the loop gives all their sets to the engine together, and goes on with each turn (`job.rs`). A round
+//!    doesn't take longer than a millisecond either: turns that it hasn't come to are of the next one.
+//! 8. The engine calls back when a set is done, at once or later and from any thread; if it's later, and the
+//!    connection's first answer is there with it, the connection is queued for another turn (`writes.rs`).
 //! 9. The turn collects the answers as far as all before them are there, and sends them with one call (`turn.rs`).
-//! 10. The state says what comes next: wait for the poller or a deadline, have another turn, or close (`state.rs`,
-//!     `timeouts.rs`).
+//! 10. The state says what comes next: wait for the poller, the engine or a deadline, have another turn, say that no
+//!     more answers come, or close (`state.rs`, `timeouts.rs`).
 //!
 //! Beside it, `connection.rs` is what threads may do to a connection at any time; `watchdog.rs` helps a loop
 //! that is held up, wakes connections whose deadline has passed, and sees to the end; `limits.rs`, `stats.rs`,
@@ -45,13 +47,13 @@
 //! threads share. (`../os.rs` is the address to listen on.)
 //!
 //! A loop that is held up (a slow disk, an engine that blocks, a huge request) holds up no clients but the one whose
-//! turn it is, or those whose writes the engine is just doing. Within four milliseconds the watchdog finds out, looks
+//! turn it is, or those whose writes are in the round that the engine is doing. Within four milliseconds the watchdog finds out, looks
 //! into the loop's poller in its place, and gives what its other connections have to do to another loop, until it goes
 //! on. They still belong to it; but after a turn elsewhere, the next one is there, too, if there's more to do at once.
 //! When all are held up, what clients send waits in their sockets: that is the back-pressure.
 //! A write that waits for its own sync holds up no loop, nor does a get that waits for another machine: the engine is
 //! told whom to call when it is done ([`KvsEngine::round`], [`KvsEngine::get_then`]). A panic costs the connection whose
-//! request it was in, or those whose writes the engine had in its hands.
+//! request it was in (`connection.rs`), or those whose writes the engine had in its hands (`writes.rs`).
 //!
 //! A file uses only files above it in this list: `limits`, `stats`, `timeouts`, `shared`; `poller`, `notes`, `writes`;
 //! `event_loop`, `io`, `state`, `requests`; `connection`; `turn`; `loop_group`; `job`, `acceptor`, `watchdog`.
