@@ -47,13 +47,13 @@
 //! threads share. (`../os.rs` is the address to listen on.)
 //!
 //! A loop that is held up (a slow disk, an engine that blocks, a huge request) holds up no clients but the one whose
-//! turn it is, or those whose writes are in the round that the engine is doing. Within four milliseconds the watchdog finds out, looks
-//! into the loop's poller in its place, and gives what its other connections have to do to another loop, until it goes
-//! on. They still belong to it; but after a turn elsewhere, the next one is there, too, if there's more to do at once.
-//! When all are held up, what clients send waits in their sockets: that is the back-pressure.
-//! A write that waits for its own sync holds up no loop, nor does a get that waits for another machine: the engine is
-//! told whom to call when it is done ([`KvsEngine::round`], [`KvsEngine::get_then`]). A panic costs the connection whose
-//! request it was in (`connection.rs`), or those whose writes the engine had in its hands (`writes.rs`).
+//! turn it is, or those whose writes are in the round that the engine is doing. Within four milliseconds the watchdog
+//! finds out, looks into the loop's poller in its place, and gives what its other connections have to do to another
+//! loop, until it goes on. They still belong to it; but after a turn elsewhere, the next one is there, too, if there's
+//! more to do at once. When all are held up, what clients send waits in their sockets: that is the back-pressure. A
+//! write that waits for its own sync holds up no loop, nor does a get that waits for another machine: the engine is
+//! told whom to call when it is done ([`KvsEngine::round`], [`KvsEngine::get_then`]). A panic costs the connection
+//! whose request it was in (`connection.rs`), or those whose writes the engine had in its hands (`writes.rs`).
 //!
 //! A file uses only files above it in this list: `limits`, `stats`, `timeouts`, `shared`; `poller`, `notes`, `writes`;
 //! `event_loop`, `io`, `state`, `requests`; `connection`; `turn`; `loop_group`; `job`, `acceptor`, `watchdog`.
