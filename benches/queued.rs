@@ -34,7 +34,7 @@ mod six {
     use kvs::thread_pool::{SharedQueueThreadPool, ThreadPool};
     use kvs::{KvStore, KvsServer};
     use kvs_bench_kit::criterion::keep_if_asked;
-    use kvs_bench_kit::load::{Exchange, connect};
+    use kvs_bench_kit::load::{Exchange, allow_open_files, connect};
     use kvs_bench_kit::{Outcome, Record, Unit};
     use std::cell::LazyCell;
     use std::net::SocketAddr;
@@ -56,6 +56,8 @@ mod six {
         if cfg!(stage = "final") { "final" } else { concat!("stage-", env!("KVS_STAGE")) };
 
     pub fn measure() -> Outcome<()> {
+        // Both ends of the connections, those that the server hasn't closed yet, and the stores' files.
+        allow_open_files(4 * u64::from(AT_ONCE))?;
         let new = || {
             let settings = [
                 ("stage", env!("KVS_STAGE").into()),

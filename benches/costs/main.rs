@@ -21,6 +21,7 @@ mod threads;
 
 use criterion::{BenchmarkId, Criterion};
 use kvs_bench_kit::criterion::keep_if_asked;
+use kvs_bench_kit::options::Options;
 use kvs_bench_kit::record::Figures;
 use kvs_bench_kit::{Outcome, Record, Unit};
 use std::collections::BTreeMap;
@@ -37,11 +38,12 @@ fn main() -> Outcome<()> {
         let record = Record::new(&std::env::temp_dir(), settings)?;
         Ok(record.units(Unit::Second, &["seconds"]).units(Unit::Byte, &bytes))
     };
-    keep_if_asked("costs", new, measure)
+    let options = Options::parse(std::env::args().skip(1))?;
+    keep_if_asked("costs", new, || measure(&options))
 }
 
 /// Measures, and returns what Criterion doesn't say.
-fn measure() -> BTreeMap<String, Figures> {
+fn measure(options: &Options) -> BTreeMap<String, Figures> {
     let mut criterion = Criterion::default()
         .sample_size(10)
         .warm_up_time(Duration::from_millis(100))
@@ -54,8 +56,9 @@ fn measure() -> BTreeMap<String, Figures> {
     appends(&mut criterion);
     let mut others = shared::maps(&mut criterion);
     criterion.final_summary();
-    if !std::env::args().any(|arg| arg == "--list") {
-        others.insert(format!("thread-memory/idle/{}", threads::IDLE), threads::memory());
+    let memory = format!("thread-memory/idle/{}", threads::IDLE);
+    if options.wants(&memory) {
+        others.insert(memory, threads::memory());
     }
     for (of, figures) in &others {
         println!("{of}: {figures:?}");

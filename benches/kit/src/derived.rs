@@ -59,33 +59,70 @@ pub fn figures(root: &Path) -> Outcome<Vec<(String, String)>> {
     Ok(figures)
 }
 
+/// The files of a page, and of the record that it is of.
+const PAGE: [&str; 2] = ["index.html", "scaling.json"];
+
+/// Makes the directory for a page, before anything is measured for it. Returns its whole path.
+///
+/// # Errors
+/// If it can't be made or written to, or has a page or a record already.
+pub fn directory(dir: &Path) -> Outcome<PathBuf> {
+    let is_usable = || {
+        fs::create_dir_all(dir)?;
+        tempfile::tempfile_in(dir)?;
+        dir.canonicalize()
+    };
+    let dir = is_usable().map_err(|error| format!("{}: {error}", dir.display()))?;
+    match PAGE.into_iter().find(|name| dir.join(name).exists()) {
+        Some(name) => Err(format!(
+            "{}: there is a {name} already, which would be replaced: give another directory",
+            dir.display()
+        )
+        .into()),
+        None => Ok(dir),
+    }
+}
+
 /// Writes a page with all figures and tables of a record of `scaling`, and the record, into a directory.
 ///
 /// # Errors
 /// If a file can't be written.
 pub fn page(dir: &Path, record: &Record) -> Outcome<()> {
-    fs::create_dir_all(dir)?;
-    record.write(&dir.join("scaling.json"))?;
+    let [page_name, record_name] = PAGE;
+    record.write(&dir.join(record_name))?;
     let svgs: String = figures::charts(record)?.into_iter().map(|(_, svg)| svg).collect();
     let (summary, tables) = (figures::summary(record)?, html(&tables::scaling(record)));
+    let columns = tables::SCALING
+        .map(|(work, what, threads)| {
+            format!("<li><b>{work}</b>: {what}; what is counted: {threads}")
+        })
+        .concat();
     let page = format!(
         "<!doctype html><meta charset=utf-8><title>Every stage side by side</title>\n\
          <style>body {{font-family: sans-serif; color-scheme: light dark; max-width: 60em}}\n\
-         svg {{max-width: 100%; height: auto}} td {{padding: 0 .5em; text-align: right}} td:first-child {{text-align: left}}\n\
+         svg {{max-width: 100%; height: auto}} :is(td, th) {{padding: 0 .5em; text-align: right}}\n\
+         :is(td, th):first-child {{text-align: left}}\n\
          table {{display: block; overflow-x: auto; margin: 1em 0; font-size: small}}</style>\n\
-         <h1>Every stage side by side</h1>\n{summary}{tables}{svgs}",
+         <h1>Every stage side by side</h1>\n{summary}{tables}\
+         <p>The columns of the tables; a thread that <i>waits</i> leaves the processor until another one wakes it:\
+         <ul>{columns}</ul>{svgs}",
     );
-    Ok(fs::write(dir.join("index.html"), page)?)
+    Ok(fs::write(dir.join(page_name), page)?)
 }
 
 /// Tables in Markdown, and the lines between them, for a page.
 fn html(tables: &str) -> String {
-    let row =
-        |line: &str| format!("<tr><td>{}", line.trim_matches(['|', ' ']).replace(" | ", "<td>"));
-    let lines = |block: &str| -> String {
-        block.lines().filter(|line| !line.starts_with("|---")).map(row).collect()
+    let row = |cell: &str, line: &str| {
+        format!("<tr>{cell}{}", line.trim_matches(['|', ' ']).replace(" | ", cell))
     };
-    tables.split("\n\n").map(|block| format!("<table>{}</table>", lines(block))).collect()
+    let block = |block: &str| {
+        let Some((head, body)) = block.split_once("\n|---") else {
+            return format!("<p>{block}</p>");
+        };
+        let body: String = body.lines().skip(1).map(|line| row("<td>", line)).collect();
+        format!("<table>{}{body}</table>", row("<th>", head))
+    };
+    tables.split("\n\n").map(block).collect()
 }
 
 /// What is wanted of `final`, beside what was measured, as far as it can be told from this record.
@@ -143,14 +180,17 @@ mod tests {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let record = Record::read(&path(&root, "scaling")).unwrap();
         let dir = tempfile::tempdir().unwrap();
-        page(dir.path(), &record).unwrap();
-        let page = fs::read_to_string(dir.path().join("index.html")).unwrap();
+        page(&directory(&dir.path().join("new")).unwrap(), &record).unwrap();
+        let dir = dir.path().join("new");
+        let again = directory(&dir).unwrap_err().to_string();
+        assert!(again.contains("index.html already"), "{again}");
+        let page = fs::read_to_string(dir.join("index.html")).unwrap();
         let [figures, closed] = ["<svg", "</svg>"].map(|tag| page.matches(tag).count());
         assert_eq!([figures, closed], [1 + figures::charts(&record).unwrap().len(); 2]);
         assert!(!page.contains("NaN"));
         let rows = tables::scaling(&record).lines().filter(|line| line.starts_with("| ")).count();
         assert!(rows > 12 && page.matches("<tr>").count() >= rows, "{rows}");
-        let again = Record::read(&dir.path().join("scaling.json")).unwrap();
+        let again = Record::read(&dir.join("scaling.json")).unwrap();
         assert_eq!(again.rounds(), record.rounds());
     }
 

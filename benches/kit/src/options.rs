@@ -19,7 +19,7 @@ pub enum Amount {
 pub struct Options {
     /// How much to measure.
     pub amount: Amount,
-    /// What to measure: what has one of these in its name. All, if there is none.
+    /// What to measure: what has one of these in its name, or one of several with `|` between. All, if there is none.
     pub words: Vec<String>,
     /// Where the samples go, after those that are there. As all paths here: from the root of the workspace.
     pub json: Option<PathBuf>,
@@ -29,10 +29,42 @@ pub struct Options {
     pub is_list: bool,
 }
 
+/// What Criterion has beside ours, for the other benches of the same command: without a value, and with one.
+const OF_CRITERION: [&[&str]; 2] = [
+    &[
+        "--noplot",
+        "--exact",
+        "--verbose",
+        "-v",
+        "--quiet",
+        "-n",
+        "--discard-baseline",
+        "--nocapture",
+    ],
+    &[
+        "--save-baseline",
+        "--baseline",
+        "--baseline-lenient",
+        "--load-baseline",
+        "--sample-size",
+        "--warm-up-time",
+        "--measurement-time",
+        "--nresamples",
+        "--noise-threshold",
+        "--confidence-level",
+        "--significance-level",
+        "--profile-time",
+        "--color",
+        "-c",
+        "--plotting-backend",
+        "--output-format",
+    ],
+];
+
 impl Options {
-    /// Reads `[--quick | --full | --list] [--json FILE] [--out DIR] [WORD]…`. What Criterion has beside that, for the other
-    /// benches of the same command, is passed over. Cargo passes `--bench` when it runs the
-    /// benches, and nothing when it runs them as tests; then everything is run once.
+    /// Reads `[--quick | --full | --list] [--json FILE] [--out DIR] [WORD]…`. What Criterion has beside that is passed
+    /// over. Cargo passes `--bench` when it runs the benches, and nothing when it runs them as tests; then everything
+    /// is run once.
     ///
     /// # Errors
     /// If there is an option that is none of these.
@@ -51,12 +83,17 @@ impl Options {
                 "--quick" => options.amount = Amount::Quick,
                 "--full" => options.amount = Amount::Full,
                 "--list" => options.is_list = true,
-                "--save-baseline" | "--baseline" => {
-                    let name = args.next().ok_or("which baseline?")?;
-                    eprintln!("no baseline `{name}` of this bench: it has --json FILE");
-                }
                 "--out" => options.out = Some(at(args.next().ok_or("--out: which directory?")?)),
                 "--json" => options.json = Some(at(args.next().ok_or("--json: which file?")?)),
+                other if OF_CRITERION[0].contains(&other) => {}
+                other if OF_CRITERION[1].contains(&other.split('=').next().unwrap_or(other)) => {
+                    if !other.contains('=') {
+                        args.next().ok_or_else(|| format!("{other}: there has to be a value"))?;
+                    }
+                    if other.contains("baseline") {
+                        eprintln!("this bench keeps no baselines: it has --json FILE");
+                    }
+                }
                 other if other.starts_with('-') => {
                     let known = "there are --quick, --full, --list, --json FILE, --out DIR";
                     return Err(format!("{other}: no such option; {known}").into());
@@ -83,8 +120,8 @@ impl Options {
 
     /// Whether what has this name is to be measured. If only names are to be said, this says it.
     pub fn wants(&self, name: &str) -> bool {
-        let is_picked =
-            self.words.is_empty() || self.words.iter().any(|word| name.contains(word.as_str()));
+        let mut words = self.words.iter().flat_map(|word| word.split('|'));
+        let is_picked = self.words.is_empty() || words.any(|word| name.contains(word));
         if is_picked && self.is_list {
             println!("{name}: benchmark");
         }

@@ -35,7 +35,7 @@ pub(super) fn ratio(text: &str) -> Result<f64, String> {
 }
 
 pub(super) fn rate(text: &str) -> Result<f64, String> {
-    number(text, 0.001..=1e9, "number of requests a second, such as 1000 or 0.5")
+    number(text, 0.001..=1e9, "number of requests a second from 0.001 to 1e9, such as 1000 or 0.5")
 }
 
 /// A number in a range.
