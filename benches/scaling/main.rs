@@ -80,13 +80,13 @@ fn run(options: &Options) -> Outcome<()> {
             && options.wants(&format!("{}/{name}", work.name))
     };
     let pairs: Vec<_> = pairs.filter(is_wanted).collect();
-    let page = options.out.as_deref().filter(|_| !options.is_list);
-    let page = page.map(derived::directory).transpose()?;
-    if pairs.is_empty() && (page.is_some() || options.json.is_some()) && !options.is_list {
+    if pairs.is_empty() && (options.out.is_some() || options.json.is_some()) && !options.is_list {
         return Err(
             "nothing has one of these words in its name; --list says which there are".into()
         );
     }
+    let page = options.out.as_deref().filter(|_| !options.is_list);
+    let page = page.map(derived::directory).transpose()?;
     // A page shows how far the rounds are apart.
     let rounds = if page.is_some() { 3 } else { rounds };
     let (start, all) = (Instant::now(), rounds * pairs.len());

@@ -75,7 +75,7 @@ pub fn directory(dir: &Path) -> Outcome<PathBuf> {
     let dir = is_usable().map_err(|error| format!("{}: {error}", dir.display()))?;
     match PAGE.into_iter().find(|name| dir.join(name).exists()) {
         Some(name) => Err(format!(
-            "{}: there is a {name} already, which would be replaced: give another directory",
+            "{}: it has {name} already, which would be replaced: give another directory",
             dir.display()
         )
         .into()),
@@ -183,7 +183,7 @@ mod tests {
         page(&directory(&dir.path().join("new")).unwrap(), &record).unwrap();
         let dir = dir.path().join("new");
         let again = directory(&dir).unwrap_err().to_string();
-        assert!(again.contains("index.html already"), "{again}");
+        assert!(again.contains("it has index.html already"), "{again}");
         let page = fs::read_to_string(dir.join("index.html")).unwrap();
         let [figures, closed] = ["<svg", "</svg>"].map(|tag| page.matches(tag).count());
         assert_eq!([figures, closed], [1 + figures::charts(&record).unwrap().len(); 2]);
