@@ -13,7 +13,7 @@ use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
 use plotters::element::ComposedElement;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 /// What a page on GitHub has room for, and the height of a row of charts.
 const WIDTH: u32 = 800;
@@ -75,9 +75,10 @@ pub(crate) fn svg(title: &str, conditions: &str, charts: &[Chart]) -> Outcome<St
         for (chart, area) in charts.iter().zip(body.split_evenly((rows, 2))) {
             chart.draw_scaled(&area)?;
         }
+        let mut seen = BTreeSet::new();
         let lines = charts.iter().flat_map(|chart| &chart.lines);
-        let lines: BTreeMap<usize, &Line> = lines.map(|line| (line.stage, line)).collect();
-        for (line, y) in lines.values().zip((40..).step_by(24)) {
+        let lines = lines.filter(|line| seen.insert(line.stage));
+        for (line, y) in lines.zip((40..).step_by(24)) {
             legend.draw(&marker((12, y), LOOKS[line.stage])).map_err(message)?;
             let style = text(15, LOOKS[line.stage].0).pos(Pos::new(HPos::Left, VPos::Center));
             legend.draw(&Text::new(line.name, (26, y), style)).map_err(message)?;
