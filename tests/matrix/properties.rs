@@ -23,8 +23,8 @@ pub const PROPERTIES: &[Property] = &[
     },
     Property { words: "threads stay bounded under 100 connections", holds: threads_stay_bounded },
     Property {
-        words: "a panic in one request costs no thread and no other client",
-        holds: a_panic_costs_no_thread,
+        words: "a panic in one request costs the server no worker and no other client",
+        holds: a_panic_costs_no_worker,
     },
     Property { words: "two slow reads overlap", holds: two_slow_reads_overlap },
     Property {
@@ -96,7 +96,7 @@ fn threads_stay_bounded(stage: &str) -> bool {
     growth < 10
 }
 
-fn a_panic_costs_no_thread(stage: &str) -> bool {
+fn a_panic_costs_no_worker(stage: &str) -> bool {
     let (mut server, _dir) = start(stage);
     let before = server.threads();
     server.order("panic read");
