@@ -34,9 +34,9 @@
 //! 4. `Log::syncing`: whoever syncs the log. The close syncs without: no other thread of the store runs by then.
 //! 5. `Catalog::segments`: who replaces the manifest, or looks at it.
 //!
-//! `GroupCommit::queue`, the result of a thread that waits there, and both locks of `Throttle` are the last: who has one
-//! takes no other. (A long write waits for its share of `Throttle::under_way` before all of these, and keeps the
-//! share, not the lock.) A caller's function is called without any; a logger isn't: it may be called under all but the
+//! `GroupCommit::queue`, the result of a thread that waits there, and the locks of `Throttle` are the last: who has one
+//! takes no other. (A long write waits for its share of `Throttle::under_way` before all of these, in `Throttle::turn`,
+//! and keeps the share, not the locks.) A caller's function is called without any; a logger isn't: it may be called under all but the
 //! last ones, and must not use the store.
 //!
 //! Simpler than the real thing: all keys are in memory; there are no ranges, and no transactions beyond

@@ -36,6 +36,9 @@ pub(crate) struct Throttle {
     under_way: Mutex<usize>,
     /// Told when there are fewer.
     fewer: Condvar,
+    /// Held by the long write that is the next to be let in, so that no shorter one passes it. Taken before `under_way`,
+    /// and protects nothing else.
+    turn: Mutex<()>,
 }
 
 /// A long write that was let in; it's done when this is dropped.
@@ -82,6 +85,7 @@ impl Throttle {
 
     /// Lets a long write in: alone, or beside others if they are `most` bytes together.
     fn let_in(&self, len: usize, most: usize) -> Admitted<'_> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let is_full = |bytes: &mut usize| {
             *bytes > 0 && *bytes + len > most && !fault!("long writes are let in all at once")
         };
@@ -157,8 +161,23 @@ impl Compactor {
 mod tests {
     use super::*;
     use crate::sync::INJECTED;
+    use kvs_test_kit::until;
     use std::iter;
     use std::thread;
+
+    #[test]
+    fn a_write_that_has_to_be_alone_is_passed_by_none_that_would_have_room() {
+        let throttle = Throttle::default();
+        let first = throttle.let_in(60, 100);
+        thread::scope(|scope| {
+            let alone = scope.spawn(|| *throttle.let_in(200, 100).throttle.under_way());
+            until("it waits, and others for it", || throttle.turn.try_lock().is_err());
+            let other = scope.spawn(|| drop(throttle.let_in(30, 100)));
+            drop(first);
+            assert_eq!(alone.join().unwrap(), 200);
+            other.join().unwrap();
+        });
+    }
 
     #[test]
     fn long_writes_under_way_are_bounded_and_one_longer_than_that_is_alone() {
