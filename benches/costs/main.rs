@@ -38,12 +38,11 @@ fn main() -> Outcome<()> {
         let record = Record::new(&std::env::temp_dir(), settings)?;
         Ok(record.units(Unit::Second, &["seconds"]).units(Unit::Byte, &bytes))
     };
-    let options = Options::parse(std::env::args().skip(1))?;
-    keep_if_asked("costs", new, || measure(&options))
+    keep_if_asked("costs", new, measure)
 }
 
 /// Measures, and returns what Criterion doesn't say.
-fn measure(options: &Options) -> BTreeMap<String, Figures> {
+fn measure() -> BTreeMap<String, Figures> {
     let mut criterion = Criterion::default()
         .sample_size(10)
         .warm_up_time(Duration::from_millis(100))
@@ -57,8 +56,13 @@ fn measure(options: &Options) -> BTreeMap<String, Figures> {
     let mut others = shared::maps(&mut criterion);
     criterion.final_summary();
     let memory = format!("thread-memory/idle/{}", threads::IDLE);
-    if options.wants(&memory) {
-        others.insert(memory, threads::memory());
+    // Criterion has taken the options; here it's only about the names.
+    match Options::parse(std::env::args().skip(1)) {
+        Ok(options) if options.wants(&memory) => {
+            others.insert(memory, threads::memory());
+        }
+        Ok(_) => {}
+        Err(error) => eprintln!("{memory} is left out: {error}"),
     }
     for (of, figures) in &others {
         println!("{of}: {figures:?}");

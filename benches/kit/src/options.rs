@@ -91,7 +91,7 @@ impl Options {
                         args.next().ok_or_else(|| format!("{other}: there has to be a value"))?;
                     }
                     if other.contains("baseline") {
-                        eprintln!("this bench keeps no baselines: it has --json FILE");
+                        eprintln!("no baseline is kept of what Criterion does not measure");
                     }
                 }
                 other if other.starts_with('-') => {
