@@ -9,8 +9,8 @@
 //! ```
 //!
 //! A full run is one round, of three minutes or so; repeated with the same file it adds one. `--out DIR` makes
-//! three rounds, and a page in a new directory with all figures, tables and the machine; it leaves out what only the
-//! goals ask for.
+//! three full ones (with `--quick`, two quick ones), and a page in a new directory with all figures, tables and the
+//! machine; it leaves out what only the goals ask for.
 //!
 //! Keys have 16 bytes and values 1 KiB, so that a read goes to the log in every stage (`final` has
 //! short values in memory), and there are 10,000, so that all is in the cache of the operating system.
@@ -88,7 +88,7 @@ fn run(options: &Options) -> Outcome<()> {
     let page = options.out.as_deref().filter(|_| !options.is_list);
     let page = page.map(derived::directory).transpose()?;
     // A page shows how far the rounds are apart.
-    let rounds = if page.is_some() { 3 } else { rounds };
+    let rounds = if page.is_some() && options.amount == Amount::Full { 3 } else { rounds };
     let (start, all) = (Instant::now(), rounds * pairs.len());
     for (done, &(work, (stage, name))) in pairs.iter().cycle().take(all).enumerate() {
         let of = format!("{}/{name}", work.name);

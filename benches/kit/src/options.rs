@@ -72,16 +72,16 @@ impl Options {
         // Cargo runs a bench in the directory of its package, wherever it was typed.
         let at =
             |path| Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join::<String>(path);
-        let (mut is_bench, mut is_test) = (false, false);
+        let (mut is_bench, mut is_test, mut amount) = (false, false, None);
         let mut options =
-            Options { amount: Amount::Quick, words: vec![], json: None, out: None, is_list: false };
+            Options { amount: Amount::Test, words: vec![], json: None, out: None, is_list: false };
         let mut args = args.into_iter();
         while let Some(arg) = args.next() {
             match arg.as_str() {
                 "--bench" => is_bench = true,
                 "--test" => is_test = true,
-                "--quick" => options.amount = Amount::Quick,
-                "--full" => options.amount = Amount::Full,
+                "--quick" => amount = Some(Amount::Quick),
+                "--full" => amount = Some(Amount::Full),
                 "--list" => options.is_list = true,
                 "--out" => options.out = Some(at(args.next().ok_or("--out: which directory?")?)),
                 "--json" => options.json = Some(at(args.next().ok_or("--json: which file?")?)),
@@ -101,8 +101,10 @@ impl Options {
                 _ => options.words.push(arg),
             }
         }
-        if is_test || !is_bench {
-            options.amount = Amount::Test;
+        if is_bench && !is_test {
+            // A page is there to be kept; what is only printed is for a look.
+            let usual = if options.out.is_some() { Amount::Full } else { Amount::Quick };
+            options.amount = amount.unwrap_or(usual);
         }
         Ok(options)
     }
