@@ -1,8 +1,6 @@
 //! Copies of a store that is in use, made as `final/README.md` says: its manifest before its segments.
 
 use super::*;
-use kvs_test_kit::wait::until;
-use std::process::Stdio;
 use std::sync::atomic::AtomicUsize;
 
 /// Of each store.

@@ -2,6 +2,7 @@
 
 use super::failing_disk::SmallDisk;
 use super::*;
+use kvs_final::Result;
 use rustix::fs::statvfs;
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicU64;
@@ -21,20 +22,6 @@ struct Load {
     time: Duration,
 }
 
-/// Overwrites keys in turn, with `set`, as long as `goes_on` says.
-fn overwrite(
-    keys: impl Iterator<Item = u64>,
-    len: u64,
-    mut goes_on: impl FnMut() -> bool,
-    mut set: impl FnMut(String, String) -> Result<(), KvsError>,
-) -> Result<(), String> {
-    for key in keys.take_while(|_| goes_on()) {
-        let value = "v".repeat(len as usize);
-        set(key.to_string(), value).map_err(|error| format!("a write was refused: {error}"))?;
-    }
-    Ok(())
-}
-
 impl Load {
     /// Live bytes, of which there are as many as fit into two segments.
     fn live(&self) -> u64 {
@@ -46,34 +33,32 @@ impl Load {
         2 * self.live() + 7 * self.segment
     }
 
-    fn write(&self, writer: u64, store: &KvStore, server: Option<&Local>) -> Result<u64, String> {
+    /// Overwrites keys of this writer's in turn. Returns how much was written.
+    fn write(&self, writer: u64, store: &KvStore, server: Option<&Local>) -> Result<u64> {
         // With its header and its key.
         let keys = self.live() / (self.len + 40) / WRITERS;
-        let (start, mut written) = (Instant::now(), 0);
-        let goes_on = || {
+        let (start, mut written, mut pending) = (Instant::now(), 0, VecDeque::new());
+        let mut client = server.map(|server| KvsClient::connect(server.addr)).transpose()?;
+        for key in (writer * keys..(writer + 1) * keys).cycle() {
             written += self.len;
-            written <= self.bytes / WRITERS || start.elapsed() < self.time
-        };
-        let keys = (writer * keys..(writer + 1) * keys).cycle();
-        let Some(server) = server else {
-            overwrite(keys, self.len, goes_on, |key, value| store.set(key, value))?;
-            return Ok(written);
-        };
-        let mut client = KvsClient::connect(server.addr).map_err(|error| error.to_string())?;
-        let mut pending = VecDeque::new();
-        overwrite(keys, self.len, goes_on, |key, value| {
-            pending.push_back(client.submit_set(key, value)?);
-            match pending.len() > UNDER_WAY {
-                true => pending.pop_front().map_or(Ok(()), |first| first.wait()),
-                false => Ok(()),
+            if written > self.bytes / WRITERS && start.elapsed() >= self.time {
+                break;
             }
-        })?;
-        pending.into_iter().try_for_each(|rest| rest.wait()).map_err(|error| error.to_string())?;
+            let (key, value) = (key.to_string(), "v".repeat(self.len as usize));
+            match &mut client {
+                None => store.set(key, value)?,
+                Some(client) => pending.push_back(client.submit_set(key, value)?),
+            }
+            if pending.len() > UNDER_WAY {
+                pending.pop_front().map_or(Ok(()), |first| first.wait())?;
+            }
+        }
+        pending.into_iter().try_for_each(|rest| rest.wait())?;
         Ok(written)
     }
 
     /// Returns how much was written, and how much of the disk was in use at most.
-    fn run(&self, fault: &str) -> Result<(u64, u64), String> {
+    fn run(&self, fault: &str) -> result::Result<(u64, u64), String> {
         let disk = SmallDisk::new(self.room())?;
         let late = if fault.is_empty() { self.segment } else { self.room() };
         let options = KvStoreOptions::new().durability(Durability::Os).spare_garbage(4);
@@ -96,8 +81,9 @@ impl Load {
             let writers: Vec<_> = (0..WRITERS).map(write).collect();
             let written: Vec<_> = writers.into_iter().map(|writer| writer.join()).collect();
             done.store(true, Ordering::Relaxed);
-            written.into_iter().map(|written| written.unwrap()).sum::<Result<u64, String>>()
-        })?;
+            written.into_iter().map(|written| written.unwrap()).sum::<Result<u64>>()
+        });
+        let written = written.map_err(|error| format!("a write was refused: {error}"))?;
         Ok((written, largest.into_inner()))
     }
 }

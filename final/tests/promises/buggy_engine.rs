@@ -10,25 +10,25 @@ use std::thread::{ThreadId, yield_now};
 
 /// An overwrite takes the old entry out of the index before it puts the new one in, as the skip list
 /// of crossbeam 0.1.3 does.
-pub(crate) const UNLINKS_FIRST: &str = "an index that unlinks first";
+const UNLINKS_FIRST: &str = "an index that unlinks first";
 /// Each thread has a cache, and a write clears that of its own thread alone.
-pub(crate) const STALE_READ: &str = "a stale read";
+const STALE_READ: &str = "a stale read";
 /// A removal during a compaction relies on the compaction to drop the record.
-pub(crate) const LOST_REMOVAL: &str = "a lost removal";
+const LOST_REMOVAL: &str = "a lost removal";
 /// The index is changed before the bytes are in the log.
-pub(crate) const EARLY_KEY: &str = "a key published before its bytes";
+const EARLY_KEY: &str = "a key published before its bytes";
 /// The compactor puts the copy into the index whatever is there by then.
-pub(crate) const BLIND_SWAP: &str = "compaction without compare-and-swap";
+const BLIND_SWAP: &str = "compaction without compare-and-swap";
 /// A reader opens the file by name, after the compactor has deleted it.
-pub(crate) const DELETED_FILE: &str = "a file deleted under a reader";
+const DELETED_FILE: &str = "a file deleted under a reader";
 /// Whether there is something to remove is decided before the writer's turn comes.
-pub(crate) const REMOVED_TWICE: &str = "a value removed twice";
+const REMOVED_TWICE: &str = "a value removed twice";
 /// Compare-and-set is a `get`, and then a `set`.
-pub(crate) const LOST_UPDATE: &str = "a lost update";
+const LOST_UPDATE: &str = "a lost update";
 /// A walk through the keys goes on at a number, which a removal gives to the key behind.
-pub(crate) const COUNTING_WALK: &str = "a walk that counts the keys";
+const COUNTING_WALK: &str = "a walk that counts the keys";
 /// A write is acknowledged when it waits for its turn.
-pub(crate) const EARLY_ACKNOWLEDGEMENT: &str = "an early acknowledgement";
+const EARLY_ACKNOWLEDGEMENT: &str = "an early acknowledgement";
 
 #[derive(Clone)]
 struct Entry {

@@ -1,9 +1,7 @@
 //! What looks at the promises, looked at first: what the history checker must accept, and what not.
 
 use super::history::Op::{Found, MaybeRemoved, MaybeSwapped, NotFound, Removed, Set, Swapped};
-use super::history::UNHEARD;
 use super::*;
-use super::{linearizable, promise};
 use std::iter;
 
 pub(crate) const CHECKS: [(&str, fn()); 6] = [

@@ -1,12 +1,8 @@
 //! A directory has one owner; and directories are moved, deleted, restored, cleaned up and reached by a
 //! link that is turned, while two stores at a time have them or others of their names.
 
-use super::server::KVS;
 use super::*;
 use kvs_final::disk::{Access, Dir, Disk, DiskFile, FileId, RealDisk, RealFile};
-use kvs_test_kit::files::copy_dir;
-use kvs_test_kit::raw::{FOUND, SET};
-use std::collections::BTreeMap;
 use std::os::unix::fs::symlink;
 
 /// Starts a second server on a directory, which must be refused with a message.
@@ -228,8 +224,8 @@ pub(crate) fn are_found_by_no_name(run: Run) -> Outcome {
     Ok(COUNTED.map(counted).into())
 }
 
-pub(crate) const BY_PATH: &str = "files that are found by their paths";
-pub(crate) const NEVER_LOOKS: &str = "a store that doesn't see that it was deleted";
+const BY_PATH: &str = "files that are found by their paths";
+const NEVER_LOOKS: &str = "a store that doesn't see that it was deleted";
 
 /// Finds files by their paths, and doesn't look what became of them.
 struct CarelessDisk;

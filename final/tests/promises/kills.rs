@@ -1,12 +1,9 @@
 //! The real server, killed at every system call that it makes for a script, and under load again and
 //! again on the same directory; and told to stop under load.
 
-use super::load;
-use super::server::{KILL, KVS, under_strace};
 use super::*;
 use kvs_test_kit::files::content;
 use kvs_test_kit::sigterm::sigterm_under_load;
-use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::process::ExitStatusExt;
 
 /// The system calls that do something with files and sockets. Those of the others that are between
@@ -144,7 +141,7 @@ fn kill(options: &[&str], dir: &Path, numbers: &Numbers, seed: u64) -> Result<Ve
     let mut clients: Vec<KvsClient> = (0..CLIENTS).map(connect).collect();
     let moments = StdRng::seed_from_u64(seed).random_range(0..4_000);
     let kill = || {
-        server.child.kill().unwrap();
+        server.kill();
         server.child.wait().unwrap()
     };
     let ended = load::run_until(&mut clients, numbers, seed, moments, kill)?;

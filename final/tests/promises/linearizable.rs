@@ -2,9 +2,8 @@
 //! moment: in one process, over a connection, and while compaction runs.
 
 use super::buggy_engine::BuggyEngine;
-use super::load::{self, Client, Direct};
+use super::load::Client;
 use super::*;
-use kvs_final::thread_pool::{NaiveThreadPool, RayonThreadPool, SharedQueueThreadPool, ThreadPool};
 
 /// How many operations are checked at a time.
 const STRETCH: u64 = 20_000;
@@ -20,7 +19,10 @@ fn check<C: Client>(clients: &mut [C], operations: u64, seed: u64) -> Result<u64
     while done < operations {
         numbers.begin_stretch();
         let share = STRETCH.min(operations - done).div_ceil(clients.len() as u64);
-        let events = load::run_well(clients, share, &numbers, seed ^ done << 20)?;
+        let (events, error) = load::run(clients, share, &numbers, seed ^ done << 20)?;
+        if let Some((_, error)) = error {
+            return Err(format!("a client got the error: {error}"));
+        }
         done += events.len() as u64;
         checker.check(events, false)?;
     }

@@ -98,7 +98,7 @@ fn number_of(key: u32, found: Option<String>) -> result::Result<u32, String> {
 type Seen = (Vec<Event>, Option<(u32, KvsError)>);
 
 /// Lets the clients ask so much each, all at once. Each is at the same work for the same seed.
-fn run<C: Client>(
+pub(crate) fn run<C: Client>(
     clients: &mut [C],
     operations: u64,
     numbers: &Numbers,
@@ -118,19 +118,6 @@ fn run<C: Client>(
         }
         Ok((all, first))
     })
-}
-
-/// The same for clients of whom none may meet an error.
-pub(crate) fn run_well<C: Client>(
-    clients: &mut [C],
-    operations: u64,
-    numbers: &Numbers,
-    seed: u64,
-) -> result::Result<Vec<Event>, String> {
-    match run(clients, operations, numbers, seed)? {
-        (_, Some((_, error))) => Err(format!("a client got the error: {error}")),
-        (events, None) => Ok(events),
-    }
 }
 
 /// Has something ended under load so many times, and once more to look at what the last end left, and

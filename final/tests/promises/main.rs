@@ -1,10 +1,10 @@
-//! What `final` promises, each promise put to the test: see [`table`].
+//! What `final` promises, which `promises.md` says, put to the test: see [`table`].
 //!
 //! ```console
 //! $ cargo test --release -p final --test promises
 //! ```
 //!
-//! tries each promise of the table. After it has been kept, each of its faults is injected, which must
+//! tries each promise. After it has been kept, each of its faults is injected, which must
 //! be noticed. Some minutes on two cores. A debug build tries in small those of [`table::IN_SMALL`].
 //!
 //! | in the environment | |
@@ -42,31 +42,35 @@ mod two_power_losses;
 mod vanished;
 mod volume;
 
-use history::{Checker, Event, Op};
+use history::{Checker, Event, Op, UNHEARD};
+use kvs_final::thread_pool::{NaiveThreadPool, RayonThreadPool, SharedQueueThreadPool, ThreadPool};
 use kvs_final::{Durability, KvStore, KvStoreOptions, KvsClient, KvsEngine, KvsError, Limits};
 use kvs_test_kit::expected::Expected;
+use kvs_test_kit::files::copy_dir;
 use kvs_test_kit::local::{Local, stat};
-use kvs_test_kit::raw::{GET, NOTHING};
+use kvs_test_kit::raw::{FOUND, GET, GET_LARGE, NOTHING, SET, set};
 use kvs_test_kit::{Raw, Server, until};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use load::Numbers;
-use promise::{Count, Outcome, Promise, Run, count, for_each, sums};
+use load::{Direct, Numbers};
+use promise::{Count, Need, Outcome, Promise, Run, count, for_each, sums};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use record::Line;
-use server::{kvs_server, run};
+use server::{KILL, KVS, kvs_server, kvs_server_at, needs_strace, run, under_strace};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use std::{env, result, thread};
 use table::{IN_SMALL, PROMISES};
 use tempfile::TempDir;
-use volume::Volume;
+use volume::{Switch, Volume};
 
 fn main() -> ExitCode {
     // One at a time: some of them measure.

@@ -1,6 +1,5 @@
 //! A device that fails under a store whose segments are read through memory maps.
 
-use super::volume::Switch;
 use super::*;
 use rustix::fs::{Advice, fadvise};
 

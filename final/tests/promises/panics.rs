@@ -3,7 +3,6 @@
 use super::promise::quietly;
 use super::*;
 use crossbeam::channel::{self, Sender};
-use kvs_final::thread_pool::{NaiveThreadPool, RayonThreadPool, SharedQueueThreadPool, ThreadPool};
 use kvs_test_kit::pools::{Pool, THREADS, panicking_jobs_cost_no_thread};
 
 fn cost_their_job<P>(name: &str, catches: bool, run: Run) -> Result<Count, String>

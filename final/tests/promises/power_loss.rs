@@ -1,7 +1,6 @@
 //! Power losses on real file systems, with the store under load.
 
-use super::history::UNHEARD;
-use super::load::{self, Direct, Ended};
+use super::load::Ended;
 use super::*;
 use kvs_final::Result;
 

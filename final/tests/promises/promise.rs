@@ -10,14 +10,17 @@ pub(crate) struct Promise {
     /// Picks it on the command line.
     pub(crate) name: &'static str,
     /// What a user may rely on.
-    pub(crate) promise: &'static str,
-    /// What it takes that is not everywhere: each says why it is not here.
-    pub(crate) needs: &'static [fn() -> Result<(), String>],
+    pub(crate) promise: String,
+    /// What it takes that is not everywhere.
+    pub(crate) needs: &'static [Need],
     pub(crate) shown_by: fn(Run) -> Outcome,
     /// Something broken, and a part of the message by which it must be noticed: a failure with another
     /// message is not its doing.
-    pub(crate) faults: &'static [(&'static str, &'static str)],
+    pub(crate) faults: Vec<(&'static str, &'static str)>,
 }
+
+/// Says why something is not here, if it isn't.
+pub(crate) type Need = fn() -> Result<(), String>;
 
 /// How often something was done of each kind, or what is wrong.
 pub(crate) type Outcome = Result<Vec<Count>, String>;
@@ -34,7 +37,7 @@ impl Promise {
 
     /// Injects each fault, and tries it at the usual length, which has to do.
     pub(crate) fn notices_its_faults(&self, run: Run) -> Result<(), String> {
-        for &(fault, message) in self.faults {
+        for &(fault, message) in &self.faults {
             match quietly(|| (self.shown_by)(Run { deep: false, fault, ..run })) {
                 Err(noticed) if noticed.contains(message) => {}
                 other => return Err(format!("{fault}: not noticed by `{message}`, but {other:?}")),
@@ -137,8 +140,8 @@ pub(crate) fn an_unnoticed_fault_fails() {
     }
     let run = Run { seed: 0, deep: false, fault: "" };
     let of = |shown_by| {
-        let faults = &[("a fault", "k is lost")];
-        let promise = Promise { name: "", promise: "", needs: &[], shown_by, faults };
+        let faults = vec![("a fault", "k is lost")];
+        let promise = Promise { name: "", promise: String::new(), needs: &[], shown_by, faults };
         promise.run(run).and_then(|_| promise.notices_its_faults(run))
     };
     of(|run| if run.injects("a fault") { Err("k is lost".into()) } else { kept() }).unwrap();

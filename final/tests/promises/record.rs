@@ -18,7 +18,7 @@ pub(crate) struct Line {
 impl Line {
     pub(crate) fn of(promise: &'static Promise, counts: Vec<Count>, time: Duration) -> Line {
         let faults = promise.faults.iter().map(|(fault, _)| *fault).collect();
-        let Promise { name, promise, .. } = *promise;
+        let (name, promise) = (promise.name, &*promise.promise);
         Line { name, promise, counts, faults, seconds: time.as_secs() }
     }
 

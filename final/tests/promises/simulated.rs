@@ -6,7 +6,6 @@ use kvs_test_kit::properties::{PROPERTIES, Reached};
 use kvs_test_kit::simulated::crash::{self, Kind};
 use kvs_test_kit::simulated::damage::{self, Damage, hints, overwritten};
 use kvs_test_kit::simulated::{faults, workload};
-use std::collections::BTreeSet;
 
 /// A crash at every operation that changes the disk, and another in the recovery from it.
 pub(crate) fn crashes(run: Run) -> Outcome {
@@ -97,13 +96,11 @@ pub(crate) fn properties(run: Run) -> Outcome {
         let reached = for_each(run.seeds(60, 4_000), holds)?;
         let inputs = EACH * reached.len() as u64;
         let reached: BTreeSet<String> = reached.into_iter().flat_map(Reached::into_keys).collect();
+        let of = property.inputs;
         if reached.len() < property.reaches {
-            return Err(format!(
-                "{inputs} {} come across no more than {reached:?}",
-                property.inputs
-            ));
+            return Err(format!("{inputs} {of} come across no more than {reached:?}"));
         }
-        Ok(count(inputs, property.inputs, run.pick(30_000, 2_000_000)))
+        Ok(count(inputs, of, run.pick(30_000, 2_000_000)))
     });
     counts.collect()
 }

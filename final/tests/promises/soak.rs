@@ -3,9 +3,7 @@
 
 use super::*;
 use kvs_test_kit::process::{open_files, resident, threads};
-use kvs_test_kit::raw::{GET_LARGE, set};
 use rustix::net::sockopt::set_socket_linger;
-use std::net::{SocketAddr, TcpStream};
 use std::thread::ScopedJoinHandle;
 
 /// So many clients stay, and one looks at the stats.
@@ -134,26 +132,18 @@ fn come_and_go(addr: SocketAddr, crowd: u32, done: &AtomicBool) -> Result<Visits
 fn ask_without_rest(addr: SocketAddr, number: u32, done: &AtomicBool) -> Result<(), String> {
     let mut client = KvsClient::connect(addr).map_err(|error| error.to_string())?;
     let mut random = StdRng::seed_from_u64(number.into());
-    let mut values: Vec<Option<String>> = vec![None; KEYS];
+    let mut expected = Expected::default();
     while !done.load(Ordering::Relaxed) {
-        let at = random.random_range(0..KEYS);
-        let (key, value) = (format!("{number}-{at}"), &mut values[at]);
+        let key = format!("{number}-{}", random.random_range(0..KEYS));
         let failed = |error: KvsError| format!("{key}: {error}");
-        match random.random_range(0..20) {
-            0..=9 => {
-                let found = client.get(key.clone()).map_err(failed)?;
-                if found != *value {
-                    return Err(format!("{key} is not what was written"));
-                }
-            }
-            10..=11 if value.take().is_some() => client.remove(key.clone()).map_err(failed)?,
-            _ => {
-                let new = random.random_range(0..10).to_string()
-                    + &"v".repeat(random.random_range(0..2_000));
-                *value = Some(new.clone());
-                client.set(key.clone(), new).map_err(failed)?;
-            }
+        let found = client.get(key.clone()).map_err(failed)?;
+        if !expected.allows(&key, &found) {
+            return Err(format!("{key} is not what was written"));
         }
+        let removes = found.is_some() && random.random_ratio(1, 5);
+        let (first, len) = (random.random_range(0..10), random.random_range(0..2_000));
+        let value = (!removes).then(|| format!("{first}{}", "v".repeat(len)));
+        expected.write(&mut client, &key, value).map_err(failed)?;
     }
     Ok(())
 }

@@ -3,7 +3,6 @@
 //! At the first the bytes of a write are on the disk, and the file's length is not. At the second the
 //! length of the next write is, and its bytes are not. ext4 then shows those of the first.
 
-use super::volume::Switch;
 use super::*;
 use kvs_final::Result;
 

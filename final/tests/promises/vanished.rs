@@ -1,10 +1,8 @@
 //! Clients whose machine is gone without a word: they are in a network namespace of their own, at the other
 //! end of a pair of virtual links, and their end is set down.
 
-use super::server::kvs_server_at;
 use super::*;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
-use std::net::SocketAddr;
 use std::os::fd::AsFd;
 
 const SERVER: &str = "10.66.0.1";
@@ -90,14 +88,13 @@ pub(crate) fn give_their_places_back(run: Run) -> Outcome {
         ip(&format!("-n {outside} link set kvs down"))?;
         server.signal("-CONT");
         let since = Instant::now();
-        while stat(&mut witness, "connections") > 1 {
+        let mut places = 21;
+        while places > 1 {
             if since.elapsed() > PATIENCE {
-                return Err(format!(
-                    "of 21 places {} are taken",
-                    stat(&mut witness, "connections")
-                ));
+                return Err(format!("of 21 places {places} are taken"));
             }
             thread::sleep(Duration::from_millis(50));
+            places = stat(&mut witness, "connections");
         }
         drop(clients);
         Ok(vec![

@@ -7,7 +7,7 @@
 use super::*;
 use rustix::fs::statvfs;
 use std::io::{BufRead, BufReader};
-use std::process::{Child, ChildStdin, Stdio};
+use std::process::{Child, ChildStdin};
 
 /// How long a file may take to be closed.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(20);
