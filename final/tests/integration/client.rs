@@ -1,10 +1,10 @@
 //! The client, against a real server and against servers that misbehave.
 
+use crate::sessions::converses;
 use crate::*;
 use kvs_final::KvsClientOptions;
 use std::io::{BufRead, BufReader};
 use std::net::{Shutdown, TcpStream};
-use std::sync::mpsc;
 use std::thread::JoinHandle;
 
 /// A server, and a client of it.
@@ -25,15 +25,11 @@ fn misbehaving<T: Send + 'static>(
     (options.connect(addr).unwrap(), server)
 }
 
+/// For what ends by a timeout.
+const SHORT: Duration = Duration::from_millis(100);
+
 fn patience(time: Duration) -> KvsClientOptions {
     KvsClientOptions::new().read_timeout(time).write_timeout(time)
-}
-
-/// For what ends by a timeout.
-fn impatient<T: Send + 'static>(
-    behave: impl FnOnce(BufReader<TcpStream>) -> T + Send + 'static,
-) -> (KvsClient, JoinHandle<T>) {
-    misbehaving(patience(Duration::from_millis(100)), behave)
 }
 
 /// Answers the first line with these bytes, and then waits until the client has gone.
@@ -141,6 +137,8 @@ fn all_addresses_of_a_name_are_tried() {
     let (server, _) = start();
     let addrs = [nobody, server.addr];
     assert_eq!(get(&mut KvsClient::connect(&addrs[..]).unwrap()).unwrap(), None);
+    let name = format!("localhost:{}", server.addr.port());
+    assert_eq!(get(&mut KvsClient::connect(&*name).unwrap()).unwrap(), None);
     assert!(KvsClient::connect(nobody).is_err());
     let none: &[SocketAddr] = &[];
     let message = KvsClient::connect(none).map(drop).unwrap_err().to_string();
@@ -167,7 +165,7 @@ fn a_server_that_gives_no_answer_or_half_of_one_is_given_up() {
             "the server gave nothing more, after 10 bytes of an answer, within 100ms",
         ),
     ] {
-        let (mut client, server) = impatient(answers(bytes));
+        let (mut client, server) = misbehaving(patience(SHORT), answers(bytes));
         let pending = client.submit_get("other".to_owned()).unwrap();
         let late = client.submit_get("late".to_owned()).unwrap();
         assert_eq!(pending.wait().unwrap_err().to_string(), message);
@@ -282,51 +280,25 @@ fn what_a_server_may_store_can_be_read() {
 fn a_server_that_takes_no_request_is_given_up() {
     let (done, wait) = mpsc::channel::<()>();
     // It keeps the connection, and neither reads nor writes.
-    let (mut client, server) = impatient(move |_client| wait.recv().unwrap_err());
+    let (mut client, server) =
+        misbehaving(patience(SHORT), move |_client| wait.recv().unwrap_err());
     let message = client.set("key".to_owned(), "v".repeat(64 << 20)).unwrap_err().to_string();
     assert_eq!(message, "the server took nothing of a request within 100ms");
     drop(done);
     is_given_up(client, server, "took nothing");
 }
 
-/// What each engine answers to the same lines, and what one that has none of it.
 #[test]
 fn compare_and_set_batch_len_and_keys_are_answered_or_refused_by_name() {
-    const CASES: [(&str, &str, &str); 11] = [
-        (r#"{"CompareAndSet":{"key":"k","expected":null,"new":"v"}}"#, NOTHING, "compare-and-set"),
-        (r#"{"CompareAndSet":{"key":"k","new":"w"}}"#, MISMATCH, "compare-and-set"),
-        (r#"{"CompareAndSet":{"key":"k","expected":"v","new":"w"}}"#, NOTHING, "compare-and-set"),
-        (r#"{"Len":{}}"#, r#"{"Len":1}"#, "count of its keys"),
-        (r#"{"Batch":{"writes":[["l","1"],["k",null],["m",null]]}}"#, NOTHING, "batch"),
-        (r#"{"Get":{"key":"l"}}"#, r#"{"Ok":"1"}"#, ""),
-        (r#"{"Get":{"key":"k"}}"#, NOTHING, ""),
-        (r#"{"Batch":{"writes":[["k","1"],["too long","2"]]}}"#, TOO_LONG, ""),
-        (r#"{"CompareAndSet":{"key":"too long"}}"#, TOO_LONG, ""),
-        (
-            r#"{"Keys":{"limit":100}}"#,
-            r#"{"Keys":{"keys":["l"],"cursor":null}}"#,
-            "list of its keys",
-        ),
-        (r#"{"Keys":{"cursor":"1","limit":-1}}"#, "{\"Err\":\"not a message of the protocol", ""),
-    ];
-    const MISMATCH: &str = r#"{"Err":"The value is not the expected one"}"#;
-    const TOO_LONG: &str = r#"{"Err":"the key is 8 bytes long; the limit is 7"}"#;
-    fn answers(engine: impl KvsEngine, answer: fn(&'static str, &'static str) -> String) {
+    fn answers(engine: impl KvsEngine, conversation: &str) {
         let server = Local::start(engine, Limits { key_bytes: 7, ..Limits::default() });
-        let mut client = server.connect();
-        for (request, expected, what) in CASES {
-            let (found, answer) = (client.ask(request), answer(expected, what));
-            assert!(found.starts_with(&answer), "{request}: {found}, not {answer}");
-        }
+        converses(&mut server.connect(), conversation);
     }
     let dirs = [(); 2].map(|()| tempfile::tempdir().unwrap());
-    answers(KvStore::open(dirs[0].path()).unwrap(), |answer, _| answer.to_owned());
-    answers(SledKvsEngine::open(dirs[1].path()).unwrap(), |answer, _| answer.to_owned());
-    answers(Memory::default(), |answer, what| match what {
-        "" if answer.contains("\"1\"") => NOTHING.to_owned(),
-        "" => answer.to_owned(),
-        what => format!("{{\"Err\":\"this engine has no {what}\"}}"),
-    });
+    let all = "Compare-and-set, batches, counts and lists";
+    answers(KvStore::open(dirs[0].path()).unwrap(), all);
+    answers(SledKvsEngine::open(dirs[1].path()).unwrap(), all);
+    answers(Memory::default(), "An engine that has none of it");
 }
 
 #[test]

@@ -4,7 +4,6 @@
 use crate::*;
 use kvs_test_kit::simulated::damage::{is_noticed, salvaged, store, without};
 use kvs_test_kit::simulated::workload::{Model, key, open, open_os, options};
-use std::io::ErrorKind;
 
 /// Every "\u{1}" of a value looks like the header of a very long record.
 #[test]
@@ -216,36 +215,6 @@ fn what_a_power_loss_leaves_is_refused_where_it_cannot_have_been_one() {
     assert!((20..95).contains(&refused), "{refused}");
 }
 
-/// On the file system.
-#[test]
-fn after_kill_9_a_flipped_bit_is_refused_and_a_missing_end_is_cut_and_counted() {
-    let dir = TempDir::new().unwrap();
-    let path = dir.path().join("0000000001.seg");
-    let mut server = kvs_server(&["--durability", "os"], &dir);
-    let mut client = server.connect();
-    for key in ["a", "b"] {
-        client.ask(&format!(r#"{{"Set":{{"key":"{key}","value":"1"}}}}"#));
-    }
-    server.kill();
-    if !fs::read_to_string(dir.path().join("MANIFEST")).unwrap().contains("since") {
-        return eprintln!("skipped: the kernel can't tell mounts apart");
-    }
-    let mut bytes = fs::read(&path).unwrap();
-    let check = || kvs(&["check"]).arg(dir.path()).assert();
-    check().success().stdout(contains("2 records"));
-    bytes[FIRST] ^= 1;
-    fs::write(&path, &bytes).unwrap();
-    let is_damaged = "0000000001.seg: damaged at byte 20: the checksum does not match";
-    check().code(1).stderr(contains(is_damaged));
-    assert!(KvStore::open(dir.path()).map(drop).unwrap_err().to_string().contains(is_damaged));
-    bytes[FIRST] ^= 1;
-    bytes.pop();
-    fs::write(&path, &bytes).unwrap();
-    check().success().stdout(contains("16 bytes of a torn tail"));
-    let (_, log) = kvs_server(&[], &dir).terminate();
-    assert!(log.contains("16 bytes of a torn tail are truncated at byte 37"), "{log}");
-}
-
 /// What is behind an end at once, the promise `damage` tries.
 #[test]
 fn zeros_behind_an_end_that_the_manifest_names_are_no_damage_and_anything_behind_them_is() {
@@ -315,4 +284,20 @@ fn what_was_written_after_the_manifest_is_not_taken_for_a_leftover() {
         bad.set_content(&newest, vec![1; FIRST + 1]);
         is_damaged(open(&bad), &newest, 0);
     }
+}
+
+#[test]
+fn what_has_no_manifest_is_no_store_or_has_lost_it() {
+    let disk = SimulatedDisk::new();
+    drop(open(&disk).unwrap());
+    let manifest = Path::new(DIR).join("MANIFEST");
+    disk.delete(&manifest);
+    // As if the power had failed before the first manifest.
+    let files = disk.files();
+    assert!(matches!(check(&disk, Path::new(DIR)), Err(KvsError::NoStore { .. })));
+    assert_eq!(disk.files(), files);
+    open(&disk).unwrap().set("k".to_owned(), "v".to_owned()).unwrap();
+    disk.delete(&manifest);
+    is_damaged(check(&disk, Path::new(DIR)), &manifest, 0);
+    is_damaged(open(&disk), &manifest, 0);
 }

@@ -1,10 +1,7 @@
 //! A store is its directory, whatever becomes of the directory's name and of the marker in it.
 
-use super::KVS;
 use crate::*;
 use fork::{Fork, fork, waitpid_nohang};
-use kvs_final::EngineKind;
-use kvs_test_kit::files::copy_dir;
 use kvs_test_kit::simulated::faults::fates_everywhere;
 use std::cell::RefCell;
 use std::env;
@@ -17,21 +14,8 @@ fn place<const N: usize>(names: [&str; N]) -> (TempDir, [PathBuf; N]) {
     (place, paths)
 }
 
-fn serve(dir: &Path) -> (Server, KvsClient) {
-    let mut command = Command::new(KVS);
-    let server = Server::start(command.args(["server", "--durability", "always"]), dir).unwrap();
-    let client = KvsClient::connect(server.addr).unwrap();
-    (server, client)
-}
-
 fn open(dir: &Path, durability: Durability) -> KvStore {
     KvStoreOptions::new().durability(durability).open(dir).unwrap()
-}
-
-/// Writes so many keys, and closes.
-fn fill(dir: &Path, keys: usize) {
-    let store = open(dir, Durability::Os);
-    (0..keys).for_each(|key| set(&store, key).unwrap());
 }
 
 fn set(store: &impl KvsEngine, key: usize) -> Result<()> {
@@ -61,28 +45,12 @@ fn ends_well(child: i32) {
 }
 
 #[test]
-fn a_backup_that_takes_the_name_of_a_served_directory_is_left_alone() {
-    for restore_in_place in [false, true] {
-        let (_place, [d, e, backup]) = place(["d", "e", "backup"]);
-        fill(&backup, 5_000);
-        let (server, _) = serve(&d);
-        if !restore_in_place {
-            fs::rename(&d, &e).unwrap();
-        }
-        copy_dir(&backup, &d);
-        assert!(server.terminate().0.success());
-        let (server, mut client) = serve(&d);
-        let found = (0..5_000).filter(|key| client.get(format!("key{key}")).unwrap().is_some());
-        assert_eq!(found.count(), 5_000);
-        drop(server);
-    }
-}
-
-#[test]
 fn a_store_with_a_relative_path_stays_in_its_directory() {
     let (_place, [own, other]) = place(["own", "other"]);
     fs::create_dir(&own).unwrap();
-    fill(&other, 200);
+    let store = open(&other, Durability::Os);
+    (0..200).for_each(|key| set(&store, key).unwrap());
+    drop(store);
     // A process has one current directory.
     ends_well(in_child(|| {
         env::set_current_dir(&own).unwrap();
@@ -120,18 +88,11 @@ fn a_store_that_was_moved_goes_on_and_one_that_was_deleted_refuses_writes() {
 }
 
 #[test]
-fn a_marker_that_was_removed_is_written_again_and_the_directory_had_one_owner_meanwhile() {
+fn a_marker_that_was_removed_is_written_again_and_locked() {
     let (_place, [d]) = place(["d"]);
     let marker = d.join("engine");
-    let (mut server, mut client) = serve(&d);
-    fs::remove_file(&marker).unwrap();
-    let other = Server::start(Command::new(KVS).arg("server"), &d).map(drop).unwrap_err();
-    assert!(other.contains("in use by another store"), "{other}");
-    (0..100).for_each(|key| client.set(format!("key{key}"), String::new()).unwrap());
-    server.kill();
-    assert_eq!(keys(&d), 100);
-
     let store = open(&d, Durability::Always);
+    set(&store, 0).unwrap();
     fs::remove_file(&marker).unwrap();
     store.compact().unwrap();
     assert_eq!(fs::read_to_string(&marker).unwrap(), "kvs\n");
@@ -151,37 +112,6 @@ fn a_marker_or_a_manifest_of_somebody_else_ends_writing() {
         assert!(matches!(set(&store, 2), Err(KvsError::Stopped { .. })), "{name}");
         drop(store);
         assert_eq!(fs::read_to_string(d.join(name)).unwrap(), text);
-    }
-}
-
-#[test]
-fn without_a_marker_the_engine_is_the_one_whose_data_is_there() {
-    for (kind, other) in [("kvs", EngineKind::Sled), ("sled", EngineKind::Kvs)] {
-        let (_place, [d]) = place(["d"]);
-        for round in 0..2 {
-            let engine = if round == 0 { vec!["--engine", kind] } else { vec![] };
-            let mut server = Command::new(KVS);
-            let server = Server::start(server.arg("server").args(engine), &d).unwrap();
-            let mut client = KvsClient::connect(server.addr).unwrap();
-            if round == 1 {
-                assert_eq!(client.get("key".to_owned()).unwrap().unwrap(), "value");
-            }
-            client.set("key".to_owned(), "value".to_owned()).unwrap();
-            server.terminate();
-            let open_as_other = || match other {
-                EngineKind::Kvs => KvStore::open(&d).map(drop),
-                EngineKind::Sled => SledKvsEngine::open(&d).map(drop),
-            };
-            // Nor does a marker from elsewhere let the other engine begin beside it.
-            fs::write(d.join("engine"), other.to_string()).unwrap();
-            let refused = open_as_other();
-            assert!(matches!(refused, Err(KvsError::Damaged { .. })), "{refused:?}");
-            for lost in [fs::remove_file, |marker| fs::write(marker, "")] {
-                lost(d.join("engine")).unwrap();
-                let refused = open_as_other();
-                assert!(matches!(refused, Err(KvsError::WrongEngine { .. })), "{refused:?}");
-            }
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Text of other protocols with requests in it, as a web page on the same machine can send it, or as it
 //! comes to the wrong port: none of the requests is executed.
 
+use crate::sessions::converses;
 use crate::*;
 use kvs_test_kit::raw::FOUND;
 
@@ -79,23 +80,8 @@ fn a_message_is_an_object_and_nothing_that_only_reads_like_one() {
     let engine = Memory::default();
     engine.set("k".to_owned(), "v".to_owned()).unwrap();
     let server = Local::start(engine, Limits::default());
-    // The first line, too, if it is an object.
-    let mut client = server.connect();
-    for line in [
-        r#"{"Get":["k"]}"#,
-        r#"{"Set":["k","theirs"]}"#,
-        r#"{"Remove" : [ "k" ] }"#,
-        r#"{"Stats":[]}"#,
-        r#"{"Stats":null}"#,
-        r#"{"Stats":{"key":"k"}}"#,
-        r#"{"Get":{"key":"k","key":"k"}}"#,
-        r#"{"Get":{"key":"k"},"Stats":{}}"#,
-        r#"{}"#,
-        r#""Stats""#,
-    ] {
-        let answer = client.ask(line);
-        assert!(answer.starts_with(r#"{"Err":"not a message"#), "{line} gets {answer}");
-    }
+    let title = "A message is an object, and nothing that only reads like one";
+    converses(&mut server.connect(), title);
     for line in [r#" { "Get" : { "key" : "k" } } "#, r#"{"\u0047et":{"ke\u0079":"k"}}"#, GET] {
         assert_eq!(Raw::connect(server.addr).ask(line), FOUND);
     }

@@ -6,15 +6,12 @@
 //! Whoever only reads a store needs no leave to write, changes nothing, and is in nobody's way who reads
 //! too.
 
+use crate::sessions::are_as_shown;
 use crate::*;
-use kvs_final::EngineKind;
 use kvs_final::disk::{Access, Disk, RealDisk};
 use kvs_test_kit::properties::starts;
-use rustix::process::geteuid;
-use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt;
 
-const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden.tar");
+pub(crate) const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden.tar");
 
 fn tar(args: &[&str], dir: &Path) {
     assert!(Command::new("tar").arg("-C").arg(dir).args(args).status().unwrap().success());
@@ -104,6 +101,11 @@ fn segments(dir: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
+fn sessions_with_directories_of_others() {
+    are_as_shown(include_str!("sessions/formats.md"));
+}
+
+#[test]
 fn a_golden_directory_that_was_closed_is_opened() {
     for name in ["closed", "batches"] {
         let dir = golden(name);
@@ -121,34 +123,6 @@ fn a_golden_directory_that_was_closed_is_opened() {
         }
         assert_eq!(fs::read_to_string(notes).unwrap(), "mine");
     }
-}
-
-#[test]
-fn to_a_segment_of_format_1_nothing_is_added() {
-    let dir = golden("closed");
-    let is_old = |path: &PathBuf| fs::read(path).unwrap()[4] == 1;
-    let before: Vec<_> = segments(dir.path()).into_iter().filter(is_old).collect();
-    let sizes = || before.iter().map(|path| fs::read(path).unwrap()).collect::<Vec<_>>();
-    let (store, content) = (options().open(dir.path()).unwrap(), sizes());
-    store.write_batch(vec![("new".to_owned(), Some("value".to_owned()))]).unwrap();
-    assert_eq!(sizes(), content);
-    assert!(!segments(dir.path()).last().is_none_or(is_old));
-}
-
-#[test]
-fn a_golden_directory_whose_tail_is_torn_is_cut_and_opened_and_the_log_says_so_once() {
-    let dir = golden("killed");
-    let report = check(&RealDisk, dir.path()).unwrap();
-    assert!(report.segments > 3 && report.keys == 26 && report.torn_bytes == 15, "{report:?}");
-    let dump = kvs(&["dump"]).arg(dir.path()).assert().success();
-    dump.stderr(contains("15 bytes of a torn tail are left out"));
-    for said in [true, false] {
-        let (_, log) = kvs_server(&[], &dir).terminate();
-        let message = "0000000006.seg: 15 bytes of a torn tail are truncated at byte 740";
-        assert_eq!((log.contains(message), log.contains("torn")), (said, said), "{log}");
-        holds_what_is_expected(&KvStore::open(dir.path()).unwrap());
-    }
-    assert_eq!(check(&RealDisk, dir.path()).unwrap().torn_bytes, 0);
 }
 
 #[test]
@@ -203,93 +177,6 @@ fn a_later_manifest_or_segment_is_refused_by_name() {
     fs::write(&path, bytes).unwrap();
     let name = path.file_name().unwrap().to_str().unwrap();
     is_refused(dir.path(), name, "a segment of format 3");
-}
-
-#[test]
-fn a_foreign_file_is_refused_by_name() {
-    for (name, text, message) in [
-        ("MANIFEST", "a shopping list\n", "not as it was written"),
-        ("kvs-1.log", "{\"Set\":{}}\n", "the stages' format"),
-        ("engine", "granite\n", "`granite` is no engine; there are `kvs` and `sled`; without this"),
-    ] {
-        let dir = TempDir::new().unwrap();
-        fs::write(dir.path().join("engine"), "kvs\n").unwrap();
-        fs::write(dir.path().join(name), text).unwrap();
-        is_refused(dir.path(), name, message);
-    }
-    let dir = golden("closed");
-    let path = segments(dir.path()).remove(0);
-    fs::write(&path, "no segment, but as long as the header of one").unwrap();
-    is_refused(dir.path(), path.file_name().unwrap().to_str().unwrap(), "header");
-}
-
-#[test]
-fn the_other_engines_directory_is_refused_by_name() {
-    let sled = TempDir::new().unwrap();
-    SledKvsEngine::open(sled.path()).unwrap().set("k".into(), "v".into()).unwrap();
-    match KvStore::open(sled.path()).map(drop).unwrap_err() {
-        KvsError::WrongEngine { found, asked, .. } => {
-            assert_eq!((found, asked), (EngineKind::Sled, EngineKind::Kvs));
-        }
-        other => panic!("{other}"),
-    }
-    let kvs = golden("closed");
-    let error = SledKvsEngine::open(kvs.path()).map(drop).unwrap_err().to_string();
-    assert!(error.contains("holds data of the engine `kvs`, not of `sled`"), "{error}");
-    holds_what_is_expected(&KvStore::open(kvs.path()).unwrap());
-}
-
-/// On a mount that is read-only; and on an overlay file system, which copies what is opened for writing.
-const MOUNTS: &str = r#"
-mount -t tmpfs tmpfs "$2"
-mkdir "$2/upper" "$2/work" "$2/merged"
-mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" "$2/merged"
-"$0" check "$2/merged"
-find "$2/upper" -type f -exec echo copied: {} +
-mount --bind "$1" "$1"
-mount -o remount,bind,ro "$1"
-if touch "$1/file"; then echo writable; fi
-"$0" check "$1"
-"#;
-
-#[test]
-fn a_store_is_checked_where_nothing_can_be_written_and_nothing_is_copied_for_it() {
-    if !geteuid().is_root() {
-        eprintln!("skipped: to mount something takes root");
-        return;
-    }
-    let (dir, place) = (golden("closed"), TempDir::new().unwrap());
-    // With mounts of its own, which end with it.
-    let mut script = assert_cmd::Command::new("unshare");
-    script.args(["--mount", "sh", "-ec", MOUNTS, KVS]).args([dir.path(), place.path()]);
-    let output = script.assert().success().get_output().stdout.clone();
-    let output = String::from_utf8(output).unwrap();
-    assert_eq!(output.matches("nothing is damaged").count(), 2, "{output}");
-    assert!(!output.contains("copied") && !output.contains("writable"), "{output}");
-}
-
-#[test]
-fn a_start_needs_no_leave_to_write_to_what_is_sealed() {
-    let dir = golden("closed");
-    let mut segments = segments(dir.path());
-    let newest = segments.pop().unwrap();
-    assert!(segments.len() > 2);
-    for path in segments.into_iter().chain([dir.path().join("MANIFEST")]) {
-        fs::set_permissions(path, Permissions::from_mode(0o444)).unwrap();
-    }
-    // Root may write to anything unless it gives that up.
-    let words: &[&str] = match geteuid().is_root() {
-        true => &["setpriv", "--bounding-set=-dac_override", KVS, "server"],
-        false => &[KVS, "server"],
-    };
-    let start = || Server::start(Command::new(words[0]).args(&words[1..]), dir.path());
-    let server = start().unwrap();
-    let mut client = server.connect();
-    assert!(client.ask(r#"{"Get":{"key":"key 1"}}"#).contains("value 1"));
-    drop(server);
-    fs::set_permissions(&newest, Permissions::from_mode(0o444)).unwrap();
-    let refused = start().map(drop).unwrap_err();
-    assert!(refused.contains(&format!("{}: Permission denied", newest.display())), "{refused}");
 }
 
 #[test]

@@ -3,79 +3,46 @@
 //! grows, the promise `soak` sees.)
 
 use crate::*;
-use kvs_test_kit::process::{open_sockets, peak_resident, resident};
+use kvs_test_kit::process::{open_sockets, resident};
 use kvs_test_kit::raw::Active;
 
 /// How often the one that behaves has to be answered while, and after, something bad happens.
 const ANSWERS: usize = 200;
 
-/// A server with a client that goes on asking.
-struct Place {
-    server: Server,
-    behaves: Active,
-    sockets: usize,
-    _dir: TempDir,
-}
-
-impl Place {
-    fn new(options: &[&str]) -> Place {
-        let (server, dir) = new_kvs_server(&[&["--threads", "2"], options].concat());
-        let mut client = server.connect();
-        assert_eq!(client.ask(SET), NOTHING);
-        let sockets = open_sockets(server.pid());
-        drop(client);
-        let behaves = Active::start(server.addr, 1);
-        if is_injected("a client that takes what is another's") {
-            server.connect().ask(r#"{"Remove":{"key":"k"}}"#);
-        }
-        Place { server, behaves, sockets, _dir: dir }
-    }
-
-    /// The one that behaves is answered from now on as well.
-    fn goes_on(&self) {
-        self.behaves.go_on(ANSWERS);
-    }
-
-    /// What the bad ones have left behind is gone, and the one that behaves had no trouble.
-    fn recovers(self) {
-        self.goes_on();
-        // Those that came before it have been taken in when this one is served.
-        let mut client = self.server.connect();
-        until("their connections are closed", || stat(&mut client, "connections") == 2);
-        let sockets = || open_sockets(self.server.pid());
-        until("their sockets are closed", || sockets() == self.sockets + 1);
-        assert_eq!(stat(&mut client, "bytes_buffered"), 0);
-        self.behaves.stop();
-    }
-}
-
-/// Fifty megabytes each from four clients, none of which has a newline.
+/// Fifty megabytes each from four clients, none of which has a newline, beside one that goes on asking.
 #[test]
-fn lines_without_end_take_no_more_memory_than_the_longest_line() {
-    let place = Place::new(&["--max-request", "1M"]);
-    let pid = place.server.pid();
+fn lines_without_end_take_no_more_memory_than_the_longest_line_and_leave_nothing_behind() {
+    let (server, _dir) = new_kvs_server(&["--threads", "2", "--max-request", "1M"]);
+    let mut client = server.connect();
+    assert_eq!(client.ask(SET), NOTHING);
+    let (pid, sockets) = (server.pid(), open_sockets(server.pid()));
+    let behaves = Active::start(server.addr, 1);
+    if is_injected("a client that takes what is another's") {
+        client.ask(&remove("k"));
+    }
     let before = peak_resident(pid);
     thread::scope(|scope| {
         for _ in 0..4 {
-            let mut client = place.server.connect();
+            let mut client = server.connect();
             assert_eq!(client.ask(&get("absent")), NOTHING);
             scope.spawn(move || {
-                for _ in 0..50 {
-                    client.send(vec![b'x'; 1 << 20]);
-                }
+                (0..50).for_each(|_| client.send(vec![b'x'; 1 << 20]));
                 // Its end is still waited for, and answered.
                 let answer = client.ask("");
                 assert!(answer.contains("the line is longer than 1048576 bytes"), "{answer}");
                 assert_eq!(client.ask(&get("absent")), NOTHING);
             });
         }
-        place.goes_on();
+        behaves.go_on(ANSWERS);
     });
     let growth = peak_resident(pid) - before;
-    println!("200 MiB of lines without end, {} KiB of memory at most", growth >> 10);
     // A buffer that grows by doubling may hold twice what it needs, and while it moves, once more.
     assert!(growth < 4 * (3 << 20) + (4 << 20), "{growth} bytes");
-    place.recovers();
+    behaves.go_on(ANSWERS);
+    until("their connections are closed", || stat(&mut client, "connections") == 2);
+    until("their sockets are closed", || open_sockets(pid) == sockets + 1);
+    assert_eq!(stat(&mut client, "bytes_buffered"), 0);
+    behaves.stop();
 }
 
 #[test]
@@ -96,7 +63,6 @@ fn a_burst_of_large_requests_leaves_no_memory_behind() {
     until("they are gone", || stat(&mut client, "connections") == 1);
     let left = || resident(server.pid()).saturating_sub(before);
     until("their memory is given back", || left() < MOST);
-    println!("24 requests of 12 MiB leave {} KiB of memory behind", left() >> 10);
 }
 
 const TIMES: u64 = 300;

@@ -1,8 +1,8 @@
 //! What a server takes from its clients: each limit, on both sides of it.
 
+use crate::sessions::converses;
 use crate::*;
-use kvs_test_kit::engines::{AT_ONCE, Distant};
-use rustix::net::sockopt::set_socket_recv_buffer_size;
+use kvs_test_kit::engines::AT_ONCE;
 
 /// Of 200 GETs, as a measure of how long something else does not happen.
 const A_WHILE: usize = 200;
@@ -43,20 +43,7 @@ fn a_request_of_as_many_bytes_as_allowed_is_served_and_one_byte_more_is_not() {
 #[test]
 fn a_key_or_value_of_as_many_bytes_as_allowed_is_served_and_one_byte_more_is_not() {
     let server = with(Limits { key_bytes: 4, value_bytes: 6, ..Limits::default() });
-    let mut client = server.connect();
-    // Bytes, not letters: two in each of these.
-    assert_eq!(client.ask(&set("éé", "ééé")), NOTHING);
-    assert_eq!(client.ask(r#"{"Get":{"key":"éé"}}"#), r#"{"Ok":"ééé"}"#);
-    for (request, message) in [
-        (set("12345", "v"), "the key is 5 bytes long; the limit is 4"),
-        (set("ééé", "v"), "the key is 6 bytes long; the limit is 4"),
-        (r#"{"Get":{"key":"12345"}}"#.to_owned(), "the key is 5 bytes long; the limit is 4"),
-        (r#"{"Remove":{"key":"12345"}}"#.to_owned(), "the key is 5 bytes long; the limit is 4"),
-        (set("k", "1234567"), "the value is 7 bytes long; the limit is 6"),
-    ] {
-        assert_eq!(client.ask(&request), format!(r#"{{"Err":"{message}"}}"#));
-    }
-    assert_eq!(client.ask(GET), NOTHING);
+    converses(&mut server.connect(), "A key may have 4 bytes, and a value 6");
 }
 
 #[test]
@@ -187,7 +174,6 @@ fn answers_beyond_the_memory_for_them_close_their_connections() {
     until("some are closed", || stat(&mut other, "bytes_buffered") <= 20 << 20);
     let lengths: Vec<usize> = clients.iter_mut().map(|client| client.line().len()).collect();
     let whole = lengths.iter().filter(|length| **length == r#"{"Ok":""}"#.len() + LARGE).count();
-    println!("{whole} of 20 clients got answers of 8 MiB, with 20 MiB of memory for them");
     assert!((1..20).contains(&whole), "{lengths:?}");
     // When they are taken there is room again.
     let mut next = server.connect();
@@ -314,23 +300,7 @@ fn gets_that_wait_take_memory_and_there_is_an_end_to_it() {
 }
 
 #[test]
-fn the_command_line_sets_the_limits() {
-    let dir = TempDir::new().unwrap();
-    let options = ["--max-connections", "2", "--max-key", "4", "--request-timeout", "0.1"];
-    let server = kvs_server(&options, &dir);
-    let (mut client, mut half) = (server.connect(), server.connect());
-    assert_eq!(client.ask(&set("1234", "v")), NOTHING);
-    assert!(client.ask(&set("12345", "v")).contains("the limit is 4"));
-    is_closed_with(&mut server.connect(), "too many connections");
-    half.send(&GET[..10]);
-    is_closed_with(&mut half, "took longer than 0.1 s");
-}
-
-#[test]
 fn requests_that_are_refused_are_counted() {
     let server = with(Limits::default());
-    let mut client = server.connect();
-    let refused = ["{}", "no request", r#"{"Remove":{"key":"absent"}}"#];
-    refused.iter().for_each(|request| assert!(client.ask(request).starts_with(r#"{"Err""#)));
-    assert_eq!(stat(&mut client, "errors"), refused.len() as u64);
+    converses(&mut server.connect(), "Requests that are refused are counted");
 }

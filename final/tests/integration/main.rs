@@ -2,6 +2,8 @@
 //!
 //! All of it is one program, since one links faster than twenty. A file is a module:
 //! `cargo test -p final --test integration limits::` runs the tests of one. What several of them use is imported here.
+//! What a user types and sees is in Markdown, in `sessions/`, and so is what a client and a server say to each other, in
+//! `wire.md`.
 #![allow(clippy::unwrap_used)] // helpers of tests are tests
 
 /// Tests a function of a pool on each of the three.
@@ -28,11 +30,9 @@ macro_rules! on_each_pool {
     };
 }
 
-mod cli;
 mod client;
 mod damage;
 mod directory;
-mod dump;
 mod engine;
 mod exhausted;
 mod foreign;
@@ -45,10 +45,10 @@ mod pipelined;
 mod program;
 #[cfg(target_os = "linux")]
 mod prompt;
+mod sessions;
 mod stderr;
 mod stopping;
 mod timeouts;
-mod whereabouts;
 
 use kvs_final::disk::SimulatedDisk;
 use kvs_final::thread_pool::{SharedQueueThreadPool, ThreadPool};
@@ -56,27 +56,27 @@ use kvs_final::{
     Durability, KvStore, KvStoreOptions, KvsClient, KvsEngine, KvsError, Limits, Result,
     SledKvsEngine, check,
 };
-use kvs_test_kit::engines::{Deferred, Memory};
+use kvs_test_kit::engines::{Deferred, Distant, Gate, Memory, gated, reads};
 use kvs_test_kit::environment::is_injected;
 use kvs_test_kit::files::content;
-use kvs_test_kit::local::{Local, stat};
-use kvs_test_kit::process::with_signals;
-use kvs_test_kit::raw::{GET, NOTHING, SET, found, get, set};
+use kvs_test_kit::local::{Local, nobody_listens, stat};
+use kvs_test_kit::process::{peak_resident, with_signals};
+use kvs_test_kit::raw::{GET, NOTHING, SET, found, get, remove, set};
 use kvs_test_kit::simulated::workload::{DIR, is_damaged};
 use kvs_test_kit::{Raw, Server, WATCHDOG, until};
-use predicates::prelude::PredicateBooleanExt;
 use predicates::str::contains;
-use rand::SeedableRng;
 use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use rustix::net::sockopt::set_socket_recv_buffer_size;
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 const KVS: &str = env!("CARGO_BIN_EXE_kvs");
@@ -109,6 +109,6 @@ fn new_kvs_server(options: &[&str]) -> (Server, TempDir) {
 }
 
 /// `kvs server` with these options, in a process of its own.
-fn kvs_server(options: &[&str], dir: &TempDir) -> Server {
-    Server::start(Command::new(KVS).arg("server").args(options), dir.path()).unwrap()
+fn kvs_server(options: &[&str], dir: impl AsRef<Path>) -> Server {
+    Server::start(Command::new(KVS).arg("server").args(options), dir.as_ref()).unwrap()
 }

@@ -2,7 +2,7 @@
 //! those who read their output.
 
 use crate::*;
-use kvs_test_kit::process::{is_connecting, peak_resident, signal, tasks};
+use kvs_test_kit::process::{is_connecting, signal, tasks};
 use kvs_test_kit::wait::settle;
 use std::process::Output;
 
@@ -106,8 +106,8 @@ fn so_it_is_while_a_connection_is_taken() {
 fn a_client_whose_output_waits_takes_its_answers_and_asks_for_little_more() {
     let (server, _dir) = new_kvs_server(&["--answer-timeout", "1"]);
     let value = "v".repeat(20_000);
-    let mut other = KvsClient::connect(server.addr).unwrap();
-    other.set("k".to_owned(), value.clone()).unwrap();
+    let mut other = server.connect();
+    assert_eq!(other.ask(&set("k", &value)), NOTHING);
     for (line, lines, printed, most) in
         [("get k\n", 6_000, 20_001, 80 << 20), ("get\n", 300_000, 0, 20 << 20)]
     {
@@ -115,9 +115,8 @@ fn a_client_whose_output_waits_takes_its_answers_and_asks_for_little_more() {
         let mut stdin = client.stdin.take().unwrap();
         let feeder = thread::spawn(move || stdin.write_all(line.repeat(lines).as_bytes()).unwrap());
         settle(client.id());
-        until("no answer waits", || other.stats().unwrap().contains("bytes_buffered 0\n"));
-        let stats = other.stats().unwrap();
-        assert!(stats.contains("connections_timed_out 0\n"), "{stats}");
+        until("no answer waits", || stat(&mut other, "bytes_buffered") == 0);
+        assert_eq!(stat(&mut other, "connections_timed_out"), 0);
         let memory = peak_resident(client.id());
         assert!(memory < most, "{memory} bytes in memory of `{line}`");
         let output = client.wait_with_output().unwrap();
@@ -140,12 +139,8 @@ fn bench(server: &Server, args: &[&str]) -> Child {
 
 /// More than the keys that a bench begins with.
 fn serves_a_bench(server: &Server) {
-    let mut other = KvsClient::connect(server.addr).unwrap();
-    let mut requests = || -> u64 {
-        let stats = other.stats().unwrap();
-        stats.lines().find_map(|line| line.strip_prefix("requests ")?.parse().ok()).unwrap()
-    };
-    until("it serves a bench", || requests() > 2000);
+    let mut other = server.connect();
+    until("it serves a bench", || stat(&mut other, "requests") > 2000);
 }
 
 /// Waits for the end of a bench. Returns how many requests were answered, how many failed, and what it
@@ -177,21 +172,6 @@ fn a_bench_whose_server_hangs_or_goes_away_ends_at_its_timeout() {
             scope.spawn(move || ends(args, "-KILL", "the first error: "));
         }
     });
-}
-
-#[test]
-fn a_bench_that_is_interrupted_reports_what_it_has_seen() {
-    for hangs in [false, true] {
-        let (server, _dir) = new_kvs_server(&[]);
-        let bench = bench(&server, &[]);
-        if hangs {
-            server.signal("-STOP");
-        }
-        signal(bench.id(), "-INT");
-        let (answered, failed, message) = reported(bench);
-        assert!(answered > 0 && failed == 0, "{answered}, {failed}");
-        assert!(message.contains("stopped before its last request"), "{message}");
-    }
 }
 
 #[test]

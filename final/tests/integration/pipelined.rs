@@ -1,9 +1,6 @@
 //! Many requests under way on one connection: the order of their answers, and who waits for whom.
 
 use crate::*;
-use kvs_test_kit::engines::Distant;
-use kvs_test_kit::raw::remove;
-use rand::RngExt;
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
 
@@ -50,7 +47,6 @@ fn requests_of_all_kinds_in_one_packet_are_answered_as_if_one_by_one() {
 /// Several connections at once, on two threads.
 fn answers_as_if_one_by_one(engine: impl KvsEngine, mut meanwhile: impl FnMut()) {
     let server = Local::start(engine, Limits::default());
-    let count = 3000;
     thread::scope(|scope| {
         let mut clients = Vec::new();
         for number in 0..4 {
@@ -58,7 +54,7 @@ fn answers_as_if_one_by_one(engine: impl KvsEngine, mut meanwhile: impl FnMut())
             clients.push(scope.spawn(move || {
                 let mut random = StdRng::seed_from_u64(number);
                 assert_eq!(client.ask(GET), NOTHING);
-                let (packet, answers) = requests(&format!("{number}-"), count, &mut random);
+                let (packet, answers) = requests(&format!("{number}-"), 3000, &mut random);
                 client.send(packet);
                 for (number, expected) in answers.into_iter().enumerate() {
                     let answer = client.line();
@@ -70,7 +66,6 @@ fn answers_as_if_one_by_one(engine: impl KvsEngine, mut meanwhile: impl FnMut())
             meanwhile();
         }
     });
-    println!("4 connections, {count} requests in one packet each, all answers as expected");
 }
 
 fn waiting_writers_stop_nobody_else<P: ThreadPool + Send + 'static>() {
@@ -190,9 +185,6 @@ fn writes_that_are_done_in_any_order_are_answered_in_theirs() {
         all_answered.store(true, Ordering::Relaxed);
         assert!(in_order.into_iter().all(|in_order| in_order.unwrap()));
     });
-    println!(
-        "{connections} connections, {count} writes each, done in any order, answered in theirs"
-    );
 }
 
 /// The answers to two writes, done only now, and then this error, once.

@@ -137,7 +137,7 @@ fn the_prompt_remembers_its_lines_for_the_next_time_and_for_nobody_else() {
 
     let state = terminal.state;
     let file = state.path().join("kvs/history");
-    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     let mut terminal = Terminal::start_with(server.addr, state, &[]);
     terminal.shows("> ");
     // The key for the line before.

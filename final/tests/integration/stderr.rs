@@ -2,11 +2,9 @@
 
 use crate::stopping::reads_later;
 use crate::*;
-use kvs_test_kit::local::nobody_listens;
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{Action, tcflow};
-use std::fs::OpenOptions;
 use std::os::fd::OwnedFd;
 use std::sync::Mutex;
 
@@ -98,24 +96,6 @@ fn lines_that_nobody_takes_are_counted_and_told_of_when_somebody_does() {
     drop(server.connect());
     assert_eq!(server.terminate().0.code(), Some(0));
     until("the end is logged", || log().ends_with("stopped\n"));
-}
-
-#[test]
-fn lines_behind_one_whose_error_nobody_takes_are_done() {
-    let (server, _dir) = new_kvs_server(&[]);
-    let (reader, closed) = std::io::pipe().unwrap();
-    drop(reader);
-    let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
-    for stderr in [closed.into(), full.into()] {
-        let mut command = Command::new(KVS);
-        command.args(["client", "--addr", &server.addr.to_string()]).stderr::<Stdio>(stderr);
-        let mut client = command.stdin(Stdio::piped()).spawn().unwrap();
-        client.stdin.take().unwrap().write_all(b"rm none\nfly\nset behind done\n").unwrap();
-        assert_eq!(client.wait().unwrap().code(), Some(1));
-        let mut client = KvsClient::connect(server.addr).unwrap();
-        assert_eq!(client.get("behind".to_owned()).unwrap().as_deref(), Some("done"));
-        client.remove("behind".to_owned()).unwrap();
-    }
 }
 
 /// `stty tostop` has the system stop whoever writes and is in the background.
