@@ -62,6 +62,7 @@ mod committer {
 }
 
 use super::model::Model;
+use super::with;
 use crate::sync::{Condvar, Mutex};
 use crate::{KvsError, Result, Write};
 use commit::GroupCommit;
@@ -109,14 +110,9 @@ impl Log {
         Log { commit: Arc::new(GroupCommit::new(Arc::clone(&committer))), committer }
     }
 
-    fn with<T: 'static>(&self, run: impl FnOnce(Log) -> T + 'static) -> JoinHandle<T> {
-        let log = self.clone();
-        thread::spawn(move || run(log))
-    }
-
     /// Starts the log's own thread.
     fn serve(&self) -> JoinHandle<()> {
-        self.with(|log| log.commit.serve(|| usize::MAX, || ()))
+        with(self, |log| log.commit.serve(|| usize::MAX, || ()))
     }
 
     fn set(&self, key: &str) -> Result<()> {
@@ -128,17 +124,17 @@ impl Log {
     }
 
     /// Begins a write, whose result will be in what is returned.
-    fn begin(&self, key: &str, is_set: bool) -> Ending {
+    fn begin(&self, key: &str, is_set: bool) -> Arc<Ending> {
         self.begin_with((), key, is_set)
     }
 
     /// As [`Log::begin`], with something that goes when the write is done.
-    fn begin_with(&self, goes: impl Send + 'static, key: &str, is_set: bool) -> Ending {
-        let ending = Ending::default();
-        let ended = ending.clone();
+    fn begin_with(&self, goes: impl Send + 'static, key: &str, is_set: bool) -> Arc<Ending> {
+        let ending = Arc::<Ending>::default();
+        let ended = Arc::clone(&ending);
         let done = move |result| {
-            ended.0.results.lock().unwrap().push(result);
-            ended.0.called.notify_all();
+            ended.results.lock().unwrap().push(result);
+            ended.called.notify_all();
             drop(goes);
         };
         self.commit.commit_then([(Op::new(write(key, is_set)), done)]);
@@ -164,11 +160,8 @@ fn write(key: &str, is_set: bool) -> Write {
     if is_set { Write::Set { key, value: String::new() } } else { Write::Remove { key } }
 }
 
-#[derive(Clone, Default)]
-struct Ending(Arc<Called>);
-
 #[derive(Default)]
-struct Called {
+struct Ending {
     results: Mutex<Vec<Result<()>>>,
     called: Condvar,
 }
@@ -176,11 +169,11 @@ struct Called {
 impl Ending {
     fn wait(&self) {
         let none = |results: &mut Vec<_>| results.is_empty();
-        drop(self.0.called.wait_while(self.0.results.lock().unwrap(), none));
+        drop(self.called.wait_while(self.results.lock().unwrap(), none));
     }
 
     fn result(&self) -> Result<()> {
-        let mut results = self.0.results.lock().unwrap();
+        let mut results = self.results.lock().unwrap();
         assert_eq!(results.len(), 1, "a callback is called once");
         results.remove(0)
     }
@@ -193,8 +186,8 @@ fn is_missing(result: Result<()>) -> bool {
 /// Each writer gets its own result, and one at a time leads.
 fn three_writers() {
     let log = Log::new();
-    let writer = log.with(|log| log.set("one").unwrap());
-    let remover = log.with(|log| assert!(is_missing(log.remove("none")), "not its own result"));
+    let writer = with(&log, |log| log.set("one").unwrap());
+    let remover = with(&log, |log| assert!(is_missing(log.remove("none")), "not its own result"));
     log.set("two").unwrap();
     writer.join().unwrap();
     remover.join().unwrap();
@@ -206,7 +199,7 @@ fn three_writers() {
 fn callbacks() {
     let log = Log::new();
     let leader = log.serve();
-    let remover = log.with(|log| log.begin("none", false));
+    let remover = with(&log, |log| log.begin("none", false));
     let set = log.begin("one", true);
     if !log.commit.is_busy() {
         assert_eq!(log.written(), 1, "what was begun before is passed by");
@@ -224,7 +217,7 @@ fn callbacks() {
 fn callback_and_writer() {
     let log = Log::new();
     let leader = log.serve();
-    let remover = log.with(|log| assert!(is_missing(log.remove("none")), "not its own result"));
+    let remover = with(&log, |log| assert!(is_missing(log.remove("none")), "not its own result"));
     let set = log.begin("one", true);
     remover.join().unwrap();
     log.commit.end();
@@ -270,8 +263,8 @@ fn last_handle() {
 fn leader_panics() {
     let log = Log::new();
     let set = |key: &'static str| move |log: Log| catch_unwind(AssertUnwindSafe(|| log.set(key)));
-    let first = log.with(set("one"));
-    let second = log.with(set("panic"));
+    let first = with(&log, set("one"));
+    let second = with(&log, set("panic"));
     let third = set("two")(log.clone());
     let mut done = 0;
     for result in [first.join().unwrap(), third] {
@@ -292,7 +285,7 @@ fn leader_panics() {
 fn batch_panics() {
     let log = Log::new();
     let leader = log.serve();
-    let panics = log.with(|log| log.begin("panic", true));
+    let panics = with(&log, |log| log.begin("panic", true));
     let set = log.begin("one", true);
     let panicked = panics.join().unwrap();
     log.commit.end();

@@ -4,12 +4,12 @@
 //! closure runs again if the entry has changed; an entry that was found stays until its pin is gone.
 //! When the memory of an entry is freed is papaya's business and not modelled.
 
-use super::sync::{Mutex, MutexGuard};
+use super::sync::Mutex;
 use std::borrow::Borrow;
 use std::cell::OnceCell;
 use std::collections;
 use std::hash::Hash;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 pub(crate) struct HashMap<K, V>(Mutex<collections::HashMap<K, Arc<V>>>);
 
@@ -28,7 +28,7 @@ pub(crate) enum Compute {
 
 /// Keeps all that was found through it.
 pub(crate) struct Pin<'a, K, V> {
-    map: &'a HashMap<K, V>,
+    map: &'a Mutex<collections::HashMap<K, Arc<V>>>,
     found: OnceCell<Box<Found<V>>>,
 }
 
@@ -45,15 +45,11 @@ impl<K: Eq + Hash, V> Default for HashMap<K, V> {
 
 impl<K: Eq + Hash, V> HashMap<K, V> {
     pub(crate) fn pin(&self) -> Pin<'_, K, V> {
-        Pin { map: self, found: OnceCell::new() }
+        Pin { map: &self.0, found: OnceCell::new() }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.lock().len()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, collections::HashMap<K, Arc<V>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap().len()
     }
 }
 
@@ -67,21 +63,21 @@ impl<K: Eq + Hash + Borrow<[u8]>, V> Pin<'_, K, V> {
     }
 
     pub(crate) fn get(&self, key: &[u8]) -> Option<&V> {
-        let value = self.map.lock().get(key).cloned();
+        let value = self.map.lock().unwrap().get(key).cloned();
         value.map(|value| self.keep(value))
     }
 
     pub(crate) fn contains_key(&self, key: &[u8]) -> bool {
-        self.map.lock().contains_key(key)
+        self.map.lock().unwrap().contains_key(key)
     }
 
     pub(crate) fn insert(&self, key: K, value: V) -> Option<&V> {
-        let old = self.map.lock().insert(key, Arc::new(value));
+        let old = self.map.lock().unwrap().insert(key, Arc::new(value));
         old.map(|old| self.keep(old))
     }
 
     pub(crate) fn remove(&self, key: &[u8]) -> Option<&V> {
-        let old = self.map.lock().remove(key);
+        let old = self.map.lock().unwrap().remove(key);
         old.map(|old| self.keep(old))
     }
 
@@ -91,18 +87,13 @@ impl<K: Eq + Hash + Borrow<[u8]>, V> Pin<'_, K, V> {
         mut operation: impl FnMut(Option<(&K, &V)>) -> Operation<V, T>,
     ) -> Compute {
         loop {
-            let current = self.map.lock().get(key.borrow()).cloned();
+            let current = self.map.lock().unwrap().get(key.borrow()).cloned();
             let new = match operation(current.as_deref().map(|value| (&key, value))) {
                 Operation::Insert(value) => Arc::new(value),
                 Operation::Abort(_) => return Compute::Aborted,
             };
-            let mut map = self.map.lock();
-            let is_same = match (map.get(key.borrow()), &current) {
-                (Some(now), Some(then)) => Arc::ptr_eq(now, then),
-                (None, None) => true,
-                _ => false,
-            };
-            if is_same {
+            let mut map = self.map.lock().unwrap();
+            if map.get(key.borrow()).map(Arc::as_ptr) == current.as_ref().map(Arc::as_ptr) {
                 map.insert(key, new);
                 return if current.is_some() { Compute::Updated {} } else { Compute::Inserted };
             }
@@ -122,16 +113,12 @@ impl<T> ArcSwap<T> {
 
     #[allow(clippy::redundant_allocation)] // the crate's guard leads to an `Arc`, too
     pub(crate) fn load(&self) -> Box<Arc<T>> {
-        Box::new(Arc::clone(&self.lock()))
+        Box::new(Arc::clone(&self.0.lock().unwrap()))
     }
 
     /// In one step, so that the closure never runs again.
     pub(crate) fn rcu(&self, change: impl Fn(&Arc<T>) -> T) {
-        let mut value = self.lock();
+        let mut value = self.0.lock().unwrap();
         *value = Arc::new(change(&value));
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Arc<T>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

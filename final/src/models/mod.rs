@@ -26,10 +26,20 @@ mod server;
 pub(crate) mod sync;
 
 use crate::kv_store::models as store;
+use loom::thread::{self, JoinHandle};
 use model::Model;
 use rayon::prelude::*;
 use std::env;
 use std::process::ExitCode;
+
+/// Does something on a thread of its own with what it shares with the others.
+pub(crate) fn with<T: Clone + 'static, R: 'static>(
+    shared: &T,
+    run: impl FnOnce(T) -> R + 'static,
+) -> JoinHandle<R> {
+    let shared = shared.clone();
+    thread::spawn(move || run(shared))
+}
 
 fn models() -> impl Iterator<Item = Model> {
     let store = store::models().into_iter().chain(group_commit::models());

@@ -14,18 +14,15 @@ mod timeouts;
 mod watchdog;
 mod writes;
 
-/// The stand-ins and the scenes, in `models/`.
-mod models {
-    use super::*;
-
-    pub(super) mod connection;
-    pub(crate) mod loop_models;
-    pub(crate) mod note_models;
-    pub(super) mod poller;
-}
-
-use models::{connection, poller};
-pub(super) use models::{loop_models, note_models};
+// The stand-ins and the scenes.
+#[path = "models/connection.rs"]
+mod connection;
+#[path = "models/loop_models.rs"]
+pub(super) mod loop_models;
+#[path = "models/note_models.rs"]
+pub(super) mod note_models;
+#[path = "models/poller.rs"]
+mod poller;
 
 mod limits {
     pub(super) use crate::Limits;

@@ -1,20 +1,20 @@
 //! Writers that share the log, at level `os`: each has its place in it, and one writes for all.
 
-use super::super::commit::Op;
-use super::{FIRST, SECOND, store_on, with};
+use super::{FIRST, SECOND, store_on};
 use crate::disk::{Fault, SimulatedDisk};
 use crate::models::model::{Model, WANTED};
-use crate::{Durability, KvStore, KvsEngine, KvsError, Result, Write};
+use crate::models::with;
+use crate::{Durability, KvStore, KvsError};
 use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub(super) fn models() -> Vec<Model> {
     vec![
-        Model::new("two share the log", two_share)
+        Model::new("two share the log", || share(&["b"]))
             .finds("found before it is written", "called `Result::unwrap()` on an `Err` value")
             .finds("the lead is not given up", "deadlock")
             .finds("followers are not woken", "deadlock"),
-        Model::new("three share the log", three_share)
+        Model::new("three share the log", || share(&["b", "d"]))
             .max_preemptions(3)
             .finds("followers are not woken", "deadlock"),
         Model::new("two write one key", one_key)
@@ -36,17 +36,9 @@ fn open(disk: &SimulatedDisk) -> KvStore {
     store_on(disk.clone(), Durability::Os)
 }
 
-fn put(store: &KvStore, key: &str, value: &str) -> Result<()> {
-    store.0.commit(Op::new(Write::Set { key: key.to_owned(), value: value.to_owned() }))
-}
-
-fn value(store: &KvStore, key: &str) -> Option<String> {
-    store.get(key.to_owned()).unwrap()
-}
-
 /// What a process finds that opens the store after this one was killed.
 fn value_after_kill(disk: &SimulatedDisk, key: &str) -> Option<String> {
-    value(&open(&disk.after_kill(disk.changes())), key)
+    open(&disk.after_kill(disk.changes())).value(key)
 }
 
 /// With keys of different stripes. Each finds its own write as soon as it is acknowledged, and so does the next process.
@@ -55,8 +47,8 @@ fn share(others: &[&'static str]) {
     let store = open(&disk);
     let write = |key: &'static str| {
         move |store: KvStore| {
-            put(&store, key, FIRST).unwrap();
-            assert_eq!(value(&store, key).as_deref(), Some(FIRST));
+            store.put(key, FIRST).unwrap();
+            assert_eq!(store.value(key).as_deref(), Some(FIRST));
         }
     };
     let others: Vec<_> = others.iter().map(|key| (*key, with(&store, write(key)))).collect();
@@ -68,22 +60,14 @@ fn share(others: &[&'static str]) {
     assert!(value_after_kill(&disk, "a").is_some(), "an acknowledged write is lost");
 }
 
-fn two_share() {
-    share(&["b"]);
-}
-
-fn three_share() {
-    share(&["b", "d"]);
-}
-
 /// What readers find in the end is what the log says last.
 fn one_key() {
     let disk = SimulatedDisk::new();
     let store = open(&disk);
-    let other = with(&store, |store| put(&store, "a", FIRST).unwrap());
-    put(&store, "a", SECOND).unwrap();
+    let other = with(&store, |store| store.put("a", FIRST).unwrap());
+    store.put("a", SECOND).unwrap();
     other.join().unwrap();
-    let found = value(&store, "a");
+    let found = store.value("a");
     assert_eq!(found, value_after_kill(&disk, "a"), "the log and the index differ");
 }
 
@@ -93,25 +77,20 @@ fn with_trouble(trouble: impl FnOnce(&SimulatedDisk)) {
     let disk = SimulatedDisk::new();
     let store = open(&disk);
     trouble(&disk);
-    let write = |store: &KvStore, key: &str| match catch_unwind(AssertUnwindSafe(|| {
-        put(store, key, FIRST)
-    })) {
+    let write = |store: KvStore, key| match catch_unwind(AssertUnwindSafe(|| store.put(key, FIRST)))
+    {
         Ok(Ok(())) => true,
         Ok(Err(KvsError::File { .. } | KvsError::Stopped { .. })) | Err(_) => false,
         Ok(Err(other)) => panic!("{other}"),
     };
-    let same = store.clone();
-    let other = loom::thread::spawn(move || write(&same, "b"));
-    let written = [write(&store, "a"), other.join().unwrap()];
+    let other = with(&store, move |store| write(store, "b"));
+    let written = [write(store.clone(), "a"), other.join().unwrap()];
     for (key, written) in ["a", "b"].into_iter().zip(written) {
-        assert_eq!(value(&store, key).is_some(), written);
-        assert_eq!(
-            value_after_kill(&disk, key).is_some(),
-            written,
-            "an acknowledged write is lost"
-        );
+        assert_eq!(store.value(key).is_some(), written);
+        let is_there = value_after_kill(&disk, key).is_some();
+        assert_eq!(is_there, written, "an acknowledged write is lost");
     }
-    put(&store, "d", SECOND).unwrap();
+    store.put("d", SECOND).unwrap();
     assert!(value_after_kill(&disk, "d").is_some(), "an acknowledged write is lost");
 }
 
@@ -133,9 +112,9 @@ fn not_published() {
     let disk = SimulatedDisk::new();
     let store = open(&disk);
     let compactor = with(&store, |store| store.compact().unwrap());
-    put(&store, "a", FIRST).unwrap();
+    store.put("a", FIRST).unwrap();
     compactor.join().unwrap();
     // First: a reader of a record that is lost looks for it for ever.
     assert!(value_after_kill(&disk, "a").is_some(), "an acknowledged write is lost");
-    assert_eq!(value(&store, "a").as_deref(), Some(FIRST));
+    assert_eq!(store.value("a").as_deref(), Some(FIRST));
 }

@@ -8,8 +8,8 @@ use super::Shared;
 use super::commit::Op;
 use crate::disk::SimulatedDisk;
 use crate::models::model::Model;
+use crate::models::with;
 use crate::{Durability, KvStore, KvStoreOptions, KvsEngine, KvsError, Result, Write};
-use loom::thread::{self, JoinHandle};
 use std::io::ErrorKind;
 
 pub(crate) fn models() -> Vec<Model> {
@@ -43,14 +43,10 @@ pub(crate) fn models() -> Vec<Model> {
     models
 }
 
+const KEY: &str = "key";
 // Too long to be kept in the index: a read goes to the segment.
 const FIRST: &str = "the first value, which is long";
 const SECOND: &str = "the second value, which is long";
-
-fn with<T: Clone + 'static>(shared: &T, run: impl FnOnce(T) + 'static) -> JoinHandle<()> {
-    let shared = shared.clone();
-    thread::spawn(move || run(shared))
-}
 
 /// An empty store. At level `always` writers share what one of them commits; at the others each commits
 /// its own, and they share write calls (`models/log.rs`).
@@ -65,24 +61,24 @@ fn empty_store() -> KvStore {
 
 fn store_with_first() -> KvStore {
     let store = empty_store();
-    store.put(Some(FIRST)).unwrap();
+    store.put(KEY, FIRST).unwrap();
     store
+}
+
+fn set(key: &str, value: &str) -> Write {
+    Write::Set { key: key.to_owned(), value: value.to_owned() }
 }
 
 impl KvStore {
     /// A write without the look whether a compaction is due, which nobody here waits for.
-    fn put(&self, value: Option<&str>) -> Result<()> {
-        let key = "key".to_owned();
-        self.0.commit(Op::new(match value {
-            Some(value) => Write::Set { key, value: value.to_owned() },
-            None => Write::Remove { key },
-        }))
+    fn put(&self, key: &str, value: &str) -> Result<()> {
+        self.0.commit(Op::new(set(key, value)))
     }
 
     /// Puts the second value in the place of the first. Returns whether that was there.
     fn compare_and_put(&self) -> bool {
         let [expected, new] = [FIRST, SECOND].map(|value| Some(value.to_owned()));
-        let write = Write::CompareAndSet { key: "key".to_owned(), expected, new };
+        let write = Write::CompareAndSet { key: KEY.to_owned(), expected, new };
         match self.0.commit(Op::new(write)) {
             Ok(()) => true,
             Err(KvsError::Mismatch) => false,
@@ -90,13 +86,13 @@ impl KvStore {
         }
     }
 
-    fn value(&self) -> Option<String> {
-        self.get("key".to_owned()).unwrap()
+    fn value(&self, key: &str) -> Option<String> {
+        self.get(key.to_owned()).unwrap()
     }
 
     /// Reads twice: what is seen must be there in full, and not be older the second time.
     fn watch(&self) {
-        let seen = [self.value(), self.value()];
+        let seen = [self.value(KEY), self.value(KEY)];
         assert!(seen.is_sorted(), "a value is seen, and then the one before it");
     }
 }
@@ -105,8 +101,8 @@ impl KvStore {
 fn publish_after_append() {
     let store = empty_store();
     let writer = with(&store, |store| {
-        store.put(Some(FIRST)).unwrap();
-        assert_eq!(store.value().as_deref(), Some(FIRST));
+        store.put(KEY, FIRST).unwrap();
+        assert_eq!(store.value(KEY).as_deref(), Some(FIRST));
     });
     let reader = with(&store, |store| store.watch());
     store.watch();
@@ -118,15 +114,14 @@ fn publish_after_append() {
 fn publish_after_sync() {
     let disk = SimulatedDisk::new();
     let store = store_on(disk.clone(), Durability::Always);
-    let writer = with(&store, |store| store.put(Some(FIRST)).unwrap());
+    let writer = with(&store, |store| store.put(KEY, FIRST).unwrap());
     let look = || {
         // No write is under way then.
-        let is_found = store.value().is_some();
+        let is_found = store.value(KEY).is_some();
         assert!(!is_found || disk.is_durable(), "what is found isn't synced");
     };
     look();
-    let key = "other".to_owned();
-    store.0.commit(Op::new(Write::Set { key, value: String::new() })).unwrap();
+    store.put("other", "").unwrap();
     look();
     writer.join().unwrap();
 }
@@ -135,21 +130,21 @@ fn publish_after_sync() {
 fn overwrite() {
     let store = store_with_first();
     let reader = with(&store, |store| {
-        assert!(store.value().is_some(), "a key that has a value has none");
+        assert!(store.value(KEY).is_some(), "a key that has a value has none");
         store.watch();
     });
-    store.put(Some(SECOND)).unwrap();
-    assert_eq!(store.value().as_deref(), Some(SECOND));
+    store.put(KEY, SECOND).unwrap();
+    assert_eq!(store.value(KEY).as_deref(), Some(SECOND));
     reader.join().unwrap();
 }
 
 /// Who reads from a segment that compaction deletes reads on.
 fn pin_against_delete() {
     let store = store_with_first();
-    let reader = with(&store, |store| assert_eq!(store.value().as_deref(), Some(FIRST)));
+    let reader = with(&store, |store| assert_eq!(store.value(KEY).as_deref(), Some(FIRST)));
     store.compact().unwrap();
     reader.join().unwrap();
-    assert_eq!(store.value().as_deref(), Some(FIRST));
+    assert_eq!(store.value(KEY).as_deref(), Some(FIRST));
 }
 
 /// A sync that fails is the last one: another would succeed, and acknowledge what is lost. Then
@@ -157,7 +152,7 @@ fn pin_against_delete() {
 fn sync_fails() {
     let disk = SimulatedDisk::new();
     let store = store_on(disk.clone(), Durability::Os);
-    store.put(Some(FIRST)).unwrap();
+    store.put(KEY, FIRST).unwrap();
     disk.fail(0, ErrorKind::Other);
     let fails = |store: KvStore| {
         assert!(store.sync().is_err(), "a sync succeeds on what another has lost");
@@ -165,23 +160,20 @@ fn sync_fails() {
     let other = with(&store, fails);
     fails(store.clone());
     other.join().unwrap();
-    assert!(store.put(Some(SECOND)).is_err());
-    assert_eq!(store.value().as_deref(), Some(FIRST));
+    assert!(store.put(KEY, SECOND).is_err());
+    assert_eq!(store.value(KEY).as_deref(), Some(FIRST));
 }
 
 /// At level `always`, where a batch is decided before readers can see any of it: of two that expect the same
 /// value and give another, one wins, also if they are in one batch behind a third write.
 fn two_compare_and_set() {
     let store = store_with_first();
-    let same = store.clone();
-    let one = thread::spawn(move || same.compare_and_put());
-    let same = store.clone();
-    let other = thread::spawn(move || same.compare_and_put());
-    let key = "other".to_owned();
-    store.0.commit(Op::new(Write::Set { key, value: String::new() })).unwrap();
+    let one = with(&store, |store| store.compare_and_put());
+    let other = with(&store, |store| store.compare_and_put());
+    store.put("other", "").unwrap();
     let won = [one.join().unwrap(), other.join().unwrap()];
     assert!(won[0] != won[1], "one of them wins");
-    assert_eq!(store.value().as_deref(), Some(SECOND));
+    assert_eq!(store.value(KEY).as_deref(), Some(SECOND));
 }
 
 /// A writer that waits for the compactor goes on when there are no more steps; who brings a round doesn't wait, but the
@@ -190,7 +182,7 @@ fn back_pressure() {
     let options = KvStoreOptions::new().background(false).durability(Durability::Os);
     let options = options.segment_bytes(1 << 10).spare_garbage(1).compact_at(1);
     let store = options.disk(SimulatedDisk::new()).open("/").unwrap();
-    (0..15).for_each(|_| store.put(Some(FIRST)).unwrap());
+    (0..15).for_each(|_| store.put(KEY, FIRST).unwrap());
     let Shared { compactor, group_commit, .. } = &*store.0;
     compactor.throttle.note(true);
     assert!(compactor.holds_up());
@@ -198,14 +190,13 @@ fn back_pressure() {
         store.0.group_commit.serve(|| store.0.compactor.admit_batch(), || ());
     });
     let writer = with(&store, |store| drop(store.0.compactor.admit(100)));
-    let (key, value) = ("key".to_owned(), SECOND.to_owned());
-    group_commit.commit_then([(Op::new(Write::Set { key, value }), Result::unwrap)]);
-    assert_eq!(store.value().as_deref(), Some(FIRST), "it didn't wait for the compactor");
+    group_commit.commit_then([(Op::new(set(KEY, SECOND)), Result::unwrap)]);
+    assert_eq!(store.value(KEY).as_deref(), Some(FIRST), "it didn't wait for the compactor");
     compactor.cancel();
     writer.join().unwrap();
     group_commit.end();
     leader.join().unwrap();
-    assert_eq!(store.value().as_deref(), Some(SECOND));
+    assert_eq!(store.value(KEY).as_deref(), Some(SECOND));
 }
 
 /// Who walks through the keys finds each, whatever a compaction moves meanwhile.
@@ -221,6 +212,6 @@ fn keys_beside_compaction() {
             break;
         }
     }
-    assert!(found.contains(&"key".to_owned()), "a key that is there is not found");
+    assert!(found.contains(&KEY.to_owned()), "a key that is there is not found");
     compactor.join().unwrap();
 }

@@ -2,9 +2,9 @@
 
 use super::super::format::Segment;
 use super::super::index::{Entry, Index};
-use super::with;
 use crate::disk::{Access, Disk, SimulatedDisk};
 use crate::models::model::Model;
+use crate::models::with;
 use crate::sync::map::Operation;
 use std::collections::HashSet;
 use std::path::Path;

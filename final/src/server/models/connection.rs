@@ -8,15 +8,15 @@ use super::stats::Counters;
 use super::timeouts::NEVER;
 use super::writes::{Outcome, Waiter, Writer, Writes};
 use crate::models::model::WANTED;
-use crate::sync::{Condvar, Instant, Mutex, MutexGuard};
+use crate::sync::{Condvar, Instant, Mutex};
 use crate::{KvsEngine, Write};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError};
 use std::vec;
 
 /// What its first request does.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(in crate::models::server) enum Kind {
+pub(super) enum Kind {
     Writes,
     Panics,
     /// When its write is done.
@@ -25,7 +25,7 @@ pub(in crate::models::server) enum Kind {
     Blocks,
 }
 
-pub(in crate::models::server) struct Connection {
+pub(super) struct Connection {
     kind: Kind,
     token: usize,
     home: Arc<EventLoop<Connection>>,
@@ -35,36 +35,32 @@ pub(in crate::models::server) struct Connection {
     /// Requests in the socket, sent and not received.
     socket: Mutex<usize>,
     writes: Mutex<Writes>,
-    pub(in crate::models::server) answers: Count,
-    pub(in crate::models::server) release: Count,
+    pub(super) answers: Count,
+    pub(super) release: Count,
 }
 
 /// A number that a thread can wait for.
 #[derive(Default)]
-pub(in crate::models::server) struct Count(Mutex<usize>, Condvar);
+pub(super) struct Count(Mutex<usize>, Condvar);
 
 impl Count {
-    pub(in crate::models::server) fn add(&self) {
-        *lock(&self.0) += 1;
+    pub(super) fn add(&self) {
+        *self.0.lock().unwrap() += 1;
         self.1.notify_one();
     }
 
-    pub(in crate::models::server) fn wait_for(&self, number: usize) {
-        drop(self.1.wait_while(lock(&self.0), |count| *count < number));
+    pub(super) fn wait_for(&self, number: usize) {
+        drop(self.1.wait_while(self.0.lock().unwrap(), |count| *count < number));
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-pub(in crate::models::server) struct Context<'a, E> {
-    pub(in crate::models::server) engine: &'a E,
-    pub(in crate::models::server) event_loop: &'a EventLoop<Connection>,
+pub(super) struct Context<'a, E> {
+    pub(super) engine: &'a E,
+    pub(super) event_loop: &'a EventLoop<Connection>,
 }
 
 impl<'a, E> Context<'a, E> {
-    pub(in crate::models::server) fn new(
+    pub(super) fn new(
         engine: &'a E,
         event_loop: &'a EventLoop<Connection>,
         _: &Counters,
@@ -74,7 +70,7 @@ impl<'a, E> Context<'a, E> {
     }
 }
 
-pub(in crate::models::server) struct Paused {
+pub(super) struct Paused {
     connection: Arc<Connection>,
     writes: vec::IntoIter<(Write, Waiter<Connection>)>,
 }
@@ -97,7 +93,7 @@ impl Served for Connection {
 
 impl Writer for Connection {
     fn finish_write(self: &Arc<Self>, number: u64, result: Outcome) {
-        let wanted = lock(&self.writes).finish(number, result);
+        let wanted = self.writes.lock().unwrap().finish(number, result);
         if wanted {
             self.wake(false);
         }
@@ -110,11 +106,7 @@ impl Writer for Connection {
 
 impl Connection {
     /// A connection that belongs to `home`.
-    pub(in crate::models::server) fn new(
-        kind: Kind,
-        token: usize,
-        home: &Arc<EventLoop<Connection>>,
-    ) -> Connection {
+    pub(super) fn new(kind: Kind, token: usize, home: &Arc<EventLoop<Connection>>) -> Connection {
         Connection {
             kind,
             token,
@@ -128,23 +120,23 @@ impl Connection {
         }
     }
 
-    pub(in crate::models::server) fn wake(self: &Arc<Self>, to_read: bool) {
+    pub(super) fn wake(self: &Arc<Self>, to_read: bool) {
         if self.notes.leave(if to_read { READY } else { 0 }) {
             self.home.push(Arc::clone(self));
         }
     }
 
-    pub(in crate::models::server) fn abort(self: &Arc<Self>) {
+    pub(super) fn abort(self: &Arc<Self>) {
         if self.notes.leave(ABORTED) {
             self.home.push(Arc::clone(self));
         }
     }
 
-    pub(in crate::models::server) fn wants_look(&self, clock: u64) -> bool {
+    pub(super) fn wants_look(&self, clock: u64) -> bool {
         clock == NEVER
     }
 
-    pub(in crate::models::server) fn turn<E: KvsEngine>(
+    pub(super) fn turn<E: KvsEngine>(
         self: &Arc<Self>,
         context: &mut Context<'_, E>,
         _: Instant,
@@ -155,7 +147,10 @@ impl Connection {
             self.home.forget(self.token);
             return None;
         }
-        let requests = if note & READY != 0 { std::mem::take(&mut *lock(&self.socket)) } else { 0 };
+        let requests = match note & READY {
+            0 => 0,
+            _ => std::mem::take(&mut *self.socket.lock().unwrap()),
+        };
         if requests > 0 && self.kind == Kind::Panics {
             self.home.forget(self.token);
             std::panic::panic_any(WANTED);
@@ -169,13 +164,13 @@ impl Connection {
         }
         let write = |_| {
             let write = Write::Remove { key: String::new() };
-            (write, Waiter::new(self, lock(&self.writes).begin(1)))
+            (write, Waiter::new(self, self.writes.lock().unwrap().begin(1)))
         };
         let writes: Vec<_> = (0..requests).map(write).collect();
         Some(Paused { connection: Arc::clone(self), writes: writes.into_iter() })
     }
 
-    pub(in crate::models::server) fn finish<E>(paused: Paused, context: &mut Context<'_, E>) {
+    pub(super) fn finish<E>(paused: Paused, context: &mut Context<'_, E>) {
         if paused.connection.kind == Kind::PanicsLater {
             paused.connection.hang_up();
             std::panic::panic_any(WANTED);
@@ -185,12 +180,12 @@ impl Connection {
 
     /// Sends the answers to the writes that are done, as far as all before them are, and leaves.
     fn end<E>(self: &Arc<Self>, context: &mut Context<'_, E>) {
-        while let Some(result) = { lock(&self.writes).take() } {
+        while let Some(result) = { self.writes.lock().unwrap().take() } {
             assert!(result.is_ok());
             self.answers.add();
         }
         // Meanwhile another write may be done.
-        let again = lock(&self.writes).want();
+        let again = self.writes.lock().unwrap().want();
         self.has_turn.store(false, Ordering::Relaxed);
         if again || !self.notes.end_turn() {
             context.event_loop.push(Arc::clone(self));
@@ -198,13 +193,13 @@ impl Connection {
     }
 
     /// The client leaves, which the server does not see in a turn.
-    pub(in crate::models::server) fn hang_up(&self) {
+    pub(super) fn hang_up(&self) {
         self.home.forget(self.token);
     }
 
     /// The client sends a request.
-    pub(in crate::models::server) fn send(&self) {
-        *lock(&self.socket) += 1;
+    pub(super) fn send(&self) {
+        *self.socket.lock().unwrap() += 1;
         self.home.poller().happen(self.token);
     }
 }

@@ -7,10 +7,10 @@ use super::loop_group::LoopGroup;
 use super::watchdog::Watchdog;
 use crate::models::model::Model;
 use crate::panic::catch_panic;
+use crate::sync::{Condvar, Mutex};
 use crate::{KvsEngine, Limits, Result, Write};
-use loom::sync::{Condvar, Mutex};
 use loom::thread;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) fn models() -> Vec<Model> {
@@ -22,10 +22,10 @@ pub(crate) fn models() -> Vec<Model> {
             .finds("a connection is queued and its thread is not woken", "deadlock")
             .finds("a write that is done wakes no connection", "deadlock")
             .finds("a turn leaves without a look at its writes", "deadlock"),
-        Model::new("a turn panics", turn_panics)
+        Model::new("a turn panics", || turn_panics(Kind::Panics))
             .max_preemptions(2)
             .finds("a panic ends the worker", "a panic that no thread caught"),
-        Model::new("the end of a turn panics", turn_panics_at_its_end)
+        Model::new("the end of a turn panics", || turn_panics(Kind::PanicsLater))
             .max_preemptions(2)
             .finds("a panic ends the worker", "a panic that no thread caught"),
         Model::new("a loop is held up, and another one helps", held_up)
@@ -39,26 +39,18 @@ pub(crate) fn models() -> Vec<Model> {
 type Done = Box<dyn FnOnce(Result<()>) + Send>;
 
 /// Writes are done at once, or when a client says so.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 struct Engine {
     defers: bool,
     begun: Arc<(Mutex<Vec<Done>>, Condvar)>,
 }
 
 impl Engine {
-    fn new(defers: bool) -> Engine {
-        Engine { defers, begun: Arc::new((Mutex::new(Vec::new()), Condvar::new())) }
-    }
-
     /// Ends a write, as soon as there is one.
     fn finish_write(&self) {
         let (begun, changed) = &*self.begun;
-        let mut begun = begun.lock().unwrap_or_else(PoisonError::into_inner);
-        while begun.is_empty() {
-            begun = changed.wait(begun).unwrap_or_else(PoisonError::into_inner);
-        }
-        let done = begun.remove(0);
-        drop(begun);
+        let none = |begun: &mut Vec<_>| begun.is_empty();
+        let done = changed.wait_while(begun.lock().unwrap(), none).unwrap().remove(0);
         done(Ok(()));
     }
 }
@@ -82,7 +74,7 @@ impl KvsEngine for Engine {
     ) {
         for (_, done) in writes {
             if self.defers {
-                self.begun.0.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(done));
+                self.begun.0.lock().unwrap().push(Box::new(done));
                 self.begun.1.notify_one();
             } else {
                 done(Ok(()));
@@ -100,7 +92,7 @@ fn play<const N: usize>(
     client: impl FnOnce(&Engine, [&Arc<Connection>; N]) + Send + 'static,
 ) {
     let group = Arc::new(LoopGroup::new(Limits { jobs, ..Limits::default() }).unwrap());
-    let engine = Engine::new(defers);
+    let engine = Engine { defers, ..Engine::default() };
     let home = &group.loops[0];
     let connections = kinds.map(|kind| {
         home.admit(|_, token| Ok(Connection::new(kind, token, home))).unwrap();
@@ -143,18 +135,10 @@ fn one_client() {
     });
 }
 
-/// A panic closes the connection whose request it was. The others are served.
-fn turn_panics() {
-    play(1, [Kind::Panics, Kind::Writes], false, |_, [panics, serves]| {
-        panics.send();
-        serves.send();
-        serves.answers.wait_for(1);
-    });
-}
-
-/// So does one that comes after the writes, of which the loop has two turns.
-fn turn_panics_at_its_end() {
-    play(1, [Kind::PanicsLater, Kind::Writes], false, |_, [panics, serves]| {
+/// A panic closes the connection whose request it was, also one that comes after the writes, of which the loop has
+/// two turns. The others are served.
+fn turn_panics(panics: Kind) {
+    play(1, [panics, Kind::Writes], false, |_, [panics, serves]| {
         panics.send();
         serves.send();
         serves.answers.wait_for(1);

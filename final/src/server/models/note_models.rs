@@ -2,8 +2,8 @@
 
 use super::notes::{ABORTED, HUNG_UP, Notes, READY};
 use crate::models::model::Model;
+use crate::models::with;
 use loom::sync::atomic::{AtomicU8, Ordering};
-use loom::thread::{self, JoinHandle};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8 as Shared};
 
@@ -60,20 +60,21 @@ impl Connection {
     }
 }
 
-fn with(connection: &Arc<Connection>, run: fn(&Connection)) -> JoinHandle<()> {
-    let connection = Arc::clone(connection);
-    thread::spawn(move || run(&connection))
+/// A connection that three threads have told something, and that has had its turns.
+fn told_by_three(last: u8) -> Arc<Connection> {
+    let connection = Arc::new(Connection::default());
+    let poller = with(&connection, |connection| connection.tell(0, READY));
+    let log = with(&connection, |connection| connection.tell(1, 0));
+    connection.tell(2, last);
+    poller.join().unwrap();
+    log.join().unwrap();
+    connection
 }
 
 /// Whatever happens to a connection, there is a turn that begins after it and knows of it, and there
 /// is one turn at a time.
 fn no_note_is_lost() {
-    let connection = Arc::new(Connection::default());
-    let poller = with(&connection, |connection| connection.tell(0, READY));
-    let log = with(&connection, |connection| connection.tell(1, 0));
-    connection.tell(2, READY | HUNG_UP);
-    poller.join().unwrap();
-    log.join().unwrap();
+    let connection = told_by_three(READY | HUNG_UP);
     let found = connection.found.each_ref().map(|found| found.load(Ordering::Relaxed));
     assert_eq!(found, [true; 3], "no turn has seen what happened before its note");
     assert_eq!(connection.noted.load(Ordering::Relaxed) & (READY | HUNG_UP), READY | HUNG_UP);
@@ -81,11 +82,6 @@ fn no_note_is_lost() {
 
 /// A connection that is aborted has one last turn, which closes it, and none after that.
 fn aborted_once() {
-    let connection = Arc::new(Connection::default());
-    let poller = with(&connection, |connection| connection.tell(0, READY));
-    let log = with(&connection, |connection| connection.tell(1, 0));
-    connection.tell(2, ABORTED);
-    poller.join().unwrap();
-    log.join().unwrap();
+    let connection = told_by_three(ABORTED);
     assert_eq!(connection.closed.load(Ordering::Relaxed), 1, "how often it is closed");
 }

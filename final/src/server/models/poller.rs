@@ -1,16 +1,16 @@
 //! Stands for readiness and its waker.
 
-use crate::sync::{Condvar, Mutex, MutexGuard};
+use crate::sync::{Condvar, Mutex};
 use std::collections::VecDeque;
 use std::io;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-pub(in crate::models::server) struct Event {
-    pub(in crate::models::server) token: usize,
+pub(super) struct Event {
+    pub(super) token: usize,
 }
 
-pub(in crate::models::server) struct Poller(Arc<Inner>);
+pub(super) struct Poller(Arc<Inner>);
 
 struct Inner {
     happened: Mutex<Happened>,
@@ -29,13 +29,9 @@ struct Happened {
 }
 
 impl Inner {
-    fn happened(&self) -> MutexGuard<'_, Happened> {
-        self.happened.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn tell(&self, event: Option<usize>) {
         let follower = {
-            let mut happened = self.happened();
+            let mut happened = self.happened.lock().unwrap();
             happened.woken |= event.is_none();
             happened.events.extend(event);
             happened.follower.clone()
@@ -48,25 +44,25 @@ impl Inner {
 }
 
 impl Poller {
-    pub(in crate::models::server) fn new() -> io::Result<Poller> {
+    pub(super) fn new() -> io::Result<Poller> {
         Ok(Poller(Arc::new(Inner { happened: Mutex::default(), changed: Condvar::new() })))
     }
 
-    pub(in crate::models::server) fn wake(&self) {
+    pub(super) fn wake(&self) {
         self.0.tell(None);
     }
 
     /// Each event is reported once. What may last no time does not wait.
-    pub(in crate::models::server) fn wait(
+    pub(super) fn wait(
         &self,
         timeout: Option<Duration>,
         mut happened: impl FnMut(Event),
     ) -> io::Result<bool> {
-        let mut state = self.0.happened();
+        let mut state = self.0.happened.lock().unwrap();
         if timeout != Some(Duration::ZERO) {
             state.has_waiter = true;
             let none = |state: &mut Happened| state.events.is_empty() && !state.woken;
-            state = self.0.changed.wait_while(state, none).unwrap_or_else(PoisonError::into_inner);
+            state = self.0.changed.wait_while(state, none).unwrap();
             state.has_waiter = false;
         }
         state.woken = false;
@@ -76,24 +72,24 @@ impl Poller {
         Ok(false)
     }
 
-    pub(in crate::models::server) fn look(&self, happened: impl FnMut(Event)) -> io::Result<bool> {
-        if self.0.happened().has_waiter {
+    pub(super) fn look(&self, happened: impl FnMut(Event)) -> io::Result<bool> {
+        if self.0.happened.lock().unwrap().has_waiter {
             return Ok(false);
         }
         self.wait(Some(Duration::ZERO), happened)
     }
 
-    pub(in crate::models::server) fn follow(&self, other: &Poller) -> bool {
-        other.0.happened().follower = Some(Arc::clone(&self.0));
+    pub(super) fn follow(&self, other: &Poller) -> bool {
+        other.0.happened.lock().unwrap().follower = Some(Arc::clone(&self.0));
         true
     }
 
-    pub(in crate::models::server) fn unfollow(&self, other: &Poller) {
-        other.0.happened().follower = None;
+    pub(super) fn unfollow(&self, other: &Poller) {
+        other.0.happened.lock().unwrap().follower = None;
     }
 
     /// Something has come for a connection.
-    pub(in crate::models::server) fn happen(&self, token: usize) {
+    pub(super) fn happen(&self, token: usize) {
         self.0.tell(Some(token));
     }
 }
