@@ -175,44 +175,38 @@ fn no_more<T>(rest: &str, found: T) -> Result<T, String> {
 mod tests {
     use super::*;
 
-    fn set(key: &str, value: &str) -> Result<Option<Command>, String> {
-        Ok(Some(Command::Write(Write::Set { key: key.into(), value: value.into() })))
+    fn set(key: &str, value: &str) -> Write {
+        Write::Set { key: key.into(), value: value.into() }
+    }
+
+    fn cas(key: &str, expected: Option<&str>, new: Option<&str>) -> Write {
+        let [expected, new] = [expected, new].map(|value| value.map(str::to_owned));
+        Write::CompareAndSet { key: key.into(), expected, new }
     }
 
     #[test]
-    fn a_value_is_the_rest_of_the_line() {
-        assert_eq!(parse("set k v"), set("k", "v"));
-        assert_eq!(parse("  set   k v w  "), set("k", "v w  "));
-        assert_eq!(parse("set k  v"), set("k", " v"));
-        assert_eq!(parse("set k say \"hi\""), set("k", "say \"hi\""));
-        assert_eq!(parse("set k "), set("k", ""));
-        assert_eq!(parse("set \u{1f980} \u{1f980}"), set("\u{1f980}", "\u{1f980}"));
-    }
-
-    #[test]
-    fn what_begins_with_a_double_quote_is_a_json_string() {
-        assert_eq!(parse(r#"set "two words" "two\nlines""#), set("two words", "two\nlines"));
-        assert_eq!(parse(r#"set "" """#), set("", ""));
-        assert_eq!(parse(r#"set "k" v"#), set("k", "v"));
-        let get = Command::Get { key: "two words".into() };
-        assert_eq!(parse(r#"get "two words" "#), Ok(Some(get)));
-    }
-
-    #[test]
-    fn null_is_no_value_and_a_batch_is_an_array() {
-        for (line, key, expected, new) in [
-            ("cas k v w x", "k", Some("v"), Some("w x")),
-            ("cas k null w", "k", None, Some("w")),
-            ("cas  k  \"null\" null", "k", Some("null"), None),
-            (r#"cas "a b" "c d" "e""#, "a b", Some("c d"), Some("e")),
+    fn a_value_is_the_rest_of_the_line_or_a_json_string_and_null_is_none() {
+        let batch = vec![("k".to_owned(), Some("v".to_owned())), ("l".to_owned(), None)];
+        for (line, write) in [
+            ("set k v", set("k", "v")),
+            ("  set   k v w  ", set("k", "v w  ")),
+            ("set k  v", set("k", " v")),
+            ("set k say \"hi\"", set("k", "say \"hi\"")),
+            ("set k ", set("k", "")),
+            ("set \u{1f980} \u{1f980}", set("\u{1f980}", "\u{1f980}")),
+            (r#"set "two words" "two\nlines""#, set("two words", "two\nlines")),
+            (r#"set "" """#, set("", "")),
+            (r#"set "k" v"#, set("k", "v")),
+            (r#"rm "two words" "#, Write::Remove { key: "two words".into() }),
+            ("cas k v w x", cas("k", Some("v"), Some("w x"))),
+            ("cas k null w", cas("k", None, Some("w"))),
+            ("cas  k  \"null\" null", cas("k", Some("null"), None)),
+            (r#"cas "a b" "c d" "e""#, cas("a b", Some("c d"), Some("e"))),
+            (r#"batch [["k","v"], ["l",null]]"#, Write::Batch(batch)),
         ] {
-            let [expected, new] = [expected, new].map(|value| value.map(str::to_owned));
-            let write = Write::CompareAndSet { key: key.into(), expected, new };
             assert_eq!(parse(line), Ok(Some(Command::Write(write))), "{line}");
         }
-        let write = vec![("k".to_owned(), Some("v".to_owned())), ("l".to_owned(), None)];
-        let batch = r#"batch [["k","v"], ["l",null]]"#;
-        assert_eq!(parse(batch), Ok(Some(Command::Write(Write::Batch(write)))));
+        assert_eq!(parse(" get k"), Ok(Some(Command::Get { key: "k".into() })));
     }
 
     #[test]

@@ -62,21 +62,19 @@ mod tests {
 
     #[test]
     fn sizes_and_times_are_read_as_people_write_them() {
-        assert_eq!(bytes("1000"), Ok(1000));
-        assert_eq!(bytes("64K"), Ok(64 << 10));
-        assert_eq!(bytes("16m"), Ok(16 << 20));
-        assert_eq!(bytes("2G"), Ok(2 << 30));
-        assert_eq!(time("0.5"), Ok(Duration::from_millis(500)));
-        assert_eq!(count("1"), Ok(1));
+        for (text, expected) in
+            [("1000", 1000), ("64K", 64 << 10), ("16m", 16 << 20), ("2G", 2 << 30)]
+        {
+            assert_eq!(bytes(text), Ok(expected));
+        }
         for wrong in ["", "K", "-1", "1.5", "1KB", "99999999999999G"] {
             assert!(bytes(wrong).unwrap_err().contains(wrong), "{wrong}");
         }
+        assert_eq!(bytes_to::<1024>("1K"), Ok(1024));
+        assert_eq!(time("0.5"), Ok(Duration::from_millis(500)));
         for wrong in ["", "0", "-1", "soon", "inf", "NaN", "0.0001"] {
             assert!(time(wrong).is_err(), "{wrong}");
         }
-        assert!(count("0").is_err());
-        assert_eq!((count_to::<2>("2"), bytes_to::<1024>("1K")), (Ok(2), Ok(1024)));
-        assert!(count_to::<2>("3").unwrap_err().contains("from 1 to 2"));
-        assert!(bytes_to::<1024>("1025").unwrap_err().contains("more than 1024"));
+        assert_eq!((count("1"), count_to::<2>("2")), (Ok(1), Ok(2)));
     }
 }

@@ -200,20 +200,3 @@ fn header(number: u64, version: u32) -> [u8; HEADER as usize] {
 fn checksum(header: &[u8; HEADER as usize]) -> [u8; 4] {
     crc32fast::hash(&header[..16]).to_le_bytes()
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::disk::{Disk, SimulatedDisk};
-    use std::path::Path;
-
-    #[test]
-    fn garbage_in_a_segment_that_was_replaced_does_not_count() {
-        let dir = SimulatedDisk::new().claim(Path::new("/"), Access::Write).unwrap();
-        let segment = Segment::create(&*dir, 1).unwrap();
-        assert!(segment.add_garbage(20) && segment.add_garbage(30));
-        assert_eq!((segment.garbage(), segment.take_garbage()), (50, 50));
-        // A writer that had replaced an entry before, and says so only now.
-        assert!(!segment.add_garbage(20) && !segment.add_garbage(20));
-    }
-}

@@ -257,7 +257,7 @@ mod tests {
     use std::path::Path;
 
     #[test]
-    fn garbage_that_a_compaction_takes_before_it_is_added_is_not_below_zero() {
+    fn garbage_of_a_segment_that_a_compaction_replaces_counts_no_more_and_is_never_below_zero() {
         let dir = SimulatedDisk::new().claim(Path::new("/"), Access::Write).unwrap();
         let (index, segment) = (Index::new(), Segment::create(&*dir, 1).unwrap());
         // The two halves of `add_garbage`, with a compaction between.
@@ -266,5 +266,7 @@ mod tests {
         assert_eq!(index.garbage(), 0);
         index.garbage.fetch_add(20, Ordering::Relaxed);
         assert_eq!(index.garbage(), 0);
+        // A writer that had replaced an entry before, and says so only now.
+        assert!(!segment.add_garbage(20));
     }
 }

@@ -66,18 +66,6 @@ fn writes_of_one_group_count_in_their_order() {
     }
 }
 
-#[test]
-fn a_group_is_one_write_one_sync_and_one_look_whether_it_is_there() {
-    let disk = SimulatedDisk::new();
-    let store = options(&disk).segment_bytes(100_000).open(DIR).unwrap();
-    store.set("first".into(), "reserves space".into()).unwrap();
-    let before = disk.operations();
-    let mut ops: Vec<Op> = (0..100).map(|number| set(&number.to_string(), "value")).collect();
-    store.0.committer.commit(&mut ops);
-    assert!(outcomes(&ops).into_iter().all(|done| done));
-    assert_eq!(disk.operations() - before, 3);
-}
-
 /// Has two writes fail, the next operation and one that comes so many later.
 fn fail_now_and_after(later: usize, disk: &SimulatedDisk) {
     let error = ErrorKind::StorageFull;
