@@ -150,7 +150,7 @@ impl KvsClient {
     /// # Errors
     /// If the connection is lost. What the server says to the request, [`Pending::wait`] says.
     pub fn submit_get(&mut self, key: String) -> Result<Pending<Option<String>>> {
-        self.send(&Request::Get { key }, value)
+        self.submit(&Request::Get { key })
     }
 
     /// As [`KvsClient::set`], without waiting for the answer.
@@ -175,6 +175,11 @@ impl KvsClient {
     /// As [`KvsClient::submit_get`].
     pub fn submit_write(&mut self, write: Write) -> Result<Pending<()>> {
         self.send(&write.into(), no_value)
+    }
+
+    /// A get, or a write, whose answer has no value.
+    pub(crate) fn submit(&mut self, request: &Request) -> Result<Pending<Option<String>>> {
+        self.send(request, value)
     }
 
     /// Sends the requests that are still in the buffer, and waits for no answer.

@@ -3,6 +3,7 @@ use super::report::Report;
 use crate::cli::client::Remote;
 use crate::cli::outcome::Outcome;
 use crate::client::lock;
+use crate::protocol::Request;
 use crate::{KvsClient, KvsError, Pending, Result};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
@@ -36,21 +37,8 @@ pub(super) struct BenchClient {
 struct Sent {
     /// When it was sent, or in an open loop when it was due, after the beginning.
     since: Duration,
-    what: Wanted,
-}
-
-enum Wanted {
-    Read(u32, Pending<Option<String>>),
-    Write(Pending<()>),
-}
-
-impl Wanted {
-    fn comes_within(&self, time: Duration) -> Result<bool> {
-        match self {
-            Wanted::Read(_, pending) => pending.comes_within(time),
-            Wanted::Write(pending) => pending.comes_within(time),
-        }
-    }
+    op: Op,
+    answer: Pending<Option<String>>,
 }
 
 impl BenchClient {
@@ -93,8 +81,7 @@ impl BenchClient {
                         return Ok(());
                     }
                     sent += 1;
-                    let submitted =
-                        self.submit().map(|what| under_way.push_back(Sent { since, what }));
+                    let submitted = self.submit(since).map(|sent| under_way.push_back(sent));
                     submitted.inspect_err(|error| lock(&self.report).failed(error, 1)).err()
                 }
                 Ok(None) => match under_way.pop_front() {
@@ -139,7 +126,7 @@ impl BenchClient {
             match (due.saturating_sub(now).min(LONGEST_SLEEP), under_way.front()) {
                 _ if now > end => return Ok(None),
                 (Duration::ZERO, _) => return Ok(Some(due)),
-                (left, Some(oldest)) if oldest.what.comes_within(left)? => return Ok(None),
+                (left, Some(oldest)) if oldest.answer.comes_within(left)? => return Ok(None),
                 (_, Some(_)) => {}
                 (left, None) => thread::sleep(left),
             }
@@ -167,31 +154,26 @@ impl BenchClient {
         }
     }
 
-    fn submit(&mut self) -> Result<Wanted> {
-        let load = &self.settings;
-        Ok(match load.next(&mut self.random) {
-            Op::Read(key) => Wanted::Read(key, self.client.submit_get(load.key(key))?),
-            Op::Write(key) => {
-                Wanted::Write(self.client.submit_set(load.key(key), load.value(key))?)
-            }
-        })
+    fn submit(&mut self, since: Duration) -> Result<Sent> {
+        let op = self.settings.next(&mut self.random);
+        let key = self.settings.key(op.key);
+        let request = match op.is_read {
+            true => Request::Get { key },
+            false => Request::Set { key, value: self.settings.value(op.key) },
+        };
+        Ok(Sent { since, op, answer: self.client.submit(&request)? })
     }
 
     /// Waits for an answer. Returns the error if it is one.
-    fn finish(&self, sent: Sent) -> Outcome<Option<KvsError>> {
-        let (answer, is_read) = match sent.what {
-            Wanted::Read(key, pending) => {
-                let right = |value| match value == Some(self.settings.value(key)) {
-                    true => Ok(()),
-                    false => Err(KvsError::Server("a key had not the value it was given".into())),
-                };
-                (pending.wait().and_then(right), true)
-            }
-            Wanted::Write(pending) => (pending.wait(), false),
+    fn finish(&self, Sent { since, op, answer }: Sent) -> Outcome<Option<KvsError>> {
+        let right = |found| match found == op.is_read.then(|| self.settings.value(op.key)) {
+            true => Ok(()),
+            false => Err(KvsError::Server("a key had not the value it was given".into())),
         };
-        let (nanos, mut report) = (self.nanos_since(sent.since), lock(&self.report));
+        let answer = answer.wait().and_then(right);
+        let (nanos, mut report) = (self.nanos_since(since), lock(&self.report));
         match answer {
-            Ok(()) => report.latencies(is_read).record(nanos)?,
+            Ok(()) => report.latencies(op.is_read).record(nanos)?,
             Err(error) => {
                 report.failed(&error, 1);
                 return Ok(Some(error));
@@ -206,7 +188,7 @@ impl BenchClient {
         for request in sent..mem::replace(&mut self.requests, sent) {
             let due = self.settings.due(self.number + request * self.settings.clients);
             let nanos = self.nanos_since(due.unwrap_or_default());
-            let is_read = matches!(self.settings.next(&mut self.random), Op::Read(_));
+            let Op { is_read, .. } = self.settings.next(&mut self.random);
             report.latencies(is_read).record(nanos)?;
             report.late.record(nanos)?;
             report.unsent += 1;

@@ -16,10 +16,11 @@ pub(in crate::cli) struct Settings {
     pub(in crate::cli) connect_each: bool,
 }
 
-/// A request.
-pub(super) enum Op {
-    Read(u32),
-    Write(u32),
+/// A request: a read or a write of a key.
+#[derive(Clone, Copy)]
+pub(super) struct Op {
+    pub(super) key: u32,
+    pub(super) is_read: bool,
 }
 
 impl Settings {
@@ -37,7 +38,7 @@ impl Settings {
 
     pub(super) fn next(&self, random: &mut impl Rng) -> Op {
         let key = random.random_range(..self.keys);
-        if random.random_bool(self.read_ratio) { Op::Read(key) } else { Op::Write(key) }
+        Op { key, is_read: random.random_bool(self.read_ratio) }
     }
 
     /// When a request of an open loop is due after the beginning; those of all clients are numbered from 0 on.
