@@ -2,6 +2,7 @@
 
 use rand::{Rng, RngExt};
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use std::path::PathBuf;
 
 /// A file, whatever its names.
@@ -40,7 +41,7 @@ pub(super) enum Change {
 
 impl Content {
     /// The bytes of a file, which is made if need be.
-    fn file(&mut self, file: FileId) -> &mut Vec<u8> {
+    pub(super) fn file(&mut self, file: FileId) -> &mut Vec<u8> {
         if self.files.len() <= file {
             self.files.resize(file + 1, Vec::new());
         }
@@ -124,8 +125,8 @@ pub(super) fn replay<'a>(
     for (number, change) in done.iter().enumerate() {
         match change {
             Change::Write { file, offset, bytes } => {
-                let Parts { start, end, grows } = keep.parts(number, *file, bytes.len());
-                for part in [0..start, end..bytes.len()] {
+                let (lost, grows) = keep.lost(number, *file, bytes.len());
+                for part in [0..lost.start, lost.end..bytes.len()] {
                     if !part.is_empty() {
                         content.write(*file, *offset + part.start as u64, &bytes[part]);
                     }
@@ -187,29 +188,18 @@ impl<'a> Keep<'a> {
         self.choose(is_durable, 2) == 0
     }
 
-    /// What of a write of `len` bytes is there: all, nothing, the length alone, a beginning, or all but
-    /// a part between.
-    fn parts(&mut self, number: usize, file: FileId, len: usize) -> Parts {
-        let (start, end, grows) = match self.choose(self.is_synced(number, file), 5) {
-            0 => (len, len, false),
-            1 => (0, len, false),
-            2 => (0, len, true),
-            3 => (self.choose(false, len + 1), len, false),
+    /// Which bytes of a write of `len` are lost, and whether the file is as long as if they were there: nothing is
+    /// lost, all, all but the length, an end, or a part between.
+    fn lost(&mut self, number: usize, file: FileId, len: usize) -> (Range<usize>, bool) {
+        match self.choose(self.is_synced(number, file), 5) {
+            0 => (len..len, false),
+            1 => (0..len, false),
+            2 => (0..len, true),
+            3 => (self.choose(false, len + 1)..len, false),
             _ => {
                 let start = self.choose(false, len + 1);
-                (start, start + self.choose(false, len - start + 1), false)
+                (start..start + self.choose(false, len - start + 1), false)
             }
-        };
-        Parts { start, end, grows }
+        }
     }
-}
-
-/// What is there of a write.
-struct Parts {
-    /// The bytes before this, of the write's own.
-    start: usize,
-    /// And those from here on.
-    end: usize,
-    /// The file is as long as if all of them were.
-    grows: bool,
 }

@@ -140,13 +140,8 @@ impl SimulatedDisk {
         // Nobody sees what is behind a file's end, as long as the power does not fail.
         let shown = Content { behind: HashMap::new(), ..base.clone() };
         let (now, changes) = (replay(&shown, done, None), done.to_vec());
-        let dirs = 1 + now
-            .dirs
-            .values()
-            .chain(base.names.keys().map(|(dir, _)| dir))
-            .max()
-            .copied()
-            .unwrap_or(0);
+        let named = base.names.keys().map(|(dir, _)| dir);
+        let dirs = now.dirs.values().chain(named).max().map_or(0, |last| last + 1);
         let state = State { now, base, changes, dirs, session, ..State::default() };
         SimulatedDisk(Arc::new(Mutex::new(state)))
     }

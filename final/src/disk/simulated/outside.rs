@@ -41,11 +41,7 @@ impl SimulatedDisk {
         };
         let new = state.now.files.len();
         let file = *state.now.names.entry(name).or_insert(new);
-        if file == new {
-            state.now.files.push(content);
-        } else {
-            state.now.files[file] = content;
-        }
+        *state.now.file(file) = content;
     }
 
     /// Begins another session, as a restart or a mount does, that takes nothing; or one that the disk can't tell
