@@ -263,24 +263,8 @@ impl Input {
 mod tests {
     use super::super::writes::Outcome;
     use super::*;
-
-    /// Its writes have no end.
-    #[derive(Clone)]
-    struct Engine;
-
-    impl KvsEngine for Engine {
-        fn set(&self, _: String, _: String) -> Result<()> {
-            unreachable!()
-        }
-
-        fn get(&self, _: String) -> Result<Option<String>> {
-            Ok(None)
-        }
-
-        fn remove(&self, _: String) -> Result<()> {
-            unreachable!()
-        }
-    }
+    use crate::KvStoreOptions;
+    use crate::disk::SimulatedDisk;
 
     struct Client;
 
@@ -292,13 +276,14 @@ mod tests {
 
     #[test]
     fn a_request_that_waits_for_writes_is_not_decoded_again_until_they_are_done() {
-        let shared = Shared::new(Limits::default());
+        let store = KvStoreOptions::new().background(false).disk(SimulatedDisk::new());
+        let (engine, shared) = (store.open("/").unwrap(), Shared::new(Limits::default()));
         let (mut input, writes) = (Input::new(&shared.limits), Mutex::new(Writes::default()));
         let mut waits_for_all = false;
         let mut turn = |input: &mut Input, received: &[u8]| {
             let answers = Answers { bytes: &mut Vec::new(), errors: 0 };
             let mut requests = Requests {
-                engine: &Engine,
+                engine: &engine,
                 shared: &shared,
                 stats: &String::new,
                 writer: &Arc::new(Client),
