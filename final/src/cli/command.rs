@@ -4,19 +4,7 @@ use super::output::Output;
 use crate::{KvsClient, Write};
 
 /// What `help` says.
-pub(super) const HELP: &str = "\
-get KEY         prints the value of a key
-set KEY VALUE   gives a key a value: the rest of the line, as it stands
-rm KEY          removes a key and its value
-cas KEY OLD NEW gives a key the value NEW if its value is OLD; null stands for no value
-batch WRITES    sets and removes all of it or nothing: batch [[\"k\",\"v\"],[\"l\",null]]
-len             prints how many keys there are
-keys            prints them, some perhaps twice
-stats           prints what the server counts
-help            prints this
-quit            ends, as ctrl-D does
-A key or a value that begins with a double quote is a JSON string: set \"two words\" \"two\\nlines\"
-";
+pub(super) const HELP: &str = include_str!("prompt.txt");
 
 /// What a line may begin with.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {

@@ -2,7 +2,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `args/`, `numbers.rs`, `address.rs` | the command lines |
+//! | `args/`, `numbers.rs`, `address.rs` | the command lines, and what the help of each ends with (`help.txt`) |
 //! | `server.rs`, `client.rs`, `check.rs`, `dump.rs`, `restore.rs`, `bench/` | the commands |
 //! | `process.rs`, `signals.rs` | what a program asks of the system; what ends a server |
 //! | `stderr.rs` | where log lines and errors go |

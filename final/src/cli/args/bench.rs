@@ -1,4 +1,4 @@
-use super::RemoteArgs;
+use super::{RemoteArgs, help};
 use crate::cli::bench::Settings;
 use crate::cli::numbers;
 use structopt::StructOpt;
@@ -8,31 +8,7 @@ const MAX_KEYS: usize = u32::MAX as usize;
 
 /// The command line of the bench.
 #[derive(Debug, StructOpt)]
-#[structopt(after_help = "\
-The keys are written before the clock starts, and stay; their names begin with `bench-`.
-A client ends when the server makes no progress for the --timeout; what it had left counts as failed.
-Ctrl-C prints the report so far.
-
-Without --rate it is a closed loop: a client sends its next request when it has an answer, and a latency is
-the time from the call to the answer. While the server stalls it is asked for nothing, so a stall of a second
-is one slow request for each client, however many requests users would have sent meanwhile. Gil Tene named
-that coordinated omission; his wrk2 avoids it as --rate does.
-
-With --rate it is an open loop: requests are due at a fixed distance from each other, by turns for each client,
-and a latency is the time from when the request was due to the answer, with its wait to be sent while the
-client waits for others. `late` in the report is that wait. When it has taken a second and twice the time
-that was planned, nothing more is sent; what was not sent counts as due until then.
-
---json and --csv have the same names, with units, and the times in microseconds. --csv prints the names
-first, unless stdout is a file that has something in it: so >> adds a line.
-
-EXAMPLES:
-    kvs bench                                          16 clients, one request at a time
-    kvs bench --clients 256 --read-ratio 1             reads only
-    kvs bench --pipeline 64 --requests 5000000         64 requests under way for each client
-    kvs bench --connect-each --requests 20000          a connection for each request
-    kvs bench --rate 5000                              5000 requests a second, for ten seconds
-    for n in 1 4 16; do kvs bench --clients $n --csv >> FILE; done")]
+#[structopt(after_help = help("kvs bench"))]
 pub(in crate::cli) struct BenchArgs {
     #[structopt(flatten)]
     pub(in crate::cli) remote: RemoteArgs,

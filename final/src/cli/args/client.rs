@@ -1,4 +1,4 @@
-use super::RemoteArgs;
+use super::{RemoteArgs, help};
 use crate::Write;
 use crate::cli::client::Remote;
 use crate::cli::command::{self, Command};
@@ -7,11 +7,7 @@ use structopt::StructOpt;
 
 /// The command line of the client that can do without a command.
 #[derive(Debug, StructOpt)]
-#[structopt(after_help = "\
-EXAMPLES:
-    kvs client set animal crab      one request
-    kvs client                      a prompt; `help` there tells the rest
-    kvs client < FILE               a request a line, as at the prompt, but many under way at once")]
+#[structopt(after_help = help("kvs client"))]
 pub(in crate::cli) struct ClientArgs {
     #[structopt(flatten)]
     options: ClientOptions,
@@ -65,21 +61,13 @@ impl ClientOptions {
 #[derive(Debug, StructOpt)]
 enum Request {
     /// Prints the value of a key
-    #[structopt(after_help = "\
-Where there is no such key it prints `Key not found`, and the exit code is 0. --json tells that from a value.
-What a terminal could obey is printed there as a JSON string.
-
-EXAMPLE:
-    kvs client get animal")]
+    #[structopt(after_help = help("kvs client get"))]
     Get {
         /// The key
         key: String,
     },
     /// Gives a key a value
-    #[structopt(after_help = "\
-EXAMPLES:
-    kvs client set animal crab
-    kvs client set degrees -- -5")]
+    #[structopt(after_help = help("kvs client set"))]
     Set {
         /// The key
         key: String,
@@ -87,22 +75,13 @@ EXAMPLES:
         value: String,
     },
     /// Removes a key and its value
-    #[structopt(after_help = "\
-Where there is no such key the exit code is 1.
-
-EXAMPLE:
-    kvs client rm animal")]
+    #[structopt(after_help = help("kvs client rm"))]
     Rm {
         /// The key
         key: String,
     },
     /// Gives a key a value if it has the one that is expected
-    #[structopt(after_help = "\
-Where the value is another, the exit code is 1.
-
-EXAMPLES:
-    kvs client cas counter 1 2
-    kvs client cas counter null 1    if there is no such key; null for NEW removes it")]
+    #[structopt(after_help = help("kvs client cas"))]
     Cas {
         /// The key
         key: String,
@@ -114,19 +93,17 @@ EXAMPLES:
         new: OrNull,
     },
     /// Sets and removes several keys: all of it is done or nothing, also if the server is killed
-    #[structopt(after_help = "\
-EXAMPLE:
-    kvs client batch '[[\"animal\",\"crab\"],[\"plant\",null]]'    sets one and removes the other")]
+    #[structopt(after_help = help("kvs client batch"))]
     Batch {
         /// An array of pairs in JSON: key and value, or null to remove the key
         #[structopt(parse(try_from_str = command::batch))]
         writes: Write,
     },
     /// Prints how many keys there are
-    #[structopt(after_help = "EXAMPLE:\n    kvs client len --addr 127.0.0.1:4000")]
+    #[structopt(after_help = help("kvs client len"))]
     Len,
     /// Prints all keys in no order, a line each; one that is written meanwhile perhaps twice
-    #[structopt(after_help = "EXAMPLE:\n    kvs client keys | sort -u")]
+    #[structopt(after_help = help("kvs client keys"))]
     Keys,
 }
 

@@ -39,6 +39,13 @@ pub(super) fn parse<T: StructOpt>() -> Outcome<T> {
     }
 }
 
+/// The end of the help of a command: its part of `help.txt`.
+fn help(command: &str) -> &'static str {
+    let mut parts =
+        include_str!("help.txt").split("\n== ").filter_map(|part| part.split_once('\n'));
+    parts.find(|(name, _)| *name == command).map_or("", |(_, text)| text.trim_end())
+}
+
 /// Gives a command what its subcommand was given, so that options may be before its name and behind it. `clap` does
 /// so only at the root, for what is `global` there.
 fn lift(matches: &mut ArgMatches<'_>) {
@@ -64,22 +71,7 @@ fn not_text<'a>(matches: &'a ArgMatches<'_>) -> Option<&'a OsStr> {
     name = "kvs",
     about = "A key/value server, its client, and a check of its data",
     settings = &[AppSettings::SubcommandRequiredElseHelp],
-    after_help = "\
-QUICK START:
-    kvs server --dir DATA         a server on 127.0.0.1:4000 that keeps its data in DATA
-                                  and then, in another terminal:
-    kvs client set animal crab    gives a key a value
-    kvs client get animal         prints it
-    kvs client rm animal          removes it
-    kvs client                    a prompt for all of that
-    kvs client < FILE             the same lines from a file, fast
-    kvs stats                     what the server counts
-    kvs bench                     how fast it is here
-    kvs check DATA                whether the data of a server that is stopped is whole
-    kvs check --salvage DATA --to NEW  saves what is whole
-    kvs dump DATA > FILE          that data as text, and `kvs restore NEW < FILE` reads it
-
-    `kvs server --help` and so on tell the rest, with examples."
+    after_help = help("kvs")
 )]
 pub(super) enum KvsArgs {
     /// Runs the server
@@ -87,7 +79,7 @@ pub(super) enum KvsArgs {
     /// Talks to a server: one request, a prompt, or a file of requests
     Client(ClientArgs),
     /// Prints what the server counts, a line a number
-    #[structopt(after_help = "EXAMPLE:\n    kvs stats --addr 127.0.0.1:4000")]
+    #[structopt(after_help = help("kvs stats"))]
     Stats(RemoteArgs),
     /// Measures throughput and latency of a server
     Bench(BenchArgs),
@@ -95,16 +87,7 @@ pub(super) enum KvsArgs {
     ///
     /// The exit code is 0 if nothing is damaged. Otherwise it is 1, and a message names file and offset, or
     /// says why the store can't be read.
-    #[structopt(after_help = "\
-With --salvage, what is whole in a damaged store is written to a new one. Whatever was given up is listed,
-with file and bytes; if anything was, the exit code is 1. A key whose newest record is given up has its
-older value again, and a removed key may be back. So it is with all that a lost segment said. Without
-MANIFEST, segments that a compaction had replaced but not deleted are read as well, which changes nothing
-as long as none of them is missing.
-
-EXAMPLES:
-    kvs check DATA
-    kvs check --salvage DATA --to NEW")]
+    #[structopt(after_help = help("kvs check"))]
     Check {
         /// The data directory
         #[structopt(parse(from_os_str))]
@@ -117,17 +100,7 @@ EXAMPLES:
         to: Option<PathBuf>,
     },
     /// Prints a store that is not in use, of either engine, or that of a server: a line of JSON for each key
-    #[structopt(after_help = "\
-Each line is a request to set the key, as the protocol has it: `kvs restore` reads it, and so does a
-server. How many keys there are goes to stderr. Our own store is only read, in the order of its
-log; sled opens its files for writing. Of a server that is written to meanwhile, a key may be printed
-twice, its newer value last, and is not there as it was at one moment with the others.
-
-EXAMPLES:
-    kvs dump DATA > FILE
-    kvs dump DATA | kvs restore --engine sled NEW
-    kvs dump DATA | kvs restore --addr 127.0.0.1:4000
-    kvs dump --addr 127.0.0.1:4000 > FILE")]
+    #[structopt(after_help = help("kvs dump"))]
     Dump(DumpArgs),
     /// Reads what `kvs dump` has printed, into a new directory or through a server
     Restore(RestoreArgs),
@@ -145,16 +118,7 @@ pub(super) struct DumpArgs {
 
 /// The command line of `kvs restore`.
 #[derive(Debug, StructOpt)]
-#[structopt(after_help = "\
-At the first line that is no request to set a key, or that cannot be done, it ends and names the line;
-what the lines before it say stays. If that is the first line, no directory is made.
-A directory is synced before it is said how many keys were restored. Through a server, keys that are not
-in the file stay as they are, and the server's own durability counts.
-
-EXAMPLES:
-    kvs restore NEW < FILE
-    kvs restore --engine sled NEW < FILE
-    kvs restore --addr 127.0.0.1:4000 < FILE")]
+#[structopt(after_help = help("kvs restore"))]
 pub(super) struct RestoreArgs {
     /// A directory that is empty or not there yet
     #[structopt(parse(from_os_str), required_unless = "addr", conflicts_with = "addr")]

@@ -1,3 +1,4 @@
+use super::help;
 use crate::cli::address::Address;
 use crate::cli::numbers;
 use crate::cli::server::{POOLS, Pool};
@@ -15,14 +16,7 @@ const MAX_THREADS: usize = 1024;
 #[structopt(
     name = "kvs-server",
     about = "A key/value server",
-    after_help = "\
-EXAMPLES:
-    kvs server --dir DATA
-    kvs server --dir DATA --addr 127.0.0.1:5000 --durability always
-    kvs server --dir DATA --engine sled --pool rayon --threads 4
-    kvs server --engine redis-cluster --nodes HOST:PORT,HOST:PORT
-
-SIGTERM, SIGINT (ctrl-C) and SIGHUP stop it in good order."
+    after_help = help("kvs server")
 )]
 pub(in crate::cli) struct ServerArgs {
     /// Listens here, by default on 127.0.0.1:4000; port 0 lets the system choose
