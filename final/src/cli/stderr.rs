@@ -32,18 +32,15 @@ struct Background {
     dropped: AtomicU64,
 }
 
-enum Line {
-    Text(Vec<u8>),
-    /// Dropped when all before it is written.
-    Last(#[expect(dead_code, reason = "who waits sees that it is dropped")] Sender<()>),
-}
+/// A text, and who waits for it: what they wait with is dropped when it is written.
+type Line = (Vec<u8>, Option<Sender<()>>);
 
 /// Writes a line. An error changes nothing of what there is to do; `eprintln!` would panic.
 pub(super) fn write(line: &[u8]) {
     match BACKGROUND.get() {
         None => drop(io::stderr().write_all(line)),
         Some(background) => {
-            if background.queue.try_send(Line::Text(line.to_owned())).is_err() {
+            if background.queue.try_send((line.to_owned(), None)).is_err() {
                 background.dropped.fetch_add(1, Ordering::Relaxed);
             }
         }
@@ -89,17 +86,12 @@ pub(super) fn write_in_background() -> Outcome {
 fn write_all(lines: &Receiver<Line>, dropped: &AtomicU64) {
     // After `stty tostop` a terminal stops a whole background process for a line, unless that is blocked.
     let _ = SigSet::from(Signal::SIGTTOU).thread_block();
-    for line in lines {
-        if let Line::Text(text) = &line {
-            let _ = io::stderr().write_all(text);
-        }
-        if lines.is_empty() {
-            match dropped.swap(0, Ordering::Relaxed) {
-                0 => {}
-                lines => {
-                    drop(writeln!(io::stderr(), "{lines} lines were dropped: nobody took them"))
-                }
-            }
+    for (text, _waits) in lines {
+        let _ = io::stderr().write_all(&text);
+        if lines.is_empty()
+            && let lost @ 1.. = dropped.swap(0, Ordering::Relaxed)
+        {
+            let _ = writeln!(io::stderr(), "{lost} lines were dropped: nobody took them");
         }
     }
 }
@@ -108,7 +100,7 @@ fn write_all(lines: &Receiver<Line>, dropped: &AtomicU64) {
 pub(super) fn finish() {
     if let Some(background) = BACKGROUND.get() {
         let (last, written) = channel::bounded(0);
-        if background.queue.send_timeout(Line::Last(last), PATIENCE).is_ok() {
+        if background.queue.send_timeout((Vec::new(), Some(last)), PATIENCE).is_ok() {
             let _ = written.recv_timeout(PATIENCE);
         }
     }
