@@ -49,8 +49,6 @@ struct State {
     changes: Vec<Change>,
     operations: usize,
     fault: Option<Fault>,
-    /// See [`SimulatedDisk::set_room`].
-    room: Option<u64>,
     lies: bool,
     /// See [`Dir::session`]. The last number stands for none.
     session: u64,
@@ -82,11 +80,6 @@ impl SimulatedDisk {
     /// From now on, does what `fault` says, or nothing of the kind.
     pub fn set_fault(&self, fault: Option<Fault>) {
         self.state().fault = fault;
-    }
-
-    /// From now on a write that would go beyond so many bytes of a file finds the disk full.
-    pub fn set_room(&self, room: u64) {
-        self.state().room = Some(room);
     }
 
     /// From now on a sync succeeds and does nothing: on such a disk no store can be durable.
@@ -364,9 +357,6 @@ impl DiskFile for SimulatedFile {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         self.may_write()?;
         let (mut state, bytes, result) = match self.disk.begin() {
-            Ok(state) if state.room.is_some_and(|room| offset + bytes.len() as u64 > room) => {
-                return Err(io::ErrorKind::StorageFull.into());
-            }
             Ok(state) => (state, bytes, Ok(())),
             Err(error) => (self.disk.state(), &bytes[..bytes.len() / 2], Err(error)),
         };
