@@ -17,14 +17,10 @@ pub(super) fn dump(args: &DumpArgs) -> Outcome {
         Ok(output.write_all(json(&request).as_bytes())?)
     };
     let (mut keys, mut failed) = (0, 0);
-    let Some(dir) = &args.dir else {
-        keys = each_of_server(&args.remote.remote(), print)?;
-        output.flush()?;
-        print_message(&format!("{keys} keys"));
-        return Ok(());
-    };
-    match EngineKind::choose(None, dir)? {
-        EngineKind::Kvs => {
+    let of_dir = |dir| EngineKind::choose(None, dir).map(|engine| (engine, dir));
+    match args.dir.as_deref().map(of_dir).transpose()? {
+        None => keys = each_of_server(&args.remote.remote(), print)?,
+        Some((EngineKind::Kvs, dir)) => {
             let report = kv_store::dump(&RealDisk, dir, print)?;
             keys = report.keys;
             if report.torn_bytes > 0 {
@@ -32,10 +28,10 @@ pub(super) fn dump(args: &DumpArgs) -> Outcome {
             }
         }
         // Sled would make one.
-        EngineKind::Sled if !dir.join("sled").exists() => {
+        Some((EngineKind::Sled, dir)) if !dir.join("sled").exists() => {
             return Err(KvsError::NoStore { dir: dir.to_owned() }.into());
         }
-        EngineKind::Sled => SledKvsEngine::open(dir)?.for_each(|key, value| {
+        Some((EngineKind::Sled, dir)) => SledKvsEngine::open(dir)?.for_each(|key, value| {
             if let (Ok(key), Ok(value)) = (str::from_utf8(key), str::from_utf8(value)) {
                 keys += 1;
                 return print(key, value);

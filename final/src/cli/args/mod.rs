@@ -55,14 +55,13 @@ fn lift(matches: &mut ArgMatches<'_>) {
     }
 }
 
-/// An argument that is not UTF-8 and no path.
+/// An argument that is not UTF-8 and no path; those of subcommands were lifted.
 fn not_text<'a>(matches: &'a ArgMatches<'_>) -> Option<&'a OsStr> {
     // The crate hides these fields, and has no other way to look at all arguments. It is not developed
     // any more, so they stay.
     let texts = matches.args.iter().filter(|(name, _)| !PATHS.contains(name));
-    let values = texts.flat_map(|(_, found)| &found.vals).map(OsString::as_os_str);
-    let own = values.into_iter().find(|value| value.to_str().is_none());
-    own.or_else(|| not_text(&matches.subcommand.as_ref()?.matches))
+    let mut values = texts.flat_map(|(_, found)| &found.vals).map(OsString::as_os_str);
+    values.find(|value| value.to_str().is_none())
 }
 
 /// The command line of the program that is everything.
