@@ -144,17 +144,13 @@ pub struct FileId {
 }
 
 /// An open file. All positions are explicit: there is no cursor that two threads could share.
+#[allow(clippy::len_without_is_empty)] // nobody asks
 pub trait DiskFile: Send + Sync {
     /// Which file it is.
     fn id(&self) -> io::Result<FileId>;
 
     /// Its length in bytes.
     fn len(&self) -> io::Result<u64>;
-
-    /// Whether it has no bytes.
-    fn is_empty(&self) -> io::Result<bool> {
-        Ok(self.len()? == 0)
-    }
 
     /// Fills `buffer` from `offset` on; an error if the file ends before that.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;

@@ -1,6 +1,6 @@
 //! Several writes at once: a group, as the leader of group commit makes them.
 
-use super::{DIR, open, open_os, options};
+use super::{new, open, open_os};
 use crate::disk::{Fault, SimulatedDisk};
 use crate::kv_store::commit::Op;
 use crate::kv_store::format::record::MAX_KEY;
@@ -53,8 +53,7 @@ fn writes_of_one_group_count_in_their_order() {
     ];
     let expected: Vec<bool> = cases.iter().map(|(_, done)| *done).collect();
     for at_once in [true, false] {
-        let disk = SimulatedDisk::new();
-        let store = open(&disk).unwrap();
+        let (disk, store) = new(Durability::Always);
         let mut ops: Vec<Op> = cases.iter().map(|(op, _)| op.clone()).collect();
         let commits = ops.chunks_mut(if at_once { cases.len() } else { 1 });
         commits.for_each(|ops| store.0.committer.commit(ops));
@@ -85,8 +84,7 @@ fn a_group_that_cannot_be_written_is_done_one_by_one_and_concludes_nothing_from_
         (2, dependent, [false, true, true], [None, Some("2"), None, Some(long)]),
         (3, others, [true, false, true], [Some("2"), None, Some("3"), Some(long)]),
     ] {
-        let disk = SimulatedDisk::new();
-        let store = open_os(&disk).unwrap();
+        let (disk, store) = new(Durability::Os);
         store.set("a".into(), "1".into()).unwrap();
         fail_now_and_after(later, &disk);
         store.0.committer.commit(&mut ops);
@@ -104,8 +102,7 @@ fn a_group_that_cannot_be_written_is_done_one_by_one_and_concludes_nothing_from_
 #[test]
 fn what_depends_on_a_write_that_may_be_in_the_log_is_not_refused_as_if_it_were_not() {
     for (forever, is_there) in [(true, "2"), (false, "1")] {
-        let disk = SimulatedDisk::new();
-        let store = open(&disk).unwrap();
+        let (disk, store) = new(Durability::Always);
         store.set("a".into(), "1".into()).unwrap();
         let (at, error) = (disk.operations() + 1, ErrorKind::Other);
         disk.set_fault(Some(Fault { at, forever, error, short_write: false }));
@@ -122,8 +119,7 @@ fn what_depends_on_a_write_that_may_be_in_the_log_is_not_refused_as_if_it_were_n
 
 #[test]
 fn a_panic_while_a_failed_write_is_undone_stops_the_store_and_holds_up_nobody() {
-    let disk = SimulatedDisk::new();
-    let store = open_os(&disk).unwrap();
+    let (disk, store) = new(Durability::Os);
     let (at, error) = (disk.operations(), ErrorKind::StorageFull);
     disk.set_fault(Some(Fault { at, forever: false, error, short_write: true }));
     disk.before_operation(at + 1, || panic!("a truncation panics, as this test wants"));
@@ -138,8 +134,7 @@ fn a_panic_while_a_failed_write_is_undone_stops_the_store_and_holds_up_nobody() 
 #[test]
 fn a_callback_that_panics_keeps_none_of_its_round_from_being_called_and_the_panic_goes_on() {
     for durability in [Durability::Os, Durability::Always] {
-        let disk = SimulatedDisk::new();
-        let store = options(&disk).durability(durability).open(DIR).unwrap();
+        let (_, store) = new(durability);
         let called = Arc::new(AtomicUsize::new(0));
         let (too_long, part) = ("k".repeat(MAX_KEY + 1), "v".repeat(2 << 20));
         let writes = [("a", "1"), (&too_long, "2"), ("b", &part), ("c", "3"), ("d", "4")];

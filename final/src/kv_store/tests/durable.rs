@@ -1,6 +1,6 @@
 //! What is durable, and from when on; and the end of all writing.
 
-use super::{DIR, key, open, open_os, options};
+use super::{DIR, key, new, open, open_os, options};
 use crate::disk::SimulatedDisk;
 use crate::kv_store::compaction::plan::Goal;
 use crate::{Durability, KvStore, KvsEngine};
@@ -28,8 +28,7 @@ fn at_level_interval_a_write_becomes_safe_although_nobody_asks_for_it() {
 
 #[test]
 fn what_is_written_in_the_course_of_a_sync_is_safe_only_after_the_next_one() {
-    let disk = SimulatedDisk::new();
-    let store = open_os(&disk).unwrap();
+    let (disk, store) = new(Durability::Os);
     store.set(key(0), "before".into()).unwrap();
     let same = store.clone();
     disk.during_next_sync(move || same.set(key(1), "meanwhile".into()).unwrap());
@@ -86,8 +85,7 @@ fn a_store_opens_although_its_manifest_cannot_say_so_or_an_unused_hint_not_be_de
 /// Or else the next segment would pass for synced as far as the one before it was.
 #[test]
 fn a_sync_in_whose_course_a_segment_is_sealed_says_nothing_of_the_next_one() {
-    let disk = SimulatedDisk::new();
-    let store = open_os(&disk).unwrap();
+    let (disk, store) = new(Durability::Os);
     (0..5).for_each(|number| store.set(key(number), "value".into()).unwrap());
     let same = store.clone();
     disk.during_next_sync(move || {
@@ -105,8 +103,7 @@ fn a_sync_in_whose_course_a_segment_is_sealed_says_nothing_of_the_next_one() {
 
 #[test]
 fn a_compaction_that_drops_an_old_value_makes_the_new_one_safe_before() {
-    let disk = SimulatedDisk::new();
-    let store = open_os(&disk).unwrap();
+    let (disk, store) = new(Durability::Os);
     store.set("k".into(), "old".into()).unwrap();
     store.0.log.seal(false).unwrap();
     // It is in the segment that is written to, which this compaction leaves alone.

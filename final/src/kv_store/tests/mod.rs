@@ -41,10 +41,16 @@ fn open_os(disk: &SimulatedDisk) -> Result<KvStore> {
     options(disk).durability(Durability::Os).open(DIR)
 }
 
+/// A new store, and its disk.
+fn new(durability: Durability) -> (SimulatedDisk, KvStore) {
+    let disk = SimulatedDisk::new();
+    let store = options(&disk).durability(durability).open(DIR).unwrap();
+    (disk, store)
+}
+
 #[test]
 fn the_directory_is_free_after_the_close_while_the_index_is_still_there() {
-    let disk = SimulatedDisk::new();
-    let store = open(&disk).unwrap();
+    let (disk, store) = new(Durability::Always);
     store.set(key(0), "value".into()).unwrap();
     store.leak_index();
     let index = Arc::downgrade(&store.0.index);

@@ -1,6 +1,6 @@
 //! Steps of the compactor among writes, in stores of tiny segments, against a map.
 
-use super::{DIR, key, open_os, options};
+use super::{DIR, key, new, open_os, options};
 use crate::disk::SimulatedDisk;
 use crate::kv_store::compaction::plan::Goal;
 use crate::kv_store::format::segment::HEADER;
@@ -199,8 +199,7 @@ fn stop_in_sync(disk: &SimulatedDisk, store: &KvStore) {
 
 #[test]
 fn a_step_in_whose_course_writing_ends_replaces_no_segment() {
-    let disk = SimulatedDisk::new();
-    let store = open_os(&disk).unwrap();
+    let (disk, store) = new(Durability::Os);
     (0..20).for_each(|number| store.set(key(number % KEYS), "v".repeat(60)).unwrap());
     let manifest = || disk.content(&Path::new(DIR).join("MANIFEST"));
     let before = manifest();
