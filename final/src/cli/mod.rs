@@ -31,7 +31,7 @@ mod signals;
 mod stderr;
 mod terminal;
 
-use args::{ClientArgs, KvsArgs};
+use args::{ClientArgs, KvsArgs, RequestArgs};
 use command::Command;
 use outcome::{Outcome, print_error};
 use output::Output;
@@ -62,16 +62,17 @@ pub fn server() -> ExitCode {
 /// The program `kvs-client`.
 pub fn client() -> ExitCode {
     run(|| {
-        let (remote, output, command) = args::parse::<args::RequestArgs>()?.split();
-        client::request(&remote, output, command)
+        let RequestArgs { options, request } = args::parse()?;
+        let (remote, output) = options.split();
+        client::request(&remote, output, request.command())
     })
 }
 
 /// One request, a prompt, or a file of requests.
-fn talk(args: ClientArgs) -> Outcome {
-    let (remote, output, command) = args.split();
-    match command {
-        Some(command) => client::request(&remote, output, command),
+fn talk(ClientArgs { options, request }: ClientArgs) -> Outcome {
+    let (remote, output) = options.split();
+    match request {
+        Some(request) => client::request(&remote, output, request.command()),
         None if io::stdin().is_terminal() && io::stdout().is_terminal() => {
             terminal::unbuffered(|| prompt::prompt(remote, output))
         }

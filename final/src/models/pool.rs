@@ -25,14 +25,10 @@ pub(crate) fn models() -> Vec<Model> {
     ]
 }
 
-#[derive(Clone)]
+#[derive(Clone, Default)]
 struct Count(Arc<Mutex<u32>>);
 
 impl Count {
-    fn new() -> Count {
-        Count(Arc::new(Mutex::new(0)))
-    }
-
     fn job(&self) -> impl FnOnce() + use<> {
         let count = self.clone();
         move || *count.0.lock().unwrap() += 1
@@ -45,7 +41,7 @@ impl Count {
 
 /// The jobs that wait are run, then the workers end, and only then the drop.
 fn dropped(threads: u32) {
-    let (pool, count) = (SharedQueueThreadPool::new(threads).unwrap(), Count::new());
+    let (pool, count) = (SharedQueueThreadPool::new(threads).unwrap(), Count::default());
     pool.spawn(count.job());
     pool.spawn(count.job());
     drop(pool);
@@ -54,7 +50,7 @@ fn dropped(threads: u32) {
 
 /// The drop waits for nobody then, and still every job is run and every worker ends.
 fn dropped_by_its_job() {
-    let (pool, count) = (SharedQueueThreadPool::new(2).unwrap(), Count::new());
+    let (pool, count) = (SharedQueueThreadPool::new(2).unwrap(), Count::default());
     let place = Arc::new(Mutex::new(None));
     let owner = Arc::clone(&place);
     let (first, second) = (count.job(), count.job());
@@ -71,7 +67,7 @@ fn dropped_by_its_job() {
 
 /// A panic costs its own job only.
 fn job_panics() {
-    let (pool, count) = (SharedQueueThreadPool::new(1).unwrap(), Count::new());
+    let (pool, count) = (SharedQueueThreadPool::new(1).unwrap(), Count::default());
     pool.spawn(|| std::panic::panic_any(WANTED));
     pool.spawn(count.job());
     pool.spawn(count.job());

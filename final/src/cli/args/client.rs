@@ -10,18 +10,10 @@ use structopt::StructOpt;
 #[structopt(after_help = help("kvs client"))]
 pub(in crate::cli) struct ClientArgs {
     #[structopt(flatten)]
-    options: ClientOptions,
+    pub(in crate::cli) options: ClientOptions,
     /// Without a command: a prompt on a terminal, else one request a line
     #[structopt(subcommand)]
-    request: Option<Request>,
-}
-
-impl ClientArgs {
-    /// Which server, how its answers are printed, and what it is asked if that is on the command line.
-    pub(in crate::cli) fn split(self) -> (Remote, Output, Option<Command>) {
-        let (remote, output) = self.options.split();
-        (remote, output, self.request.map(Request::command))
-    }
+    pub(in crate::cli) request: Option<Request>,
 }
 
 /// The command line of the client that is asked for one thing.
@@ -29,22 +21,14 @@ impl ClientArgs {
 #[structopt(name = "kvs-client", about = "Talks to a key/value server")]
 pub(in crate::cli) struct RequestArgs {
     #[structopt(flatten)]
-    options: ClientOptions,
+    pub(in crate::cli) options: ClientOptions,
     #[structopt(subcommand)]
-    request: Request,
-}
-
-impl RequestArgs {
-    /// Which server, how its answer is printed, and what it is asked.
-    pub(in crate::cli) fn split(self) -> (Remote, Output, Command) {
-        let (remote, output) = self.options.split();
-        (remote, output, self.request.command())
-    }
+    pub(in crate::cli) request: Request,
 }
 
 // They may be before a request's name and behind it.
 #[derive(Debug, StructOpt)]
-struct ClientOptions {
+pub(in crate::cli) struct ClientOptions {
     #[structopt(flatten)]
     remote: RemoteArgs,
     /// Prints each answer as a line of JSON: {"Ok":"VALUE"}, {"Ok":null}, {"Err":"MESSAGE"}
@@ -53,13 +37,14 @@ struct ClientOptions {
 }
 
 impl ClientOptions {
-    fn split(&self) -> (Remote, Output) {
+    /// Which server, and how its answers are printed.
+    pub(in crate::cli) fn split(&self) -> (Remote, Output) {
         (self.remote.remote(), Output::of_stdout(self.json))
     }
 }
 
 #[derive(Debug, StructOpt)]
-enum Request {
+pub(in crate::cli) enum Request {
     /// Prints the value of a key
     #[structopt(after_help = help("kvs client get"))]
     Get {
@@ -115,7 +100,7 @@ fn value_or_null(text: &str) -> OrNull {
 }
 
 impl Request {
-    fn command(self) -> Command {
+    pub(in crate::cli) fn command(self) -> Command {
         Command::Write(match self {
             Request::Get { key } => return Command::Get { key },
             Request::Len => return Command::Len,
