@@ -22,6 +22,7 @@ use tokio::time::{sleep, timeout};
 const BETWEEN_REFRESHES: Duration = Duration::from_millis(50);
 
 /// The nodes that were ever heard of, and which of them has which slot. All of it is one thread's.
+#[derive(Default)]
 pub(super) struct Nodes {
     known: RefCell<Vec<Rc<Node>>>,
     primaries: RefCell<HashMap<Slot, Rc<Node>>>,
@@ -101,16 +102,8 @@ impl Nodes {
         };
         let seed = seeds.iter().find(has_login).or(seeds.last());
         let (_, seed) = seed.ok_or_else(|| error("no node of the cluster is known"))?;
-        let nodes = Nodes {
-            known: RefCell::default(),
-            primaries: RefCell::default(),
-            shards: RefCell::default(),
-            login: seed.redis_settings().clone(),
-            patience,
-            is_refreshing: Cell::new(false),
-            next: Cell::new(0),
-            counters,
-        };
+        let login = seed.redis_settings().clone();
+        let nodes = Nodes { login, patience, counters, ..Nodes::default() };
         for (addr, _) in &seeds {
             nodes.node(addr);
         }

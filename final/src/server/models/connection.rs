@@ -107,17 +107,9 @@ impl Writer for Connection {
 impl Connection {
     /// A connection that belongs to `home`.
     pub(super) fn new(kind: Kind, token: usize, home: &Arc<EventLoop<Connection>>) -> Connection {
-        Connection {
-            kind,
-            token,
-            home: Arc::clone(home),
-            notes: Notes::default(),
-            has_turn: AtomicBool::new(false),
-            socket: Mutex::default(),
-            writes: Mutex::default(),
-            answers: Count::default(),
-            release: Count::default(),
-        }
+        let (home, (notes, has_turn)) = (Arc::clone(home), Default::default());
+        let (socket, writes, answers, release) = Default::default();
+        Connection { kind, token, home, notes, has_turn, socket, writes, answers, release }
     }
 
     pub(super) fn wake(self: &Arc<Self>, to_read: bool) {
