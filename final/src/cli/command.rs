@@ -162,62 +162,21 @@ fn no_more<T>(rest: &str, found: T) -> Result<T, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::output::json;
+    use crate::protocol::Request;
 
-    fn set(key: &str, value: &str) -> Write {
-        Write::Set { key: key.into(), value: value.into() }
-    }
-
-    fn cas(key: &str, expected: Option<&str>, new: Option<&str>) -> Write {
-        let [expected, new] = [expected, new].map(|value| value.map(str::to_owned));
-        Write::CompareAndSet { key: key.into(), expected, new }
-    }
-
+    /// As `command.txt` says.
     #[test]
-    fn a_value_is_the_rest_of_the_line_or_a_json_string_and_null_is_none() {
-        let batch = vec![("k".to_owned(), Some("v".to_owned())), ("l".to_owned(), None)];
-        for (line, write) in [
-            ("set k v", set("k", "v")),
-            ("  set   k v w  ", set("k", "v w  ")),
-            ("set k  v", set("k", " v")),
-            ("set k say \"hi\"", set("k", "say \"hi\"")),
-            ("set k ", set("k", "")),
-            ("set \u{1f980} \u{1f980}", set("\u{1f980}", "\u{1f980}")),
-            (r#"set "two words" "two\nlines""#, set("two words", "two\nlines")),
-            (r#"set "" """#, set("", "")),
-            (r#"set "k" v"#, set("k", "v")),
-            (r#"rm "two words" "#, Write::Remove { key: "two words".into() }),
-            ("cas k v w x", cas("k", Some("v"), Some("w x"))),
-            ("cas k null w", cas("k", None, Some("w"))),
-            ("cas  k  \"null\" null", cas("k", Some("null"), None)),
-            (r#"cas "a b" "c d" "e""#, cas("a b", Some("c d"), Some("e"))),
-            (r#"batch [["k","v"], ["l",null]]"#, Write::Batch(batch)),
-        ] {
-            assert_eq!(parse(line), Ok(Some(Command::Write(write))), "{line}");
-        }
-        assert_eq!(parse(" get k"), Ok(Some(Command::Get { key: "k".into() })));
-    }
-
-    #[test]
-    fn what_is_no_command_is_refused() {
-        for (line, message) in [
-            ("fly", "`fly` is no command"),
-            ("get", "a key is missing"),
-            ("get k l", "`l` is too much"),
-            ("set k", "a value is missing"),
-            ("set", "a key is missing"),
-            ("rm", "a key is missing"),
-            ("cas k", "a value is missing"),
-            ("cas k v", "a value is missing"),
-            ("batch k", "not an array"),
-            ("keys k", "`k` is too much"),
-            ("quit now", "`now` is too much"),
-            (r#"set k "v" w"#, "`w` is too much"),
-            (r#"set k "v"#, "the closing double quote is missing"),
-            (r#"get "\k""#, "not a JSON string"),
-            (r#"set "k"v"#, "`v` follows the key without a space"),
-        ] {
-            let refused = parse(line).unwrap_err();
-            assert!(refused.contains(message), "{line}: {refused}");
+    fn a_line_is_a_request_or_is_refused_with_a_message() {
+        let rows = include_str!("command.txt").lines().filter_map(|row| row.split_once(" → "));
+        assert!(rows.clone().count() > 30);
+        for (line, expected) in rows {
+            let found = match parse(line) {
+                Ok(Some(Command::Get { key })) => json(&Request::Get { key }),
+                Ok(Some(Command::Write(write))) => json(&Request::from(write)),
+                other => other.map(|other| format!("{other:?}")).unwrap_or_else(|message| message),
+            };
+            assert!(found.starts_with(expected), "`{line}` is {found}, not {expected}");
         }
     }
 }
