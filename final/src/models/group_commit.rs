@@ -69,28 +69,12 @@ use std::sync::Arc;
 
 pub(crate) fn models() -> Vec<Model> {
     vec![
-        Model::new("three writers, one leader", three_writers)
-            .finds("the lead is not handed on", "deadlock")
-            .finds("the lead is never given up", "deadlock")
-            .finds("two lead at a time", "Causality violation")
-            .finds("a writer is told before its result is there", "not its own result"),
-        Model::new("writers that do not wait", callbacks)
-            .finds("what a leader has taken passes for done", "Causality violation")
-            .finds("the log's thread is not called", "a callback is called once")
-            .finds(
-                "the log's thread ends when it is told to, whatever is left",
-                "a callback is called once",
-            ),
-        Model::new("a callback beside a writer", callback_and_writer)
-            .finds("the log's thread is not called", "a callback is called once"),
-        Model::new("the last handle goes with a callback", last_handle)
-            .finds("the log's thread ends when it is told to, whatever is left", "deadlock"),
-        Model::new("a leader that panics", leader_panics)
-            .finds("the lead is not handed on", "deadlock")
-            .finds("who leads only for itself leaves no lead when it panics", "deadlock")
-            .finds("a panic acknowledges", "a write that panicked is acknowledged"),
-        Model::new("a batch that panics", batch_panics)
-            .finds("a panic acknowledges", "a write that panicked is acknowledged"),
+        Model::new("three writers, one leader", three_writers),
+        Model::new("writers that do not wait", callbacks),
+        Model::new("a callback beside a writer", callback_and_writer),
+        Model::new("the last handle goes with a callback", last_handle),
+        Model::new("a leader that panics", leader_panics),
+        Model::new("a batch that panics", batch_panics),
     ]
 }
 

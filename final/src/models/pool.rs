@@ -7,21 +7,10 @@ use std::sync::Arc;
 
 pub(crate) fn models() -> Vec<Model> {
     vec![
-        Model::new("a pool of one is dropped", || dropped(1))
-            .finds("the queue stays open", "deadlock")
-            .finds(
-                "a worker goes on when the queue is closed",
-                "exceeded maximum number of branches",
-            ),
-        Model::new("a pool of two is dropped", || dropped(2)).max_preemptions(3).finds(
-            "a worker goes on when the queue is closed",
-            "exceeded maximum number of branches",
-        ),
-        Model::new("a pool is dropped by its job", dropped_by_its_job)
-            .max_preemptions(3)
-            .finds("a worker joins itself", "deadlock"),
-        Model::new("a job panics", job_panics)
-            .finds("a panic ends the worker", "a panic that no thread caught"),
+        Model::new("a pool of one is dropped", || dropped(1)),
+        Model::new("a pool of two is dropped", || dropped(2)).max_preemptions(3),
+        Model::new("a pool is dropped by its job", dropped_by_its_job).max_preemptions(3),
+        Model::new("a job panics", job_panics),
     ]
 }
 

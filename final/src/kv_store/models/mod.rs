@@ -14,30 +14,14 @@ use std::io::ErrorKind;
 
 pub(crate) fn models() -> Vec<Model> {
     let mut models = vec![
-        Model::new("publish after append", publish_after_append)
-            .max_preemptions(3)
-            .finds("found before it is written", "called `Result::unwrap()` on an `Err` value"),
-        Model::new("publish after sync", publish_after_sync)
-            .finds("found before it is synced", "what is found isn't synced"),
-        Model::new("overwrite beside a reader", overwrite)
-            .finds("an overwrite unlinks first", "a key that has a value has none"),
-        Model::new("pin against delete", pin_against_delete)
-            .max_preemptions(3)
-            .finds("a deleted segment is emptied", "called `Result::unwrap()` on an `Err` value")
-            .finds("a reader looks only once", "assertion `left == right` failed"),
-        Model::new("a sync fails", sync_fails).finds(
-            "a sync begins before the failure of another is known",
-            "a sync succeeds on what another has lost",
-        ),
-        Model::new("two compare and set", two_compare_and_set)
-            .finds("it compares with the index alone", "one of them wins"),
-        Model::new("writers wait for the compactor", back_pressure)
-            .max_preemptions(2)
-            .finds("the end of the steps is told beside the lock", "deadlock"),
-        Model::new("keys beside a compaction", keys_beside_compaction).max_preemptions(3).finds(
-            "a walk passes over a record that is being moved",
-            "a key that is there is not found",
-        ),
+        Model::new("publish after append", publish_after_append).max_preemptions(3),
+        Model::new("publish after sync", publish_after_sync),
+        Model::new("overwrite beside a reader", overwrite),
+        Model::new("pin against delete", pin_against_delete).max_preemptions(3),
+        Model::new("a sync fails", sync_fails),
+        Model::new("two compare and set", two_compare_and_set),
+        Model::new("writers wait for the compactor", back_pressure).max_preemptions(2),
+        Model::new("keys beside a compaction", keys_beside_compaction).max_preemptions(3),
     ];
     models.extend(log::models().into_iter().chain(moving::models()));
     models

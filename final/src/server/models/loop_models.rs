@@ -15,23 +15,11 @@ use std::time::Duration;
 
 pub(crate) fn models() -> Vec<Model> {
     vec![
-        Model::new("a request and the end of its write", one_client)
-            .max_preemptions(2)
-            .finds("a turn ends without a look at the notes", "deadlock")
-            .finds("a loop sleeps without a look at its queue", "deadlock")
-            .finds("a connection is queued and its thread is not woken", "deadlock")
-            .finds("a write that is done wakes no connection", "deadlock")
-            .finds("a turn leaves without a look at its writes", "deadlock"),
-        Model::new("a turn panics", || turn_panics(Kind::Panics))
-            .max_preemptions(2)
-            .finds("a panic ends the worker", "a panic that no thread caught"),
+        Model::new("a request and the end of its write", one_client).max_preemptions(2),
+        Model::new("a turn panics", || turn_panics(Kind::Panics)).max_preemptions(2),
         Model::new("the end of a turn panics", || turn_panics(Kind::PanicsLater))
-            .max_preemptions(2)
-            .finds("a panic ends the worker", "a panic that no thread caught"),
-        Model::new("a loop is held up, and another one helps", held_up)
-            .max_preemptions(1)
-            .finds("a loop that wakes up calls no watchdog", "deadlock")
-            .finds("what a stalled loop had is given to no other", "deadlock"),
+            .max_preemptions(2),
+        Model::new("a loop is held up, and another one helps", held_up).max_preemptions(1),
         Model::new("a loop goes on while another one helps", goes_on).max_preemptions(1),
     ]
 }
