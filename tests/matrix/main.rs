@@ -1,36 +1,24 @@
 //! What each stage can and cannot do, as a table that is measured.
 //!
-//! A row is a stage, a column a property, and each cell is a test: a server of that stage is started
-//! in a process of its own, and what it does is compared with what is written in [`EXPECTED`]. A
-//! stage that can do more than is written there fails as well.
+//! A row is a property, a column a stage, and each cell is a test: a server of that stage is started
+//! in a process of its own, and what it does is compared with what is written in `table.md`, which the
+//! text shows. A stage that can do more than is written there fails as well.
 //!
 //! No cell measures a time. To stop a reader or a writer in the middle, the
 //! server's process installs a hook at the log's sync points. That an answer does *not* come is concluded
 //! from the server having gone to sleep, all its threads, without having sent it.
 //!
-//! `cargo test --test matrix` prints the table; with `--features stage-N` only row N.
+//! `cargo test --test matrix` prints the table; with `--features stage-N` it tries stage N alone.
 
 mod properties;
 mod stage_process;
 
 use libtest_mimic::{Arguments, Trial};
 use properties::PROPERTIES;
-use std::collections::BTreeMap;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex};
 
-/// For each stage, in the order of [`PROPERTIES`], whether it has the property.
-const EXPECTED: [(&str, &str); 9] = [
-    ("0", "no  yes no  no  no  no  no  no  no  no"),
-    ("1", "no  yes no  no  no  no  no  no  no  no"),
-    ("2", "no  yes no  no  no  no  no  no  no  no"),
-    ("3", "yes no  yes no  no  yes no  no  no  no"),
-    ("4", "yes yes yes no  no  no  no  no  no  no"),
-    ("5", "yes yes yes no  no  no  no  no  yes no"),
-    ("6", "yes yes yes yes no  no  no  no  yes no"),
-    ("7", "yes yes yes yes yes no  no  no  yes no"),
-    ("final", "yes yes yes yes yes yes yes yes yes yes"),
-];
+/// A row for each of [`PROPERTIES`], in their order; whether each stage has it.
+const TABLE: &str = include_str!("table.md");
 
 /// The stage that the feature picks; `final` stands for the whole table.
 const PICKED: &str = env!("KVS_STAGE");
@@ -44,50 +32,33 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
 
-    let measured = Arc::new(Mutex::new(BTreeMap::new()));
+    let mut lines = TABLE.lines().map(|line| line.trim_matches(['|', ' ']).split(" | "));
+    let stages: Vec<&str> = lines.next().into_iter().flatten().collect();
+    let rows: Vec<_> = lines.skip(1).collect();
+    assert_eq!(rows.len(), PROPERTIES.len());
     let mut trials = Vec::new();
-    for (stage, row) in EXPECTED.into_iter().filter(|(stage, _)| [stage, "final"].contains(&PICKED))
-    {
-        for (column, (property, expected)) in
-            PROPERTIES.iter().zip(row.split_whitespace()).enumerate()
-        {
-            if stage == "4" && num_cpus::get() == 1 {
-                // Its pool has as many threads as the machine has cores: one can show nothing.
+    for (mut row, holds) in rows.into_iter().zip(PROPERTIES) {
+        let property = row.next().unwrap_or_default();
+        for (&stage, expected) in stages.iter().zip(row) {
+            // The pool of stage 4 has as many threads as the machine has cores: one can show nothing.
+            let shows_nothing = stage == "4" && num_cpus::get() == 1;
+            if shows_nothing || ![stage, "final"].contains(&PICKED) {
                 continue;
             }
-            let measured = Arc::clone(&measured);
-            let name = format!("stage_{stage}::{expected}_{}", property.words.replace(' ', "_"));
+            let name = format!("stage_{stage}::{expected}_{}", property.replace(' ', "_"));
             trials.push(Trial::test(name, move || {
-                let found = if (property.holds)(stage) { "yes" } else { "no" };
-                measured.lock().unwrap().insert((stage, column), found);
+                let found = if holds(stage) { "yes" } else { "no" };
                 if found == expected {
                     return Ok(());
                 }
-                Err(format!("expected {expected}, found {found}: {}", property.words).into())
+                Err(format!("expected {expected}, found {found}: {property}").into())
             }));
         }
     }
-    let arguments = Arguments::from_args();
-    let conclusion = libtest_mimic::run(&arguments, trials);
-    print_table(&measured.lock().unwrap());
+    let cells = trials.len();
+    let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
+    if PICKED == "final" && conclusion.num_passed == cells as u64 {
+        print!("{TABLE}");
+    }
     conclusion.exit_code()
-}
-
-fn print_table(measured: &BTreeMap<(&str, usize), &str>) {
-    print!("| stage |");
-    for property in PROPERTIES {
-        print!(" {} |", property.words);
-    }
-    print!("\n|---|{}", "---|".repeat(PROPERTIES.len()));
-    for (stage, _) in EXPECTED {
-        let cells = (0..PROPERTIES.len()).map(|column| measured.get(&(stage, column)));
-        if cells.clone().all(|cell| cell.is_none()) {
-            continue;
-        }
-        print!("\n| {stage} |");
-        for cell in cells {
-            print!(" {} |", cell.unwrap_or(&"?"));
-        }
-    }
-    println!();
 }

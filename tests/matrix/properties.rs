@@ -1,4 +1,4 @@
-//! The columns of the matrix, each with the experiment that decides it.
+//! The rows of the matrix: for each property of a stage an experiment.
 
 use crate::stage_process::{DISTANT, Stage, THREADS};
 use kvs_test_kit::Raw;
@@ -7,47 +7,18 @@ use kvs_test_kit::raw::{FOUND, GET, NOTHING, SET};
 use std::fs;
 use tempfile::TempDir;
 
-/// A column.
-pub struct Property {
-    /// As the head of the column, and with underscores in a test's name.
-    pub words: &'static str,
-    /// The experiment.
-    pub holds: fn(&str) -> bool,
-}
-
-/// All columns, in the order in which the stages gain them.
-pub const PROPERTIES: &[Property] = &[
-    Property {
-        words: "a second client is answered while the first one is idle",
-        holds: second_client_is_answered,
-    },
-    Property { words: "threads stay bounded under 100 connections", holds: threads_stay_bounded },
-    Property {
-        words: "a panic in one request costs the server no worker and no other client",
-        holds: a_panic_costs_no_worker,
-    },
-    Property { words: "two slow reads overlap", holds: two_slow_reads_overlap },
-    Property {
-        words: "a read completes while a writer is inside its critical section",
-        holds: a_read_completes_during_a_write,
-    },
-    Property {
-        words: "N idle clients on N threads leave the server answering",
-        holds: idle_clients_leave_it_answering,
-    },
-    Property {
-        words: "N waiting writers on N threads leave reads answered",
-        holds: waiting_writers_leave_reads_answered,
-    },
-    Property {
-        words: "N gets that wait for the engine on N threads leave sets answered",
-        holds: waiting_gets_leave_sets_answered,
-    },
-    Property { words: "SIGTERM stops it with exit code 0", holds: sigterm_stops_it },
-    Property {
-        words: "a torn tail of the log is cut when it is opened",
-        holds: a_torn_tail_is_cut,
-    },
+/// The experiment that decides each row, in the order in which the stages gain the properties.
+pub const PROPERTIES: [fn(&str) -> bool; 10] = [
+    second_client_is_answered,
+    threads_stay_bounded,
+    a_panic_costs_no_worker,
+    two_slow_reads_overlap,
+    a_read_completes_during_a_write,
+    idle_clients_leave_it_answering,
+    waiting_writers_leave_reads_answered,
+    waiting_gets_leave_sets_answered,
+    sigterm_stops_it,
+    a_torn_tail_is_cut,
 ];
 
 /// A server of the stage, with one key in it and no client.

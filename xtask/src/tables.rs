@@ -6,7 +6,7 @@ use crate::tree::{Problem, Tree};
 use kvs_bench_kit::tables::thousands;
 use kvs_bench_kit::{Outcome, derived};
 use serde::Deserialize;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -20,25 +20,8 @@ pub(crate) fn tables(root: &Path) -> Outcome<BTreeMap<&'static str, String>> {
     let mut tables: BTreeMap<_, _> = derived::tables(root)?.into_iter().collect();
     tables.insert("promises", promise_table(&promises));
     tables.insert("promises-in-short", short_table(&promises)?);
-    tables.insert("matrix", matrix(&read(MATRIX)?, &read(PROPERTIES)?));
+    tables.insert("matrix", read(MATRIX)?);
     Ok(tables)
-}
-
-/// What the matrix of the tests expects, a row for each property.
-fn matrix(rows: &str, properties: &str) -> String {
-    let row = |line: &str| {
-        let row = line.trim().strip_prefix("(\"")?.strip_suffix("\"),")?.split_once("\", \"")?;
-        Some((row.0.to_owned(), row.1.split_whitespace().map(str::to_owned).collect()))
-    };
-    let (stages, mut rows): (Vec<String>, Vec<VecDeque<String>>) =
-        rows.lines().filter_map(row).unzip();
-    let quoted = |line: &str| Some(line.split_once("words: \"")?.1.split('"').next()?.to_owned());
-    let mut table = format!("| | {} |\n|---|{}\n", stages.join(" | "), "---|".repeat(stages.len()));
-    for words in properties.lines().filter_map(quoted) {
-        let cells: Vec<String> = rows.iter_mut().filter_map(VecDeque::pop_front).collect();
-        table += &format!("| {words} | {} |\n", cells.join(" | "));
-    }
-    table
 }
 
 /// Writes the tables of a text.
@@ -65,8 +48,8 @@ pub(crate) fn figures(tree: &mut Tree) -> Vec<Problem> {
 }
 
 const PROMISES: &str = "benches/results/promises.json";
-const MATRIX: &str = "tests/matrix/main.rs";
-const PROPERTIES: &str = "tests/matrix/properties.rs";
+/// What each stage can do, as the tests expect it.
+const MATRIX: &str = "tests/matrix/table.md";
 
 /// A run in which all promises were kept.
 #[derive(Deserialize)]
