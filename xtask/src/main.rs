@@ -121,7 +121,6 @@ fn derive(tree: &mut Tree) -> Vec<Problem> {
         problems.extend(tables::sync(tree, text, &tables));
         problems.extend(numbers::sync(tree, text));
     }
-    problems.extend(numbers::bounds(WALKTHROUGH, &tree.read(WALKTHROUGH).unwrap_or_default()));
     problems
 }
 
