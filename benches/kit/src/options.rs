@@ -30,35 +30,11 @@ pub struct Options {
 }
 
 /// What Criterion has beside ours, for the other benches of the same command: without a value, and with one.
-const OF_CRITERION: [&[&str]; 2] = [
-    &[
-        "--noplot",
-        "--exact",
-        "--verbose",
-        "-v",
-        "--quiet",
-        "-n",
-        "--discard-baseline",
-        "--nocapture",
-    ],
-    &[
-        "--save-baseline",
-        "--baseline",
-        "--baseline-lenient",
-        "--load-baseline",
-        "--sample-size",
-        "--warm-up-time",
-        "--measurement-time",
-        "--nresamples",
-        "--noise-threshold",
-        "--confidence-level",
-        "--significance-level",
-        "--profile-time",
-        "--color",
-        "-c",
-        "--plotting-backend",
-        "--output-format",
-    ],
+const OF_CRITERION: [&str; 2] = [
+    "--noplot --exact --verbose -v --quiet -n --discard-baseline --nocapture",
+    "--save-baseline --baseline --baseline-lenient --load-baseline --sample-size --warm-up-time \
+     --measurement-time --nresamples --noise-threshold --confidence-level --significance-level \
+     --profile-time --color -c --plotting-backend --output-format",
 ];
 
 impl Options {
@@ -72,6 +48,7 @@ impl Options {
         // Cargo runs a bench in the directory of its package, wherever it was typed.
         let at =
             |path| Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join::<String>(path);
+        let is_one = |option: &str, of: &str| of.split(' ').any(|one| one == option);
         let (mut is_bench, mut is_test, mut amount) = (false, false, None);
         let mut options =
             Options { amount: Amount::Test, words: vec![], json: None, out: None, is_list: false };
@@ -85,8 +62,8 @@ impl Options {
                 "--list" => options.is_list = true,
                 "--out" => options.out = Some(at(args.next().ok_or("--out: which directory?")?)),
                 "--json" => options.json = Some(at(args.next().ok_or("--json: which file?")?)),
-                other if OF_CRITERION[0].contains(&other) => {}
-                other if OF_CRITERION[1].contains(&other.split('=').next().unwrap_or(other)) => {
+                other if is_one(other, OF_CRITERION[0]) => {}
+                other if is_one(other.split('=').next().unwrap_or(other), OF_CRITERION[1]) => {
                     if !other.contains('=') {
                         args.next().ok_or_else(|| format!("{other}: there has to be a value"))?;
                     }
