@@ -24,8 +24,8 @@ fn spawn(job: fn()) {
     SharedQueueThreadPool::new(1).unwrap().spawn(job);
 }
 
-fn is_aborted(child: Option<Child>) {
-    child.into_iter().for_each(|child| assert_eq!(child.end().signal(), Some(SIGABRT)));
+fn is_aborted(mut child: Child) {
+    assert_eq!(child.end().signal(), Some(SIGABRT));
 }
 
 #[test]

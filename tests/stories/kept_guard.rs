@@ -36,17 +36,15 @@ fn let_two_jobs_meet(work: fn(&Mutex<Receiver<Job>>)) {
 
 #[test]
 fn a_guard_in_the_condition_of_while_let_makes_the_workers_take_turns() {
-    let child = Child::runs(|| {
+    let mut child = Child::runs(|| {
         let_two_jobs_meet(|jobs| {
             while let Ok(job) = jobs.lock().unwrap().recv() {
                 job();
             }
         });
     });
-    if let Some(mut child) = child {
-        child.says("two jobs for two workers");
-        assert!(child.sleeps_for_ever(), "the first job waits for the second, which nobody runs");
-    }
+    child.says("two jobs for two workers");
+    assert!(child.sleeps_for_ever(), "the first job waits for the second, which nobody runs");
 }
 
 #[test]

@@ -10,11 +10,9 @@ use kvs_test_kit::child::Child;
 use std::sync::{Arc, RwLock};
 use std::thread;
 
-fn is_stuck(child: Option<Child>) {
-    if let Some(mut child) = child {
-        child.says("asks for the lock again");
-        assert!(child.sleeps_for_ever());
-    }
+fn is_stuck(mut child: Child) {
+    child.says("asks for the lock again");
+    assert!(child.sleeps_for_ever());
 }
 
 #[test]

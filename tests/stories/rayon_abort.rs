@@ -19,7 +19,7 @@ fn builder() -> rayon::ThreadPoolBuilder {
 
 #[test]
 fn a_panicking_job_ends_the_process() {
-    let child = Child::runs(|| {
+    let mut child = Child::runs(|| {
         let pool = builder().build().unwrap();
         pool.spawn(|| panic!("one request of one client"));
         // Nothing more to do: what ends this process is not here.
@@ -27,10 +27,8 @@ fn a_panicking_job_ends_the_process() {
             thread::park();
         }
     });
-    if let Some(child) = child {
-        child.says("one request of one client");
-        assert_eq!(child.end().signal(), Some(SIGABRT));
-    }
+    child.says("one request of one client");
+    assert_eq!(child.end().signal(), Some(SIGABRT));
 }
 
 #[test]

@@ -27,15 +27,13 @@ fn until_refused<E>(start: impl Fn() -> Result<JoinHandle<()>, E>) -> E {
 
 #[test]
 fn spawn_panics_and_the_builder_returns_an_error() {
-    let child = Child::runs_after(FEW_THREADS, || {
+    let mut child = Child::runs_after(FEW_THREADS, || {
         let panic = until_refused(|| catch_unwind(|| thread::spawn(thread::park)));
         eprintln!("`spawn` panics: {}", panic.downcast_ref::<String>().unwrap());
         let error = until_refused(|| thread::Builder::new().spawn(thread::park));
         eprintln!("the builder answers: {error}");
     });
-    if let Some(child) = child {
-        child.says("`spawn` panics: ");
-        child.says("the builder answers: ");
-        assert!(child.end().success());
-    }
+    child.says("`spawn` panics: ");
+    child.says("the builder answers: ");
+    assert!(child.end().success());
 }

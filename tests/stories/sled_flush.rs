@@ -9,9 +9,7 @@
 
 use kvs_test_kit::child::Child;
 use std::fs;
-use std::path::Path;
 use std::process::{Command, Stdio};
-use tempfile::TempDir;
 
 /// Marks in the trace: what is written to standard error stands there among the calls.
 const BEGIN: &str = "the write begins";
@@ -19,31 +17,28 @@ const END: &str = "the write is acknowledged";
 
 #[test]
 fn flush_of_sled_makes_no_sync() {
-    let dir = TempDir::new().unwrap();
-    let trace = dir.path().join("trace");
-    let strace = |trace: &Path| {
+    let strace = |trace| {
         let mut strace = Command::new("strace");
-        strace.args(["-f", "-e", "trace=write,fsync,fdatasync,sync_file_range", "-o"]).arg(trace);
+        strace.args(["-f", "-e", "trace=write,fsync,fdatasync,sync_file_range", "-o", trace]);
         strace
     };
-    let works = strace(&trace).arg("true").stderr(Stdio::null()).status();
+    let works = strace("/dev/null").arg("true").stderr(Stdio::null()).status();
     if !Child::is_this() && !works.is_ok_and(|status| status.success()) {
         println!("skipped: there is no strace here, or it may not trace");
         return;
     }
-    let child = Child::runs_by(strace(&trace), || {
+    let mut child = Child::runs_by(strace("trace"), || {
         // Without the thread that flushes every half second.
-        let db = sled::Config::new().path(".").flush_every_ms(None).open().unwrap();
+        let db = sled::Config::new().path("data").flush_every_ms(None).open().unwrap();
         eprintln!("{BEGIN}");
         db.insert("key", "value").unwrap();
         let flushed = db.flush().unwrap();
         eprintln!("{END}");
         assert!(flushed > 0, "there was something to flush");
     });
-    let Some(child) = child else { return };
     child.says(END);
     assert!(child.end().success());
-    let trace = fs::read_to_string(trace).unwrap();
+    let trace = fs::read_to_string(child.dir().join("trace")).unwrap();
     let (_, rest) = trace.split_once(BEGIN).unwrap();
     let (between, _) = rest.split_once(END).unwrap();
     // A call that another thread interrupts in the trace has a second line, `<... resumed>`.

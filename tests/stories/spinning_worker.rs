@@ -42,7 +42,7 @@ fn work(jobs: &Receiver<Job>) {
 #[test]
 fn a_worker_that_passes_over_the_closed_queue_never_ends() {
     // In a process of its own, because nothing else would stop the thread.
-    let child = Child::runs(|| {
+    let mut child = Child::runs(|| {
         let pool = Pool::new();
         let (done, jobs) = channel::bounded(0);
         pool.queue.send(Box::new(move || done.send(()).unwrap())).unwrap();
@@ -62,9 +62,7 @@ fn a_worker_that_passes_over_the_closed_queue_never_ends() {
         assert_eq!(threads_called(process::id(), "old-pool").0, 1);
         eprintln!("and it goes on");
     });
-    if let Some(child) = child {
-        assert_eq!(child.says("rounds before the pool was dropped: "), "2");
-        child.says("and it goes on");
-        assert!(child.end().success());
-    }
+    assert_eq!(child.says("rounds before the pool was dropped: "), "2");
+    child.says("and it goes on");
+    assert!(child.end().success());
 }

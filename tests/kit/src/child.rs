@@ -5,6 +5,7 @@ use crate::{WATCHDOG, until, wait};
 use std::any::type_name;
 use std::env;
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{self, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
@@ -24,31 +25,31 @@ const BEGINS: &str = "here begins ";
 pub struct Child {
     process: process::Child,
     said: Receiver<String>,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Child {
-    /// Runs `work`, a closure in a test, in a process of its own. There it returns none when that is done.
-    pub fn runs<F: FnOnce()>(work: F) -> Option<Child> {
+    /// Runs `work`, a closure in a test, in a process of its own, which ends when that is done.
+    pub fn runs<F: FnOnce()>(work: F) -> Child {
         Child::runs_by(Command::new("env"), work)
     }
 
     /// The same after a shell has done something to the process, set a limit for instance.
-    pub fn runs_after<F: FnOnce()>(preparation: &str, work: F) -> Option<Child> {
+    pub fn runs_after<F: FnOnce()>(preparation: &str, work: F) -> Child {
         let mut shell = Command::new("sh");
         shell.args(["-c", &format!("{preparation}; exec \"$0\" \"$@\"")]);
         Child::runs_by(shell, work)
     }
 
     /// The same by a program whose arguments end with a command to be run.
-    pub fn runs_by<F: FnOnce()>(mut program: Command, work: F) -> Option<Child> {
+    pub fn runs_by<F: FnOnce()>(mut program: Command, work: F) -> Child {
         // That of the test is a part of the closure's.
         let (_, name) = type_name::<F>().split_once("::").unwrap();
         let test = name.strip_suffix("::{{closure}}").unwrap();
         if env::var(TEST).is_ok_and(|here| here == test) {
             eprintln!("{BEGINS}{test}");
             work();
-            return None;
+            process::exit(0);
         }
         let dir = TempDir::new().unwrap();
         program.arg(env::current_exe().unwrap()).args(["--exact", test, "--nocapture"]);
@@ -58,14 +59,19 @@ impl Child {
         let lines = BufReader::new(process.stderr.take().unwrap()).lines();
         let (say, said) = mpsc::channel();
         thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| say.send(line)));
-        let child = Child { process, said, _dir: dir };
+        let child = Child { process, said, dir };
         child.says(BEGINS);
-        Some(child)
+        child
     }
 
     /// Whether this is such a process.
     pub fn is_this() -> bool {
         env::var_os(TEST).is_some()
+    }
+
+    /// The directory that it works in.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
     }
 
     /// The number of the process.
@@ -91,7 +97,7 @@ impl Child {
     }
 
     /// Waits for its end.
-    pub fn end(mut self) -> ExitStatus {
+    pub fn end(&mut self) -> ExitStatus {
         while let Ok(line) = self.said.recv_timeout(WATCHDOG) {
             println!("| {line}");
         }
