@@ -1,7 +1,7 @@
 //! A part of a test that runs in a process of its own, since it ends its process or never ends, or wants
 //! a process with limits, or one in which nobody else does anything.
 
-use crate::{WATCHDOG, until, wait};
+use crate::wait::{WATCHDOG, happens, until_some};
 use std::any::type_name;
 use std::env;
 use std::io::{BufRead, BufReader};
@@ -93,7 +93,7 @@ impl Child {
 
     /// Waits until it ends, or cannot end any more because all its threads sleep.
     pub fn sleeps_for_ever(&mut self) -> bool {
-        !wait::happens(self.process.id(), || self.process.try_wait().unwrap().is_some())
+        !happens(self.process.id(), || self.process.try_wait().unwrap().is_some())
     }
 
     /// Waits for its end.
@@ -101,12 +101,7 @@ impl Child {
         while let Ok(line) = self.said.recv_timeout(WATCHDOG) {
             println!("| {line}");
         }
-        let mut status = None;
-        until("it ends", || {
-            status = self.process.try_wait().unwrap();
-            status.is_some()
-        });
-        status.unwrap()
+        until_some("it ends", || self.process.try_wait().unwrap())
     }
 }
 

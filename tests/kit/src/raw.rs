@@ -1,7 +1,7 @@
 //! A client that sends and reads lines as they are, and such lines: requests and answers as they are on
 //! the wire, without their newlines; and clients that ask and ask.
 
-use crate::wait::{WATCHDOG, until};
+use crate::wait::{WATCHDOG, until, until_some};
 use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -20,12 +20,7 @@ impl Raw {
     /// The next connection of a client to a server that the test plays.
     pub fn accept(listener: &TcpListener) -> Raw {
         listener.set_nonblocking(true).unwrap();
-        let mut accepted = None;
-        until("a client comes", || {
-            accepted = listener.accept().ok();
-            accepted.is_some()
-        });
-        Raw::from(accepted.unwrap().0)
+        Raw::from(until_some("a client comes", || listener.accept().ok()).0)
     }
 
     /// The socket.

@@ -1,9 +1,8 @@
 //! A server in a process of its own.
 
-use crate::process;
-use crate::process::listens_at;
+use crate::process::{self, listens_at};
 use crate::raw::Raw;
-use crate::wait::until;
+use crate::wait::until_some;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -71,7 +70,7 @@ impl Server {
         let child = command.stderr(stderr).spawn().unwrap();
         let addr = SocketAddr::from(([0; 4], 0));
         let mut server = Server { child, addr, log: Arc::default(), log_reader: None };
-        until("it listens", || listens_at(server.pid()).map(|addr| server.addr = addr).is_some());
+        server.addr = until_some("it listens", || listens_at(server.pid()));
         server
     }
 
@@ -109,15 +108,11 @@ impl Server {
 
     /// Waits for the end. Returns how it ended and all that it logged.
     pub fn end(mut self) -> (ExitStatus, String) {
-        let mut status = None;
-        until("the server stops", || {
-            status = self.child.try_wait().unwrap();
-            status.is_some()
-        });
+        let status = until_some("the server stops", || self.child.try_wait().unwrap());
         if let Some(reader) = self.log_reader.take() {
             reader.join().unwrap();
         }
-        (status.unwrap(), self.log())
+        (status, self.log())
     }
 }
 

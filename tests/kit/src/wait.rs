@@ -28,8 +28,16 @@ pub fn comes_to_an_end(check: impl FnOnce() + Send + 'static) {
 
 /// Waits for an event that can only be asked for.
 pub fn until(event: &str, mut happened: impl FnMut() -> bool) {
+    until_some(event, || happened().then_some(()));
+}
+
+/// The same for an event that brings something.
+pub fn until_some<T>(event: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let since = Instant::now();
-    while !happened() {
+    loop {
+        if let Some(brought) = ask() {
+            return brought;
+        }
         assert!(since.elapsed() < WATCHDOG, "it never happens that {event}");
         thread::sleep(Duration::from_millis(1));
     }
