@@ -1,7 +1,8 @@
 //! The failures that the walkthrough tells, each one made to happen.
 //!
 //! A story is a module. Its tests show that what is told really happens. That it does not happen to our own code,
-//! they show as well where the shared tests don't. `cargo test --test stories skip_list -- --nocapture` tells one of them, with its
+//! they show as well where the shared tests don't. (What the walkthrough shows as a program that hangs or aborts,
+//! `cargo xtask check` runs.) `cargo test --test stories skip_list -- --nocapture` tells one of them, with its
 //! counts. No story measures a time: a deadlock is concluded from all threads of a process being
 //! asleep, and a busy loop from its counter going on.
 //!
@@ -13,11 +14,10 @@ mod buffered_failure;
 mod deleted_file;
 mod early_index;
 mod fatal_jobs;
-mod kept_guard;
 mod lock_twice;
 mod own_pool;
 mod poisoned_mutex;
-mod rayon_abort;
+mod rayon_drop;
 mod refused_thread;
 mod shared_cursor;
 mod skip_list;
