@@ -1,7 +1,7 @@
 //! The figure: a panel for each stage, in it a strip for each request, all on one scale. The script of the
 //! pages (`xtask/book/src/page.js`) finds its parts by their classes, and shows them tick by tick.
 
-use crate::strips::{COUNTED, Phase, Strip, Trace, counts};
+use crate::strips::{COUNTED, Strip, Trace, counts};
 use std::fmt::Write as _;
 
 /// Sizes, in pixels.
@@ -121,14 +121,14 @@ fn strip(svg: &mut String, strip: &Strip) {
     let mut from = 0;
     for run in strip.ticks.as_bytes().chunk_by(|a, b| a == b) {
         let (x, width) = (from as f64 * TICK, run.len() as f64 * TICK);
-        let class = match Phase::of(char::from(run[0])) {
-            Phase::Queued => "queued",
-            Phase::Waiting => "waiting",
-            Phase::Working => "work",
-            Phase::Disk if strip.is_get() => "get",
-            Phase::Disk => "set",
-            Phase::Compacting => "compact",
-            Phase::Done => "",
+        let class = match run[0] {
+            b'q' => "queued",
+            b'.' => "waiting",
+            b'#' => "work",
+            b'=' if strip.is_get() => "get",
+            b'=' => "set",
+            b'c' => "compact",
+            _ => "",
         };
         match class {
             "" => {}

@@ -8,40 +8,27 @@
 use crate::stages::Stage;
 use std::fmt;
 
-/// What a request does.
+/// What a request does, and the character that a tick of it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub enum Phase {
     /// Nobody has begun to serve it.
-    Queued,
+    Queued = b'q',
     /// It is being served, and the engine lets it wait: for a lock, or for the write before.
-    Waiting,
+    Waiting = b'.',
     /// The engine encodes or decodes a record.
-    Working,
+    Working = b'#',
     /// The engine waits for the disk.
-    Disk,
+    Disk = b'=',
     /// The engine copies records, and waits for the disk.
-    Compacting,
+    Compacting = b'c',
     /// It has its answer, or was not asked yet.
-    Done,
+    Done = b' ',
 }
-
-/// The character that a tick of each is.
-const SIGNS: [(Phase, char); 6] = [
-    (Phase::Queued, 'q'),
-    (Phase::Waiting, '.'),
-    (Phase::Working, '#'),
-    (Phase::Disk, '='),
-    (Phase::Compacting, 'c'),
-    (Phase::Done, ' '),
-];
 
 impl Phase {
     fn sign(self) -> char {
-        SIGNS.iter().find(|(phase, _)| *phase == self).unwrap().1
-    }
-
-    pub fn of(sign: char) -> Phase {
-        SIGNS.iter().find(|(_, other)| *other == sign).unwrap().0
+        char::from(self as u8)
     }
 }
 
@@ -63,7 +50,7 @@ impl fmt::Display for Trace {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Strip {
     pub name: &'static str,
-    /// A character a tick, from tick 0 on; see [`SIGNS`].
+    /// A character a tick, from tick 0 on; see [`Phase`].
     pub ticks: String,
 }
 
@@ -83,8 +70,8 @@ impl Strip {
 
     /// Whether the engine is busy with it, past every lock; what follows in a compaction not counted.
     fn is_inside(&self, tick: usize) -> bool {
-        let sign = self.ticks.as_bytes().get(tick).map(|sign| char::from(*sign));
-        sign.is_some_and(|sign| matches!(Phase::of(sign), Phase::Working | Phase::Disk))
+        let busy = [Phase::Working, Phase::Disk].map(|phase| phase as u8);
+        self.ticks.as_bytes().get(tick).is_some_and(|sign| busy.contains(sign))
     }
 
     /// Whether a compaction is under way in it, which may itself have to wait.
