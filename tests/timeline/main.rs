@@ -18,16 +18,17 @@ mod script;
 mod stages;
 mod strips;
 
-use stages::{STAGES, run, run_with_a_lock_around_it};
+use stages::{STAGES, install_sync_points, run};
 use std::path::Path;
 use std::{env, fs};
-use strips::{Strip, Trace, counts};
+use strips::Trace;
 
 /// The stage that the feature picks; `final` stands for all.
 const PICKED: &str = env!("KVS_STAGE");
 
 #[test]
 fn each_stage_overlaps_requests_as_the_text_says() {
+    install_sync_points();
     let mut traces = Vec::new();
     for stage in STAGES {
         if [stage.number, "final"].contains(&PICKED) {
@@ -52,27 +53,4 @@ fn each_stage_overlaps_requests_as_the_text_says() {
         let is_drawn = fs::read_to_string(&file).is_ok_and(|drawn| drawn == figure);
         assert!(is_drawn, "KVS_TIMELINE=draw cargo test --test timeline each_stage draws it anew");
     }
-}
-
-#[test]
-fn a_lock_around_stage_7_shows_in_the_counts() {
-    assert_eq!(counts(&run_with_a_lock_around_it()), [1, 0, 0, 0]);
-}
-
-#[test]
-fn what_ends_as_the_other_begins_was_not_beside_it() {
-    let strips = |text: &[(&'static str, &str)]| -> Vec<Strip> {
-        text.iter().map(|(name, ticks)| Strip { name, ticks: (*ticks).into() }).collect()
-    };
-    let found = counts(&strips(&[
-        ("get", "q==#"),
-        ("get", "...==#"),
-        ("get", ".......==#"),
-        ("set", "....#===cc"),
-        ("set", "  ........#=="),
-    ]));
-    assert_eq!(found, [2, 1, 0, 0]);
-    // A compaction is under way also while it waits.
-    let found = counts(&strips(&[("get", " ==#"), ("set", "  #=="), ("compactor", "cc...cc")]));
-    assert_eq!(found, [1, 1, 1, 1]);
 }

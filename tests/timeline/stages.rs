@@ -10,7 +10,7 @@ use kvs_final::sync_points as own;
 use kvs_final::thread_pool::{SharedQueueThreadPool, ThreadPool as _};
 use kvs_final::{Durability, KvStoreOptions, KvsEngine as _};
 use std::path::Path;
-use std::sync::{Arc, Mutex, Once, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use tempfile::TempDir;
 
@@ -48,9 +48,6 @@ fn running() -> Option<Arc<Clock>> {
 
 /// Lets a stage serve what the script asks.
 pub fn run(serve: fn(&Path, Arc<Clock>) -> Server) -> Vec<Strip> {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    install_sync_points();
     let clock = Arc::new(Clock::default());
     *RUNNING.lock().unwrap() = Some(Arc::clone(&clock));
     let dir = TempDir::new().unwrap();
@@ -59,36 +56,30 @@ pub fn run(serve: fn(&Path, Arc<Clock>) -> Server) -> Vec<Strip> {
     strips
 }
 
-fn install_sync_points() {
-    static INSTALLED: Once = Once::new();
-    INSTALLED.call_once(|| {
-        let stages = sync_points::install(|point| {
-            let Some(clock) = running() else {
-                return;
-            };
-            match point {
-                Point::Fetch => clock.read(),
-                Point::Read => clock.work(),
-                Point::Append => {
-                    clock.work();
-                    clock.write();
-                }
+/// Lets the sync points of all stages report to whatever runs.
+pub fn install_sync_points() {
+    let stages = sync_points::install(|point| {
+        let Some(clock) = running() else { return };
+        match point {
+            Point::Fetch => clock.read(),
+            Point::Read => clock.work(),
+            Point::Append => {
+                clock.work();
+                clock.write();
             }
-        });
-        let last = own::install(|point| {
-            let Some(clock) = running() else {
-                return;
-            };
-            match point {
-                own::Point::Read => clock.work(),
-                own::Point::Append => clock.lead(),
-                own::Point::FileRead => clock.read(),
-                own::Point::FileWrite => clock.write(),
-                own::Point::FileSync => clock.sync(),
-            }
-        });
-        assert!(stages && last, "the sync points are not compiled in");
+        }
     });
+    let last = own::install(|point| {
+        let Some(clock) = running() else { return };
+        match point {
+            own::Point::Read => clock.work(),
+            own::Point::Append => clock.lead(),
+            own::Point::FileRead => clock.read(),
+            own::Point::FileWrite => clock.write(),
+            own::Point::FileSync => clock.sync(),
+        }
+    });
+    assert!(stages && last, "the sync points are not compiled in");
 }
 
 /// Takes the number of a request and sees to it that it is served, on some thread.
@@ -188,19 +179,5 @@ fn server_of_final(dir: &Path, clock: Arc<Clock>) -> Server {
                 clock.begin(number, || store.set_then(key.to_owned(), value(), done));
             }
         });
-    })
-}
-
-/// Stage 7 with the lock that it does without, around all of it.
-pub fn run_with_a_lock_around_it() -> Vec<Strip> {
-    run(|dir, clock| {
-        use lock_free::KvsEngine as _;
-        let store = open!(lock_free::KvStore::open(dir), STAGES_COMPACT_AT);
-        let store = Arc::new(Mutex::new(store));
-        let pool = SharedQueueThreadPool::new(WORKERS).unwrap();
-        Box::new(move |number| {
-            let (store, clock) = (Arc::clone(&store), Arc::clone(&clock));
-            pool.spawn(move || clock.serve(number, || answer!(store.lock().unwrap(), number)));
-        })
     })
 }
