@@ -32,7 +32,7 @@ impl FileChange {
     /// of items that are the same.
     ///
     /// # Errors
-    /// If one is no Rust, or if it could not be put together again from its pieces.
+    /// If one is no Rust.
     pub(super) fn new(
         old: &str,
         new: &str,
@@ -44,15 +44,7 @@ impl FileChange {
         let gaps = old_pieces.windows(2).chain(new_pieces.windows(2)).map(gap).collect();
         let imports = [&old_pieces, &new_pieces]
             .map(|pieces| pieces.iter().flat_map(|piece| piece.imports.clone()).collect());
-        let change = FileChange { slots: slots(old_pieces, new_pieces), gaps, imports };
-        for (done, text) in [(Done::new(), old), (change.changed().collect(), new)] {
-            let state = change.text(&done);
-            if state != text {
-                let same = state.lines().zip(text.lines()).take_while(|(a, b)| a == b).count();
-                return Err(format!("its pieces don't make up the file, line {}", same + 1));
-            }
-        }
-        Ok(change)
+        Ok(FileChange { slots: slots(old_pieces, new_pieces), gaps, imports })
     }
 
     /// The items that a move has to name, in the order of the file. Imports are computed; the first line of
@@ -88,11 +80,6 @@ impl FileChange {
             Some("\n".repeat(blanks) + &lines.join("\n") + "\n")
         });
         shown.collect()
-    }
-
-    /// The text of the state; empty if the file is not there.
-    fn text(&self, done: &Done) -> String {
-        self.shown(done).into_iter().flatten().collect()
     }
 
     /// What a state imports.
