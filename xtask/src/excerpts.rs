@@ -123,11 +123,6 @@ impl Store {
 ";
 
     #[test]
-    fn a_file_says_of_itself_what_is_before_its_code() {
-        assert_eq!(docs("//! One.\n//!\n//! | a |\nuse a;\n//! b"), "One.\n\n| a |\n");
-    }
-
-    #[test]
     fn an_item_or_a_text_that_is_not_there_once_is_noticed() {
         for (directive, message) in [
             ("ghost", "there is no `ghost`"),

@@ -125,17 +125,3 @@ fn promise_table(run: &Promises) -> String {
     let seconds: u64 = run.promises.iter().map(|promise| promise.seconds).sum();
     format!("{head}{rows}\n{machine}, {date}, revision {revision}, {size}: {seconds} s.")
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_table_that_is_not_there_is_noticed() {
-        let mut tree = Tree::new(Path::new("/nowhere"));
-        tree.write("t.md", "\n<!-- table b -->\n<!-- /table -->\n".to_owned());
-        let tables = BTreeMap::from([("a", "| new |\n".to_owned())]);
-        let message = "no such table; there are a";
-        assert_eq!(sync(&mut tree, "t.md", &tables), [Problem::new("t.md", 2, message)]);
-    }
-}

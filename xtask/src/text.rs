@@ -239,20 +239,6 @@ mod tests {
     }
 
     #[test]
-    fn a_fence_has_a_language_attributes_and_a_text() {
-        let text = "```rust fails=E1 hangs\nx\ny\n```\n<!-- excerpt a -->\n```rust\n```\n<!-- /excerpt -->\n```\n```";
-        let fences = fences(text);
-        let seen: Vec<_> =
-            fences.iter().map(|f| (f.line, f.language, f.text, f.is_generated)).collect();
-        let expected = [(1, "rust", "x\ny\n", false), (6, "rust", "", true), (9, "", "", false)];
-        assert_eq!(seen, expected);
-        assert_eq!(
-            ["fails", "hangs", "runs"].map(|n| fences[0].get(n)),
-            [Some("E1"), Some(""), None]
-        );
-    }
-
-    #[test]
     fn another_line_does_not_match() {
         for (pattern, line) in [("a", "ab"), ("a", "ba"), ("[..] b", "a bc"), ("aa[..]aa", "aaa")] {
             assert!(!line_matches(pattern, line), "{pattern} and {line}");
