@@ -23,17 +23,11 @@ const CLIENTS: usize = 16;
 const KEYS: usize = 1000;
 
 /// This program is `kvs`, too, by the name of its process.
-fn main() -> ExitCode {
+fn main() -> Outcome<ExitCode> {
     if env::args().next().is_some_and(|name| name == "kvs") {
-        return kvs_final::cli::kvs();
+        return Ok(kvs_final::cli::kvs());
     }
-    match measure() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("cluster: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    measure().map(|()| ExitCode::SUCCESS)
 }
 
 fn measure() -> Outcome<()> {
@@ -65,7 +59,7 @@ fn measure() -> Outcome<()> {
         }
     }
     println!("{}", peers::cluster(&record));
-    options.json.map_or(Ok(()), |path| record.write(&path))
+    options.keep(&record)
 }
 
 /// So many requests, by so many servers of ours or straight.

@@ -50,5 +50,5 @@ fn main() -> Outcome<()> {
     drop(pool);
     let pool = RayonThreadPool::new(2)?;
     measure("rayon", &|job| pool.spawn(job))?;
-    options.json.as_ref().map_or(Ok(()), |path| record.write(path))
+    options.keep(&record)
 }

@@ -94,9 +94,7 @@ fn run(options: &Options) -> Outcome<()> {
             }
         }
     }
-    if let Some(path) = &options.json {
-        record.write(path)?;
-    }
+    options.keep(&record)?;
     if !options.is_list {
         print!("{}", tables::touched(&record));
     }

@@ -69,9 +69,7 @@ fn count(options: &Options) -> Outcome<()> {
             }
         }
     }
-    if let Some(path) = &options.json {
-        record.write(path)?;
-    }
+    options.keep(&record)?;
     if !options.is_list {
         print!("{}", tables::counts(&record));
     }

@@ -105,9 +105,7 @@ fn run(options: &Options) -> Outcome<()> {
         for (threads, figures) in threads.into_iter().zip(measured) {
             record.add(format!("{of}/{threads}"), figures);
         }
-        if let Some(path) = &options.json {
-            record.write(path)?;
-        }
+        options.keep(&record)?;
     }
     match &page {
         _ if all == 0 => {}

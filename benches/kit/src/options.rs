@@ -97,6 +97,14 @@ impl Options {
         }
     }
 
+    /// Puts the record into its file, if there is to be one.
+    ///
+    /// # Errors
+    /// If the file can't be written.
+    pub fn keep(&self, record: &Record) -> Outcome<()> {
+        self.json.as_ref().map_or(Ok(()), |path| record.write(path))
+    }
+
     /// Whether what has this name is to be measured. If only names are to be said, this says it.
     pub fn wants(&self, name: &str) -> bool {
         let mut words = self.words.iter().flat_map(|word| word.split('|'));

@@ -45,8 +45,7 @@ pub(crate) fn below(head: String, tables: impl IntoIterator<Item = Option<String
     std::iter::once(head + "\n").chain(tables).collect::<Vec<_>>().join("\n")
 }
 
-/// The system calls and switches of an operation: medians where the rounds agree, the least and the
-/// most where they do not.
+/// The system calls and switches of an operation.
 pub fn counts(record: &Record) -> String {
     const WORKS: [(&str, &str); 3] =
         [("a get", "read"), ("a set", "write"), ("an operation, 95 gets to 5 sets", "mixed")];
@@ -60,7 +59,7 @@ pub fn counts(record: &Record) -> String {
     let stages = STAGES.map(|(stage, _)| stage);
     let cell = |work: &str, stage: &str, tool: &str, event: &str| {
         let counts = record.rounds_of(&format!("{work}/{stage}/{tool}"), event)?;
-        Some(if event == "threads" { counts.median().to_string() } else { if_steady(&counts) })
+        Some(if event == "threads" { counts.median().to_string() } else { with_spread(&counts) })
     };
     let counted = WORKS.map(|(title, work)| {
         grid(title, &stages, &COUNTED, |stage, event| cell(work, stage, "perf", event))
@@ -73,7 +72,7 @@ pub fn counts(record: &Record) -> String {
         let names = names.into_iter().filter(|name| !["calls", "threads"].contains(&name.as_str()));
         let calls = names.filter_map(|name| {
             let counts = record.rounds_of(&of, name)?;
-            (counts.median() >= 0.01).then(|| format!("{} `{name}`", if_steady(&counts)))
+            (counts.median() >= 0.01).then(|| format!("{} `{name}`", with_spread(&counts)))
         });
         let calls: Vec<String> = calls.collect();
         (!calls.is_empty()).then(|| calls.join(", "))
@@ -239,14 +238,6 @@ pub fn with_spread(rounds: &Rounds) -> String {
     let (least, most) = (number(rounds.least()), number(rounds.most()));
     let median = number(rounds.median());
     if least == most { median } else { format!("{median} ({least}–{most})") }
-}
-
-/// The median, if all are within a tenth of the most; else only the least and the most.
-pub fn if_steady(rounds: &Rounds) -> String {
-    if rounds.least() >= 0.9 * rounds.most() {
-        return number(rounds.median());
-    }
-    format!("{}–{}", number(rounds.least()), number(rounds.most()))
 }
 
 /// With about three digits.

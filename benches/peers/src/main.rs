@@ -28,20 +28,14 @@ use std::process::{Command, ExitCode};
 use std::{env, io};
 
 /// This program is also most of the processes that it measures. Its name tells it which one it is.
-fn main() -> ExitCode {
+fn main() -> Outcome<ExitCode> {
     let args: Vec<String> = env::args().collect();
-    let done = match args[0].as_str() {
-        "kvs-server" => return kvs_final::cli::server(),
-        "engine" => workloads::run_here(&args[1..]),
-        _ => measure(args),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("peers: {error}");
-            ExitCode::FAILURE
-        }
+    match args[0].as_str() {
+        "kvs-server" => return Ok(kvs_final::cli::server()),
+        "engine" => workloads::run_here(&args[1..])?,
+        _ => measure(args)?,
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// This program, as a process of that name.
@@ -84,7 +78,7 @@ fn measure(args: Vec<String>) -> Outcome<()> {
     let run = if is_engines { workloads::run } else { servers::run };
 
     let settings = [("keys", keys.into()), ("seconds", seconds.into()), ("programs", programs)];
-    let mut record = Record::new(&env::temp_dir(), settings)?
+    let record = Record::new(&env::temp_dir(), settings)?
         .units(Unit::PerSecond, &["rate", "load", "gets", "sets"])
         .units(Unit::PerSecond, &["1-threads", "4-threads", "8-threads", "64-threads"])
         .units(Unit::PerSecond, &["5-set-4-threads", "50-set-2-threads", "50-set-4-threads"])
@@ -93,9 +87,7 @@ fn measure(args: Vec<String>) -> Outcome<()> {
             Unit::Byte,
             &["disk", "private-opened", "private-read", "mapped-read", "client-bytes"],
         );
-    if let Some(path) = &options.json {
-        record = record.continued(path)?;
-    }
+    let mut record = options.continued(record)?;
     for (work, who) in pairs {
         let of = format!("{work}/{who}");
         if !options.words[1..].iter().all(|word| of.contains(word.as_str())) {
@@ -104,9 +96,7 @@ fn measure(args: Vec<String>) -> Outcome<()> {
         eprintln!("{of}");
         let figures = run(work, who, keys, seconds).map_err(|error| format!("{of}: {error}"))?;
         record.add(of, figures);
-        if let Some(path) = &options.json {
-            record.write(path)?;
-        }
+        options.keep(&record)?;
     }
     println!("{}", peers::all(&record));
     Ok(())
