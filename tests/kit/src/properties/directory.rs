@@ -12,62 +12,54 @@ use rand::seq::IndexedRandom;
 use std::path::Path;
 use std::sync::LazyLock;
 
-/// How many bytes of the input make a change.
-const CHANGE: usize = 6;
-
 /// A store that was closed, or one whose process was killed, and what is in both.
 static STORES: LazyLock<([SimulatedDisk; 2], Model)> = LazyLock::new(|| stores(1, 40));
 
-/// What the input makes of a store.
-struct Changed {
-    disk: SimulatedDisk,
-    /// Whether checksums were made to fit again.
-    is_mended: bool,
-    /// Whether it is a store that was closed, of which only bytes were changed, lost or added.
-    is_plain: bool,
-}
-
-fn change(input: &[u8]) -> Changed {
-    let (start, changes) = input.split_at(1);
-    let killed = usize::from(start[0] % 2);
-    let disk = STORES.0[killed].snapshot();
-    let mut changed = Changed { disk: disk.clone(), is_mended: false, is_plain: killed == 0 };
-    for change in changes.chunks_exact(CHANGE) {
+/// Makes up to four changes to a store. Most are of a byte near the start of a file or of a record; then the
+/// checksum there may be made to fit. Says whether it is a store that was closed, of which only bytes were changed,
+/// lost or added, and no checksum fits again.
+fn changed(random: &mut StdRng) -> (SimulatedDisk, bool) {
+    let killed = random.random_range(0..2);
+    let (disk, mut is_plain) = (STORES.0[killed].snapshot(), killed == 0);
+    for _ in 0..random.random_range(0..5) {
         let files = disk.files();
-        if files.is_empty() {
-            break;
-        }
-        let path = &files[usize::from(change[0]) % files.len()];
+        let Some(path) = files.choose(random) else { break };
         let mut bytes = disk.content(path).unwrap();
-        let place = usize::from(change[2]) << 8 | usize::from(change[3]);
-        let at = place % bytes.len().max(1);
-        match change[1] % 8 {
-            0..=2 if at < bytes.len() => bytes[at] ^= change[4],
-            3 => bytes.truncate(at),
-            4 => bytes.extend([change[4]].repeat(change[5].into())),
-            5 => {
-                let other = &files[usize::from(change[4]) % files.len()];
-                bytes = disk.content(other).unwrap();
+        let mut mended = None;
+        if random.random_bool(0.6) {
+            let start = *starts(&bytes).choose(random).unwrap_or(&0);
+            if let Some(byte) = bytes.get_mut(start + random.random_range(0..40)) {
+                *byte ^= random.random::<u8>();
             }
-            6 => {
-                disk.delete(path);
-                changed.is_plain = false;
-                continue;
-            }
-            _ => {
-                mend(path, &mut bytes, at);
-                changed.is_mended = true;
-                // Or it would say what was there before.
-                let hint = path.with_extension("hint");
-                files.iter().filter(|path| **path == hint).for_each(|hint| disk.delete(hint));
+            mended = random.random::<bool>().then_some(start);
+        } else {
+            let at = random.random_range(0..=bytes.len());
+            match random.random_range(0..8) {
+                0..=2 if at < bytes.len() => bytes[at] ^= random.random::<u8>(),
+                3 => bytes.truncate(at),
+                4 => bytes.resize(bytes.len() + random.random_range(0..256), random.random()),
+                5 => {
+                    bytes = disk.content(files.choose(random).unwrap_or(path)).unwrap();
+                    is_plain = false;
+                }
+                6 => {
+                    disk.delete(path);
+                    is_plain = false;
+                    continue;
+                }
+                _ => mended = Some(at),
             }
         }
-        if change[1] % 8 > 4 {
-            changed.is_plain = false;
+        if let Some(at) = mended {
+            mend(path, &mut bytes, at);
+            is_plain = false;
+            // Or it would say what was there before.
+            let hint = path.with_extension("hint");
+            files.iter().filter(|path| **path == hint).for_each(|hint| disk.delete(hint));
         }
         disk.set_content(path, bytes);
     }
-    changed
+    (disk, is_plain)
 }
 
 /// Makes a checksum fit: the manifest's, a segment header's, or that of a record that would start here.
@@ -103,30 +95,6 @@ fn content(store: &KvStore) -> Result<Model> {
     Ok(found.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
 }
 
-/// The first byte picks the store, the others change it. Some bytes change near the start of a file or
-/// of a record, and then the checksum there is made to fit.
-pub(super) fn generate(random: &mut StdRng) -> Vec<u8> {
-    let mut input = vec![random.random()];
-    let disk = &STORES.0[usize::from(input[0]) % 2];
-    let files = disk.files();
-    for _ in 0..random.random_range(0..5) {
-        let mut change: [u8; CHANGE] = random.random();
-        if random.random_bool(0.6) {
-            let file = random.random_range(0..files.len());
-            let starts = starts(&disk.content(&files[file]).unwrap());
-            let start = *starts.choose(random).unwrap_or(&0);
-            let at = start + random.random_range(0..40);
-            change[..4].copy_from_slice(&[file as u8, 0, (at >> 8) as u8, at as u8]);
-            if random.random() {
-                input.extend(change);
-                change = [file as u8, 7, (start >> 8) as u8, start as u8, 0, 0];
-            }
-        }
-        input.extend(change);
-    }
-    input
-}
-
 /// Where a segment's header and its records start.
 pub fn starts(bytes: &[u8]) -> Vec<usize> {
     let mut starts = vec![0];
@@ -148,15 +116,11 @@ pub(crate) fn record_len(bytes: &[u8], at: usize) -> Option<usize> {
 
 /// The fault: that a byte was changed is expected to make no difference even where the checksum was
 /// made to fit.
-pub(super) fn hold(input: &[u8], expects_all: bool, reached: &mut Reached) {
-    if input.is_empty() {
-        return;
-    }
-    let changed = change(input);
-    let disk = &changed.disk;
-    let checked = check(disk, Path::new(DIR));
+pub(super) fn hold(random: &mut StdRng, expects_all: bool, reached: &mut Reached) {
+    let (disk, is_plain) = changed(random);
+    let checked = check(&disk, Path::new(DIR));
     // Where there is a hint, the values are not read by the open.
-    let opened = open(disk).and_then(|store| Ok((content(&store)?, store)));
+    let opened = open(&disk).and_then(|store| Ok((content(&store)?, store)));
     let (found, store) = match opened {
         Ok(opened) => opened,
         Err(error @ (KvsError::Damaged { .. } | KvsError::Format { .. })) => {
@@ -169,7 +133,7 @@ pub(super) fn hold(input: &[u8], expects_all: bool, reached: &mut Reached) {
         Err(KvsError::File { .. }) => return note(reached, "a file that is missing"),
         Err(other) => panic!("{other}"),
     };
-    if expects_all || changed.is_plain && !changed.is_mended {
+    if expects_all || is_plain {
         assert_eq!(found, STORES.1, "damage has changed an answer");
     }
     note(reached, if found == STORES.1 { "all of it" } else { "another content" });
@@ -180,7 +144,7 @@ pub(super) fn hold(input: &[u8], expects_all: bool, reached: &mut Reached) {
         compacted => compacted.unwrap(),
     }
     drop(store);
-    let store = open(disk).unwrap();
+    let store = open(&disk).unwrap();
     let written = Model::from([(key(0), "written".to_owned())]);
     assert_eq!(content(&store).unwrap(), found.into_iter().chain(written).collect::<Model>());
     assert!(!disk.files().iter().any(|path| path.ends_with("MANIFEST.new")));

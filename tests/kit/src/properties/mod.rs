@@ -1,5 +1,5 @@
 //! What holds of bytes from outside, whatever they are. Each property is tried on inputs that are
-//! generated from a seed, and says what it came across: inputs that are all refused at once show little. Here
+//! made from a seed, and says what it came across: inputs that are all refused at once show little. Here
 //! are the bytes that a client sends; those of a store's files are in `directory.rs`.
 
 pub(crate) mod directory;
@@ -7,18 +7,15 @@ pub use directory::starts;
 
 use kvs_final::protocol::{Line, LineDecoder, decode, encode};
 use rand::rngs::StdRng;
-use rand::seq::IndexedRandom;
+use rand::seq::{IndexedMutRandom, IndexedRandom};
 use rand::{RngExt, SeedableRng};
 use std::collections::BTreeMap;
-use std::thread;
 
 /// What was come across, and how often.
 pub type Reached = BTreeMap<String, u64>;
 
 /// Something that holds, whatever the input is.
 pub struct Property {
-    /// Its name.
-    pub name: &'static str,
     /// What an input is, in the plural.
     pub inputs: &'static str,
     /// The fault that it must notice.
@@ -26,26 +23,22 @@ pub struct Property {
     /// How many different things its inputs come across at least: what is answered, and each reason for which
     /// something is refused. (What a fuzzer had kept in a thousand inputs came across 34 and 12.)
     pub reaches: usize,
-    generate: fn(&mut StdRng) -> Vec<u8>,
-    hold: fn(&[u8], bool, &mut Reached),
+    /// Makes an input and tries it, with the fault or without.
+    hold: fn(&mut StdRng, bool, &mut Reached),
 }
 
 /// All of them.
 pub const PROPERTIES: [Property; 2] = [
     Property {
-        name: "requests",
         inputs: "inputs of a connection",
         fault: "a line that is forgotten when its next piece comes",
         reaches: 30,
-        generate,
         hold,
     },
     Property {
-        name: "directory",
         inputs: "directories",
         fault: "damage with a checksum that fits",
         reaches: 13,
-        generate: directory::generate,
         hold: directory::hold,
     },
 ];
@@ -56,21 +49,9 @@ impl Property {
         let mut random = StdRng::seed_from_u64(seed);
         let mut reached = Reached::new();
         for _ in 0..inputs {
-            let input = Input(self.name, (self.generate)(&mut random));
-            (self.hold)(&input.1, injected == self.fault, &mut reached);
+            (self.hold)(&mut random, injected == self.fault, &mut reached);
         }
         reached
-    }
-}
-
-/// An input, which is printed if the property does not hold of it.
-struct Input(&'static str, Vec<u8>);
-
-impl Drop for Input {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            eprintln!("{}: {:?}", self.0, self.1);
-        }
     }
 }
 
@@ -109,9 +90,9 @@ const PIECES: [&[u8]; 25] = [
     &[b'x'; LIMIT - 1],
 ];
 
-/// The size of the pieces in which the bytes arrive, and then the bytes.
+/// What a connection brings.
 fn generate(random: &mut StdRng) -> Vec<u8> {
-    let mut input = vec![random.random_range(0..=80)];
+    let mut input = Vec::new();
     for _ in 0..random.random_range(0..12) {
         let piece = PIECES.choose(random).copied().unwrap_or_default();
         let from = if random.random_bool(0.3) { random.random_range(0..piece.len()) } else { 0 };
@@ -119,23 +100,22 @@ fn generate(random: &mut StdRng) -> Vec<u8> {
         if random.random_bool(0.5) {
             input.push(b'\n');
         }
-        if random.random_bool(0.2) {
-            let at = random.random_range(0..input.len());
-            input[at] = random.random();
+        if random.random_bool(0.2)
+            && let Some(byte) = input.choose_mut(random)
+        {
+            *byte = random.random();
         }
     }
     input
 }
 
 /// The fault: what was found out about the bytes so far is forgotten when more of them arrive.
-fn hold(input: &[u8], forgets: bool, reached: &mut Reached) {
-    let Some((&size, bytes)) = input.split_first() else {
-        return;
-    };
-    let found = found_in_pieces(bytes, usize::from(size).max(1), forgets);
-    let at_once = found_in_pieces(bytes, usize::MAX, forgets);
+fn hold(random: &mut StdRng, forgets: bool, reached: &mut Reached) {
+    let (size, bytes) = (random.random_range(1..=80), generate(random));
+    let found = found_in_pieces(&bytes, size, forgets);
+    let at_once = found_in_pieces(&bytes, usize::MAX, forgets);
     assert_eq!(found, at_once, "how they are cut must not matter");
-    assert_eq!(found, expected(bytes));
+    assert_eq!(found, expected(&bytes));
     for line in found {
         let Some(line) = line else {
             note(reached, "a line that is too long");
