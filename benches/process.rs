@@ -33,10 +33,7 @@ pub struct Task {
 pub fn serve(task: &str) -> Outcome<()> {
     let Task { stage, threads, dir } = serde_json::from_str(task)?;
     end_with_input();
-    crate::serve(stage, &dir, threads, |addr| {
-        println!("{addr}");
-        Ok(())
-    })
+    crate::serve(stage, &dir, threads)
 }
 
 /// Ends this process when its input ends: so it does not outlive the one that started it.

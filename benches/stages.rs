@@ -5,7 +5,6 @@ pub mod process;
 use kvs_bench_kit::Outcome;
 use kvs_final::Durability;
 use serde::{Deserialize, Serialize};
-use std::net::SocketAddr;
 use std::path::Path;
 
 /// What is measured: a step of the tutorial, or what it ends with.
@@ -146,38 +145,28 @@ store!(
 );
 
 macro_rules! server {
-    ($stage:ident, $store:expr, $listens:expr $(, $threads:expr)?) => {{
+    ($stage:ident, $store:expr $(, $threads:expr)?) => {{
         let server = $stage::KvsServer::bind(
             ([127, 0, 0, 1], 0).into(),
             $store
             $(, <$stage::thread_pool::SharedQueueThreadPool as $stage::thread_pool::ThreadPool>::new($threads)?)?
         )?;
-        $listens(server.local_addr()?)?;
+        println!("{}", server.local_addr()?);
         Ok(server.run()?)
     }};
 }
 
-/// Serves the store in a directory until the process ends. Stage 3 has a thread for each connection
-/// and stage 4 one for each core, whatever `threads` says; the others so many in a pool with one
-/// queue.
-///
-/// # Errors
-/// If the stage has no server for several threads, or it can't start.
-pub fn serve(
-    stage: Stage,
-    dir: &Path,
-    threads: u32,
-    listens: impl Fn(SocketAddr) -> Outcome<()>,
-) -> Outcome<()> {
+/// Says its address, and serves the store in a directory until the process ends. Stage 3 has a thread for each
+/// connection and stage 4 one for each core, whatever `threads` says; the others so many in a pool with one
+/// queue. It fails if the stage has no server for several threads.
+fn serve(stage: Stage, dir: &Path, threads: u32) -> Outcome<()> {
     match stage {
         Stage::NaivePool | Stage::SharedEngine => Err("its server has no threads".into()),
-        Stage::ThreadedServer => {
-            server!(threaded_server, threaded_server::KvStore::open(dir)?, listens)
-        }
-        Stage::SharedQueue => server!(shared_queue, shared_queue::KvStore::open(dir)?, listens),
-        Stage::Rayon => server!(rayon_pool, rayon_pool::KvStore::open(dir)?, listens, threads),
-        Stage::RwLock => server!(rwlock, rwlock::KvStore::open(dir)?, listens, threads),
-        Stage::LockFree => server!(lock_free, lock_free::KvStore::open(dir)?, listens, threads),
-        Stage::Final => server!(kvs_final, open_final(dir)?, listens, threads),
+        Stage::ThreadedServer => server!(threaded_server, threaded_server::KvStore::open(dir)?),
+        Stage::SharedQueue => server!(shared_queue, shared_queue::KvStore::open(dir)?),
+        Stage::Rayon => server!(rayon_pool, rayon_pool::KvStore::open(dir)?, threads),
+        Stage::RwLock => server!(rwlock, rwlock::KvStore::open(dir)?, threads),
+        Stage::LockFree => server!(lock_free, lock_free::KvStore::open(dir)?, threads),
+        Stage::Final => server!(kvs_final, open_final(dir)?, threads),
     }
 }

@@ -5,7 +5,7 @@
 //! of them keeps a core busy. The pool works, so no test of its jobs notices; `threads_are_gone_after_drop` in
 //! `tests/kit` would.
 
-use crossbeam::channel::{self, Receiver, Sender};
+use crossbeam::channel::{self, Receiver};
 use kvs_test_kit::child::Child;
 use kvs_test_kit::process::threads_called;
 use std::process;
@@ -16,19 +16,6 @@ type Job = Box<dyn FnOnce() + Send>;
 
 /// How often the worker has gone round its loop. Only its own value matters, so `Relaxed`.
 static ROUNDS: AtomicU64 = AtomicU64::new(0);
-
-/// A pool of one thread, which ends by its queue being dropped.
-struct Pool {
-    queue: Sender<Job>,
-}
-
-impl Pool {
-    fn new() -> Pool {
-        let (queue, jobs) = channel::unbounded();
-        thread::Builder::new().name("old-pool".into()).spawn(move || work(&jobs)).unwrap();
-        Pool { queue }
-    }
-}
 
 fn work(jobs: &Receiver<Job>) {
     loop {
@@ -43,10 +30,12 @@ fn work(jobs: &Receiver<Job>) {
 fn a_worker_that_passes_over_the_closed_queue_never_ends() {
     // In a process of its own, because nothing else would stop the thread.
     let mut child = Child::runs(|| {
-        let pool = Pool::new();
-        let (done, jobs) = channel::bounded(0);
-        pool.queue.send(Box::new(move || done.send(()).unwrap())).unwrap();
-        jobs.recv().unwrap();
+        // A pool of one thread: all of it that is dropped is its queue.
+        let (pool, jobs) = channel::unbounded::<Job>();
+        thread::Builder::new().name("old-pool".into()).spawn(move || work(&jobs)).unwrap();
+        let (done, ended) = channel::bounded(0);
+        pool.send(Box::new(move || done.send(()).unwrap())).unwrap();
+        ended.recv().unwrap();
         // One round for the job, and another one that waits.
         while ROUNDS.load(Ordering::Relaxed) < 2 {
             thread::yield_now();
