@@ -11,12 +11,11 @@
 
 use kvs_bench_kit::options::{Amount, Options, in_memory};
 use kvs_bench_kit::record::{Figures, output};
-use kvs_bench_kit::usage::{Usage, cpu_of_children};
+use kvs_bench_kit::usage::{Usage, cpu_of_children, this_program_as};
 use kvs_bench_kit::{Outcome, Record, Unit, peers};
 use kvs_test_kit::Server;
 use kvs_test_kit::redis::{Cluster, NO_LOG, PATIENT};
 use std::env;
-use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode, Stdio};
 
 const CLIENTS: usize = 16;
@@ -73,13 +72,8 @@ fn asked(
     let nodes = cluster.addrs();
     let (_, port) = nodes[0].split_once(':').unwrap_or_default();
     let dir = tempfile::tempdir_in(in_memory())?;
-    let kvs = || -> Outcome<Command> {
-        let mut kvs = Command::new(env::current_exe()?);
-        kvs.arg0("kvs");
-        Ok(kvs)
-    };
     let server = |_| -> Outcome<Server> {
-        let mut server = kvs()?;
+        let mut server = this_program_as("kvs")?;
         server.args(["server", "--engine", "redis-cluster", "--nodes", &nodes[0]]);
         Ok(Server::start(&mut server, dir.path())?)
     };
@@ -91,7 +85,7 @@ fn asked(
     straight.args(["--cluster", "-p", port, "-t", ask, "-d", "16", "--csv", "-r", &keys]);
     straight.args(["-P", &depth, "-c", &clients, "-n", &of_each]);
     let over = |server: &Server| -> Outcome<Command> {
-        let mut bench = kvs()?;
+        let mut bench = this_program_as("kvs")?;
         bench.args(["bench", "--json", "--addr", &server.addr.to_string(), "--keys", &keys]);
         bench.args(["--pipeline", &depth, "--clients", &clients, "--requests", &of_each]);
         bench.args(["--read-ratio", if ask == "get" { "1" } else { "0" }]);

@@ -12,11 +12,12 @@
 use crate::compiled::{Compiled, Stage};
 use crate::text::{Fence, fences, in_order, lines_match};
 use crate::tree::Problem;
+use kvs_bench_kit::usage::Running;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -135,16 +136,6 @@ struct Ran {
     stderr: String,
 }
 
-/// Ends a program when the check does.
-struct Guard(Child);
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// Runs the program in a directory until it ends, or all its threads sleep and nobody could wake them.
 fn run(dir: &Path) -> std::io::Result<Ran> {
     let (stdout, stderr) = (dir.join("stdout"), dir.join("stderr"));
@@ -156,7 +147,7 @@ fn run(dir: &Path) -> std::io::Result<Ran> {
         .stdout(File::create(&stdout)?)
         .stderr(File::create(&stderr)?)
         .spawn()?;
-    let mut child = Guard(child);
+    let mut child = Running(child);
     let (mut last, mut looks) = (String::new(), 0);
     let mut status = child.0.try_wait()?;
     while status.is_none() && looks < ASLEEP {

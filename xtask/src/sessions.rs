@@ -206,13 +206,10 @@ impl Shell {
 
     /// Runs a command, and waits for what is to come of it.
     fn step(&mut self, command: &str, expected: &[&str]) -> Result<(), String> {
-        let (shown, real) = (4000, self.port);
-        let command = [':', ' ', '/'].iter().fold(command.to_owned(), |command, between| {
-            command.replace(
-                &format!("127.0.0.1{between}{shown}"),
-                &format!("127.0.0.1{between}{real}"),
-            )
-        });
+        let real = self.port;
+        let command = command
+            .replace("127.0.0.1:4000", &format!("127.0.0.1:{real}"))
+            .replace("127.0.0.1/4000", &format!("127.0.0.1/{real}"));
         // `eval`, so that a quote that is not closed does not swallow what follows.
         let quoted = command.replace('\'', r"'\''");
         let line = format!("eval '{quoted}' </dev/null 2>&1; echo $'\\x04'$(jobs -rp)\n");

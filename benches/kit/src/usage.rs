@@ -3,7 +3,9 @@
 use crate::Outcome;
 use procfs::FromRead;
 use procfs::process::{Process, Status};
-use std::process::Child;
+use std::env;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command};
 
 /// A process that ends with this.
 pub struct Running(pub Child);
@@ -14,6 +16,16 @@ impl Drop for Running {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// This program, as a process of that name, which tells it what it is to be.
+///
+/// # Errors
+/// If it doesn't know where it is.
+pub fn this_program_as(name: &str) -> Outcome<Command> {
+    let mut command = Command::new(env::current_exe()?);
+    command.arg0(name);
+    Ok(command)
 }
 
 /// What a process has used since it began.

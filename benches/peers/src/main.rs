@@ -22,9 +22,8 @@ use kvs_bench_kit::options::{Amount, Options};
 use kvs_bench_kit::{Outcome, Record, Unit, peers};
 use rustix::fs::{Advice, fadvise};
 use std::fs::{File, read_dir};
-use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::{env, io};
 
 /// This program is also most of the processes that it measures. Its name tells it which one it is.
@@ -36,13 +35,6 @@ fn main() -> Outcome<ExitCode> {
         _ => measure(args)?,
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// This program, as a process of that name.
-fn this_program_as(name: &str) -> Outcome<Command> {
-    let mut command = Command::new(env::current_exe()?);
-    command.arg0(name);
-    Ok(command)
 }
 
 /// Takes the files of a directory out of memory, but for what a process has mapped.

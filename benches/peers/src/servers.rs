@@ -6,13 +6,13 @@
 //! the program and in the kernel; on the loopback that includes what the kernel does to bring its answers to the client,
 //! but not what it does to bring the requests.
 
-use crate::{Pairs, evict, this_program_as};
+use crate::{Pairs, evict};
 use kvs_bench_kit::Outcome;
 use kvs_bench_kit::data::{Key, random};
 use kvs_bench_kit::load::{Exchange, Load, allow_open_files, connect};
 use kvs_bench_kit::record::{Figures, output};
 use kvs_bench_kit::repeat::{Done, Measured, repeat};
-use kvs_bench_kit::usage::{Running, Usage};
+use kvs_bench_kit::usage::{Running, Usage, this_program_as};
 use procfs::process::Process;
 use rand::RngExt;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};

@@ -2,11 +2,12 @@
 //! caches of another.
 
 use crate::engines::{self, Engine};
-use crate::{Pairs, evict, this_program_as};
+use crate::{Pairs, evict};
 use kvs_bench_kit::Outcome;
 use kvs_bench_kit::data::{Key, Values, random};
 use kvs_bench_kit::record::{Figures, output};
 use kvs_bench_kit::repeat::{Work, repeat};
+use kvs_bench_kit::usage::this_program_as;
 use procfs::process::Process;
 use rand::{Rng, RngExt};
 use serde_json::json;
