@@ -17,7 +17,8 @@ fn two_clones_of_a_file_seek_each_other_away() {
     second.seek(SeekFrom::Start(4)).unwrap();
     let mut found = [0; 4];
     first.read_exact(&mut found).unwrap();
-    println!("the first reader was to find \"one \" and finds {:?}", found.escape_ascii().to_string());
+    let words = String::from_utf8_lossy(&found);
+    println!("the first reader was to find \"one \" and finds {words:?}");
     assert_eq!(&found, b"two ");
     assert_eq!(second.stream_position().unwrap(), 8, "the other one is behind its record as well");
 }
