@@ -76,34 +76,18 @@ struct Chapter {
     title: String,
     /// The file's name without its end.
     name: String,
-    lines: Vec<(Within, String)>,
+    /// Each with whether it is code.
+    lines: Vec<(bool, String)>,
 }
 
-/// What a line is part of.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Within {
-    Prose,
-    Code,
-    Comment,
-}
-
-/// Each line with what it is part of. The fences are part of the code, as are the marks of a comment.
-fn lines(text: &str) -> impl Iterator<Item = (Within, &str)> {
-    let mut within = Within::Prose;
+/// Each line, and whether it is part of a block of code, as its fences are.
+fn lines(text: &str) -> impl Iterator<Item = (bool, &str)> {
+    let mut is_within = false;
     text.lines().map(move |line| {
         let is_fence = line.starts_with("```");
-        let here = match within {
-            Within::Prose if is_fence => Within::Code,
-            Within::Prose if line.starts_with("<!--") => Within::Comment,
-            within => within,
-        };
-        let goes_on = match here {
-            Within::Code => (within == Within::Code) != is_fence,
-            Within::Comment => !line.ends_with("-->"),
-            Within::Prose => false,
-        };
-        within = if goes_on { here } else { Within::Prose };
-        (here, line)
+        let is_code = is_within || is_fence;
+        is_within ^= is_fence;
+        (is_code, line)
     })
 }
 
@@ -129,9 +113,9 @@ impl Text {
     fn new(text: &str) -> Text {
         let (mut chapters, mut targets) = (Vec::<Chapter>::new(), HashMap::new());
         let mut seen = HashMap::new();
-        for (within, line) in lines(text) {
+        for (is_code, line) in lines(text) {
             let mut line = line.to_owned();
-            if let Some((level, title)) = heading(&line).filter(|_| within == Within::Prose) {
+            if let Some((level, title)) = heading(&line).filter(|_| !is_code) {
                 let anchor = anchor(title, &mut seen);
                 if level <= 2 {
                     let name = if level == 1 { "index".to_owned() } else { anchor.clone() };
@@ -143,7 +127,7 @@ impl Text {
                 line = format!("{} {title} {{#{anchor}}}", "#".repeat((level - 1).max(1)));
             }
             if let Some(chapter) = chapters.last_mut() {
-                chapter.lines.push((within, line));
+                chapter.lines.push((is_code, line));
             }
         }
         Text { chapters, targets, files: BTreeMap::new() }
@@ -172,37 +156,36 @@ impl Text {
     fn page(&mut self, chapter: &Chapter, root: &Path) -> io::Result<String> {
         let mut page = String::new();
         let (mut is_prediction, mut is_diff) = (false, false);
-        for (within, line) in &chapter.lines {
-            let is_heading = *within == Within::Prose && line.starts_with('#');
+        for (is_code, line) in &chapter.lines {
+            let is_heading = !is_code && line.starts_with('#');
             is_prediction = is_prediction && !is_heading
                 || is_heading && line.contains(" Predict {#")
                 || line.contains("**Predict.**");
-            page += &match within {
-                // The marks around code that belongs to a file.
-                Within::Comment => match line.split(' ').nth(1) {
-                    Some("move" | "excerpt") => "<div class=\"move\">\n".to_owned(),
-                    Some("/move" | "/excerpt") => "</div>\n".to_owned(),
-                    _ => continue,
-                },
-                Within::Code if line.starts_with("```") => {
-                    is_diff = line.starts_with("```diff");
-                    line.split(' ').next().unwrap_or_default().to_owned()
+            page += &match (*is_code, line.as_str()) {
+                (true, fence) if fence.starts_with("```") => {
+                    is_diff = fence.starts_with("```diff");
+                    fence.split(' ').next().unwrap_or_default().to_owned()
                 }
                 // What follows is further down in the file, and to be copied by itself.
-                Within::Code if is_diff && line == " …" => {
-                    "```\n\n<p class=\"gap\">⋮</p>\n\n```diff".to_owned()
+                (true, " …") if is_diff => "```\n\n<p class=\"gap\">⋮</p>\n\n```diff".to_owned(),
+                (true, code) => code.to_owned(),
+                // The marks around code that belongs to a file. Other comments nobody sees.
+                (_, mark)
+                    if mark.starts_with("<!-- move ") || mark.starts_with("<!-- excerpt ") =>
+                {
+                    "<div class=\"move\">\n".to_owned()
                 }
-                Within::Code => line.clone(),
+                (_, "<!-- /move -->" | "<!-- /excerpt -->") => "</div>\n".to_owned(),
                 // A paragraph ends where the fold does.
-                Within::Prose if line == "</details>" => format!("\n{line}\n"),
-                Within::Prose if is_prediction && line.starts_with("<details>") => {
+                (_, "</details>") => format!("\n{line}\n"),
+                (_, fold) if is_prediction && fold.starts_with("<details>") => {
                     is_prediction = false;
-                    line.replacen("<details>", "<details class=\"prediction\">", 1)
+                    fold.replacen("<details>", "<details class=\"prediction\">", 1)
                 }
-                Within::Prose if line.starts_with("<img ") => {
-                    format!("<div class=\"scroll\">{}</div>", self.linked(line))
+                (_, image) if image.starts_with("<img ") => {
+                    format!("<div class=\"scroll\">{}</div>", self.linked(image))
                 }
-                Within::Prose => match timeline(line) {
+                _ => match timeline(line) {
                     Some((words, file)) => format!(
                         "<figure class=\"timeline\">\n{}<figcaption>{words}</figcaption>\n</figure>",
                         fs::read_to_string(root.join(file))?
