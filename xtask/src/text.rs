@@ -182,11 +182,6 @@ pub(crate) fn lines_match(patterns: &[&str], lines: &[&str]) -> bool {
     }
 }
 
-/// Whether more lines could make of these what the patterns say.
-pub(crate) fn lines_begin(patterns: &[&str], lines: &[&str]) -> bool {
-    (0..=patterns.len()).any(|length| lines_match(&patterns[..length], lines))
-}
-
 /// Whether a line is as a pattern says.
 pub(crate) fn line_matches(pattern: &str, line: &str) -> bool {
     let (pattern, line) = (blanks(pattern), blanks(line));
@@ -251,7 +246,5 @@ mod tests {
         assert!(lines_match(&["a", "..."], &["a"]));
         assert!(!lines_match(&["a", "..."], &["b"]));
         assert!(!lines_match(&["a"], &["a", "b"]));
-        assert!(lines_begin(&["a", "b"], &["a"]) && lines_begin(&["...", "b"], &["c", "d"]));
-        assert!(!lines_begin(&["a", "b"], &["b"]) && !lines_begin(&["a"], &["a", "b"]));
     }
 }
