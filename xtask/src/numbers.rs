@@ -15,7 +15,7 @@
 //! writes a new sentence writes `?`, `? ms`, `? %` or `? (?)`.
 
 use crate::tree::{Problem, Tree};
-use kvs_bench_kit::record::{Rounds, Unit};
+use kvs_bench_kit::record::{Measured, Rounds, Unit, compared};
 use kvs_bench_kit::tables::thousands;
 use kvs_bench_kit::{Record, derived};
 use std::collections::HashMap;
@@ -36,9 +36,6 @@ const UNITS: [(&str, f64, Unit); 8] = [
     ("%", 0.01, Unit::One),
 ];
 
-/// A figure as each round has it, in base units.
-type Measured = (Vec<f64>, Unit);
-
 /// Brings the numbers of a text up to date.
 pub(crate) fn sync(tree: &mut Tree, file: &str) -> Vec<Problem> {
     tree.rewrite(file, |tree, text| {
@@ -52,15 +49,6 @@ pub(crate) fn sync(tree: &mut Tree, file: &str) -> Vec<Problem> {
         };
         rewrite(file, text, &mut pick)
     })
-}
-
-/// How many times the second figure the first one is, round by round.
-fn ratio(above: Measured, below: Measured) -> Result<Measured, String> {
-    if above.1 != below.1 || above.0.len() != below.0.len() {
-        return Err("the two have different units or numbers of rounds".to_owned());
-    }
-    let pairs = above.0.iter().zip(below.0);
-    Ok((pairs.map(|(above, below)| above / below).collect(), Unit::One))
 }
 
 /// The text with the numbers that `pick` finds by their paths.
@@ -102,11 +90,7 @@ fn renewed(
     pick: &mut impl FnMut(&str) -> Result<Measured, String>,
 ) -> Result<(Range<usize>, String, String), String> {
     let (old, source) = directive.split_once(" = ").ok_or("a line is `NUMBER = PATH`")?;
-    let measured = match source.split_once(" / ") {
-        None => pick(source)?,
-        Some((above, below)) => ratio(pick(above)?, pick(below)?)?,
-    };
-    let new = rendered(measured, old)?;
+    let new = rendered(compared(source, pick)?, old)?;
     let place = find(text, old).ok_or_else(|| {
         format!("`{old}` doesn't stand in the paragraph above, after the number before it")
     })?;
@@ -236,7 +220,7 @@ mod tests {
                 "a/b/half\n-->\n\n",
                 "a/b/part\n-->\n\n",
                 7,
-                "the two have different units or numbers of rounds",
+                "they have different units or numbers of rounds",
             ),
         ] {
             let (_, problems) = renew(&TEXT.replacen(from, to, 1));

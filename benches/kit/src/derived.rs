@@ -1,7 +1,7 @@
 //! What is made from the records: `cargo xtask sync` puts it where it belongs.
 
 use crate::Outcome;
-use crate::record::{Record, Rounds, Unit};
+use crate::record::{Record, Rounds, compared};
 use crate::tables::{table, with_spread};
 use crate::{figures, peers, tables};
 use std::fs;
@@ -138,7 +138,8 @@ fn goals_of(name: &str, record: &Record) -> Option<String> {
         else {
             return None;
         };
-        let rounds = (of == name).then(|| rounds(record, figure))??;
+        let measured = (of == name).then(|| compared(figure, |path| record.measured(path)));
+        let rounds = Rounds::new(measured?.ok()?.0.into_iter())?;
         let bound = wanted.split_once(' ').and_then(|(_, bound)| bound.parse::<f64>().ok());
         let is_reached = bound.map_or("", |bound| match wanted.starts_with('≥') {
             true if rounds.median() >= bound => "reached",
@@ -150,21 +151,6 @@ fn goals_of(name: &str, record: &Record) -> Option<String> {
     };
     let rows = include_str!("goals.txt").lines().filter_map(row);
     Some(format!("{head}\n\n{}", table(&["", "measured", "wanted", ""], rows)?))
-}
-
-/// A figure, or how many times the best of others it is, round by round.
-fn rounds(record: &Record, figure: &str) -> Option<Rounds> {
-    let figures = figure.split(" / ").map(|path| record.measured(path).ok());
-    let mut figures = figures.collect::<Option<Vec<_>>>()?;
-    let (values, unit) = figures.remove(0);
-    let best = if unit == Unit::PerSecond { f64::max } else { f64::min };
-    let ratio = |(round, value): (usize, &f64)| {
-        let others = figures.iter().map(|(other, _)| other.get(round).copied());
-        let others = others.collect::<Option<Vec<f64>>>()?;
-        Some(value / others.into_iter().reduce(best).unwrap_or(1.0))
-    };
-    let ratios: Option<Vec<f64>> = values.iter().enumerate().map(ratio).collect();
-    Rounds::new(ratios?.into_iter())
 }
 
 #[cfg(test)]

@@ -28,6 +28,9 @@ use std::process::Command;
 /// The figures of one sample, by their names.
 pub type Figures = BTreeMap<String, f64>;
 
+/// A figure as each round has it, in base units.
+pub type Measured = (Vec<f64>, Unit);
+
 /// All samples that were taken under the same conditions.
 #[derive(Serialize, Deserialize)]
 pub struct Record {
@@ -168,7 +171,7 @@ impl Record {
     ///
     /// # Errors
     /// If there is none.
-    pub fn measured(&self, path: &str) -> Result<(Vec<f64>, Unit), String> {
+    pub fn measured(&self, path: &str) -> Result<Measured, String> {
         let (of, figure) = path.rsplit_once('/').ok_or("a path ends with a figure")?;
         let samples = self.samples.iter().filter(|sample| sample.of == of);
         let values: Vec<f64> = samples.filter_map(|s| s.figures.get(figure).copied()).collect();
@@ -211,6 +214,29 @@ impl Record {
              {revision}"
         )
     }
+}
+
+/// What `pick` finds by a path; or, of paths with ` / ` between, how many times the best of the others the first one
+/// is, round by round.
+///
+/// # Errors
+/// If one isn't found, or they can't be compared.
+pub fn compared(
+    source: &str,
+    pick: impl FnMut(&str) -> Result<Measured, String>,
+) -> Result<Measured, String> {
+    let mut others = source.split(" / ").map(pick).collect::<Result<Vec<_>, _>>()?;
+    let (values, unit) = others.remove(0);
+    if others.iter().any(|(other, of)| *of != unit || other.len() != values.len()) {
+        return Err("they have different units or numbers of rounds".to_owned());
+    }
+    let best = if unit == Unit::PerSecond { f64::max } else { f64::min };
+    let ratio = |(round, value): (usize, &f64)| {
+        let others = others.iter().map(|(other, _)| other[round]);
+        others.reduce(best).map_or(*value, |best| value / best)
+    };
+    let ratios = values.iter().enumerate().map(ratio).collect();
+    Ok((ratios, if others.is_empty() { unit } else { Unit::One }))
 }
 
 /// The same figure from every round, in order of size; at least one.
