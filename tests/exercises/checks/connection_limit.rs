@@ -3,9 +3,8 @@
 use crate::connection_limit::{Limit, serve_at_most};
 use crate::stage_3::{KvsEngine, Result};
 use kvs_test_kit::Raw;
-use std::io::Write;
-use std::net::SocketAddr;
-use std::net::TcpListener;
+use kvs_test_kit::raw::{GET, found};
+use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
@@ -47,8 +46,6 @@ fn a_panic_gives_the_place_back() {
     }
 }
 
-const GET: &str = r#"{"Get":{"key":"k"}}"#;
-
 /// Panics for a key called so.
 #[derive(Clone)]
 struct Panicking;
@@ -73,8 +70,7 @@ fn connect_and_ask(addr: SocketAddr) -> Raw {
     loop {
         let mut client = Raw::connect(addr);
         // One that is turned away does not find the server reading.
-        let _ = client.stream().write_all(format!("{GET}\n").as_bytes());
-        if client.line() == r#"{"Ok":"k"}"# {
+        if client.try_ask(GET) == found("k") {
             return client;
         }
     }
@@ -96,5 +92,5 @@ fn a_client_too_many_is_told_so_and_comes_in_when_another_one_has_gone() {
     // Gone by a panic is gone as well.
     assert_eq!(clients[0].ask(&GET.replace("\"k\"", "\"panic\"")), "");
     clients.push(connect_and_ask(addr));
-    assert_eq!(clients[1].ask(GET), r#"{"Ok":"k"}"#, "the other one was not disturbed");
+    assert_eq!(clients[1].ask(GET), found("k"), "the other one was not disturbed");
 }
