@@ -135,25 +135,10 @@ fn test(root: &Path, of: &Path, chapter: usize, skipped: &[&str]) -> Result<(), 
 fn write_tests(root: &Path, of: &Path) -> io::Result<PathBuf> {
     let dir = root.join("target/reader");
     fs::create_dir_all(&dir)?;
-    let stages = root.join("stages");
-    let mut manifest = format!(
-        "[package]\nname = \"reader\"\nversion = {:?}\nedition = \"2024\"\nbuild = {:?}\n\n[workspace]\n\n\
-         [dependencies]\nkvs = {{ path = {of:?} }}\n\n[dev-dependencies]\n\
-         kvs-test-kit = {{ path = {:?} }}\n\
-         kvs-common = {{ path = {:?}, features = [\"testing\"] }}\nassert_cmd = \"2\"\npredicates = \"3\"\n\
-         tempfile = \"3\"\n\n[features]\n",
-        env!("CARGO_PKG_VERSION"),
-        stages.join("build.rs"),
-        root.join("tests/kit"),
-        stages.join("common"),
-    );
-    for stage in 0..=LAST {
-        manifest += &format!("stage-{stage} = []\n");
-    }
-    for program in ["kvs-server", "kvs-client"] {
-        let path = stages.join("bin").join(program).with_extension("rs");
-        manifest += &format!("\n[[bin]]\nname = {program:?}\npath = {path:?}\n");
-    }
+    let mut manifest = include_str!("reader.toml")
+        .replace("{version}", env!("CARGO_PKG_VERSION"))
+        .replace("{root}", &root.to_string_lossy())
+        .replace("{crate}", &of.to_string_lossy());
     let mut tests: Vec<_> =
         fs::read_dir(root.join("tests"))?.flatten().map(|test| test.path()).collect();
     tests.sort();
