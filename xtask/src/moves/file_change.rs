@@ -10,7 +10,7 @@
 //! - A directive may ask for one earlier: `use std::thread`, or `use` for all of a file. What no code
 //!   names goes earlier, too, if it asks.
 
-use super::items::{Import, Kind, Piece, is_body, split, split_renamed};
+use super::items::{Kind, Piece, is_body, last_name, split, split_renamed};
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,7 +24,7 @@ pub(super) struct FileChange {
     /// old one.
     gaps: BTreeMap<(String, String), usize>,
     /// What the old stage imports, and the new one.
-    imports: [BTreeSet<Import>; 2],
+    imports: [BTreeSet<String>; 2],
 }
 
 impl FileChange {
@@ -83,42 +83,44 @@ impl FileChange {
     }
 
     /// What a state imports.
-    fn imports(&self, done: &Done) -> BTreeSet<Import> {
+    fn imports(&self, done: &Done) -> BTreeSet<String> {
         let [old, new] = &self.imports;
         let is_all_done = self.changed().all(|key| done.contains(&key));
         let code = || self.slots.iter().filter(|slot| slot.kind != Kind::Import);
         let changed = || code().filter(|slot| slot.is_changed());
-        let is_needed = |import: &&Import| {
-            let is_new = new.contains(import);
-            if is_all_done || is_new && old.contains(import) {
+        let is_needed = |import: &&String| {
+            let is_new = new.contains(*import);
+            if is_all_done || is_new && old.contains(*import) {
                 return is_new;
             }
-            let says = |slot: &Slot, name: &str| {
+            let name = last_name(import);
+            let says = |slot: &Slot| {
                 let piece = if is_new { &slot.new } else { &slot.old };
-                piece.as_ref().is_some_and(|piece| piece.names.contains(name))
+                piece.as_ref().is_some_and(|piece| piece.names.contains(&name))
             };
-            match &import.name {
-                _ if is_new && asked(done, import) => true,
-                Some(name) if code().any(|slot| says(slot, name)) => {
-                    changed().any(|slot| self.is_done(slot, done) == is_new && says(slot, name))
-                }
-                _ if is_new => changed().any(|slot| self.is_done(slot, done)),
-                _ => !asked(done, import),
+            if is_new && asked(done, import) {
+                true
+            } else if code().any(says) {
+                changed().any(|slot| self.is_done(slot, done) == is_new && says(slot))
+            } else if is_new {
+                changed().any(|slot| self.is_done(slot, done))
+            } else {
+                !asked(done, import)
             }
         };
         old.union(new).filter(is_needed).cloned().collect()
     }
 
     /// The line of a slot when these are imported. What both stages import is where the new one has it.
-    fn import(&self, slot: &Slot, imports: &BTreeSet<Import>) -> Option<Vec<String>> {
-        let of = |piece: &Option<Piece>| -> BTreeSet<Import> {
+    fn import(&self, slot: &Slot, imports: &BTreeSet<String>) -> Option<Vec<String>> {
+        let of = |piece: &Option<Piece>| -> BTreeSet<String> {
             piece.iter().flat_map(|piece| piece.imports.clone()).collect()
         };
         let (old, new) = (of(&slot.old), of(&slot.new));
-        let is_here = |import: &&Import| {
-            new.contains(import) || old.contains(import) && !self.imports[1].contains(import)
+        let is_here = |import: &&String| {
+            new.contains(*import) || old.contains(*import) && !self.imports[1].contains(*import)
         };
-        let here: BTreeSet<Import> = imports.iter().filter(is_here).cloned().collect();
+        let here: BTreeSet<String> = imports.iter().filter(is_here).cloned().collect();
         let piece = if *imports == self.imports[0] || here == old && here != new {
             &slot.old
         } else if here == new {
@@ -254,23 +256,21 @@ fn comes_before(new: &Piece, old: &Piece) -> bool {
 }
 
 /// Whether a directive names an import, or what it is part of.
-fn asked(done: &Done, import: &Import) -> bool {
+fn asked(done: &Done, import: &str) -> bool {
     done.iter().filter_map(|key| key.strip_prefix("use")).any(|path| {
         let path = path.trim_start();
         path.is_empty()
-            || import.path.strip_prefix(path).is_some_and(|r| r.is_empty() || r.starts_with("::"))
+            || import.strip_prefix(path).is_some_and(|r| r.is_empty() || r.starts_with("::"))
     })
 }
 
 /// A `use` of these, as rustfmt writes it; none for no imports.
-fn written(key: &str, imports: &BTreeSet<Import>) -> Option<Vec<String>> {
+fn written(key: &str, imports: &BTreeSet<String>) -> Option<Vec<String>> {
     let prefix = key.strip_prefix("use ")?.split(' ').next()?;
-    let inner = |import: &Import| match import.path.strip_prefix(prefix) {
-        Some(rest) => match rest.strip_prefix("::") {
-            Some(name) => name.to_owned(),
-            None => format!("self{rest}"),
-        },
-        None => import.path.clone(),
+    let inner = |import: &String| match import.strip_prefix(prefix) {
+        Some("") => "self".to_owned(),
+        Some(rest) => rest.trim_start_matches("::").to_owned(),
+        None => import.clone(),
     };
     let mut names: Vec<String> = imports.iter().map(inner).collect();
     names.sort_by_key(|name| (!name.starts_with("self"), name.clone()));

@@ -20,8 +20,8 @@ pub(super) struct Piece {
     pub(super) blanks: usize,
     /// The identifiers in its code.
     pub(super) names: BTreeSet<String>,
-    /// What a private `use` brings into the file.
-    pub(super) imports: Vec<Import>,
+    /// What a private `use` brings into the file: `std::thread`.
+    pub(super) imports: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,15 +44,6 @@ pub(super) enum Kind {
     Close,
 }
 
-/// One name that a `use` brings into a file.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Import {
-    /// All of it: `std::thread`, or `std::io::Result as IoResult`.
-    pub(super) path: String,
-    /// None if no code can name it: a trait `as _`.
-    pub(super) name: Option<String>,
-}
-
 impl Piece {
     /// The name of the item that a piece is part of.
     pub(super) fn item(&self) -> &str {
@@ -65,7 +56,7 @@ struct Mark {
     key: String,
     kind: Kind,
     last: usize,
-    imports: Vec<Import>,
+    imports: Vec<String>,
     /// Whether it is the `impl` of a trait, or a member of one.
     is_of_trait: bool,
 }
@@ -240,7 +231,7 @@ fn tell_apart(marks: &mut [Mark]) {
     }
 }
 
-fn imports(tree: &UseTree, prefix: &str, found: &mut Vec<Import>) {
+fn imports(tree: &UseTree, prefix: &str, found: &mut Vec<String>) {
     let join = |name: &str| match name {
         "self" => prefix.to_owned(),
         name if prefix.is_empty() => name.to_owned(),
@@ -248,17 +239,9 @@ fn imports(tree: &UseTree, prefix: &str, found: &mut Vec<Import>) {
     };
     match tree {
         UseTree::Path(step) => imports(&step.tree, &join(&step.ident.to_string()), found),
-        UseTree::Name(leaf) => {
-            let path = join(&leaf.ident.to_string());
-            found.push(Import { name: Some(last_name(&path)), path });
-        }
-        UseTree::Rename(leaf) => {
-            let name = Some(leaf.rename.to_string()).filter(|name| name != "_");
-            let path = format!("{} as {}", join(&leaf.ident.to_string()), leaf.rename);
-            found.push(Import { path, name });
-        }
+        UseTree::Name(leaf) => found.push(join(&leaf.ident.to_string())),
         // No stage has one.
-        UseTree::Glob(_) => {}
+        UseTree::Rename(_) | UseTree::Glob(_) => {}
         UseTree::Group(group) => {
             for tree in &group.items {
                 imports(tree, prefix, found);
@@ -268,7 +251,7 @@ fn imports(tree: &UseTree, prefix: &str, found: &mut Vec<Import>) {
 }
 
 /// The last name of a path, without what is in angle brackets.
-fn last_name(path: &str) -> String {
+pub(super) fn last_name(path: &str) -> String {
     let plain = path.split('<').next().unwrap_or_default();
     plain.rsplit("::").next().unwrap_or_default().to_owned()
 }
