@@ -125,8 +125,8 @@ impl Bench {
         let reconnect = work.by == By::Connections;
         let clients = if reconnect { 16 } else { threads as usize };
         let load = Load { addr: process.addr, exchanges, clients, reconnect };
-        let usage = || Usage::of(process.id());
-        let measured = load.measure(self.seconds * times_as_long(work.name), usage)?;
+        let seconds = self.seconds * times_as_long(work.name);
+        let measured = repeat(seconds, load.clients()?, || Usage::of(process.id()))?;
         let (seconds, before, after) = (measured.seconds, measured.before, measured.after);
         let mut done = Done::sum(measured.done);
         let requests = (done.latencies.len() * work.in_flight()) as f64;

@@ -2,7 +2,7 @@
 
 use crate::Outcome;
 use crate::data::random;
-use crate::repeat::{Measured, Work, repeat};
+use crate::repeat::Work;
 use rand::RngExt;
 use rustix::net::{self, AddressFamily, SocketFlags, SocketType, bind, socket_with};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -65,16 +65,9 @@ pub struct Load<'a> {
 }
 
 impl Load<'_> {
-    /// Lets the clients work until the time is over. A latency is that of an exchange; with the opening
-    /// of its connection if it has its own.
-    ///
-    /// # Errors
-    /// If an answer is not the one that belongs to its request, or does not come.
-    pub fn measure<T>(&self, seconds: f64, look: impl Fn() -> Outcome<T>) -> Outcome<Measured<T>> {
-        repeat(seconds, self.clients()?, look)
-    }
-
-    /// What each client repeats, with its connection.
+    /// What each client repeats, with its connection. It fails if an answer is not the one that belongs to its
+    /// request, or does not come. A latency is that of an exchange; with the opening of its connection if it has
+    /// its own.
     ///
     /// # Errors
     /// If the server doesn't accept it.
@@ -142,6 +135,7 @@ pub fn allow_open_files(needed: u64) -> Outcome<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::repeat::{Measured, repeat};
     use std::net::TcpListener;
     use std::thread::spawn;
 
@@ -156,7 +150,7 @@ mod tests {
         });
         let exchanges = [Exchange { request: b"ask".into(), answer: b"right".into() }];
         let load = Load { addr, exchanges: &exchanges, clients: 1, reconnect: false };
-        let measured = load.measure(0.001, || Ok(()));
+        let measured = repeat(0.001, load.clients()?, || Ok(()));
         server.join().unwrap();
         measured
     }
