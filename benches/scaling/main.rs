@@ -34,7 +34,6 @@ mod bench;
 mod workloads;
 
 use bench::Bench;
-use kvs_bench_kit::load::Exchange;
 use kvs_bench_kit::options::{Amount, Options, in_memory};
 use kvs_bench_kit::record::{Figures, Machine};
 use kvs_bench_kit::{Outcome, Record, Unit, derived, tables};
@@ -99,7 +98,7 @@ fn run(options: &Options) -> Outcome<()> {
         let threads = work.threads(stage, cores);
         let measured = match work.by {
             By::Threads => engines(&bench, work, stage, &threads),
-            _ => servers(&bench, work, stage, &threads, &bench.exchanges(work)),
+            _ => servers(&bench, work, stage, &threads),
         };
         let measured = measured.map_err(|e| format!("{of}: {e}"))?;
         for (threads, figures) in threads.into_iter().zip(measured) {
@@ -127,16 +126,11 @@ fn engines(bench: &Bench, work: Work, stage: Stage, threads: &[u32]) -> Outcome<
 }
 
 /// Each on a server of its own.
-fn servers(
-    bench: &Bench,
-    work: Work,
-    stage: Stage,
-    threads: &[u32],
-    exchanges: &[Exchange],
-) -> Outcome<Vec<Figures>> {
+fn servers(bench: &Bench, work: Work, stage: Stage, threads: &[u32]) -> Outcome<Vec<Figures>> {
+    let exchanges = bench.exchanges(work);
     let measure = |&threads| {
         let dir = TempDir::new_in(in_memory())?;
-        bench.measure_server(work, stage, threads, dir.path().to_path_buf(), exchanges)
+        bench.measure_server(work, stage, threads, dir.path().to_path_buf(), &exchanges)
     };
     threads.iter().map(measure).collect()
 }
