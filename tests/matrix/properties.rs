@@ -34,6 +34,13 @@ fn start_at(durability: &str, stage: &str) -> (Stage, TempDir) {
     (server, dir)
 }
 
+/// A client that has sent a request.
+fn asks(server: &Stage, request: &str) -> Raw {
+    let mut client = server.connect();
+    client.send_line(request);
+    client
+}
+
 /// How many workers a pool of the stage has.
 fn workers(stage: &str) -> usize {
     if stage == "4" { num_cpus::get() } else { THREADS }
@@ -43,8 +50,7 @@ fn second_client_is_answered(stage: &str) -> bool {
     let (server, _dir) = start(stage);
     let mut first = server.connect();
     assert_eq!(first.ask(GET), FOUND);
-    let mut second = server.connect();
-    second.send_line(GET);
+    let mut second = asks(&server, GET);
     let answered = server.answers(&second);
     drop(first);
     assert_eq!(second.line(), FOUND, "at the latest when the first one has gone");
@@ -54,13 +60,7 @@ fn second_client_is_answered(stage: &str) -> bool {
 fn threads_stay_bounded(stage: &str) -> bool {
     let (server, _dir) = start(stage);
     let before = server.threads();
-    let clients: Vec<Raw> = (0..100)
-        .map(|_| {
-            let mut client = server.connect();
-            client.send_line(GET);
-            client
-        })
-        .collect();
+    let clients: Vec<Raw> = (0..100).map(|_| asks(&server, GET)).collect();
     server.settle();
     let growth = server.threads() - before;
     drop(clients);
@@ -71,25 +71,19 @@ fn a_panic_costs_no_worker(stage: &str) -> bool {
     let (mut server, _dir) = start(stage);
     let before = server.threads();
     server.order("panic read");
-    let mut unlucky = server.connect();
-    unlucky.send_line(GET);
-    assert_eq!(unlucky.line(), "", "the panic closes the connection");
+    assert_eq!(asks(&server, GET).line(), "", "the panic closes the connection");
     server.settle();
     if server.threads() != before {
         return false;
     }
-    let mut next = server.connect();
-    next.send_line(GET);
+    let mut next = asks(&server, GET);
     server.answers(&next) && next.line() == FOUND
 }
 
 fn two_slow_reads_overlap(stage: &str) -> bool {
     let (mut server, _dir) = start(stage);
     server.order("hold read");
-    let mut clients = [server.connect(), server.connect()];
-    for client in &mut clients {
-        client.send_line(GET);
-    }
+    let mut clients = [asks(&server, GET), asks(&server, GET)];
     assert!(server.holds_one_more());
     let overlap = server.holds_one_more();
     server.order("release");
@@ -103,11 +97,9 @@ fn two_slow_reads_overlap(stage: &str) -> bool {
 fn a_read_completes_during_a_write(stage: &str) -> bool {
     let (mut server, _dir) = start(stage);
     server.order("hold append");
-    let mut writer = server.connect();
-    writer.send_line(&SET.replace("\"v\"", "\"w\""));
+    let mut writer = asks(&server, &SET.replace("\"v\"", "\"w\""));
     assert!(server.holds_one_more());
-    let mut reader = server.connect();
-    reader.send_line(GET);
+    let mut reader = asks(&server, GET);
     let answered = server.answers(&reader);
     if answered {
         assert_eq!(reader.line(), FOUND, "the write is not done yet");
@@ -121,8 +113,7 @@ fn idle_clients_leave_it_answering(stage: &str) -> bool {
     let (server, _dir) = start(stage);
     let idle: Vec<Raw> = (0..workers(stage)).map(|_| server.connect()).collect();
     server.settle();
-    let mut client = server.connect();
-    client.send_line(GET);
+    let mut client = asks(&server, GET);
     let answered = server.answers(&client);
     drop(idle);
     assert_eq!(client.line(), FOUND, "at the latest when the idle ones have gone");
@@ -149,14 +140,10 @@ fn waiting_leave_answered(
     [request, answer]: [&str; 2],
 ) -> bool {
     server.order(&format!("hold {point}"));
-    let mut waiting: Vec<Raw> = (0..workers(stage)).map(|_| server.connect()).collect();
-    for client in &mut waiting {
-        client.send_line(waits);
-    }
+    let waiting: Vec<Raw> = (0..workers(stage)).map(|_| asks(&server, waits)).collect();
     assert!(server.holds_one_more());
     server.settle();
-    let mut client = server.connect();
-    client.send_line(request);
+    let mut client = asks(&server, request);
     let answered = server.answers(&client);
     server.order("release");
     drop(waiting);
