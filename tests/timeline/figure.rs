@@ -24,7 +24,17 @@ const LINES: usize = 10;
 
 /// Colours for light and dark pages, after Okabe and Ito, so that the colour-blind can tell them apart
 /// too. What is told by a colour is told by a form or a word as well.
-const STYLE: &str = include_str!("figure.css");
+const STYLE: &str = r"text{font:11px system-ui,sans-serif;fill:#1f2328}
+.page{fill:#fff}.title{font-weight:600;font-size:13px}.plain{font-weight:400;font-size:11px}.soft{fill:#59636e}.number{font-weight:600}
+.grid{stroke:#d8dee4}.queued{stroke:#8c959f;stroke-dasharray:1.5 2.5;stroke-width:2}
+.waiting{fill:none;stroke:#b35900}.get{fill:#0072b2}.set{fill:#d55e00}.work{fill:#1f2328}
+.compact{fill:url(#hatch)}.hatch{stroke:#009e73;stroke-width:2.4}
+@media(prefers-color-scheme:dark){
+text{fill:#e6edf3}.page{fill:#0d1117}.soft{fill:#9198a1}.grid{stroke:#30363d}
+.queued{stroke:#8b949e}.waiting{stroke:#e69f00}.get{fill:#56b4e9}.set{fill:#f0803c}
+.work{fill:#e6edf3}.hatch{stroke:#2fc89a}
+}
+";
 
 /// Adds a line of SVG.
 macro_rules! add {

@@ -4,7 +4,18 @@ use super::output::Output;
 use crate::{KvsClient, Write};
 
 /// What `help` says.
-pub(super) const HELP: &str = include_str!("prompt.txt");
+pub(super) const HELP: &str = r#"get KEY         prints the value of a key
+set KEY VALUE   gives a key a value: the rest of the line, as it stands
+rm KEY          removes a key and its value
+cas KEY OLD NEW gives a key the value NEW if its value is OLD; null stands for no value
+batch WRITES    sets and removes all of it or nothing: batch [["k","v"],["l",null]]
+len             prints how many keys there are
+keys            prints them, some perhaps twice
+stats           prints what the server counts
+help            prints this
+quit            ends, as ctrl-D does
+A key or a value that begins with a double quote is a JSON string: set "two words" "two\nlines"
+"#;
 
 /// What a line may begin with.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
@@ -165,10 +176,44 @@ mod tests {
     use crate::cli::output::json;
     use crate::protocol::Request;
 
-    /// As `command.txt` says.
+    /// As the rows say.
     #[test]
     fn a_line_is_a_request_or_is_refused_with_a_message() {
-        let rows = include_str!("command.txt").lines().filter_map(|row| row.split_once(" → "));
+        let rows = r#"What a line asks for, as a request of the protocol, or how what is said begins if it asks for nothing that there is.
+
+set k v → {"Set":{"key":"k","value":"v"}}
+  set   k v w   → {"Set":{"key":"k","value":"v w  "}}
+set k  v → {"Set":{"key":"k","value":" v"}}
+set k say "hi" → {"Set":{"key":"k","value":"say \"hi\""}}
+set k  → {"Set":{"key":"k","value":""}}
+set 🦀 🦀 → {"Set":{"key":"🦀","value":"🦀"}}
+set "two words" "two\nlines" → {"Set":{"key":"two words","value":"two\nlines"}}
+set "" "" → {"Set":{"key":"","value":""}}
+set "k" v → {"Set":{"key":"k","value":"v"}}
+get "two words"  → {"Get":{"key":"two words"}}
+rm k → {"Remove":{"key":"k"}}
+cas k v w x → {"CompareAndSet":{"key":"k","expected":"v","new":"w x"}}
+cas k null w → {"CompareAndSet":{"key":"k","expected":null,"new":"w"}}
+cas  k  "null" null → {"CompareAndSet":{"key":"k","expected":"null","new":null}}
+cas "a b" "c d" "e" → {"CompareAndSet":{"key":"a b","expected":"c d","new":"e"}}
+batch [["k","v"], ["l",null]] → {"Batch":{"writes":[["k","v"],["l",null]]}}
+
+fly → `fly` is no command
+get → a key is missing
+get k l → `l` is too much
+set → a key is missing
+set k → a value is missing
+set k "v" w → `w` is too much
+set k "v → the closing double quote is missing
+set "k"v → `v` follows the key without a space
+get "\k" → not a JSON string
+rm → a key is missing
+cas k → a value is missing
+cas k v → a value is missing
+batch k → not an array
+keys k → `k` is too much
+quit now → `now` is too much
+"#.lines().filter_map(|row| row.split_once(" → "));
         assert!(rows.clone().count() > 30);
         for (line, expected) in rows {
             let found = match parse(line) {

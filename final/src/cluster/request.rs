@@ -38,8 +38,15 @@ pub(super) enum Refusal {
 }
 
 // A node does nothing else while it runs one of these.
-const COMPARE_AND_SET: &str = include_str!("compare_and_set.lua");
-const BATCH: &str = include_str!("batch.lua");
+const COMPARE_AND_SET: &str = r"if redis.call('GET', KEYS[1]) ~= (ARGV[1] == '=' and ARGV[2]) then return 0 end
+if ARGV[3] == '=' then redis.call('SET', KEYS[1], ARGV[4]) else redis.call('DEL', KEYS[1]) end
+return 1
+";
+const BATCH: &str = r"for i, key in ipairs(KEYS) do
+  if ARGV[2 * i - 1] == '=' then redis.call('SET', key, ARGV[2 * i]) else redis.call('DEL', key) end
+end
+return 1
+";
 
 impl Request {
     pub(super) fn get(key: String, done: Then<Option<String>>) -> Request {

@@ -279,10 +279,42 @@ mod tests {
     use super::*;
     use crate::Limits;
 
-    /// As `state.txt` says.
+    /// As the scripts say.
     #[test]
     fn what_comes_after_a_turn_follows_from_what_has_happened() {
-        let scripts = include_str!("state.txt").lines().filter(|line| line.contains(" → "));
+        let scripts = r"Turns of a connection, and what comes after each: `state.rs` plays them. What happens in a turn:
+
+- `look`: it has nothing to read; `read`: a request; `part` of a request; `large`: 100 KB of one; `full`: as much as
+  there is room for; `end` of the stream; `hung-up`: so the poller says; `took`: the client takes 100 KB of the answers;
+- how many seconds after the connection came;
+- how things are then: `held-back`, `waiting`, `done`, `unsent`, `stuck`, `partial`, `foreign`, `no-memory`, `stops`.
+
+With an `idle-limit` a connection may be idle for nine seconds.
+
+read → wait | read → wait | 9999 look → wait
+full → again | look → wait
+hung-up look → wait | read → wait
+read held-back → again | read held-back → again
+read waiting held-back → wait | look waiting done held-back → again | look → wait
+read waiting → wait | read waiting → wait | look → wait
+read → wait | end → the client is done
+end waiting → wait | look → the client is done
+part → wait | 20 look partial → wait | 40 look partial → end the stream
+part → wait | 40 read → wait
+part → wait | 20 read partial → wait | 40 look partial → wait
+part → wait | 20 large partial → wait | 40 large partial → wait | 60 look partial → wait | 80 look partial → end the stream
+idle-limit read → wait | 15 read → wait
+idle-limit read → wait | 15 look → it was idle for too long
+idle-limit read → wait | 5 read → wait | 14 look → wait
+idle-limit read waiting → wait | 15 look waiting → wait
+read unsent → wait | 40 look stuck → it took too long to accept an answer
+read unsent → wait | 20 read unsent → wait | 40 look stuck → wait
+read unsent → wait | 20 look took stuck → wait | 40 look took stuck → wait | 80 look stuck → it took too long to accept an answer
+read foreign → end the stream | read → again | 9 read → it speaks another protocol
+part no-memory → end the stream | end → it was refused
+read → wait | look stops → end the stream | 9 look → the server stops
+look stops → end the stream | 9 read → again | 9 look → wait | end → the server stops
+".lines().filter(|line| line.contains(" → "));
         assert!(scripts.clone().count() > 20);
         for script in scripts {
             let idle_time = script.starts_with("idle-limit").then_some(Duration::from_secs(9));

@@ -78,7 +78,49 @@ const MANIFEST: &str = "[workspace.dependencies]
 dep = { path = \"dep\", features = [\"a\"] }
 ";
 
-const CHAPTER: &str = include_str!("chapter.md");
+const CHAPTER: &str = r#"# T
+
+## 2. Threads
+
+<!-- move Cargo.toml: dep -->
+<!-- /move -->
+
+<!-- move src/log.rs: write -->
+<!-- /move -->
+
+<!-- move src/lib.rs: mod log, Counter, Counter::hit -->
+<!-- /move -->
+
+<!-- compiles -->
+
+<!-- try -->
+```diff file=src/lib.rs
+         *hits += 1;
+-        log::write(*hits);
+```
+```rust runs
+let counter = kvs::Counter::default();
+println!("{}", counter.hit());
+```
+```rust file=tests/seen.rs
+// seen
+```
+```toml file=Cargo.toml
+[lints.rust]
+```
+```console
+$ tail -n 1 Cargo.toml tests/seen.rs
+```
+```text
+[lints.rust]
+…
+// seen
+```
+<!-- /try -->
+
+<!-- move src/lib.rs: * -->
+<!-- /move -->
+"#;
 
 /// A repository of two stages, and its text with the moves written.
 fn fixture() -> (TempDir, String) {
