@@ -243,6 +243,8 @@ fn a_directory_with_something_else_in_it_is_left_alone() {
     assert!(!book.success() && dir.path().join("mine").exists());
 }
 
+type Check = fn(&mut Browser);
+
 /// A timeline shows, at each tick, all that is before and nothing else.
 fn steps(browser: &mut Browser) {
     browser.set_width(1280);
@@ -330,7 +332,7 @@ fn pages_do_more_than_paper_and_a_fault_in_their_script_is_noticed() {
         check(&mut browser);
     }
     // What stands in the script, and what stands there instead.
-    let faults: [(fn(&mut Browser), &str, &str); 12] = [
+    let faults: [(Check, &str, &str); 12] = [
         (steps, "now * tick + 1", "now * tick + 7"),
         (steps, "until.setAttribute('width'", "until.setAttribute('height'"),
         (steps, "slider.oninput", "slider.onfocus"),
