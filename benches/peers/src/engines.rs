@@ -74,15 +74,12 @@ pub(crate) fn open(name: &str, synced: bool, dir: &Path) -> Outcome<Box<dyn Engi
 
 impl Engine for KvStore {
     fn set(&self, records: &[(Key, String)]) -> Outcome<()> {
-        Ok(match records {
+        let owned = |(key, value): &(Key, String)| (key.as_str().to_owned(), Some(value.clone()));
+        match records {
             [(key, value)] => KvsEngine::set(self, key.as_str().to_owned(), value.clone())?,
-            _ => self.write_batch(
-                records
-                    .iter()
-                    .map(|(key, value)| (key.as_str().to_owned(), Some(value.clone())))
-                    .collect(),
-            )?,
-        })
+            _ => self.write_batch(records.iter().map(owned).collect())?,
+        }
+        Ok(())
     }
 
     fn get(&self, key: &str) -> Outcome<Option<Vec<u8>>> {
