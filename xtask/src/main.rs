@@ -121,6 +121,7 @@ fn derive(tree: &mut Tree) -> Vec<Problem> {
         problems.extend(tables::sync(tree, text, &tables));
         problems.extend(numbers::sync(tree, text));
     }
+    problems.extend(numbers::bounds(WALKTHROUGH, &tree.read(WALKTHROUGH).unwrap_or_default()));
     problems
 }
 

@@ -13,7 +13,10 @@
 //! The left side is what the paragraph says now. `sync` replaces it, in both places, by the median of
 //! the rounds: in the same unit, and with the least and the most of them if it has them now. Whoever
 //! writes a new sentence writes `?`, `? ms`, `? %` or `? (?)`.
+//!
+//! A sentence of chapters 0 to 7 that states such a number as a bound ("more than") is named.
 
+use crate::text::prose;
 use crate::tree::{Problem, Tree};
 use kvs_bench_kit::record::{Measured, Rounds, Unit, compared};
 use kvs_bench_kit::tables::thousands;
@@ -36,6 +39,9 @@ const UNITS: [(&str, f64, Unit); 8] = [
     ("%", 0.01, Unit::One),
 ];
 
+/// Words that make a bound of a number.
+const BOUNDS: [&str; 5] = ["more than", "less than", "fewer than", "at least", "at most"];
+
 /// Brings the numbers of a text up to date.
 pub(crate) fn sync(tree: &mut Tree, file: &str) -> Vec<Problem> {
     tree.rewrite(file, |tree, text| {
@@ -49,6 +55,38 @@ pub(crate) fn sync(tree: &mut Tree, file: &str) -> Vec<Problem> {
         };
         rewrite(file, text, &mut pick)
     })
+}
+
+/// The sentences of chapters 0 to 7 that state a measured number as a bound, where its range would say more.
+/// Measured is what a directive names, and what has a unit.
+pub(crate) fn bounds(file: &str, text: &str) -> Vec<Problem> {
+    let mut found = Vec::new();
+    let lines: Vec<_> = prose(text)
+        .skip_while(|(.., line)| !line.starts_with("## 0."))
+        .take_while(|(.., line)| !line.starts_with("## 8."))
+        .collect();
+    for lines in lines.split(|(.., line)| line.is_empty() || line.starts_with('|')) {
+        let Some(&(at, ..)) = lines.first() else { continue };
+        let mut lines = lines.iter().map(|(.., line)| *line);
+        let paragraph: Vec<&str> = lines.by_ref().take_while(|line| *line != BEGIN).collect();
+        let marked: Vec<&str> = lines.filter_map(|line| Some(line.split_once(" = ")?.0)).collect();
+        let is_bound = |sentence: &&str| {
+            let words: Vec<&str> = sentence.split(' ').collect();
+            let has_unit = |pair: &[&str]| {
+                let unit = pair[1].trim_end_matches(|c: char| c.is_ascii_punctuation() && c != '%');
+                let is_unit = unit == "times" || UNITS.iter().any(|(name, ..)| *name == unit);
+                is_unit && pair[0].contains(|c: char| c.is_ascii_digit())
+            };
+            BOUNDS.iter().any(|bound| sentence.to_lowercase().contains(bound))
+                && (words.windows(2).any(has_unit)
+                    || marked.iter().any(|number| find(sentence, number).is_some()))
+        };
+        let problem =
+            |said| Problem::new(file, at, format!("a measured number as a bound: {said}"));
+        let sentences = paragraph.join(" ").replace(". ", ".\n").replace(": ", ":\n");
+        found.extend(sentences.lines().filter(is_bound).map(problem));
+    }
+    found
 }
 
 /// The text with the numbers that `pick` finds by their paths.
@@ -174,6 +212,7 @@ fn digits(value: f64, places: i32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tree::said;
 
     fn record() -> Record {
         let text = r#"{
@@ -235,5 +274,34 @@ mod tests {
         }
         assert_eq!(find("7.5", "7"), None);
         assert_eq!(find("112 ns, 12 ns.", "12 ns"), Some(8..13));
+    }
+
+    #[test]
+    fn a_measured_number_that_is_a_bound_is_noticed_and_where() {
+        let text = "## 0. A\n\nIt has at least 3 keys. In all\nless than 7. It does:\nmore than 2 ms.\n\
+            <!-- numbers\n7 = a\n-->\n\n## 8. B\n\nMore\nthan 3.5 (3–4) times, at most.\n";
+        let is = |line, said| format!("t.md:{line}: a measured number as a bound: {said}");
+        assert_eq!(
+            said(bounds("t.md", text)),
+            [is(3, "In all less than 7."), is(3, "more than 2 ms.")]
+        );
+    }
+
+    #[test]
+    fn two_digits_say_enough_and_three_just_above_one() {
+        for (value, words) in [
+            (46.46, "46"),
+            (12.04, "12.0"),
+            (0.1449, "0.14"),
+            (8.08, "8.1"),
+            (190.4, "190"),
+            (0.0, "0"),
+            (1.996, "2.0"),
+            (9.96, "10.0"),
+            (312_345.0, "310,000"),
+            (1.04, "1.04"),
+        ] {
+            assert_eq!(digits(value, places(value)), words);
+        }
     }
 }
