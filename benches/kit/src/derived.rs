@@ -133,6 +133,11 @@ fn goals_of(name: &str, record: &Record) -> Option<String> {
     let disk = record.conditions.settings.get("disk").and_then(|disk| disk.as_str());
     let disk = disk.map_or(String::new(), |disk| format!("; disk: {disk}"));
     let head = format!("{}{disk}; rounds: {}.", record.source(), record.rounds());
+    let rows = rows(include_str!("goals.txt"), name, record);
+    Some(format!("{head}\n\n{}", table(&["", "measured", "wanted", ""], rows)?))
+}
+
+fn rows(goals: &str, name: &str, record: &Record) -> Vec<Vec<String>> {
     let row = |line: &str| {
         let [of, what, figure, wanted] = line.split('|').map(str::trim).collect::<Vec<_>>()[..]
         else {
@@ -149,13 +154,13 @@ fn goals_of(name: &str, record: &Record) -> Option<String> {
         let cells = [what, &with_spread(&rounds), wanted, is_reached];
         Some(cells.map(str::to_owned).into())
     };
-    let rows = include_str!("goals.txt").lines().filter_map(row);
-    Some(format!("{head}\n\n{}", table(&["", "measured", "wanted", ""], rows)?))
+    goals.lines().filter_map(row).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Unit;
 
     #[test]
     fn a_page_has_all_figures_and_tables_of_a_record() {
@@ -174,5 +179,21 @@ mod tests {
         assert!(rows > 12 && page.matches("<tr>").count() >= rows, "{rows}");
         let again = Record::read(&dir.join("scaling.json")).unwrap();
         assert_eq!(again.rounds(), record.rounds());
+    }
+
+    #[test]
+    fn a_goal_is_a_ratio_to_the_best_of_the_same_round_and_reached_or_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut record = Record::new(dir.path(), []).unwrap().units(Unit::PerSecond, &["rate"]);
+        for (of, rate) in [("a", 2.0), ("b", 1.0), ("c", 0.5), ("a", 6.0), ("b", 1.0), ("c", 2.0)] {
+            record.add(of.to_owned(), [("rate".to_owned(), rate)].into());
+        }
+        let goals = "r | x | a/rate / b/rate / c/rate | ≥ 3\nr | y | a/rate | ≤ 4\nr | z | d/rate |\ns | z | a/rate |";
+        let rows = rows(goals, "r", &record);
+        let rows: Vec<String> = rows.into_iter().map(|row| row.join(", ")).collect();
+        assert_eq!(
+            rows,
+            ["x, 2.50 (2.00–3.00), ≥ 3, not reached", "y, 4.00 (2.00–6.00), ≤ 4, reached"]
+        );
     }
 }

@@ -74,3 +74,24 @@ pub fn waits_of_this_thread() -> Outcome<u64> {
 fn waits(thread: &Status) -> u64 {
     thread.voluntary_ctxt_switches.unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Waits of other tests' threads count, too, and are lost when they end: each figure has to rise at some time.
+    #[test]
+    fn work_and_waits_are_counted() {
+        let figures = || {
+            let usage = Usage::of(std::process::id()).unwrap();
+            (usage.cpu, usage.waits, waits_of_this_thread().unwrap())
+        };
+        let (cpu, waits, own) = figures();
+        let rises = (0..100_000).any(|_| {
+            std::thread::sleep(std::time::Duration::from_micros(100));
+            let now = figures();
+            now.0 > cpu && now.1 > waits && now.2 > own
+        });
+        assert!(rises, "{:?}, then {:?}", (cpu, waits, own), figures());
+    }
+}
